@@ -1,0 +1,35 @@
+# make verify   check every claim and write results/verify/report.html
+# make test     run the tests
+# Both create .venv and install what they need; PYTHON chooses the interpreter (3.11 or newer).
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: verify quick test test-long lint clean
+
+verify: $(INSTALLED)
+	$(BIN)/diffusion-lab verify --out results/verify
+
+quick: $(INSTALLED)
+	$(BIN)/diffusion-lab verify --quick --out results/verify
+
+test: $(INSTALLED) lint
+	$(BIN)/python -m pytest
+
+test-long: $(INSTALLED)
+	$(BIN)/python -m pytest -m long -s
+
+lint: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,dev]'
+	touch $(INSTALLED)
+
+clean:
+	rm -rf .venv results

@@ -1,0 +1,39 @@
+"""Argument checks of the simulator: each error names the parameter, the value and the remedy."""
+
+import difflib
+import math
+from collections.abc import Sequence
+from numbers import Integral, Real
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+
+def positive(name: str, value: float) -> None:
+    if not isinstance(value, Real) or not math.isfinite(value) or value <= 0:
+        raise ValueError(f"{name} = {value!r} must be a finite number above 0")
+
+
+def fraction(name: str, value: float) -> None:
+    if not isinstance(value, Real) or not 0 <= value < 1:
+        raise ValueError(f"{name} = {value!r} must lie in [0, 1)")
+
+
+def whole(name: str, value: int, least: int = 1) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
+        raise ValueError(f"{name} = {value!r} must be a whole number >= {least}")
+    return int(value)
+
+
+def choice(name: str, value: str, known: Sequence[str]) -> str:
+    if value not in known:
+        near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.0)
+        raise ValueError(f"{name} = {value!r} is unknown; did you mean {near[0]!r}? Known: {', '.join(known)}")
+    return value
+
+
+def finite_vector(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} = {value!r} must be a non-empty list of finite numbers")
+    return array

@@ -1,0 +1,40 @@
+"""Argument checks of the closed forms: each error names the parameter, the value and the remedy."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+STARTS = ("rest", "thermal")
+
+
+def finite(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    array = np.asarray(value, dtype=np.float64)
+    if not np.all(np.isfinite(array)):
+        raise ValueError(f"{name} = {value!r} has a value that is not finite; give finite numbers")
+    return array
+
+
+def positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    array = finite(name, value)
+    if np.any(array <= 0):
+        raise ValueError(f"{name} = {value!r} must be above 0")
+    return array
+
+
+def nonnegative(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    array = finite(name, value)
+    if np.any(array < 0):
+        raise ValueError(f"{name} = {value!r} must be 0 or above")
+    return array
+
+
+def fraction(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    array = finite(name, value)
+    if np.any((array < 0) | (array >= 1)):
+        raise ValueError(f"{name} = {value!r} must lie in [0, 1)")
+    return array
+
+
+def start(value: str) -> str:
+    if value not in STARTS:
+        raise ValueError(f"start = {value!r} is unknown; use one of {', '.join(map(repr, STARTS))}")
+    return value
