@@ -14,7 +14,7 @@ verify: $(INSTALLED)
 quick: $(INSTALLED)
 	$(BIN)/diffusion-lab verify --quick --out results/verify
 
-test: $(INSTALLED) lint
+test: $(INSTALLED)
 	$(BIN)/python -m pytest
 
 test-long: $(INSTALLED)

@@ -264,7 +264,9 @@ class Adai(Dynamics):
     def inertia(self, v: Array, mean_v: float) -> Array:
         """``clip(1 - beta0 v / mean(v), 0, 1 - eps)``, refused where all v are 0."""
         if not mean_v > 0:
-            raise ValueError("noise variance is 0 in every direction: idealized Adai has no inertia; use IsotropicNoise")
+            raise ValueError(
+                "noise variance is 0 in every direction: idealized Adai has no inertia; use IsotropicNoise"
+            )
         return np.asarray(adaptive_inertia(v, mean_v, self.beta0, self.eps))
 
 

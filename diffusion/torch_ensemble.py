@@ -84,5 +84,3 @@ def shipped_optimizer(dynamics: Dynamics, theta: torch.nn.Parameter) -> torch.op
         case Adai(lr=lr, beta0=beta0, beta2=beta2, eps=eps):
             return optimizers.Adai([theta], lr=lr, betas=(beta0, beta2), eps=eps, replicas=True)
     raise ValueError(f"{dynamics!r} has no torch optimizer; use SGD, Momentum, RMSprop, Adam or Adai")
-
-

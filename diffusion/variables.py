@@ -27,7 +27,9 @@ VARIABLES = {
     "eigenvalue": Variable(("direction",), "loss / theta^2", "eigenvalue of the Hessian"),
     "noise_variance": Variable(("direction",), "(loss / theta)^2", "variance of one minibatch gradient"),
     "dynamical_time": Variable(
-        ("iteration", "direction"), "theta^2 / loss", "iterations times the direction's learning rate (Adam: adaptive time)"
+        ("iteration", "direction"),
+        "theta^2 / loss",
+        "iterations times the direction's learning rate (Adam: adaptive time)",
     ),
     "msd": Variable(("iteration", "direction"), "theta^2", "mean squared displacement from the start"),
     "msd_stderr": Variable(("iteration", "direction"), "theta^2", "standard error of msd"),

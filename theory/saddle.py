@@ -41,7 +41,11 @@ def sgd_msd(time: ArrayLike, *, hessian: ArrayLike, diffusion: ArrayLike) -> Arr
     ValueError
         If an argument is not finite, or time or diffusion is negative.
     """
-    t, h, d = checks.nonnegative("time", time), checks.finite("hessian", hessian), checks.nonnegative("diffusion", diffusion)
+    t, h, d = (
+        checks.nonnegative("time", time),
+        checks.finite("hessian", hessian),
+        checks.nonnegative("diffusion", diffusion),
+    )
     t, h, d = np.broadcast_arrays(t, h, d)
     with np.errstate(all="ignore"):
         growth = np.where(h < 0, np.maximum(-2 * h * t - _LARGE, 0), 0)  # keeps exp(-2 H t) finite; put back at the end
@@ -112,7 +116,11 @@ def adam_msd(iterations: ArrayLike, *, lr: ArrayLike, beta1: ArrayLike) -> Array
     ValueError
         If iterations is negative, lr not above 0, or beta1 outside [0, 1).
     """
-    t, eta, beta = checks.nonnegative("iterations", iterations), checks.positive("lr", lr), checks.fraction("beta1", beta1)
+    t, eta, beta = (
+        checks.nonnegative("iterations", iterations),
+        checks.positive("lr", lr),
+        checks.fraction("beta1", beta1),
+    )
     drift = np.where(beta > 0, np.expm1(-(1 - beta) * t) ** 2 / (2 * (1 - beta)), 0.0)
     return np.asarray(eta**2 * (drift + t))
 
@@ -145,13 +153,19 @@ def adai_msd(
         If an argument is out of range, or every eigenvalue is zero (then there is no noise and vbar = 0).
     """
     t, h = checks.nonnegative("iterations", iterations), np.atleast_1d(checks.finite("hessian", hessian))
-    eta, b0, size = checks.positive("lr", lr), checks.positive("beta0", beta0), checks.positive("batch_size", batch_size)
+    eta, b0, size = (
+        checks.positive("lr", lr),
+        checks.positive("beta0", beta0),
+        checks.positive("batch_size", batch_size),
+    )
     if h.shape[-1] == 0:
         raise ValueError("hessian is empty; give all eigenvalues on its last axis")
     v = np.abs(h) / size
     vbar = v.mean(axis=-1, keepdims=True)
     if np.any(vbar == 0):
-        raise ValueError(f"hessian = {hessian!r} has only zero eigenvalues; Adai's mean second moment needs one that is not")
+        raise ValueError(
+            f"hessian = {hessian!r} has only zero eigenvalues; Adai's mean second moment needs one that is not"
+        )
     rate = b0 * v / vbar
     drift = np.where(rate < 1, vbar / (2 * b0) * np.expm1(-rate * t) ** 2, 0.0)
     return np.asarray(eta**2 * (drift + v * t))
@@ -165,11 +179,17 @@ def sgd_msd_exact(time: ArrayLike, *, hessian: ArrayLike, diffusion: ArrayLike) 
 
     Parameters, units and errors are those of `sgd_msd`.
     """
-    t, h, d = checks.nonnegative("time", time), checks.finite("hessian", hessian), checks.nonnegative("diffusion", diffusion)
+    t, h, d = (
+        checks.nonnegative("time", time),
+        checks.finite("hessian", hessian),
+        checks.nonnegative("diffusion", diffusion),
+    )
     with np.errstate(all="ignore"):
         u = np.asarray(-2 * h * t)
         large = u > _LARGE
-        return _scaled(2 * d * t, np.where(large, 1 / np.where(large, u, 1), exprel(np.where(large, 0, u))), np.where(large, u, 0))
+        return _scaled(
+            2 * d * t, np.where(large, 1 / np.where(large, u, 1), exprel(np.where(large, 0, u))), np.where(large, u, 0)
+        )
 
 
 def momentum_msd_exact(
@@ -281,7 +301,7 @@ def _response_energy(tau: Array, kappa: Array) -> tuple[Array, Array]:
     """F = int_0^tau G^2, divided by exp(growth), and growth. One form per regime, each where it does not cancel."""
     square = 1 - 4 * kappa
     short = tau * np.maximum(1, np.sqrt(np.abs(square))) <= 1
-    regimes: list[tuple[Array, Callable[[Array, Array], Array]]] = [
+    regimes: list[tuple[NDArray[np.bool_], Callable[[Array, Array], Array]]] = [
         (short, _energy_short),
         (~short & (square >= 0.25), _energy_real),
         (~short & (np.abs(square) < 0.25), _energy_critical),
@@ -316,7 +336,7 @@ def _energy_real(tau: Array, kappa: Array) -> Array:
         return np.asarray(tau * exprel(rate * tau))
 
     moderate = j(np.where(large, 0, plus)) - 2 * j(-1.0) + j(minus)
-    return np.where(large, 1 / np.where(large, plus, 1), moderate) / w**2
+    return np.asarray(np.where(large, 1 / np.where(large, plus, 1), moderate) / w**2)
 
 
 def _energy_critical(tau: Array, kappa: Array) -> Array:

@@ -3,14 +3,12 @@
 import numpy as np
 
 from diffusion import dynamics
-from diffusion.plan import DIVERGED
 from diffusion.kernels.jit import jit
 from diffusion.kernels.random import NOISE, START, normal_pair
+from diffusion.plan import DIVERGED
 
 adaptive_inertia = jit(dynamics.adaptive_inertia)
 adaptive_learning_rate = jit(dynamics.adaptive_learning_rate)
-
-
 
 
 @jit

@@ -22,12 +22,13 @@ def _cache_directory() -> str:
 
 def jit(function: Callable[..., Any]) -> Any:
     """Compile without the GIL (replicas run in a pool of threads), strict IEEE, division by zero as in numpy; cached on disk."""
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = _CACHE
+    config: Any = numba.config
+    before = config.CACHE_DIR
+    config.CACHE_DIR = _CACHE
     try:
         return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
     finally:
-        numba.config.CACHE_DIR = before
+        config.CACHE_DIR = before
 
 
 _CACHE = _cache_directory()

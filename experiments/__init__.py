@@ -1,0 +1,1 @@
+"""The referee: claims of the paper set beside exact values, simulations and torch runs."""

@@ -1,0 +1,5 @@
+"""`python -m experiments` is `diffusion-lab`."""
+
+from experiments.cli import main
+
+main()

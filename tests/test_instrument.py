@@ -1,0 +1,120 @@
+"""The statistical tests of the instrument: their rates, their power, and wrong kernels that they must reject."""
+
+import numpy as np
+import pytest
+from conftest import SUITE_RATE
+from scipy import stats
+
+from diffusion import SGD, Adam, HessianNoise, Momentum, QuadraticSaddle, RMSprop, simulate
+from diffusion.dynamics import Rule
+from experiments import statistics
+from experiments.claims import DRIFT, THEOREM_2, Case
+from experiments.ensembles import Ensembles
+from experiments.judge import compute
+
+REPLICAS = 2000
+RATE = 1e-3
+
+
+def chi_squares(size=20_000, scale=1.0):
+    return scale * np.random.default_rng(0).chisquare(REPLICAS, size) / REPLICAS
+
+
+def within(count, size, probability):
+    """Whether a binomial count is one that probability gives, at SUITE_RATE."""
+    return stats.binomtest(int(count), size, probability).pvalue > SUITE_RATE
+
+
+def test_mean_square_test_rejects_a_right_ensemble_at_its_stated_rate():
+    p = statistics.mean_square_test(chi_squares(), 1.0, REPLICAS)
+    for rate in (0.001, 0.01, 0.1):
+        assert within(np.sum(p < rate), p.size, rate)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_detectable_deviation_is_rejected_with_the_stated_power(sign):
+    deviation = statistics.mean_square_detectable(REPLICAS, RATE)
+    rejected = statistics.mean_square_test(chi_squares(scale=1 + sign * deviation), 1.0, REPLICAS) < RATE
+    assert rejected.mean() > statistics.POWER - 0.01
+    if sign == 1:
+        assert within(rejected.sum(), rejected.size, statistics.POWER)
+
+
+def test_intervals_cover_at_the_stated_level():
+    values = chi_squares()
+    error = statistics.log_mean_square_error(REPLICAS)
+    for low, high in (statistics.mean_square_interval(values, REPLICAS), statistics.log_interval(values, error)):
+        covered = np.sum((low < 1) & (high > 1))
+        assert abs(covered / values.size - statistics.LEVEL) < 0.005
+
+
+def test_log_test_has_its_stated_rate_and_power():
+    error = statistics.log_mean_square_error(REPLICAS)
+    values = chi_squares()
+    assert within(np.sum(statistics.log_test(values, 1.0, error) < 0.01), values.size, 0.01)
+    deviation = float(statistics.log_detectable(error, RATE))
+    power = np.mean(statistics.log_test((1 + deviation) * values, 1.0, error) < RATE)
+    assert power == pytest.approx(statistics.POWER, abs=0.01)
+
+
+# --- negative controls: deliberately wrong kernels, run by the real simulator
+
+
+def noise_scaled_by_dt(coefficients, rule, substeps):
+    """The noise of a substep shrinks like dt instead of sqrt(dt)."""
+    keep, force, noise, step = coefficients(rule, substeps)
+    return keep, force, noise / np.sqrt(substeps), step
+
+
+def twice_the_diffusion(coefficients, rule, substeps):
+    keep, force, noise, step = coefficients(rule, substeps)
+    return keep, force, np.sqrt(2) * noise, step
+
+
+def inertia_applied_twice(coefficients, rule, substeps):
+    keep, force, noise, step = coefficients(rule, substeps)
+    return keep**2, force, noise, step
+
+
+def right(coefficients, rule, substeps):
+    return coefficients(rule, substeps)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "rejected"),
+    [(right, False), (noise_scaled_by_dt, True), (twice_the_diffusion, True), (inertia_applied_twice, True)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+@pytest.mark.parametrize("claim", [THEOREM_2, DRIFT], ids=lambda claim: claim.name)
+def test_wrong_kernels_are_rejected_and_the_right_one_is_not(monkeypatch, kernel, rejected, claim):
+    """At the rate of one test in a full run, with 2,000 replicas; for the MSD and for the drift term."""
+    original = Rule.coefficients
+    monkeypatch.setattr(Rule, "coefficients", lambda rule, substeps: kernel(original, rule, substeps))
+    monkeypatch.setattr("experiments.ensembles.find_spec", lambda _: None)  # the wrong kernels are ours, not torch's
+    case = Case(claim, Momentum(0.01), "thermal" if claim is DRIFT else "rest", 0.9)
+    judged = compute(case, Ensembles(REPLICAS, 2, seed=1))
+    assert (np.nanmin(judged.measured["simulated"].p_value()) < 3e-6) == rejected
+
+
+def test_two_sample_test_rejects_an_optimizer_without_its_bias_correction():
+    """Negative control of the comparison with torch: RMSprop for Adam at beta1 = 0 is told apart, a new seed is not."""
+    problem = {"noise": HessianNoise(10), "iterations": 30, "save": [30], "replicas": REPLICAS}
+    adam = Adam(0.01, beta1=0.0, beta2=0.99, second_moment="running")
+    chosen = [(adam, 1), (adam, 2), (RMSprop(0.01, beta2=0.99, second_moment="running"), 2)]
+    runs = [simulate(dynamics, QuadraticSaddle([0.1, -0.1]), **problem, seed=seed) for dynamics, seed in chosen]
+    means = [run["msd"].values[0] for run in runs]
+    errors = [(run["msd_stderr"] / run["msd"]).values[0] for run in runs]
+    same, other = (
+        statistics.log_test(means[k], means[0], statistics.two_sample_log_error(errors[k], errors[0])) for k in (1, 2)
+    )
+    assert same.min() > SUITE_RATE
+    assert other.max() < 3e-6
+
+
+def test_wrong_noise_variance_is_rejected_for_sgd():
+    """A batch of 8 taken for a batch of 10 is a deviation of 25 %, beyond what 2,000 replicas can miss."""
+    run = simulate(
+        SGD(0.01), QuadraticSaddle([-0.1]), noise=HessianNoise(8), iterations=10, replicas=REPLICAS, save=[10]
+    )
+    expected = 10 * 0.01**2 * 0.1 / 10
+    assert statistics.mean_square_test(run["msd"].values, expected, REPLICAS).max() < SUITE_RATE
