@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
-from diffusion import checks, optimizers
+from diffusion import checks
 from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, RMSprop
 from diffusion.landscapes import QuadraticSaddle
 from diffusion.noise import Noise
+from diffusion.optimizers import Adai as TorchAdai
 from diffusion.plan import DIVERGED, label, plan_run
 
 if TYPE_CHECKING:
@@ -82,5 +83,5 @@ def shipped_optimizer(dynamics: Dynamics, theta: torch.nn.Parameter) -> torch.op
         case Adam(lr=lr, beta1=beta1, beta2=beta2, eps=eps):
             return torch.optim.Adam([theta], lr=lr, betas=(beta1, beta2), eps=eps)
         case Adai(lr=lr, beta0=beta0, beta2=beta2, eps=eps):
-            return optimizers.Adai([theta], lr=lr, betas=(beta0, beta2), eps=eps, replicas=True)
+            return TorchAdai([theta], lr=lr, betas=(beta0, beta2), eps=eps, replicas=True)
     raise ValueError(f"{dynamics!r} has no torch optimizer; use SGD, Momentum, RMSprop, Adam or Adai")

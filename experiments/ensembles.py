@@ -10,11 +10,12 @@ import numpy as np
 import xarray
 from numpy.typing import NDArray
 
-from diffusion import SGD, HessianNoise, IsotropicNoise, Momentum, QuadraticSaddle, simulate
+from diffusion import SGD, Adai, HessianNoise, IsotropicNoise, Momentum, QuadraticSaddle, simulate
 from diffusion.dynamics import Dynamics
 from diffusion.noise import Noise
 from experiments import regimes
 
+HEAVY_TAILS = 4  # Adai as shipped spreads so unevenly along flat directions that it takes this many times more replicas
 TORCH_MISSING = "torch is not installed: pip install 'diffusion-lab[torch]'"
 
 
@@ -77,7 +78,7 @@ class Ensembles:
                     landscape,
                     noise=noise,
                     iterations=int(save[-1]),
-                    replicas=self.torch_replicas,
+                    replicas=self.torch_replicas * (HEAVY_TAILS if isinstance(running, Adai) else 1),
                     save=save,
                     seed=self._seed("torch", running, noise),
                 )
