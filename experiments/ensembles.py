@@ -15,7 +15,7 @@ from diffusion.dynamics import Dynamics
 from diffusion.noise import Noise
 from experiments import regimes
 
-HEAVY_TAILS = 4  # Adai as shipped spreads so unevenly along flat directions that it takes this many times more replicas
+HEAVY_TAILS = {"shipped": 4, "torch": 10}  # times more replicas for Adai as shipped: heavy tails along flat directions
 TORCH_MISSING = "torch is not installed: pip install 'diffusion-lab[torch]'"
 
 
@@ -54,7 +54,7 @@ class Ensembles:
                     landscape,
                     noise=noise,
                     iterations=int(save[-1]),
-                    replicas=2 * self.replicas,
+                    replicas=2 * self.replicas * (HEAVY_TAILS["shipped"] if isinstance(running, Adai) else 1),
                     save=save,
                     seed=self._seed("shipped", running, noise),
                     threads=self.threads,
@@ -78,7 +78,7 @@ class Ensembles:
                     landscape,
                     noise=noise,
                     iterations=int(save[-1]),
-                    replicas=self.torch_replicas * (HEAVY_TAILS if isinstance(running, Adai) else 1),
+                    replicas=self.torch_replicas * (HEAVY_TAILS["torch"] if isinstance(running, Adai) else 1),
                     save=save,
                     seed=self._seed("torch", running, noise),
                 )

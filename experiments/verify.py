@@ -14,7 +14,7 @@ from experiments import claims, figures, judge, regimes, report, rows, statistic
 from experiments.ensembles import Ensembles
 from experiments.progress import Progress
 
-REPLICAS, TORCH_REPLICAS = 12288, 2500
+REPLICAS, TORCH_REPLICAS = 12288, 2800
 QUICK = 8  # a quick run has this many times fewer replicas
 
 
