@@ -8,7 +8,9 @@ Xie et al., "Adaptive Inertia" (ICML 2022), Algorithm 2. For each coordinate, wi
     theta <- theta - lr mhat
 """
 
+import math
 from collections.abc import Callable, Iterable
+from numbers import Real
 from typing import Any, overload
 
 import torch
@@ -17,12 +19,12 @@ from torch.optim import Optimizer
 
 
 class Adai(Optimizer):
-    """Adai with L2 weight decay.
+    """Adai with L2 weight decay (Xie et al., "Adaptive Inertia", ICML 2022, Algorithm 2).
 
     Parameters
     ----------
     params
-        Parameters, or parameter groups.
+        Parameters, or parameter groups; vbar spans all groups, over the parameters that have a gradient.
     lr
         Learning rate, above 0.
     betas
@@ -32,7 +34,8 @@ class Adai(Optimizer):
     weight_decay
         Coefficient of theta added to the gradient, or with `decoupled` of theta's own decay per unit of lr; 0 or above.
     decoupled
-        Whether weight decay acts on theta before the step, and not through the gradient.
+        Whether theta shrinks by 1 - lr weight_decay before the step, instead of decaying through the gradient; unless
+        given, no for Adai, and yes for AdaiW and AdaiV2.
     dampening
         d in [0, 1].
     replicas
@@ -41,12 +44,14 @@ class Adai(Optimizer):
     Raises
     ------
     ValueError
-        If a value, here or in a parameter group, is out of range.
+        If a value, here or in a parameter group, is out of range, or with `replicas` the leading axes differ.
 
     Notes
     -----
     The first step at dampening 1 is an SGD step. Where all gradients so far are 0, the ratio vhat/vbar is taken as 1.
     """
+
+    _decoupled = False
 
     def __init__(
         self,
@@ -56,20 +61,22 @@ class Adai(Optimizer):
         eps: float = 1e-3,
         weight_decay: float = 0.0,
         *,
-        decoupled: bool = False,
+        decoupled: bool | None = None,
         dampening: float = 1.0,
         replicas: bool = False,
     ) -> None:
-        self.replicas = replicas
-        defaults = {
-            "lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay, "decoupled": decoupled, "dampening": dampening,
-        }  # fmt: skip
-        super().__init__(params, defaults)
+        decoupled = self._decoupled if decoupled is None else decoupled
+        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        super().__init__(params, settings | {"decoupled": decoupled, "dampening": dampening, "replicas": replicas})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of parameters with its own settings, checked."""
+        """Add a group of parameters with its own settings, checked; `replicas` must be the same in all groups."""
         super().add_param_group(param_group)
-        _check(self.param_groups[-1])
+        try:
+            _check(self.param_groups)
+        except ValueError:
+            self.param_groups.pop()
+            raise
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -84,106 +91,86 @@ class Adai(Optimizer):
         Raises
         ------
         ValueError
-            If a gradient is sparse or complex, or with replicas the parameters' leading axes differ.
+            If a gradient is sparse or complex; nothing has changed then.
         """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        seen = [self._observe(p, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
-        if not seen:
+        moving = [(p, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
+        for p, _ in moving:
+            if p.grad.layout != torch.strided or p.grad.is_complex():
+                kind = "complex" if p.grad.is_complex() else "sparse"
+                raise ValueError(f"gradient of shape {tuple(p.shape)} is {kind}; make it dense and real for Adai")
+        if not moving:
             return loss
-        vbar = self._mean([vhat for _, _, _, vhat in seen])
-        for p, group, g, vhat in seen:
+        observed = [self._observe(p, group) for p, group in moving]
+        vbar = _mean([vhat for _, vhat in observed], moving[0][1]["replicas"])
+        for (p, group), (g, vhat) in zip(moving, observed, strict=True):
             beta0, d, state = group["betas"][0], group["dampening"], self.state[p]
-            mean = vbar.to(p.device).view(-1, *[1] * (p.dim() - 1)) if self.replicas else vbar.to(p.device)
-            ratio = torch.where(mean > 0, vhat / mean, torch.ones_like(vhat))
-            damping = beta0 * (ratio if d == 1 else ratio.pow(1 / (3 - 2 * d)))
-            beta1 = (1 - damping).clamp_(0, 1 - group["eps"])
-            weight = 1 - beta1
-            state["exp_avg"].mul_(beta1).add_(g * (weight if d == 1 else weight.pow(d)))
-            state["beta1_product"].mul_(beta1)
-            mhat = state["exp_avg"] / (1 - state["beta1_product"])
+            mean = vbar.to(vhat).view([-1, *[1] * p.dim()][: p.dim()])
+            ratio = vhat.div_(mean).masked_fill_(mean == 0, 1)
+            damping = ratio.pow_(1 / (3 - 2 * d)).mul_(beta0).clamp_(group["eps"], 1)  # 1 - beta1
+            beta1 = 1 - damping
+            state["exp_avg"].mul_(beta1).addcmul_(g, damping.pow(d))
+            state["weight"].mul_(beta1).add_(damping)  # 1 - prod beta1, which never rounds to 0
+            mhat = state["exp_avg"] / state["weight"]
             p.add_(mhat, alpha=-group["lr"] * beta0 ** (1 - d))
         return loss
 
-    def _observe(self, p: Tensor, group: dict[str, Any]) -> tuple[Tensor, dict[str, Any], Tensor, Tensor]:
-        """Apply weight decay and update the second moment: the parameter, its group, gradient and vhat."""
-        g = p.grad
+    def _observe(self, p: Tensor, group: dict[str, Any]) -> tuple[Tensor, Tensor]:
+        """Apply weight decay and update the second moment: the gradient and vhat."""
+        g, state, beta2 = p.grad, self.state[p], group["betas"][1]
         assert g is not None
-        if g.is_sparse or g.is_complex():
-            kind = "sparse" if g.is_sparse else "complex"
-            raise ValueError(f"gradient of shape {tuple(g.shape)} is {kind}; Adai needs dense real gradients")
-        state = self.state[p]
         if not state:
             state["step"] = 0
-            state["exp_avg"], state["exp_avg_sq"] = torch.zeros_like(p), torch.zeros_like(p)
-            state["beta1_product"] = torch.ones_like(p)
+            state["exp_avg"], state["exp_avg_sq"], state["weight"] = (torch.zeros_like(p) for _ in range(3))
         state["step"] += 1
         if group["decoupled"]:
             p.mul_(1 - group["lr"] * group["weight_decay"])
         elif group["weight_decay"] != 0:
             g = g.add(p, alpha=group["weight_decay"])
-        beta2 = group["betas"][1]
         state["exp_avg_sq"].mul_(beta2).addcmul_(g, g, value=1 - beta2)
-        return p, group, g, state["exp_avg_sq"] / (1 - beta2 ** state["step"])
-
-    def _mean(self, vhats: list[Tensor]) -> Tensor:
-        """vbar: the mean over all coordinates of all parameters, a scalar, or with replicas one per leading index."""
-        if not self.replicas:
-            return torch.stack([vhat.sum() for vhat in vhats]).sum() / sum(vhat.numel() for vhat in vhats)
-        sizes = sorted({vhat.shape[0] if vhat.dim() else 0 for vhat in vhats})
-        if len(sizes) > 1 or sizes[0] == 0:
-            raise ValueError(f"replicas = True needs the same leading axis in every parameter, found sizes {sizes}")
-        total = torch.stack([vhat.reshape(sizes[0], -1).sum(dim=1) for vhat in vhats]).sum(dim=0)
-        return total / sum(vhat[0].numel() for vhat in vhats)
+        return g, state["exp_avg_sq"] / (1 - beta2 ** state["step"])
 
 
 class AdaiW(Adai):
-    """Adai with decoupled weight decay (AdaiS, AdaiW: Appendix G): theta shrinks by 1 - lr weight_decay before the step."""
+    """Adai with decoupled weight decay unless told otherwise: theta shrinks by 1 - lr weight_decay before the step."""
 
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float,
-        betas: tuple[float, float] = (0.1, 0.99),
-        eps: float = 1e-3,
-        weight_decay: float = 0.0,
-        *,
-        replicas: bool = False,
-    ) -> None:
-        super().__init__(params, lr, betas, eps, weight_decay, decoupled=True, replicas=replicas)
+    _decoupled = True
 
 
-class AdaiV2(Adai):
-    """Adai with dampening d in [0, 1], decoupled weight decay unless told otherwise; d = 1 is AdaiW."""
-
-    def __init__(
-        self,
-        params: Iterable[Any],
-        lr: float,
-        betas: tuple[float, float] = (0.1, 0.99),
-        eps: float = 1e-3,
-        weight_decay: float = 0.0,
-        *,
-        dampening: float = 1.0,
-        decoupled: bool = True,
-        replicas: bool = False,
-    ) -> None:
-        super().__init__(
-            params, lr, betas, eps, weight_decay, decoupled=decoupled, dampening=dampening, replicas=replicas
-        )  # fmt: skip
+class AdaiV2(AdaiW):
+    """AdaiW with dampening: d below 1 brings the inertias of the coordinates closer together; d = 1 is AdaiW."""
 
 
-def _check(group: dict[str, Any]) -> None:
-    beta0, beta2 = group["betas"]
-    for name, value, good, remedy in (
-        ("lr", group["lr"], group["lr"] > 0, "be above 0"),
-        ("beta0", beta0, beta0 > 0, "be above 0"),
-        ("beta2", beta2, 0 <= beta2 < 1, "lie in [0, 1)"),
-        ("eps", group["eps"], 0 < group["eps"] <= 1, "lie in (0, 1]: it bounds the inertia by 1 - eps"),
-        ("weight_decay", group["weight_decay"], group["weight_decay"] >= 0, "be 0 or above"),
-        ("dampening", group["dampening"], 0 <= group["dampening"] <= 1, "lie in [0, 1]"),
-    ):
-        if not good:
-            raise ValueError(f"{name} = {value!r} must {remedy}")
+def _mean(vhats: list[Tensor], replicas: bool) -> Tensor:
+    """vbar, the mean over all coordinates of all parameters: one entry, or with replicas one per leading index."""
+    rows, device = (len(vhats[0]) if replicas else 1), vhats[0].device
+    wide = torch.promote_types(vhats[0].dtype, torch.float32)  # a sum in float16 overflows
+    totals = [vhat.reshape(rows, -1).sum(dim=1, dtype=wide).to(device) for vhat in vhats]
+    return torch.stack(totals).sum(dim=0) / (sum(vhat.numel() for vhat in vhats) / rows)
+
+
+def _check(groups: list[dict[str, Any]]) -> None:
+    """Check the settings of the last group, and that the groups agree about replicas."""
+    group = groups[-1]
+    if not isinstance(group["betas"], tuple | list) or len(group["betas"]) != 2:
+        raise ValueError(f"betas = {group['betas']!r} must be a pair (beta0, beta2)")
+    values = group | dict(zip(("beta0", "beta2"), group["betas"], strict=True))
+    ranges: dict[str, tuple[Callable[[Any], bool], str]] = {
+        "lr": (lambda x: 0 < x < math.inf, "be a finite number above 0"),
+        "beta0": (lambda x: 0 < x < math.inf, "be a finite number above 0"),
+        "beta2": (lambda x: 0 <= x < 1, "lie in [0, 1)"),
+        "eps": (lambda x: 0 < x <= 1, "lie in (0, 1]: it bounds the inertia by 1 - eps"),
+        "weight_decay": (lambda x: 0 <= x < math.inf, "be a finite number, 0 or above"),
+        "dampening": (lambda x: 0 <= x <= 1, "lie in [0, 1]"),
+    }
+    for name, (holds, remedy) in ranges.items():
+        if not isinstance(values[name], Real) or not holds(values[name]):
+            raise ValueError(f"{name} = {values[name]!r} must {remedy}")
+    if any(other["replicas"] != group["replicas"] for other in groups):
+        raise ValueError(f"replicas = {group['replicas']!r} must be the same in all parameter groups")
+    sizes = {p.shape[0] if p.dim() else None for other in groups for p in other["params"]}
+    if group["replicas"] and (len(sizes) != 1 or sizes & {None, 0}):
+        raise ValueError(f"replicas = True needs leading axes of one size above 0 in all parameters, found {sizes}")

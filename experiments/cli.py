@@ -10,6 +10,7 @@ app = App(
     name="diffusion-lab",
     help="A numerical referee for the theory of optimizer diffusion: simulations beside closed forms.",
     version_flags=["--version"],
+    help_format="plaintext",
 )
 
 
@@ -27,7 +28,10 @@ def verify(
     data/*.nc and figures/*.png, *.svg. The exit status is 0 if the instrument is right (every ensemble agrees with the
     exact moments of the recursion it performs), 1 if it is not, 2 for a bad argument. It says nothing of the claims.
 
-    Examples: diffusion-lab verify | diffusion-lab verify --quick | diffusion-lab verify --seed 7 --out results/seed-7
+    Examples:
+      diffusion-lab verify
+      diffusion-lab verify --quick
+      diffusion-lab verify --seed 7 --out results/seed-7
     """
     from diffusion import checks
     from experiments import report, verify

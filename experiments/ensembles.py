@@ -16,7 +16,7 @@ from diffusion.noise import Noise
 from experiments import regimes
 
 HEAVY_TAILS = {"shipped": 4, "torch": 10}  # times more replicas for Adai as shipped: heavy tails along flat directions
-TORCH_MISSING = "torch is not installed: pip install 'diffusion-lab[torch]'"
+TORCH_MISSING = "torch is not installed: pip install '.[torch]' in the project's folder"
 
 
 @dataclass
