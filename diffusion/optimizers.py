@@ -101,7 +101,7 @@ class Adai(Optimizer):
         for p, _ in moving:
             if p.grad.layout != torch.strided or p.grad.is_complex():
                 kind = "complex" if p.grad.is_complex() else "sparse"
-                raise ValueError(f"gradient of shape {tuple(p.shape)} is {kind}; make it dense and real for Adai")
+                raise ValueError(f"gradient of shape {tuple(p.shape)} is {kind}; Adai needs dense real gradients")
         if not moving:
             return loss
         observed = [self._observe(p, group) for p, group in moving]
@@ -159,11 +159,11 @@ def _check(groups: list[dict[str, Any]]) -> None:
         raise ValueError(f"betas = {group['betas']!r} must be a pair (beta0, beta2)")
     values = group | dict(zip(("beta0", "beta2"), group["betas"], strict=True))
     ranges: dict[str, tuple[Callable[[Any], bool], str]] = {
-        "lr": (lambda x: 0 < x < math.inf, "be a finite number above 0"),
-        "beta0": (lambda x: 0 < x < math.inf, "be a finite number above 0"),
+        "lr": (lambda x: 0 < x < math.inf, "be above 0 and finite"),
+        "beta0": (lambda x: 0 < x < math.inf, "be above 0 and finite"),
         "beta2": (lambda x: 0 <= x < 1, "lie in [0, 1)"),
         "eps": (lambda x: 0 < x <= 1, "lie in (0, 1]: it bounds the inertia by 1 - eps"),
-        "weight_decay": (lambda x: 0 <= x < math.inf, "be a finite number, 0 or above"),
+        "weight_decay": (lambda x: 0 <= x < math.inf, "be 0 or above and finite"),
         "dampening": (lambda x: 0 <= x <= 1, "lie in [0, 1]"),
     }
     for name, (holds, remedy) in ranges.items():
@@ -171,6 +171,6 @@ def _check(groups: list[dict[str, Any]]) -> None:
             raise ValueError(f"{name} = {values[name]!r} must {remedy}")
     if any(other["replicas"] != group["replicas"] for other in groups):
         raise ValueError(f"replicas = {group['replicas']!r} must be the same in all parameter groups")
-    sizes = {p.shape[0] if p.dim() else None for other in groups for p in other["params"]}
-    if group["replicas"] and (len(sizes) != 1 or sizes & {None, 0}):
-        raise ValueError(f"replicas = True needs leading axes of one size above 0 in all parameters, found {sizes}")
+    sizes = sorted({p.shape[0] if p.dim() else 0 for other in groups for p in other["params"]})
+    if group["replicas"] and (len(sizes) > 1 or 0 in sizes):
+        raise ValueError(f"replicas = True needs the same leading axis in every parameter, found sizes {sizes}")

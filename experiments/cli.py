@@ -24,11 +24,16 @@ def verify(
 ) -> int:
     """Check every saddle-escape claim of the paper and write a report.
 
-    Prints a verdict for each claim and writes to the output directory: report.html (open it in a browser), claims.json,
-    data/*.nc and figures/*.png, *.svg. The exit status is 0 if the instrument is right (every ensemble agrees with the
-    exact moments of the recursion it performs), 1 if it is not, 2 for a bad argument. It says nothing of the claims.
+    Prints a verdict for each claim and writes to the output directory:
+    report.html (open it in a browser), claims.json, data/*.nc,
+    figures/*.png and figures/*.svg.
 
-    Examples:
+    The exit status is 0 if the instrument is right (every ensemble agrees
+    with the exact moments of the recursion it performs), 1 if it is not,
+    2 for a bad argument. It says nothing of the claims.
+
+    For example:
+
       diffusion-lab verify
       diffusion-lab verify --quick
       diffusion-lab verify --seed 7 --out results/seed-7
