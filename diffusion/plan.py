@@ -54,6 +54,7 @@ def plan_run(
     substeps: int | Sequence[int],
     seed: int,
 ) -> Plan:
+    """Check everything that a run was asked for, before anything is computed; arguments and errors as in `simulate`."""
     checks.whole("iterations", iterations)
     checks.whole("replicas", replicas, least=2)
     checks.choice("velocity", velocity, ("rest", "thermal"))

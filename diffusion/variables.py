@@ -29,7 +29,7 @@ VARIABLES = {
     "dynamical_time": Variable(
         ("iteration", "direction"),
         "theta^2 / loss",
-        "iterations times the direction's learning rate (Adam: adaptive time)",
+        "iterations times the direction's learning rate (as shipped: times the nominal lr)",
     ),
     "msd": Variable(("iteration", "direction"), "theta^2", "mean squared displacement from the start"),
     "msd_stderr": Variable(("iteration", "direction"), "theta^2", "standard error of msd"),
@@ -51,14 +51,17 @@ def describe(dataset: "xarray.Dataset", parameters: dict[str, Any]) -> "xarray.D
         if known is None or known.dims != variable.dims:
             raise ValueError(f"variable {name!r} with dimensions {variable.dims} does not match the registry: {known}")
         variable.attrs.update(units=known.units, long_name=known.long_name)
-    try:
-        release = version("diffusion-lab")
-    except PackageNotFoundError:  # used from a checkout that is not installed
-        release = "unknown"
     dataset.attrs.update(
         parameters=dumps(parameters, default=str),
-        library="diffusion-lab",
-        version=release,
+        seed=str(parameters["seed"]),  # as text: netCDF has no 64-bit attribute everywhere
+        versions=dumps({name: _version(name) for name in ("diffusion-lab", "numpy", "numba")}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     return dataset
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:  # used from a checkout that is not installed
+        return "unknown"

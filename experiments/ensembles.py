@@ -45,22 +45,16 @@ class Ensembles:
     def shipped(self, dynamics: Dynamics, save: NDArray[np.int64]) -> xarray.Dataset:
         """Ensemble of the optimizer as shipped (running second moment), twice as large: torch is tested against it."""
         running = _running(dynamics)
-        key = ("shipped", running, tuple(save))
-        if key not in self.memory:
-            self.on_start(f"as shipped: {running}")
-            self.memory[key] = _join(
-                lambda landscape, noise: simulate(
-                    running,
-                    landscape,
-                    noise=noise,
-                    iterations=int(save[-1]),
-                    replicas=2 * self.replicas * (HEAVY_TAILS["shipped"] if isinstance(running, Adai) else 1),
-                    save=save,
-                    seed=self._seed("shipped", running, noise),
-                    threads=self.threads,
-                )
-            )
-        return self.memory[key]
+        replicas = 2 * self.replicas * (HEAVY_TAILS["shipped"] if isinstance(running, Adai) else 1)
+
+        def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
+            seed = self._seed("shipped", running, noise)
+            return simulate(
+                running, landscape, noise=noise, iterations=int(save[-1]), replicas=replicas, save=save, seed=seed,
+                threads=self.threads,
+            )  # fmt: skip
+
+        return self._once(("shipped", running, tuple(save)), f"as shipped: {running}", run)
 
     def torch(self, dynamics: Dynamics, save: NDArray[np.int64]) -> xarray.Dataset | None:
         """The torch optimizer, or None without torch."""
@@ -69,44 +63,35 @@ class Ensembles:
         from diffusion import simulate_torch
 
         running = _running(dynamics)
-        key = ("torch", running, tuple(save))
-        if key not in self.memory:
-            self.on_start(f"torch: {running}")
-            self.memory[key] = _join(
-                lambda landscape, noise: simulate_torch(
-                    running,
-                    landscape,
-                    noise=noise,
-                    iterations=int(save[-1]),
-                    replicas=self.torch_replicas * (HEAVY_TAILS["torch"] if isinstance(running, Adai) else 1),
-                    save=save,
-                    seed=self._seed("torch", running, noise),
-                )
+        replicas = self.torch_replicas * (HEAVY_TAILS["torch"] if isinstance(running, Adai) else 1)
+
+        def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
+            seed = self._seed("torch", running, noise)
+            return simulate_torch(
+                running, landscape, noise=noise, iterations=int(save[-1]), replicas=replicas, save=save, seed=seed
             )
-        return self.memory[key]
+
+        return self._once(("torch", running, tuple(save)), f"torch: {running}", run)
 
     def _simulated(
         self, route: str, dynamics: Dynamics, start: str, save: NDArray[np.int64], substeps: Any
     ) -> xarray.Dataset:
-        key = (route, dynamics, start, tuple(save))
+        # the drift claim needs pairs of runs that differ in their start alone
+        keep = "states" if isinstance(dynamics, Momentum) else "moments"
+
+        def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
+            seed = self._seed(route, dynamics, noise)
+            return simulate(
+                dynamics, landscape, noise=noise, iterations=int(save[-1]), replicas=self.replicas, velocity=start,
+                save=save, substeps=substeps, keep=keep, seed=seed, threads=self.threads,
+            )  # fmt: skip
+
+        return self._once((route, dynamics, start, tuple(save)), f"{route}, from {start}: {dynamics}", run)
+
+    def _once(self, key: Any, title: str, run: Callable[[QuadraticSaddle, Noise], xarray.Dataset]) -> xarray.Dataset:
         if key not in self.memory:
-            self.on_start(f"{route}, from {start}: {dynamics}")
-            self.memory[key] = _join(
-                lambda landscape, noise: simulate(
-                    dynamics,
-                    landscape,
-                    noise=noise,
-                    iterations=int(save[-1]),
-                    replicas=self.replicas,
-                    velocity=start,
-                    save=save,
-                    substeps=substeps,
-                    # the drift claim needs pairs of runs that differ in their start alone
-                    keep="states" if isinstance(dynamics, Momentum) else "moments",
-                    seed=self._seed(route, dynamics, noise),
-                    threads=self.threads,
-                )
-            )
+            self.on_start(title)
+            self.memory[key] = _join(run)
         return self.memory[key]
 
     def _seed(self, route: str, dynamics: Dynamics, noise: Noise) -> int:
