@@ -1,5 +1,6 @@
 """A validated run: what `simulate` and `simulate_torch` were asked for, and the labels of what they return."""
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -140,10 +141,17 @@ def _check_stability(dynamics: Dynamics, bound: Array, step: Array) -> None:
 def label(
     plan: Plan, squares: Array, fourths: Array, diverged: NDArray[np.int64], positions: Array | None
 ) -> "xarray.Dataset":
-    """The Dataset for sums of squared and fourth-power displacements over all replicas."""
+    """The Dataset for sums of squared and fourth-power displacements over all replicas; warns if any diverged."""
     import xarray
 
     replicas = plan.parameters["replicas"]
+    if diverged.any():
+        where = int(plan.save[np.argmax(diverged > 0)])
+        warnings.warn(
+            f"{diverged.max()} of {replicas} replicas left floating-point range; msd is NaN from iteration {where} on",
+            RuntimeWarning,
+            stacklevel=3,
+        )
     with np.errstate(invalid="ignore"):
         msd = np.where(diverged[:, None] > 0, np.nan, squares / replicas)
         stderr = np.sqrt(np.maximum(fourths / replicas - msd**2, 0) / (replicas - 1))

@@ -1,7 +1,6 @@
 """Ensembles of replicas: mean squared displacements at chosen iterations."""
 
 import os
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -104,13 +103,6 @@ def simulate(
         fourths += part.fourths
         diverged += part.diverged
         states[first : first + len(part.positions)] = part.positions
-    if diverged.any():
-        where = int(plan.save[np.argmax(diverged > 0)])
-        warnings.warn(
-            f"{diverged.max()} of {replicas} replicas left floating-point range; msd is NaN from iteration {where} on",
-            RuntimeWarning,
-            stacklevel=2,
-        )
     return label(plan, squares, fourths, diverged, states if keep == "states" else None)
 
 

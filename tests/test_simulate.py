@@ -10,7 +10,18 @@ from hypothesis import strategies as st
 from scipy.stats import ortho_group
 
 import theory
-from diffusion import SGD, Adai, Adam, HessianNoise, IsotropicNoise, Momentum, QuadraticSaddle, RMSprop, simulate
+from diffusion import (
+    SGD,
+    Adai,
+    Adam,
+    HessianNoise,
+    IsotropicNoise,
+    Momentum,
+    QuadraticSaddle,
+    RMSprop,
+    simulate,
+    simulate_torch,
+)
 from diffusion.kernels.random import NOISE, normal_pair
 from experiments import statistics
 
@@ -197,9 +208,11 @@ def test_default_save_points_are_log_spaced_and_include_the_last():
     assert np.all(np.diff(iterations) > 0)
 
 
-def test_diverged_replicas_are_counted_and_never_averaged():
+@pytest.mark.parametrize("simulator", [simulate, simulate_torch])
+def test_diverged_replicas_are_counted_and_never_averaged(simulator):
+    steep = {"noise": HESSIAN_NOISE, "iterations": 200, "replicas": 600, "save": [5, 200]}
     with pytest.warns(RuntimeWarning, match="600 of 600 replicas left"):
-        result = run(SGD(1.0), QuadraticSaddle([-50.0, 0.1]), iterations=200, save=[5, 200])
+        result = simulator(SGD(1.0), QuadraticSaddle([-50.0, 0.1]), **steep)
     assert result["diverged"].values.tolist() == [0, 600]
     assert np.isfinite(result["msd"].values[0]).all()
     assert np.isnan(result["msd"].values[1]).all()
