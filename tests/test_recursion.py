@@ -183,6 +183,7 @@ def test_overflow_is_infinite_and_silent():
 BAD = [
     (lambda: theory.discrete_msd(1.5, **SGD), "iterations = 1.5 must be whole numbers"),
     (lambda: theory.discrete_msd(-1, **SGD), "iterations = -1"),
+    (lambda: theory.discrete_msd(1e15, **SGD, substeps=100), "iterations times substeps = 1e.17 must be at most"),
     (lambda: theory.discrete_msd(1, **(SGD | {"inertia": 1.0})), r"inertia = 1.0 must lie in \[0, 1\)"),
     (lambda: theory.discrete_msd(1, **(SGD | {"lr": 0.0})), "lr = 0.0 must be above 0"),
     (lambda: theory.discrete_msd(1, **(SGD | {"noise_variance": -1.0})), "noise_variance = -1.0"),

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from theory import checks
 
 Array = NDArray[np.float64]
+MOST_STEPS = 2.0**53  # beyond this a step count is not exact in float64
 
 
 def discrete_msd(
@@ -88,6 +89,11 @@ def _propagate(
     wanted = checks.nonnegative("iterations", iterations)
     if np.any(wanted != np.floor(wanted)):
         raise ValueError(f"iterations = {iterations!r} must be whole numbers")
+    most = wanted.max(initial=0) * np.max(substeps, initial=1)
+    if most > MOST_STEPS:
+        raise ValueError(
+            f"iterations times substeps = {most:.3g} must be at most {MOST_STEPS:.3g}; use the SDE's exact form"
+        )
     steps, h, c, eta, beta, weight = np.broadcast_arrays(
         wanted.astype(np.int64),
         checks.finite("hessian", hessian),
