@@ -10,22 +10,26 @@ from numpy.typing import ArrayLike, NDArray
 
 
 def positive(name: str, value: float) -> None:
+    """Refuse all but finite numbers above 0."""
     if not isinstance(value, Real) or not math.isfinite(value) or value <= 0:
         raise ValueError(f"{name} = {value!r} must be a finite number above 0")
 
 
 def fraction(name: str, value: float) -> None:
+    """Refuse all but numbers in [0, 1)."""
     if not isinstance(value, Real) or not 0 <= value < 1:
         raise ValueError(f"{name} = {value!r} must lie in [0, 1)")
 
 
 def whole(name: str, value: int, least: int = 1) -> int:
+    """A whole number, at least `least`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{name} = {value!r} must be a whole number >= {least}")
     return int(value)
 
 
 def choice(name: str, value: str, known: Sequence[str]) -> str:
+    """One of the known names; the error suggests the nearest."""
     if value not in known:
         near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.0)
         raise ValueError(f"{name} = {value!r} is unknown; did you mean {near[0]!r}? Known: {', '.join(known)}")
@@ -33,6 +37,7 @@ def choice(name: str, value: str, known: Sequence[str]) -> str:
 
 
 def finite_vector(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """A non-empty vector of finite numbers, shape (n,)."""
     array = np.atleast_1d(np.asarray(value, dtype=np.float64))
     if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)):
         raise ValueError(f"{name} = {value!r} must be a non-empty list of finite numbers")

@@ -212,13 +212,13 @@ def _table_1(found: list[Judged]) -> Named:
                     shift * t, value, [value - low, high - value], fmt=marker, color=colour, mfc=fill, ms=6.5, capsize=2
                 )
     axis.axhline(0, color=GREY, lw=1)
-    axis.set(xscale="log", xlabel="iterations T", ylabel="p in  MSD ∝ |H|$^p$,  |H| = 0.001 to 0.1")
+    axis.set(xscale="log", xlabel="iterations T", ylabel="p in  MSD ∝ |H|ᵖ,  |H| = 0.001 to 0.1")
     early = 100
     spans = []
     for one in found:
         p = np.log10(one.exact["exact"][one.case.iterations <= early, 0])
         spans.append(f"{type(one.case.dynamics).__name__} {verdicts.span(p)}")
-    title = f"Table 1: p in MSD ∝ |H|$^p$ to {early} iterations: {', '.join(spans)}"
+    title = f"Table 1: p in MSD ∝ |H|ᵖ to {early} iterations: {', '.join(spans)}"
     axis.set_title(title)
     figure.legend(loc="outside lower center", ncols=2)
     caption = (
@@ -254,7 +254,7 @@ def _regime_map() -> Named:
     axes[0].set_ylabel("inertia β₁")
     figure.colorbar(image, ax=axes, label="Theorem 2 / exact MSD", extend="max")
     needed = _iterations_until(regimes.LR * t, paper, rule, t, damping)
-    title = f"Theorem 2 comes within 5 % of the exact MSD only after {needed} times 1/(1−β₁) iterations"
+    title = f"Theorem 2 comes within 5 % of the exact MSD only after {needed} times 1/(1−β₁) iterations, β₁ = 0.9"
     figure.suptitle(title)
     caption = (
         f"{title}. EMA Momentum, H = {-regimes.FLATTEST:g}, learning rate {regimes.LR:g}. Dotted: T = 1/(1-beta1)."

@@ -7,6 +7,7 @@ STARTS = ("rest", "thermal")
 
 
 def finite(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Finite numbers."""
     array = np.asarray(value, dtype=np.float64)
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name} = {value!r} has a value that is not finite; give finite numbers")
@@ -14,6 +15,7 @@ def finite(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 
 def positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Finite numbers above 0."""
     array = finite(name, value)
     if np.any(array <= 0):
         raise ValueError(f"{name} = {value!r} must be above 0")
@@ -21,6 +23,7 @@ def positive(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 
 def nonnegative(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Finite numbers, 0 or above."""
     array = finite(name, value)
     if np.any(array < 0):
         raise ValueError(f"{name} = {value!r} must be 0 or above")
@@ -28,6 +31,7 @@ def nonnegative(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 
 def fraction(name: str, value: ArrayLike) -> NDArray[np.float64]:
+    """Numbers in [0, 1)."""
     array = finite(name, value)
     if np.any((array < 0) | (array >= 1)):
         raise ValueError(f"{name} = {value!r} must lie in [0, 1)")
@@ -35,6 +39,7 @@ def fraction(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 
 def start(value: str) -> str:
+    """A known start."""
     if value not in STARTS:
         raise ValueError(f"start = {value!r} is unknown; use one of {', '.join(map(repr, STARTS))}")
     return value
