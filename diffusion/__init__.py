@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING, Any
 
-from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, RMSprop
-from diffusion.landscapes import QuadraticSaddle
-from diffusion.noise import HessianNoise, IsotropicNoise
+from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, OwnDynamics, RMSprop
+from diffusion.escape import LossLevel, Radius, exit_times
+from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
+from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
+from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
 from diffusion.simulate import simulate
 
 if TYPE_CHECKING:
@@ -14,12 +16,21 @@ __all__ = [
     "SGD",
     "Adai",
     "Adam",
+    "CoupledLandscape",
+    "DoubleParabola",
     "Dynamics",
     "HessianNoise",
     "IsotropicNoise",
+    "LossLevel",
+    "MinibatchNoise",
     "Momentum",
+    "OwnDynamics",
     "QuadraticSaddle",
     "RMSprop",
+    "Radius",
+    "SeparableLandscape",
+    "StyblinskiTang",
+    "exit_times",
     "simulate",
     "simulate_torch",
 ]

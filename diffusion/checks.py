@@ -2,8 +2,10 @@
 
 import difflib
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,10 +23,12 @@ def fraction(name: str, value: float) -> None:
         raise ValueError(f"{name} = {value!r} must lie in [0, 1)")
 
 
-def whole(name: str, value: int, least: int = 1) -> int:
-    """A whole number, at least `least`."""
+def whole(name: str, value: int, least: int = 1, most: int | None = None) -> int:
+    """A whole number, at least `least` and at most `most`."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{name} = {value!r} must be a whole number >= {least}")
+    if most is not None and value > most:
+        raise ValueError(f"{name} = {value!r} must be at most {most}")
     return int(value)
 
 
@@ -42,3 +46,36 @@ def finite_vector(name: str, value: ArrayLike) -> NDArray[np.float64]:
     if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)):
         raise ValueError(f"{name} = {value!r} must be a non-empty list of finite numbers")
     return array
+
+
+def not_negative(name: str, value: float) -> None:
+    """Refuse all but finite numbers from 0 up."""
+    if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name} = {value!r} must be a finite number >= 0")
+
+
+@lru_cache(maxsize=256)
+def _inlined(function: Callable[..., Any]) -> Any:
+    from diffusion.kernels.jit import inlined
+
+    return inlined(function)
+
+
+def compiled(name: str, function: Callable[..., Any], *example: Any) -> Any:
+    """A user's function compiled, and tried on the example; refused if numba cannot compile it."""
+    from numba.core.errors import NumbaError
+
+    if not callable(function):
+        raise ValueError(f"{name} = {function!r} must be a function")
+    dispatcher = _inlined(function)
+    try:
+        if example:
+            dispatcher(*example)
+    except NumbaError as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise ValueError(
+            f"{name} = {getattr(function, '__name__', function)} does not compile with numba: {' '.join(lines[:3])}"
+        ) from error
+    except ZeroDivisionError:
+        pass  # a function compiled elsewhere may raise where ours gives infinity; later checks say where
+    return dispatcher

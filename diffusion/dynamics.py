@@ -5,7 +5,9 @@ in ``beta_i``, ``eta_i`` and the gradient's weight ``beta3_i``.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,16 +20,52 @@ STYLES = ("ema", "heavy-ball")
 SECOND_MOMENTS = ("frozen", "running")
 
 
-# These two run on arrays here and, compiled, on scalars in the kernels: one place for each formula.
-def adaptive_learning_rate(v: Any, lr: float, eps: float) -> Any:
-    """``lr / (sqrt(v) + eps)``: Adam's and RMSprop's learning rate for the second moment v."""
-    return lr / (np.sqrt(v) + eps)
+# The formulas run on arrays here and, compiled, on scalars in the kernels; p is (lr, beta1 or beta0, eps).
+def constant_inertia(v: Any, mean_v: Any, p: Any) -> Any:
+    """``beta1``: Adam's inertia."""
+    return p[1]
 
 
-def adaptive_inertia(v: Any, mean_v: Any, beta0: float, eps: float) -> Any:
+def adaptive_inertia(v: Any, mean_v: Any, p: Any) -> Any:
     """``clip(1 - beta0 v / mean(v), 0, 1 - eps)``: Adai's inertia; equal second moments stand in for all-zero ones."""
     ratio = v / mean_v if mean_v > 0 else 1.0
-    return np.minimum(np.maximum(1.0 - beta0 * ratio, 0.0), 1.0 - eps)
+    return np.minimum(np.maximum(1.0 - p[1] * ratio, 0.0), 1.0 - p[2])
+
+
+def constant_learning_rate(v: Any, p: Any) -> Any:
+    """``lr``: Adai's learning rate."""
+    return p[0]
+
+
+def adaptive_learning_rate(v: Any, p: Any) -> Any:
+    """``lr / (sqrt(v) + eps)``: Adam's and RMSprop's learning rate for the second moment v."""
+    return p[0] / (np.sqrt(v) + p[2])
+
+
+@dataclass(frozen=True)
+class Running:
+    """What the kernels need of an optimizer as shipped, that is with a running second moment.
+
+    Attributes
+    ----------
+    name
+        Names the compiled code on disk; None: it is not kept.
+    inertia, learning_rate
+        Functions of (v, mean_v, p) and of (v, p).
+    parameters
+        The tuple p.
+    beta2
+        Decay of the second moment.
+    corrects
+        Whether the second moment is corrected for its start at 0.
+    """
+
+    name: str | None
+    inertia: Callable[..., Any]
+    learning_rate: Callable[..., Any]
+    parameters: tuple[float, float, float]
+    beta2: float
+    corrects: bool = True
 
 
 @dataclass(frozen=True)
@@ -63,7 +101,7 @@ class Rule:
         return np.where(self.inertia > 0, inertial, 2.0 * substeps)
 
     def coefficients(self, substeps: int) -> tuple[Array, Array, Array, Array]:
-        """(keep, force, noise, step) of ``m <- keep m + force grad L + noise xi``, ``theta <- theta - step m``.
+        """(keep, force, share, step) of ``m <- keep m + force grad L + share sqrt(C) xi``, ``theta <- theta - step m``.
 
         One of `substeps` equal parts of an iteration: the semi-implicit Euler scheme with inertia, Euler-Maruyama without.
         One substep is the discrete optimizer; the limit of many is the SDE.
@@ -72,27 +110,31 @@ class Rule:
         keep = np.where(inert, 1 - (1 - self.inertia) / substeps, 0.0)
         force = np.where(inert, self.gradient_weight / substeps, 1.0)
         share = np.where(inert, self.gradient_weight * np.sqrt(1 / substeps), np.sqrt(substeps))
-        return keep, force, share * np.sqrt(self.noise_variance), self.learning_rate / substeps
+        return keep, force, share, self.learning_rate / substeps
 
     def thermal_momentum(self, substeps: int) -> Array:
         """Standard deviation of m in the stationary state of the recursion at H = 0; 0 without inertia."""
-        keep, _, noise, _ = self.coefficients(substeps)
-        return np.where(keep > 0, noise / np.sqrt(1 - keep**2), 0.0)
+        keep, _, share, _ = self.coefficients(substeps)
+        return np.where(keep > 0, share * np.sqrt(self.noise_variance / (1 - keep**2)), 0.0)
 
 
 class Dynamics(ABC):
     """An optimizer as a rule (inertia, learning rate)."""
 
-    lr: float
     second_moment: str = "frozen"
+
+    @property
+    def running(self) -> Running | None:
+        """The optimizer as shipped, if it has a second moment and ``second_moment="running"`` asks for it."""
+        return None
 
     @abstractmethod
     def inertia(self, v: Array, mean_v: float) -> Array:
         """Inertia beta_i for the second moment v of shape (d,)."""
 
+    @abstractmethod
     def learning_rate(self, v: Array) -> Array:
         """Learning rate eta_i for the second moment v of shape (d,)."""
-        return np.full_like(v, self.lr)
 
     def gradient_weight(self, inertia: Array) -> Array:
         """Weight beta3_i of the new gradient: 1 - beta_i (exponential moving average) unless said otherwise."""
@@ -130,6 +172,10 @@ class SGD(Dynamics):
         """Zero."""
         return np.zeros_like(v)
 
+    def learning_rate(self, v: Array) -> Array:
+        """lr in every direction."""
+        return np.full_like(v, self.lr)
+
 
 @dataclass(frozen=True)
 class Momentum(Dynamics):
@@ -157,6 +203,10 @@ class Momentum(Dynamics):
     def inertia(self, v: Array, mean_v: float) -> Array:
         """beta1 in every direction."""
         return np.full_like(v, self.beta1)
+
+    def learning_rate(self, v: Array) -> Array:
+        """lr in every direction."""
+        return np.full_like(v, self.lr)
 
     def gradient_weight(self, inertia: Array) -> Array:
         """1 - beta1 (EMA style) or 1 (heavy-ball style)."""
@@ -197,6 +247,15 @@ class Adam(Dynamics):
         """``lr / sqrt(v)``, refused where v is 0."""
         return _idealized_learning_rate(self, v)
 
+    @property
+    def running(self) -> Running | None:
+        """The optimizer as shipped."""
+        if self.second_moment != "running":
+            return None
+        return Running(
+            "adaptive-rate", constant_inertia, adaptive_learning_rate, (self.lr, self.beta1, self.eps), self.beta2
+        )
+
 
 @dataclass(frozen=True)
 class RMSprop(Dynamics):
@@ -229,6 +288,20 @@ class RMSprop(Dynamics):
     def learning_rate(self, v: Array) -> Array:
         """``lr / sqrt(v)``, refused where v is 0."""
         return _idealized_learning_rate(self, v)
+
+    @property
+    def running(self) -> Running | None:
+        """The optimizer as shipped."""
+        if self.second_moment != "running":
+            return None
+        return Running(
+            "adaptive-rate",
+            constant_inertia,
+            adaptive_learning_rate,
+            (self.lr, 0.0, self.eps),
+            self.beta2,
+            corrects=False,
+        )
 
 
 @dataclass(frozen=True)
@@ -267,7 +340,88 @@ class Adai(Dynamics):
             raise ValueError(
                 "noise variance is 0 in every direction: idealized Adai has no inertia; use IsotropicNoise"
             )
-        return np.asarray(adaptive_inertia(v, mean_v, self.beta0, self.eps))
+        return np.asarray(adaptive_inertia(v, mean_v, (self.lr, self.beta0, self.eps)))
+
+    def learning_rate(self, v: Array) -> Array:
+        """lr in every direction."""
+        return np.full_like(v, self.lr)
+
+    @property
+    def running(self) -> Running | None:
+        """The optimizer as shipped."""
+        if self.second_moment != "running":
+            return None
+        return Running(
+            "adaptive-inertia", adaptive_inertia, constant_learning_rate, (self.lr, self.beta0, self.eps), self.beta2
+        )
+
+
+@dataclass(frozen=True)
+class OwnDynamics(Dynamics):
+    """A user's own optimizer, as the two functions that tell it from the others.
+
+    ``m <- beta m + (1 - beta) g``, ``theta <- theta - eta m/(1 - prod beta)`` with ``beta = inertia(v, mean_v)`` and
+    ``eta = learning_rate(v)``, where v is the running mean of g^2, corrected for its start at 0, and mean_v its mean over
+    the coordinates.
+
+    Parameters
+    ----------
+    inertia_function
+        ``inertia(v, mean_v)`` in [0, 1), a scalar function; plain Python that numba can compile, or compiled with njit.
+    learning_rate_function
+        ``learning_rate(v)`` above 0, likewise.
+    beta2
+        Decay of the second moment.
+    second_moment
+        "running", or "frozen": v is the noise variance, as in the theory's idealization.
+    """
+
+    inertia_function: Callable[[float, float], float]
+    learning_rate_function: Callable[[float], float]
+    beta2: float = 0.999
+    second_moment: str = "running"
+
+    def __post_init__(self) -> None:
+        checks.fraction("beta2", self.beta2)
+        checks.choice("second_moment", self.second_moment, SECOND_MOMENTS)
+        beta = checks.compiled("inertia_function", self.inertia_function, 1.0, 1.0)(1.0, 1.0)
+        eta = checks.compiled("learning_rate_function", self.learning_rate_function, 1.0)(1.0)
+        if not 0 <= beta < 1:
+            raise ValueError(f"inertia_function is {beta} at v = 1, mean_v = 1; it must lie in [0, 1)")
+        if not 0 < eta < np.inf:
+            raise ValueError(f"learning_rate_function is {eta} at v = 1; it must be a finite number above 0")
+
+    def inertia(self, v: Array, mean_v: float) -> Array:
+        """inertia_function of each v."""
+        function = checks.compiled("inertia_function", self.inertia_function)
+        return np.array([function(one, mean_v) for one in v])
+
+    def learning_rate(self, v: Array) -> Array:
+        """learning_rate_function of each v."""
+        function = checks.compiled("learning_rate_function", self.learning_rate_function)
+        return np.array([function(one) for one in v])
+
+    @property
+    def running(self) -> Running | None:
+        """The optimizer with its running second moment."""
+        if self.second_moment != "running":
+            return None
+        formulas = _own_formulas(
+            checks.compiled("inertia_function", self.inertia_function),
+            checks.compiled("learning_rate_function", self.learning_rate_function),
+        )
+        return Running(None, *formulas, (0.0, 0.0, 0.0), self.beta2)
+
+
+@lru_cache(maxsize=256)
+def _own_formulas(inertia: Any, learning_rate: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    def own_inertia(v: Any, mean_v: Any, p: Any) -> Any:
+        return inertia(v, mean_v)
+
+    def own_learning_rate(v: Any, p: Any) -> Any:
+        return learning_rate(v)
+
+    return own_inertia, own_learning_rate
 
 
 def _idealized_learning_rate(dynamics: Adam | RMSprop, v: Array) -> Array:
@@ -276,4 +430,4 @@ def _idealized_learning_rate(dynamics: Adam | RMSprop, v: Array) -> Array:
             f"noise variance is 0 in direction {int(np.argmax(v <= 0))}: idealized {type(dynamics).__name__} would have an "
             "infinite learning rate there; use IsotropicNoise, or second_moment='running'"
         )
-    return np.asarray(adaptive_learning_rate(v, dynamics.lr, 0.0))
+    return np.asarray(adaptive_learning_rate(v, (dynamics.lr, 0.0, 0.0)))

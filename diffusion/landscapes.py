@@ -1,6 +1,13 @@
-"""Loss landscapes."""
+"""Loss landscapes: the quadratic of the theorems, two wells with a barrier, and a user's own.
 
+A formula is a scalar function of a coordinate and that coordinate's parameters, a tuple. It is written with arithmetic alone,
+so that it runs on NumPy arrays here and, compiled, in the kernels.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -8,10 +15,135 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import checks
 
 Array = NDArray[np.float64]
+PARAMETERS = 5  # of a formula, in each coordinate
+
+
+@dataclass(frozen=True)
+class Formulas:
+    """What the kernels need of a landscape.
+
+    Attributes
+    ----------
+    name
+        Names the compiled code on disk; None: it is not kept.
+    loss, gradient, curvature
+        Functions of (theta, p), p one coordinate's parameters; of a coupled landscape, loss(X, lane, table) and
+        gradient(X, j, lane, table) for X of shape (d, lanes), and no curvature.
+    parameters
+        Shape (PARAMETERS, d); of a coupled landscape any table.
+    coupled
+        Whether the gradient in one coordinate depends on others.
+    """
+
+    name: str | None
+    loss: Callable[..., Any]
+    gradient: Callable[..., Any]
+    curvature: Callable[..., Any] | None
+    parameters: Array
+    coupled: bool = False
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """Curvature as the theory sees it along a coordinate: constant around each critical point, changing at inflections."""
+
+    switches: tuple[float, ...]
+    curvatures: tuple[float, ...]
+
+
+class Landscape(ABC):
+    """A loss and its derivatives; positions have shape (..., d), in coordinates."""
+
+    dimension: int
+
+    @property
+    @abstractmethod
+    def formulas(self) -> Formulas:
+        """What the kernels need."""
+
+    @property
+    @abstractmethod
+    def reference(self) -> Array:
+        """The critical point where a run starts unless told otherwise, shape (d,)."""
+
+    @property
+    def basis(self) -> Array:
+        """Directions in which results are given, as columns, shape (d, d): the coordinate axes unless said otherwise."""
+        return np.eye(self.dimension)
+
+    @property
+    def hessian(self) -> Array:
+        """Second derivatives at the reference point along the directions in which results are given, shape (d,)."""
+        return self.hessian_diagonal(self.reference)
+
+    def loss(self, theta: ArrayLike) -> Array:
+        """Loss."""
+        formulas = self.formulas
+        return np.asarray(np.sum(formulas.loss(np.asarray(theta, np.float64), tuple(formulas.parameters)), axis=-1))
+
+    def gradient(self, theta: ArrayLike) -> Array:
+        """Gradient, in coordinates."""
+        formulas = self.formulas
+        return np.asarray(formulas.gradient(np.asarray(theta, np.float64), tuple(formulas.parameters)))
+
+    def hessian_diagonal(self, theta: ArrayLike) -> Array:
+        """Diagonal of the Hessian, in coordinates."""
+        formulas = self.formulas
+        assert formulas.curvature is not None
+        return np.asarray(formulas.curvature(np.asarray(theta, np.float64), tuple(formulas.parameters)))
+
+    def hessian_matrix(self, theta: ArrayLike) -> Array:
+        """The Hessian at one position, shape (d, d)."""
+        return np.diag(self.hessian_diagonal(theta))
+
+    def pieces(self) -> Pieces:
+        """Curvature around each critical point, for piecewise noise.
+
+        Raises
+        ------
+        ValueError
+            If the landscape has no saddle next to its minimum.
+        """
+        raise ValueError(
+            f"at = 'piecewise' needs a minimum and a saddle, and {type(self).__name__} does not tell them; use 'reference'"
+        )
+
+    def _parameters(self, *values: float | Array) -> Array:
+        table = np.zeros((PARAMETERS, self.dimension))
+        for k, value in enumerate(values):
+            table[k] = value
+        return table
+
+
+def _quadratic_loss(theta: Any, p: Any) -> Any:
+    return 0.5 * p[0] * theta * theta
+
+
+def _quadratic_gradient(theta: Any, p: Any) -> Any:
+    return p[0] * theta
+
+
+def _quadratic_curvature(theta: Any, p: Any) -> Any:
+    return p[0] + 0.0 * theta
+
+
+def _matrix_loss(x: Any, lane: Any, table: Any) -> Any:
+    total = 0.0
+    for j in range(table.shape[0]):
+        for k in range(table.shape[0]):
+            total += 0.5 * x[j, lane] * table[j, k] * x[k, lane]
+    return total
+
+
+def _matrix_gradient(x: Any, j: Any, lane: Any, table: Any) -> Any:
+    total = 0.0
+    for k in range(table.shape[0]):
+        total += table[j, k] * x[k, lane]
+    return total
 
 
 @dataclass(frozen=True, eq=False)
-class QuadraticSaddle:
+class QuadraticSaddle(Landscape):
     """The loss around a critical point at the origin (Assumption 1): ``L = theta^T H theta / 2``.
 
     Parameters
@@ -50,7 +182,7 @@ class QuadraticSaddle:
         return np.asarray(self.eigenvalues)
 
     @property
-    def dimension(self) -> int:
+    def dimension(self) -> int:  # type: ignore[override]
         """Number of coordinates d."""
         return len(self.hessian)
 
@@ -61,8 +193,24 @@ class QuadraticSaddle:
 
     @property
     def reference(self) -> Array:
-        """The critical point, shape (d,): where a run starts unless told otherwise."""
+        """The critical point, shape (d,)."""
         return np.zeros(self.dimension)
+
+    @property
+    def formulas(self) -> Formulas:
+        """What the kernels need: separable along the axes, or a matrix."""
+        if self.rotation is None:
+            return self.eigen_formulas
+        return Formulas(
+            "matrix", _matrix_loss, _matrix_gradient, None, self.hessian_matrix(self.reference), coupled=True
+        )
+
+    @property
+    def eigen_formulas(self) -> Formulas:
+        """What the kernels need to work along the eigenvectors."""
+        return Formulas(
+            "quadratic", _quadratic_loss, _quadratic_gradient, _quadratic_curvature, self._parameters(self.hessian)
+        )
 
     def loss(self, theta: ArrayLike) -> Array:
         """Loss at positions of shape (..., d)."""
@@ -72,6 +220,160 @@ class QuadraticSaddle:
         """Gradient at positions of shape (..., d), in coordinates."""
         return np.asarray((np.asarray(theta) @ self.basis * self.hessian) @ self.basis.T)
 
+    def hessian_diagonal(self, theta: ArrayLike) -> Array:
+        """Diagonal of the Hessian, in coordinates."""
+        return np.broadcast_to(np.diag(self.hessian_matrix(theta)), np.shape(theta))
+
+    def hessian_matrix(self, theta: ArrayLike) -> Array:
+        """The Hessian, shape (d, d); the same at every position."""
+        return np.asarray(self.basis * self.hessian @ self.basis.T)
+
     def __repr__(self) -> str:
         rotation = "" if self.rotation is None else f", rotation={self.basis.tolist()}"
         return f"QuadraticSaddle({self.hessian.tolist()}{rotation})"
+
+
+# p = (root of the sharpness, coefficient of the parabola)
+def _quartic_loss(theta: Any, p: Any) -> Any:
+    u = p[0] * theta
+    return 0.5 * u * (u * (u * u - p[1]) + 5.0)
+
+
+def _quartic_gradient(theta: Any, p: Any) -> Any:
+    u = p[0] * theta
+    return p[0] * (u * (2.0 * u * u - p[1]) + 2.5)
+
+
+def _quartic_curvature(theta: Any, p: Any) -> Any:
+    u = p[0] * theta
+    return p[0] * p[0] * (6.0 * u * u - p[1])
+
+
+@dataclass(frozen=True)
+class StyblinskiTang(Landscape):
+    """``L = sum_i (u_i^4 - 16 u_i^2 + 5 u_i)/2`` with ``u = sqrt(sharpness) theta``: two wells in every coordinate.
+
+    Parameters
+    ----------
+    dimension
+        Number of coordinates.
+    sharpness
+        Scales every Hessian eigenvalue and leaves the barriers as they are.
+    data_variance
+        Variance v of the data: the loss of one sample is that of ``u - x`` with x ~ N(0, v) in every coordinate, and the
+        expected loss has 16 - 6v in place of 16. It has a barrier for v below 1.936. The reference point is the local
+        minimum, u = 2.746803 for v = 0; without a barrier, the only one.
+    """
+
+    dimension: int
+    sharpness: float = 1.0
+    data_variance: float = 0.0
+
+    def __post_init__(self) -> None:
+        checks.whole("dimension", self.dimension)
+        checks.positive("sharpness", self.sharpness)
+        checks.not_negative("data_variance", self.data_variance)
+
+    @property
+    def _parabola(self) -> float:
+        return 16.0 - 6.0 * self.data_variance
+
+    def critical_points(self) -> Array:
+        """Critical points along a coordinate, ascending, in theta units: (minimum, saddle, local minimum) or one minimum."""
+        roots = np.roots([2.0, 0.0, -self._parabola, 2.5])
+        real = np.sort(roots[np.abs(roots.imag) < 1e-9 * (1 + np.abs(roots.real))].real)
+        for _ in range(3):  # to the last bit, as callers compare barriers
+            real = real - (2 * real**3 - self._parabola * real + 2.5) / (6 * real**2 - self._parabola)
+        return np.asarray(real / np.sqrt(self.sharpness))
+
+    @property
+    def reference(self) -> Array:
+        """The local minimum in every coordinate, shape (d,)."""
+        return np.full(self.dimension, self.critical_points()[-1])
+
+    @property
+    def formulas(self) -> Formulas:
+        """What the kernels need."""
+        table = self._parameters(np.sqrt(self.sharpness), self._parabola)
+        return Formulas("styblinski-tang", _quartic_loss, _quartic_gradient, _quartic_curvature, table)
+
+    def pieces(self) -> Pieces:
+        """Curvature at the minimum, the saddle and the local minimum, changing at the inflections."""
+        points = self.critical_points()
+        if len(points) == 1:
+            raise ValueError(
+                f"at = 'piecewise' needs a saddle, and data_variance = {self.data_variance} has none; keep it below 1.936"
+            )
+        inflection = float(np.sqrt(self._parabola / 6 / self.sharpness))
+        curvatures = _quartic_curvature(points, (np.sqrt(self.sharpness), self._parabola))
+        return Pieces((-inflection, inflection), tuple(curvatures.tolist()))
+
+
+# p = (where the parabolas join, curvature of the first, magnitude of the second's)
+def _parabolas_loss(theta: Any, p: Any) -> Any:
+    inside, beyond = np.minimum(theta, p[0]), np.maximum(theta - p[0], 0.0)
+    return 0.5 * p[1] * inside * inside + p[1] * p[0] * beyond - 0.5 * p[2] * beyond * beyond
+
+
+def _parabolas_gradient(theta: Any, p: Any) -> Any:
+    return p[1] * np.minimum(theta, p[0]) - p[2] * np.maximum(theta - p[0], 0.0)
+
+
+def _parabolas_curvature(theta: Any, p: Any) -> Any:
+    return p[1] - (p[1] + p[2]) * (theta >= p[0])
+
+
+@dataclass(frozen=True)
+class DoubleParabola(Landscape):
+    """A well and a barrier, each a parabola, joined with a continuous slope, in every coordinate.
+
+    ``L = H_a x^2/2`` up to the join, then ``barrier - H_b (x - x_b)^2/2``, falling for ever beyond the saddle x_b.
+
+    Parameters
+    ----------
+    barrier
+        Height of the saddle above the minimum at the origin.
+    hessian_minimum
+        Curvature H_a at the minimum.
+    hessian_saddle
+        Magnitude H_b of the negative curvature at the saddle.
+    dimension
+        Number of coordinates.
+    """
+
+    barrier: float
+    hessian_minimum: float
+    hessian_saddle: float
+    dimension: int
+
+    def __post_init__(self) -> None:
+        checks.positive("barrier", self.barrier)
+        checks.positive("hessian_minimum", self.hessian_minimum)
+        checks.positive("hessian_saddle", self.hessian_saddle)
+        checks.whole("dimension", self.dimension)
+
+    @property
+    def join(self) -> float:
+        """Where the parabolas meet."""
+        a, b = self.hessian_minimum, self.hessian_saddle
+        return float(np.sqrt(2 * self.barrier / (a + a * a / b)))
+
+    @property
+    def saddle(self) -> float:
+        """The saddle x_b."""
+        return self.join * (1 + self.hessian_minimum / self.hessian_saddle)
+
+    @property
+    def reference(self) -> Array:
+        """The minimum, shape (d,)."""
+        return np.zeros(self.dimension)
+
+    @property
+    def formulas(self) -> Formulas:
+        """What the kernels need."""
+        table = self._parameters(self.join, self.hessian_minimum, self.hessian_saddle)
+        return Formulas("double-parabola", _parabolas_loss, _parabolas_gradient, _parabolas_curvature, table)
+
+    def pieces(self) -> Pieces:
+        """H_a in the well and -H_b beyond the join."""
+        return Pieces((self.join,), (self.hessian_minimum, -self.hessian_saddle))

@@ -1,52 +1,166 @@
-"""Models of the noise of a minibatch gradient: its variance along each eigenvector of the Hessian."""
+"""Models of the noise of a minibatch gradient."""
 
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
-from diffusion.landscapes import QuadraticSaddle
+from diffusion.landscapes import PARAMETERS, Landscape, QuadraticSaddle, StyblinskiTang
 
-
-class Noise(Protocol):
-    """What `diffusion.simulate` needs of a noise model."""
-
-    def variance_along(self, landscape: QuadraticSaddle) -> NDArray[np.float64]:
-        """Variance of one minibatch gradient along each eigenvector, shape (d,)."""
-        ...
+Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class HessianNoise:
-    """Covariance ``[H]^+ / B`` near a critical point, Equation 3: variance ``|H_i| / B`` along eigenvector i.
+class Deviation:
+    """What the kernels need of a noise model: the standard deviation of one minibatch gradient.
+
+    Attributes
+    ----------
+    name
+        Names the compiled code on disk.
+    formula
+        Function of (theta, curvature, q), q one coordinate's parameters.
+    parameters
+        Shape (PARAMETERS, d).
+    """
+
+    name: str
+    formula: Callable[..., Any]
+    parameters: Array
+
+
+class Noise(ABC):
+    """A model of gradient noise."""
+
+    @abstractmethod
+    def variance_along(self, landscape: Landscape) -> Array:
+        """Variance of one minibatch gradient at the reference point along the landscape's basis, shape (d,)."""
+
+    def deviation(self, landscape: Landscape) -> Deviation:
+        """The standard deviation as a formula, in each coordinate or, for constant noise, along the basis."""
+        return _constant(np.sqrt(self.variance_along(landscape)))
+
+    def mixing(self, landscape: Landscape) -> Array:
+        """Matrix (d, d) that turns standard normals into noise, for a coupled landscape."""
+        return np.asarray(landscape.basis * np.sqrt(self.variance_along(landscape)))
+
+    def variance_at(self, landscape: Landscape, theta: ArrayLike) -> Array:
+        """Variance of one minibatch gradient in each coordinate, at positions of shape (..., d)."""
+        deviation, position = self.deviation(landscape), np.asarray(theta, np.float64)
+        curvature = landscape.hessian_diagonal(position)
+        return np.asarray(deviation.formula(position, curvature, tuple(deviation.parameters))) ** 2
+
+
+def _constant_formula(theta: Any, curvature: Any, q: Any) -> Any:
+    return q[0] + 0.0 * theta
+
+
+def _pointwise_formula(theta: Any, curvature: Any, q: Any) -> Any:
+    return q[0] * np.sqrt(np.abs(curvature))
+
+
+# q = (three standard deviations, two switches)
+def _piecewise_formula(theta: Any, curvature: Any, q: Any) -> Any:
+    return q[0] + (q[1] - q[0]) * (theta >= q[3]) + (q[2] - q[1]) * (theta >= q[4])
+
+
+# q = (sqrt(sharpness / batch size), root of the sharpness, data variance)
+def _minibatch_formula(theta: Any, curvature: Any, q: Any) -> Any:
+    u, v = q[1] * theta, q[2]
+    a = 6.0 * u * u - 16.0
+    return q[0] * np.sqrt(v * (a * a + 12.0 * v * a + 60.0 * v * v + 72.0 * v * u * u))
+
+
+def _constant(deviation: Array) -> Deviation:
+    return Deviation("constant", _constant_formula, _table(len(deviation), deviation))
+
+
+def _table(dimension: int, *values: Any) -> Array:
+    table = np.zeros((PARAMETERS, dimension))
+    for k, value in enumerate(values):
+        table[k] = value
+    return table
+
+
+@dataclass(frozen=True)
+class HessianNoise(Noise):
+    """Covariance ``[H]^+ / B``, Equation 3: variance ``|H_i| / B`` along eigenvector i.
 
     Parameters
     ----------
     batch_size
         Minibatch size B, at least 1.
+    at
+        Where the Hessian is taken. "reference": at the landscape's reference point, everywhere the same, as near a
+        critical point. A position: there instead. "piecewise": at the minimum on its side of the inflection, at the saddle
+        beyond it, as in the theory of escapes. "pointwise": at the present position; it vanishes at inflections, which the
+        overdamped SDE then cannot cross.
 
     Raises
     ------
     ValueError
-        If batch_size is below 1.
+        If batch_size is below 1, or `at` is none of these.
     """
 
     batch_size: float
+    at: str | float | Sequence[float] = "reference"
 
     def __post_init__(self) -> None:
         checks.positive("batch_size", self.batch_size)
         if self.batch_size < 1:
             raise ValueError(f"batch_size = {self.batch_size!r} must be at least 1")
+        if isinstance(self.at, str):
+            checks.choice("at", self.at, ("reference", "piecewise", "pointwise"))
+        else:
+            checks.finite_vector("at", self.at)
 
-    def variance_along(self, landscape: QuadraticSaddle) -> NDArray[np.float64]:
-        """Variance of one minibatch gradient along each eigenvector, shape (d,)."""
-        return np.abs(landscape.hessian) / self.batch_size
+    def variance_along(self, landscape: Landscape) -> Array:
+        """``|H_i| / B`` at the reference point, or at the position given, along the landscape's basis, shape (d,)."""
+        if isinstance(self.at, str):
+            return np.abs(landscape.hessian) / self.batch_size
+        return np.abs(landscape.hessian_diagonal(self._position(landscape))) / self.batch_size
+
+    def deviation(self, landscape: Landscape) -> Deviation:
+        """The standard deviation as a formula."""
+        d = landscape.dimension
+        if self.at == "pointwise":
+            return Deviation("pointwise", _pointwise_formula, _table(d, np.sqrt(1 / self.batch_size)))
+        if self.at == "piecewise":
+            pieces = landscape.pieces()
+            deviations = np.sqrt(np.abs(pieces.curvatures) / self.batch_size).tolist()
+            switches = list(pieces.switches)
+            while len(switches) < 2:  # a switch that is never reached
+                switches.append(np.inf)
+                deviations.append(deviations[-1])
+            return Deviation("piecewise", _piecewise_formula, _table(d, *deviations, *switches))
+        return super().deviation(landscape)
+
+    def mixing(self, landscape: Landscape) -> Array:
+        """Square root of ``[H]^+ / B``, shape (d, d)."""
+        if self.at in ("piecewise", "pointwise"):
+            raise ValueError(
+                f"at = {self.at!r} needs a Hessian that is diagonal at every position, and that of {type(landscape).__name__} "
+                "is not; use 'reference' or a position"
+            )
+        if isinstance(landscape, QuadraticSaddle):
+            return super().mixing(landscape)  # the same draws along the same eigenvectors as in the eigenbasis
+        point = landscape.reference if isinstance(self.at, str) else self._position(landscape)
+        eigenvalues, vectors = np.linalg.eigh(landscape.hessian_matrix(point))
+        return np.asarray(vectors * np.sqrt(np.abs(eigenvalues) / self.batch_size) @ vectors.T)
+
+    def _position(self, landscape: Landscape) -> Array:
+        position = checks.finite_vector("at", self.at)
+        if len(position) not in (1, landscape.dimension):
+            raise ValueError(f"at has {len(position)} entries; give one number or {landscape.dimension}")
+        return np.broadcast_to(position, (landscape.dimension,)).astype(np.float64)
 
 
 @dataclass(frozen=True)
-class IsotropicNoise:
+class IsotropicNoise(Noise):
     """The same variance in every direction, whatever the curvature.
 
     Parameters
@@ -65,6 +179,47 @@ class IsotropicNoise:
     def __post_init__(self) -> None:
         checks.positive("variance", self.variance)
 
-    def variance_along(self, landscape: QuadraticSaddle) -> NDArray[np.float64]:
-        """Variance of one minibatch gradient along each eigenvector, shape (d,)."""
+    def variance_along(self, landscape: Landscape) -> Array:
+        """The variance in every direction, shape (d,)."""
         return np.full(landscape.dimension, float(self.variance))
+
+    def mixing(self, landscape: Landscape) -> Array:
+        """A multiple of the identity, shape (d, d)."""
+        return np.asarray(np.eye(landscape.dimension) * np.sqrt(self.variance))
+
+
+@dataclass(frozen=True)
+class MinibatchNoise(Noise):
+    """The exact covariance of a minibatch gradient of `StyblinskiTang` with data x ~ N(0, data_variance).
+
+    The gradient of one sample is ``sqrt(k) f'(u - x)``; its variance follows from the moments of a Gaussian.
+
+    Parameters
+    ----------
+    batch_size
+        Minibatch size B, at least 1, drawn with replacement.
+
+    Raises
+    ------
+    ValueError
+        If batch_size is below 1, or the landscape is another or has no data variance.
+    """
+
+    batch_size: float
+
+    def __post_init__(self) -> None:
+        HessianNoise(self.batch_size)
+
+    def variance_along(self, landscape: Landscape) -> Array:
+        """Variance of one minibatch gradient at the reference point, shape (d,)."""
+        return self.variance_at(landscape, landscape.reference)
+
+    def deviation(self, landscape: Landscape) -> Deviation:
+        """The standard deviation as a formula."""
+        if not isinstance(landscape, StyblinskiTang) or landscape.data_variance == 0:
+            raise ValueError(
+                f"MinibatchNoise needs data, and {landscape!r} has none; use StyblinskiTang(..., data_variance=v), v > 0"
+            )
+        k = landscape.sharpness
+        table = _table(landscape.dimension, np.sqrt(k / self.batch_size), np.sqrt(k), landscape.data_variance)
+        return Deviation("minibatch", _minibatch_formula, table)

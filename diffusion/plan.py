@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
 from diffusion.dynamics import Adai, Dynamics
-from diffusion.landscapes import QuadraticSaddle
+from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.noise import Noise
 from diffusion.variables import describe
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import xarray
 
 MAX_STATE_BYTES = 2 * 2**30
+LARGEST_COUNTER = 2**32 - 1  # of iterations and replicas, for the random numbers
 DIVERGED = 1e75  # displacements beyond this count as diverged: their fourth power would overflow
 
 Array = NDArray[np.float64]
@@ -27,6 +28,9 @@ Array = NDArray[np.float64]
 class Plan:
     """A validated run; arrays have shape (d,), along the eigenvectors, but origin and basis, which are in coordinates."""
 
+    dynamics: Dynamics
+    landscape: Landscape
+    noise: Noise
     basis: Array
     hessian: Array
     variance: Array
@@ -34,17 +38,21 @@ class Plan:
     thermal: bool
     save: NDArray[np.int64]
     substeps: NDArray[np.int64]
-    running: bool
     keep_states: bool
+    precision: str
     seed: np.uint64
     parameters: dict[str, Any]
     learning_rate: Array
-    dynamics: Dynamics
+
+    @property
+    def rotated(self) -> bool:
+        """Whether results are given along directions that are not the coordinate axes."""
+        return isinstance(self.landscape, QuadraticSaddle) and self.landscape.rotation is not None
 
 
 def plan_run(
     dynamics: Dynamics,
-    landscape: QuadraticSaddle,
+    landscape: Landscape,
     noise: Noise,
     iterations: int,
     replicas: int,
@@ -54,15 +62,15 @@ def plan_run(
     keep: str,
     substeps: int | Sequence[int],
     seed: int,
+    precision: str,
 ) -> Plan:
     """Check everything that a run was asked for, before anything is computed; arguments and errors as in `simulate`."""
-    checks.whole("iterations", iterations)
-    checks.whole("replicas", replicas, least=2)
+    checks.whole("iterations", iterations, most=LARGEST_COUNTER)
+    checks.whole("replicas", replicas, most=LARGEST_COUNTER)
     checks.choice("velocity", velocity, ("rest", "thermal"))
     checks.choice("keep", keep, ("moments", "states"))
-    checks.whole("seed", seed, least=0)
-    if seed >= 2**64:
-        raise ValueError(f"seed = {seed} must be below 2^64")
+    checks.choice("precision", precision, ("float64", "mixed"))
+    checks.whole("seed", seed, least=0, most=2**64 - 1)
     d = landscape.dimension
     saves = _save_points(save, iterations)
     schedule = _schedule(substeps, iterations)
@@ -70,39 +78,55 @@ def plan_run(
     if position.shape not in ((1,), (d,)):
         raise ValueError(f"start has {position.size} entries; give one number or {d}, one for each coordinate")
     position = np.broadcast_to(position, (d,)).astype(np.float64)
-    size = 8 * replicas * len(saves) * d
-    if keep == "states" and size > MAX_STATE_BYTES:
-        raise ValueError(
-            f"keep = 'states' would take {size / 2**30:.1f} GiB, above {MAX_STATE_BYTES / 2**30:.0f}; "
-            "save at fewer iterations, run fewer replicas, or keep='moments'"
+    if keep == "states":
+        refuse_memory(
+            8 * replicas * len(saves) * d,
+            "keep = 'states'",
+            "save at fewer iterations, run fewer replicas, or keep='moments'",
         )
-    variance = noise.variance_along(landscape)
-    running = dynamics.second_moment == "running"
+    variance = _variance(noise, landscape)
+    running = dynamics.running is not None
     if running and (velocity == "thermal" or schedule.max() > 1):
         raise ValueError(
             f"velocity = {velocity!r}, substeps = {schedule.max()}: the optimizer as shipped starts at rest and takes whole "
             "steps; use velocity='rest' and substeps=1, or second_moment='frozen' for the theory's SDE"
         )
-    # as shipped, Adam's and RMSprop's learning rate is not known in advance: clocks then use the nominal one
-    nominal = np.full(d, float(dynamics.lr))
-    if not running:
+    if running:
+        # its learning rate may not be known in advance: clocks then use the nominal one
+        nominal = np.full(d, float(dynamics.lr)) if hasattr(dynamics, "lr") else dynamics.learning_rate(variance)
+        if isinstance(dynamics, Adai):
+            bound = np.full(d, 2 * (2 - dynamics.eps) / dynamics.eps)
+            _check_stability(dynamics, bound, nominal * landscape.hessian)
+    else:
         rule = dynamics.rule(variance)
         nominal = rule.learning_rate
         if velocity == "thermal" and not rule.inertia.any():
             raise ValueError("velocity = 'thermal' needs inertia, and this dynamics has none; use velocity='rest'")
         _check_stability(dynamics, rule.stability_bound(int(schedule.min())), nominal * landscape.hessian)
-    elif isinstance(dynamics, Adai):
-        bound = 2 * (2 - dynamics.eps) / dynamics.eps
-        _check_stability(dynamics, np.full(d, bound), nominal * landscape.hessian)
     parameters = {
         "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "iterations": int(iterations),
         "replicas": int(replicas), "start": position.tolist(), "velocity": velocity, "save": saves.tolist(), "keep": keep,
-        "substeps": int(schedule[0]) if np.all(schedule == schedule[0]) else schedule.tolist(), "seed": int(seed),
+        "substeps": int(schedule[0]) if len(schedule) == 1 else schedule.tolist(), "precision": precision, "seed": int(seed),
     }  # fmt: skip
     return Plan(
-        landscape.basis, landscape.hessian, variance, position, velocity == "thermal", saves, schedule, running,
-        keep == "states", np.uint64(seed), parameters, nominal, dynamics,
+        dynamics, landscape, noise, landscape.basis, landscape.hessian, variance, position, velocity == "thermal", saves,
+        schedule, keep == "states", precision, np.uint64(seed), parameters, nominal,
     )  # fmt: skip
+
+
+def refuse_memory(size: int, what: str, remedy: str) -> None:
+    """Refuse a result above MAX_STATE_BYTES, with the estimate."""
+    if size > MAX_STATE_BYTES:
+        raise ValueError(f"{what} would take {size / 2**30:.1f} GiB, above {MAX_STATE_BYTES / 2**30:.0f}; {remedy}")
+
+
+def _variance(noise: Noise, landscape: Landscape) -> Array:
+    """Noise variance at the reference point, along the directions in which the rule holds."""
+    if landscape.formulas.coupled and not isinstance(landscape, QuadraticSaddle):
+        mixing = noise.mixing(landscape)
+        return np.asarray(np.diag(mixing @ mixing.T))
+    noise.deviation(landscape)  # refuses what the landscape cannot give
+    return noise.variance_along(landscape)
 
 
 def _save_points(save: ArrayLike | None, iterations: int) -> NDArray[np.int64]:
@@ -120,21 +144,23 @@ def _save_points(save: ArrayLike | None, iterations: int) -> NDArray[np.int64]:
 
 
 def _schedule(substeps: int | Sequence[int], iterations: int) -> NDArray[np.int64]:
+    """Substeps of each iteration, or one number for all."""
     values = np.asarray(substeps)
     if not np.issubdtype(values.dtype, np.integer) or values.ndim > 1 or values.size == 0 or values.min() < 1:
         raise ValueError(f"substeps = {substeps!r} must be a whole number >= 1, or one for each iteration")
     if values.ndim == 1 and len(values) != iterations:
         raise ValueError(f"substeps has {len(values)} entries for iterations = {iterations}; give one for each")
-    return np.broadcast_to(values, (iterations,)).astype(np.int64)
+    return np.atleast_1d(values).astype(np.int64)
 
 
 def _check_stability(dynamics: Dynamics, bound: Array, step: Array) -> None:
     unstable = step >= bound
     if unstable.any():
         i = int(np.argmax(unstable))
+        lr = getattr(dynamics, "lr", 1.0)  # of a user's own dynamics, a factor
         raise ValueError(
-            f"lr = {dynamics.lr!r} is unstable in direction {i}: learning rate times eigenvalue is {step[i]:.6g}, the bound "
-            f"is {bound[i]:.6g}; lower lr below {dynamics.lr * bound[i] / step[i]:.6g} or use more substeps"
+            f"lr = {lr!r} is unstable in direction {i}: learning rate times eigenvalue is {step[i]:.6g}, the bound "
+            f"is {bound[i]:.6g}; lower lr below {lr * bound[i] / step[i]:.6g} or use more substeps"
         )
 
 
@@ -152,9 +178,9 @@ def label(
             RuntimeWarning,
             stacklevel=3,
         )
-    with np.errstate(invalid="ignore"):
+    with np.errstate(invalid="ignore", divide="ignore"):
         msd = np.where(diverged[:, None] > 0, np.nan, squares / replicas)
-        stderr = np.sqrt(np.maximum(fourths / replicas - msd**2, 0) / (replicas - 1))
+        stderr = np.sqrt(np.maximum(fourths / replicas - msd**2, 0) / (replicas - 1))  # of one replica, NaN
     data: dict[str, Any] = {
         "msd": (("iteration", "direction"), msd),
         "msd_stderr": (("iteration", "direction"), stderr),

@@ -40,7 +40,7 @@ def simulate_torch(
             f"second_moment = {dynamics.second_moment!r}: torch ships only the running second moment; use "
             "second_moment='running', or diffusion.simulate for the idealized rule"
         )
-    plan = plan_run(dynamics, landscape, noise, iterations, replicas, start, "rest", save, keep, 1, seed)
+    plan = plan_run(dynamics, landscape, noise, iterations, replicas, start, "rest", save, keep, 1, seed, "float64")
     generator = torch.Generator().manual_seed(checks.whole("seed", seed, least=0))
     theta = torch.nn.Parameter(torch.from_numpy(np.tile(plan.origin, (replicas, 1))))
     optimizer = shipped_optimizer(dynamics, theta)

@@ -14,28 +14,35 @@ if TYPE_CHECKING:
 class Variable:
     """One result variable."""
 
+    name: str
     dims: tuple[str, ...]
     units: str
     long_name: str
 
 
-VARIABLES = {
-    "iteration": Variable(("iteration",), "1", "iterations completed"),
-    "direction": Variable(("direction",), "1", "eigenvector of the Hessian, in the order given"),
-    "coordinate": Variable(("coordinate",), "1", "coordinate of theta"),
-    "replica": Variable(("replica",), "1", "replica"),
-    "eigenvalue": Variable(("direction",), "loss / theta^2", "eigenvalue of the Hessian"),
-    "noise_variance": Variable(("direction",), "(loss / theta)^2", "variance of one minibatch gradient"),
-    "dynamical_time": Variable(
+VARIABLES = (
+    Variable("iteration", ("iteration",), "1", "iterations completed"),
+    Variable("direction", ("direction",), "1", "eigenvector of the Hessian, in the order given"),
+    Variable("coordinate", ("coordinate",), "1", "coordinate of theta"),
+    Variable("replica", ("replica",), "1", "replica"),
+    Variable("eigenvalue", ("direction",), "loss / theta^2", "eigenvalue of the Hessian"),
+    Variable("noise_variance", ("direction",), "(loss / theta)^2", "variance of one minibatch gradient"),
+    Variable(
+        "dynamical_time",
         ("iteration", "direction"),
         "theta^2 / loss",
         "iterations times the direction's learning rate (as shipped: times the nominal lr)",
     ),
-    "msd": Variable(("iteration", "direction"), "theta^2", "mean squared displacement from the start"),
-    "msd_stderr": Variable(("iteration", "direction"), "theta^2", "standard error of msd"),
-    "diverged": Variable(("iteration",), "1", "replicas out of range; msd is NaN where there are any"),
-    "position": Variable(("replica", "iteration", "coordinate"), "theta", "position"),
-}
+    Variable("msd", ("iteration", "direction"), "theta^2", "mean squared displacement from the start"),
+    Variable("msd_stderr", ("iteration", "direction"), "theta^2", "standard error of msd"),
+    Variable("diverged", ("iteration",), "1", "replicas out of range; msd is NaN where there are any"),
+    Variable("position", ("replica", "iteration", "coordinate"), "theta", "position"),
+    Variable("exit_iteration", ("replica",), "1", "iterations completed at exit; NaN where there was none"),
+    Variable("exited", ("replica",), "1", "whether the replica left the region"),
+    Variable("diverged", ("replica",), "1", "whether the replica left floating-point range first"),
+    Variable("exit_coordinate", ("replica",), "1", "coordinate that left; -1 where it has no meaning"),
+)
+_KNOWN = {(variable.name, variable.dims): variable for variable in VARIABLES}
 
 
 def describe(dataset: "xarray.Dataset", parameters: dict[str, Any]) -> "xarray.Dataset":
@@ -44,12 +51,12 @@ def describe(dataset: "xarray.Dataset", parameters: dict[str, Any]) -> "xarray.D
     Raises
     ------
     ValueError
-        If a variable is not in the registry or its dimensions differ from it.
+        If a variable with its dimensions is not in the registry.
     """
     for name, variable in dataset.variables.items():
-        known = VARIABLES.get(str(name))
-        if known is None or known.dims != variable.dims:
-            raise ValueError(f"variable {name!r} with dimensions {variable.dims} does not match the registry: {known}")
+        known = _KNOWN.get((str(name), tuple(map(str, variable.dims))))
+        if known is None:
+            raise ValueError(f"variable {name!r} with dimensions {variable.dims} is not in the registry")
         variable.attrs.update(units=known.units, long_name=known.long_name)
     dataset.attrs.update(
         parameters=dumps(parameters, default=str),

@@ -112,6 +112,12 @@ def test_ensemble_has_the_exact_moments_of_its_recursion(dynamics, start, subste
     assert statistics.mean_square_test(result["msd"], expected, 4000).min() > SUITE_RATE
 
 
+def test_graded_substeps_begin_like_their_first_number():
+    """The thermal start too: its variance depends on the substeps of the first iteration."""
+    graded = run(Momentum(0.05, 0.5), substeps=[8, *[2] * 19], velocity="thermal")["msd"].values[0]
+    np.testing.assert_array_equal(graded, run(Momentum(0.05, 0.5), substeps=8, velocity="thermal")["msd"].values[0])
+
+
 def test_stderr_is_the_spread_of_the_squared_displacements():
     result = run(keep="states")
     squares = result["position"].values ** 2
@@ -232,14 +238,14 @@ BAD = [
     (lambda: QuadraticSaddle([1.0, np.nan]), "eigenvalues = .*finite"),
     (lambda: QuadraticSaddle([1.0, 2.0], [[1, 1], [0, 1]]), "rotation .* orthogonal"),
     (lambda: run(iterations=0), "iterations = 0 must be a whole number >= 1"),
-    (lambda: run(replicas=1), "replicas = 1"),
+    (lambda: run(replicas=0), "replicas = 0 must be a whole number >= 1"),
     (lambda: run(save=[5, 1]), r"save = \[5, 1\] must be ascending"),
     (lambda: run(save=[21]), "between 0 and iterations = 20"),
     (lambda: run(save=[1.5]), "save = .* whole numbers"),
     (lambda: run(substeps=0), "substeps = 0 must be a whole number >= 1"),
     (lambda: run(substeps=[1, 2]), "substeps has 2 entries for iterations = 20"),
     (lambda: run(seed=-1), "seed = -1"),
-    (lambda: run(seed=2**64), "below 2\\^64"),
+    (lambda: run(seed=2**64), "seed = 18446744073709551616 must be at most 18446744073709551615"),
     (lambda: run(threads=0), "threads = 0"),
     (lambda: run(start=[1.0, 2.0]), "start has 2 entries; give one number or 4"),
     (lambda: run(start=np.inf), "start = inf"),

@@ -1,121 +1,100 @@
-"""Ensembles of replicas on a quadratic, a chunk of replicas at a time, moments summed as they go."""
+"""Moments of an ensemble: blocks of replicas, time outside, lanes inside, sums in an order that blocks do not change."""
 
-import numpy as np
+from diffusion.kernels.llvm import fetch_add, full_width
 
-from diffusion import dynamics
-from diffusion.kernels.jit import jit
-from diffusion.kernels.random import NOISE, START, normal_pair
-from diffusion.plan import DIVERGED
+UNIT = 64  # replicas summed together, first; blocks are multiples of it
 
-adaptive_inertia = jit(dynamics.adaptive_inertia)
-adaptive_learning_rate = jit(dynamics.adaptive_learning_rate)
+advance = start_lane = None  # helpers of `diffusion.kernels.step`, filled in by `specialise`
 
 
-@jit
-def _fill_normals(out, seed, stream, replica, iteration, substep):  # type: ignore[no-untyped-def]
-    d = out.shape[0]
-    for pair in range((d + 1) // 2):
-        first, second = normal_pair(seed, stream, replica, iteration, substep, pair)
-        out[2 * pair] = first
-        if 2 * pair + 1 < d:
-            out[2 * pair + 1] = second
+# Plain loops throughout: numba takes seconds to compile an assignment from one slice to another.
 
 
-@jit
-def _record(x, origin, s, squares, fourths, diverged):  # type: ignore[no-untyped-def]
-    for i in range(x.shape[0]):
-        if not abs(x[i] - origin[i]) < DIVERGED:
-            diverged[s] += 1
-            return
-    for i in range(x.shape[0]):
-        square = (x[i] - origin[i]) ** 2
-        squares[s, i] += square
-        fourths[s, i] += square * square
-
-
-@jit
-def frozen_chunk(  # type: ignore[no-untyped-def]
-    seed, first, count, origin, velocity, hessian, keep, force, noise, step, substeps, stage, saves,
+def moments(
+    first, count, width, problem, rule, substeps, stages, saves, start, basis, beyond, seed, stop, state, lanes, scratch,
     squares, fourths, diverged, positions,
 ):  # fmt: skip
-    """Replicas first .. first + count under the idealized rule, in the eigenbasis.
+    """Run replicas first to first + count and add their displacements' squares and fourth powers to the sums.
 
-    Each substep of stage k does m <- keep m + force H x + noise xi, x <- x - step m with coefficients [k, i]; stage gives
-    k for each iteration. positions is (count, saves, d) to keep the states, or has no rows.
+    start: (origin, thermal momentum), each (d,). Iteration t has substeps[stages[t - 1]] substeps, with that row of the
+    rule's coefficients; the last stage holds from then on. basis (d, d) turns displacements into the directions wanted;
+    with no rows they are left as they are. Replicas farther than `beyond` count as diverged. scratch: (2, d, width),
+    (2, UNIT), (width,). squares and fourths are (saves, d), diverged (saves,), positions (count, saves, d) or with no rows.
+    Stops early once stop[0] is not 0.
     """
-    d = origin.shape[0]
-    x, m, xi = np.empty(d), np.empty(d), np.empty(d)
-    for r in range(count):
-        replica = first + r
-        _fill_normals(xi, seed, START, replica, 0, 0)
-        for i in range(d):
-            x[i] = origin[i]
-            m[i] = -velocity[i] * xi[i]
+    x, iteration, substep = state[0], lanes[1], lanes[2]
+    displacement, terms, alive = scratch
+    for begin in range(0, count, width):
+        live = min(width, count - begin)
+        n = (live + UNIT - 1) // UNIT * UNIT
+        for lane in range(n):
+            start_lane(lane, first + begin + lane, seed, start[0], start[1], state, lanes)
         s = 0
-        for t in range(stage.shape[0] + 1):
-            if t > 0:
-                k = stage[t - 1]
-                for substep in range(substeps[k]):
-                    _fill_normals(xi, seed, NOISE, replica, t, substep)
-                    for i in range(d):
-                        m[i] = keep[k, i] * m[i] + force[k, i] * hessian[i] * x[i] + noise[k, i] * xi[i]
-                        x[i] -= step[k, i] * m[i]
-            if s < saves.shape[0] and saves[s] == t:
-                _record(x, origin, s, squares, fourths, diverged)
-                if positions.shape[0] > 0:
-                    positions[r, s] = x
-                s += 1
-
-
-@jit
-def running_chunk(  # type: ignore[no-untyped-def]
-    seed, first, count, origin, basis, hessian, deviation, adapts_inertia, lr, beta, beta2, eps, corrects, saves,
-    squares, fourths, diverged, positions,
-):  # fmt: skip
-    """Replicas under an optimizer as shipped: running second moment, in coordinates, one step per iteration.
-
-    beta is Adai's beta0 if adapts_inertia, else the constant inertia; corrects tells whether v is bias-corrected.
-    """
-    d = origin.shape[0]
-    x, u, xi, g, m, v = np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d), np.empty(d)
-    product, start = np.empty(d), basis.T @ origin
-    for r in range(count):
-        replica = first + r
-        for i in range(d):
-            x[i], m[i], v[i], product[i] = origin[i], 0.0, 0.0, 1.0
-        s, decay = 0, 1.0
         for t in range(saves[-1] + 1):
             if t > 0:
-                _fill_normals(xi, seed, NOISE, replica, t, 0)
-                for i in range(d):
-                    u[i] = 0.0
-                    for j in range(d):
-                        u[i] += basis[j, i] * x[j]
-                decay *= beta2
-                correction = 1.0 / (1.0 - decay) if corrects else 1.0
-                mean_v = 0.0
-                for i in range(d):
-                    g[i] = 0.0
-                    for j in range(d):
-                        g[i] += basis[i, j] * (hessian[j] * u[j] + deviation[j] * xi[j])
-                    v[i] = beta2 * v[i] + (1.0 - beta2) * g[i] * g[i]
-                    mean_v += v[i] * correction / d
-                for i in range(d):
-                    vhat = v[i] * correction
-                    inertia, rate = beta, lr
-                    if adapts_inertia:
-                        inertia = adaptive_inertia(vhat, mean_v, beta, eps)
-                    else:
-                        rate = adaptive_learning_rate(vhat, lr, eps)
-                    m[i] = inertia * m[i] + (1.0 - inertia) * g[i]
-                    product[i] *= inertia
-                    x[i] -= rate * m[i] / (1.0 - product[i])
-            if s < saves.shape[0] and saves[s] == t:
-                for i in range(d):
-                    u[i] = 0.0
-                    for j in range(d):
-                        u[i] += basis[j, i] * x[j]
-                _record(u, start, s, squares, fourths, diverged)
-                if positions.shape[0] > 0:
-                    positions[r, s] = u
+                if fetch_add(stop, 0) != 0:
+                    return
+                stage = stages[min(t, len(stages)) - 1]
+                for lane in range(n):
+                    iteration[lane] = t
+                for k in range(substeps[stage]):
+                    for lane in range(n):
+                        substep[lane] = k
+                    advance(problem, rule, stage, state, lanes, seed, n)
+            if saves[s] == t:
+                diverged[s] += displace(x, start[0], basis, beyond, live, n, displacement, alive)
+                for j in range(x.shape[0]):
+                    for unit in range(0, n, UNIT):
+                        sum_of_unit(displacement[0, j], alive, unit, terms)
+                        squares[s, j] += terms[0, 0]
+                        fourths[s, j] += terms[1, 0]
+                    if positions.shape[0] > 0:
+                        for lane in range(live):
+                            positions[begin + lane, s, j] = x[j, lane]
                 s += 1
+
+
+def displace(x, origin, basis, beyond, live, n, displacement, alive):
+    """Displacements along the directions wanted, into displacement[0]; returns how many of the live lanes diverged.
+
+    alive is 1 for lanes with a replica that has not diverged, 0 for the others.
+    """
+    full_width()
+    d = x.shape[0]
+    for lane in range(n):
+        alive[lane] = 1.0 if lane < live else 0.0
+    place = 0 if basis.shape[0] == 0 else 1
+    for j in range(d):
+        for lane in range(n):
+            displacement[place, j, lane] = x[j, lane] - origin[j]
+        for lane in range(n):
+            alive[lane] = alive[lane] if abs(displacement[place, j, lane]) < beyond else 0.0
+    for i in range(basis.shape[0]):
+        for lane in range(n):
+            displacement[0, i, lane] = 0.0
+        for j in range(d):
+            for lane in range(n):
+                displacement[0, i, lane] += basis[j, i] * displacement[1, j, lane]
+    lost = 0
+    for lane in range(live):
+        if alive[lane] == 0.0:
+            lost += 1
+    return lost
+
+
+def sum_of_unit(displacement, alive, first, terms):
+    """Sums over UNIT lanes by halves, into terms[0, 0] (squares) and terms[1, 0] (fourth powers)."""
+    full_width()
+    for lane in range(UNIT):
+        square = displacement[first + lane] * displacement[first + lane]
+        square = square if alive[first + lane] > 0.0 else 0.0
+        terms[0, lane], terms[1, lane] = square, square * square
+    half = UNIT // 2
+    while half > 0:
+        for lane in range(half):
+            terms[0, lane] += terms[0, lane + half]
+            terms[1, lane] += terms[1, lane + half]
+        half //= 2
+
+
+HELPERS = (displace, sum_of_unit)

@@ -1,34 +1,75 @@
-"""The one place that sets how kernels are compiled and cached."""
+"""The one place that sets how kernels are compiled, vectorised and cached."""
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from types import FunctionType
 from typing import Any
 
 import numba
 
+# contract: fused multiply-add. Nothing that reorders sums: bits must not depend on the width of the vectors.
+_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 _SOURCES = Path(__file__).parent.parent
 
 
-def _cache_directory() -> str:
+def _cache_directory() -> Path:
     """A folder named by a hash of the sources: numba looks only at a kernel's own file, not at what it calls."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for source in [*sorted((_SOURCES / "kernels").glob("*.py")), _SOURCES / "dynamics.py"]:
+    for source in sorted(_SOURCES.rglob("*.py")):
         digest.update(source.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return str(Path(home) / "diffusion-lab" / digest.hexdigest()[:16])
+    return Path(home) / "diffusion-lab" / digest.hexdigest()[:16]
 
 
-def jit(function: Callable[..., Any]) -> Any:
-    """Compile without the GIL (replicas run in a pool of threads), strict IEEE, division by zero as in numpy; cached on disk."""
+_CACHE = _cache_directory()
+
+
+def jit(function: Callable[..., Any], key: str | None = "common", inline: bool = False) -> Any:
+    """Compile without the GIL: replicas run in a pool of threads.
+
+    Compiled code is cached on disk in a folder `key` (None: not at all). Inlined functions are part of their callers.
+    """
+    if isinstance(function, numba.core.registry.CPUDispatcher):
+        return function
+    if key is None or inline:
+        return numba.njit(forceinline=inline, **_OPTIONS)(function)
     config: Any = numba.config
     before = config.CACHE_DIR
-    config.CACHE_DIR = _CACHE
+    config.CACHE_DIR = str(_CACHE / key)
     try:
-        return numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+        return numba.njit(cache=True, **_OPTIONS)(function)
     finally:
         config.CACHE_DIR = before
 
 
-_CACHE = _cache_directory()
+def inlined(function: Callable[..., Any]) -> Any:
+    """Compile as a part of every caller."""
+    return jit(function, inline=True)
+
+
+specialisations: dict[Any, Any] = {}
+
+
+def specialise(
+    kernel: Callable[..., Any], helpers: Sequence[Callable[..., Any]], parts: dict[str, Any], key: str | None
+) -> Any:
+    """Compile a kernel and its helpers with some of their global names bound to `parts`.
+
+    numba cannot cache a kernel that takes a function as an argument or closes over one; a global it can. Each set of parts
+    is compiled once in a process and, if `key` names it, once on disk. Functions in `parts` must be hashable.
+    """
+    identity = (kernel, tuple(sorted(parts.items())))
+    if identity not in specialisations:
+        compiled = {name: inlined(value) if isinstance(value, FunctionType) else value for name, value in parts.items()}
+        for helper in helpers:
+            compiled[helper.__name__] = jit(_bound(helper, compiled), key=None)
+        specialisations[identity] = jit(_bound(kernel, compiled), key)
+    return specialisations[identity]
+
+
+def _bound(function: Any, names: dict[str, Any]) -> FunctionType:
+    bound = FunctionType(function.__code__, function.__globals__ | names, function.__name__, function.__defaults__)
+    bound.__qualname__, bound.__module__ = function.__qualname__, function.__module__
+    return bound

@@ -1,0 +1,164 @@
+"""From a validated run to compiled code and back: formulas and parameters for the kernels, threads, interruption."""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffusion import checks
+from diffusion.landscapes import QuadraticSaddle
+from diffusion.plan import Plan
+
+LANES = 256  # replicas that a thread runs side by side; results do not depend on it
+PAD = 8  # more lanes than used, so that rows of a power of two do not fall on the same cache lines
+AHEAD = 4  # tasks that may be ready before they are asked for, per thread
+
+Array = NDArray[np.float64]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What a kernel is specialised with, and its first arguments.
+
+    Attributes
+    ----------
+    parts, key
+        For `diffusion.kernels.jit.specialise`.
+    problem, rule, start
+        As `diffusion.kernels.step.advance` and the kernels take them.
+    turned
+        Whether positions are along the eigenvectors.
+    """
+
+    parts: dict[str, Any]
+    key: str | None
+    problem: tuple[Array, Array, Array]
+    rule: tuple[Any, ...]
+    start: tuple[Array, Array]
+    turned: bool
+
+    def specialised(self, name: str, parts: dict[str, Any]) -> "Prepared":
+        """The same with more for the kernel to be specialised with."""
+        return replace(self, parts=self.parts | parts, key=None if self.key is None else f"{self.key}-{name}")
+
+
+def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
+    """Formulas and parameters for a run; the rule has one row of coefficients for each entry of `substeps`.
+
+    The idealized rule of a quadratic runs along its eigenvectors, everything else in coordinates.
+    """
+    from diffusion.kernels import random
+
+    landscape, running = plan.landscape, plan.dynamics.running
+    turned = isinstance(landscape, QuadraticSaddle) and running is None
+    formulas = landscape.eigen_formulas if turned else landscape.formulas  # type: ignore[attr-defined]
+    parts: dict[str, Any] = {
+        "COUPLED": formulas.coupled,
+        "SEPARABLE": not formulas.coupled,
+        "ADAPTIVE": running is not None,
+    }
+    parts |= {"gradient": formulas.gradient, "loss": formulas.loss}
+    names = [formulas.name]
+    d = landscape.dimension
+    table, mixing = np.zeros((1, d)), np.zeros((0, 0))
+    if formulas.coupled:
+        mixing = plan.noise.mixing(landscape)
+    else:
+        deviation = plan.noise.deviation(landscape)
+        parts |= {"curvature": formulas.curvature, "deviation": deviation.formula}
+        names.append(deviation.name)
+        table = deviation.parameters
+    if plan.precision == "mixed":
+        parts |= {"draw": random.draw_float32, "WIDTH": 4}
+    else:
+        parts |= {"draw": random.draw_float64, "WIDTH": 2}
+    if running is None:
+        names.append("frozen")
+        rule = plan.dynamics.rule(plan.variance)
+        rows = [rule.coefficients(int(n)) for n in substeps]
+        coefficients = tuple(np.ascontiguousarray([one[k] for one in rows]) for k in range(4))
+        adaptive = (0.0, False, (0.0, 0.0, 0.0))
+        thermal = rule.thermal_momentum(int(plan.substeps[0]))
+    else:
+        names.append(running.name)
+        parts |= {"inertia": running.inertia, "learning_rate": running.learning_rate}
+        coefficients = (np.zeros((1, d)), np.ones((1, d)), np.ones((1, d)), np.zeros((1, d)))
+        adaptive = (running.beta2, running.corrects, tuple(float(value) for value in running.parameters))  # type: ignore[assignment]
+        thermal = np.zeros(d)
+    names.append(plan.precision)
+    key = None if None in names else "-".join(str(name) for name in names)
+    origin = plan.basis.T @ plan.origin if turned else plan.origin.copy()
+    start = (origin, thermal if plan.thermal else np.zeros(d))
+    return Prepared(parts, key, (formulas.parameters, table, mixing), (*coefficients, adaptive), start, turned)
+
+
+def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[NDArray[Any], ...]]:
+    """State and scratch arrays for `width` lanes, as `diffusion.kernels.step.advance` takes them."""
+    parts, d = prepared.parts, len(prepared.start[0])
+    width += PAD
+    drawn, normal, word = (4, np.float32, np.uint32) if parts["WIDTH"] == 4 else (2, np.float64, np.uint64)
+    sizes = (d, d, d if parts["ADAPTIVE"] or parts["COUPLED"] else 0, *[d if parts["ADAPTIVE"] else 0] * 2)
+    state = tuple(np.zeros((size, width)) for size in sizes)
+    draws = -(-d // drawn) * drawn if parts["COUPLED"] else drawn
+    lanes = (
+        *(np.zeros(width, np.uint64) for _ in range(3)), np.ones(width), np.zeros((draws, width), normal),
+        np.zeros((drawn, width), word), np.zeros((4, width)),
+    )  # fmt: skip
+    return state, lanes
+
+
+class Interruptible:
+    """A pool of threads that run kernels; leaving it early, as Ctrl-C does, tells the kernels to stop."""
+
+    def __init__(self, threads: int) -> None:
+        self._threads = threads
+        self.stop = np.zeros(1, np.int64)
+        self._pool = ThreadPoolExecutor(threads)
+
+    def __enter__(self) -> "Interruptible":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop[0] = 1
+        self._pool.shutdown(cancel_futures=True)
+
+    def map(self, function: Callable[[int], Result], arguments: Iterable[int]) -> Iterator[Result]:
+        """Results in the order of the arguments, whichever is ready first; few wait, so that memory does not grow."""
+        waiting: deque[Future[Result]] = deque()
+        for argument in arguments:
+            waiting.append(self._pool.submit(function, argument))
+            if len(waiting) > AHEAD * self._threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def lanes_for(replicas: int, unit: int) -> int:
+    """Lanes for a thread that has so many replicas to run: a multiple of `unit`, at most LANES."""
+    return max(min(LANES, -(-replicas // unit) * unit), unit)
+
+
+def thread_count(threads: int | None) -> int:
+    """The number asked for; None: all cores that this process may use."""
+    if threads is not None:
+        return checks.whole("threads", threads)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+_compiling = threading.Lock()
+
+
+def kernel(function: Callable[..., Any], helpers: Iterable[Any], prepared: Prepared) -> Any:
+    """The kernel, specialised; one thread at a time compiles."""
+    from diffusion.kernels import step
+    from diffusion.kernels.jit import specialise
+
+    with _compiling:
+        return specialise(function, (*step.HELPERS, *helpers), prepared.parts, prepared.key)

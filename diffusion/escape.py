@@ -1,0 +1,230 @@
+"""Ensembles of first exits: when each replica leaves a region, and by which coordinate."""
+
+import warnings
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffusion import checks
+from diffusion.dynamics import Dynamics
+from diffusion.engine import Interruptible, allocate, kernel, lanes_for, prepare, thread_count
+from diffusion.landscapes import Landscape
+from diffusion.noise import Noise
+from diffusion.plan import Plan, plan_run, refuse_memory
+from diffusion.variables import describe
+
+if TYPE_CHECKING:
+    import xarray
+
+BYTES_PER_REPLICA = 26  # of a result: time, coordinate, number and two flags
+NO_COORDINATE = -1
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LossLevel:
+    """Out where the loss is strictly beyond `value`, on the far side from the start.
+
+    Parameters
+    ----------
+    value
+        A loss.
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        checks.finite_vector("LossLevel value", self.value)
+
+
+@dataclass(frozen=True)
+class Radius:
+    """Out where the distance from the start exceeds `value`.
+
+    Parameters
+    ----------
+    value
+        A distance in theta units, above 0.
+    """
+
+    value: float
+
+    def __post_init__(self) -> None:
+        checks.positive("Radius value", self.value)
+
+
+def exit_times(
+    dynamics: Dynamics,
+    landscape: Landscape,
+    *,
+    noise: Noise,
+    start: ArrayLike | None = None,
+    boundary: float | LossLevel | Radius,
+    max_iterations: int,
+    replicas: int,
+    velocity: str = "rest",
+    substeps: int = 1,
+    crossing: str = "step",
+    precision: str = "float64",
+    seed: int = 0,
+    threads: int | None = None,
+) -> "xarray.Dataset":
+    """Run independent replicas until each leaves a region or has done `max_iterations`.
+
+    Parameters
+    ----------
+    dynamics, landscape, noise, start, replicas, velocity, substeps, precision, seed, threads
+        As in `simulate`; substeps is one number.
+    boundary
+        A number in theta units: out as soon as any coordinate is strictly beyond it, on the far side from the start. Or
+        ``LossLevel(value)``, or ``Radius(value)`` around the start.
+    max_iterations
+        Replicas still inside after this many iterations are censored.
+    crossing
+        "step": a replica is out when it is beyond the boundary after a substep; with one substep, what a user of the
+        optimizer sees. "bridge": also when the Brownian bridge between two substeps crosses, as the overdamped SDE does
+        (exact for a straight boundary and noise and drift that are constant over a substep).
+
+    Returns
+    -------
+    xarray.Dataset
+        On replica: ``exit_iteration`` (iterations completed at exit, the first is 1.0; with substeps, multiples of
+        1/substeps; with a bridge, inside the substep; NaN where censored or diverged), ``exited``, ``diverged``,
+        ``exit_coordinate`` (with a bridge the first to cross, else the farthest out; -1 where it has no meaning). All
+        parameters are in attrs; `lane_steps` there counts the substeps computed, `lane_steps_useful` those of live replicas.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, the start is on the boundary, a discrete step is unstable, or a combination has no
+        meaning; the message names the parameter, the value and the remedy.
+
+    Warns
+    -----
+    RuntimeWarning
+        If replicas diverged.
+    """
+    checks.whole("max_iterations", max_iterations)
+    checks.whole("substeps", substeps)
+    checks.choice("crossing", crossing, ("step", "bridge"))
+    plan = plan_run(
+        dynamics,
+        landscape,
+        noise,
+        max_iterations,
+        replicas,
+        start,
+        velocity,
+        [max_iterations],
+        "moments",
+        substeps,
+        seed,
+        precision,
+    )
+    refuse_memory(
+        BYTES_PER_REPLICA * replicas, f"replicas = {replicas}", "run fewer replicas at a time, with other seeds"
+    )
+    prepared = prepare(plan, plan.substeps)
+    edge = _edge(plan, prepared.turned, boundary)
+    bridged = crossing == "bridge"
+    if bridged:
+        _check_bridge(plan, boundary)
+    kind = {"LINE": not isinstance(boundary, LossLevel | Radius), "LEVEL": isinstance(boundary, LossLevel)}
+    prepared = prepared.specialised(f"{type(boundary).__name__}-{crossing}", kind | {"BRIDGED": bridged})
+    threads = thread_count(threads)
+
+    from diffusion.kernels import exits
+
+    run = kernel(exits.exits, exits.HELPERS, prepared)
+    time = np.full(replicas, np.nan)
+    exited, diverged = np.zeros(replicas, np.bool_), np.zeros(replicas, np.bool_)
+    coordinate = np.full(replicas, NO_COORDINATE, np.int64)
+    queue, work = np.zeros(1, np.int64), np.zeros((threads, 2), np.int64)
+    width = lanes_for(-(-replicas // threads), exits.TILE)
+    with Interruptible(threads) as pool:
+
+        def until_done(thread: int, count: int = replicas) -> None:
+            before = np.zeros((plan.landscape.dimension, width))
+            scratch = before, np.zeros(width), np.zeros(width, np.uint8)
+            run(
+                width, prepared.problem, prepared.rule, prepared.start, edge, np.uint64(max_iterations),
+                np.uint64(substeps), plan.seed, queue, pool.stop, *allocate(prepared, width), scratch, work[thread],
+                time[:count], exited, diverged, coordinate,
+            )  # fmt: skip
+
+        until_done(0, 0)  # compiles, once, before the threads start
+        queue[0] = 0
+        for _ in pool.map(until_done, range(threads)):
+            pass
+    data: dict[str, Any] = {
+        "exit_iteration": ("replica", time),
+        "exited": ("replica", exited),
+        "diverged": ("replica", diverged),
+        "exit_coordinate": ("replica", coordinate),
+    }
+    parameters = {key: value for key, value in plan.parameters.items() if key not in ("iterations", "save", "keep")}
+    parameters |= {"boundary": repr(boundary), "crossing": crossing, "max_iterations": int(max_iterations)}
+    return _label(data, parameters, work)
+
+
+def _edge(plan: Plan, turned: bool, boundary: float | LossLevel | Radius) -> tuple[float, Array, Array]:
+    """The boundary as the kernels take it: (value, side (d,), center (d,)).
+
+    Raises
+    ------
+    ValueError
+        If the start is on the boundary, or a line is asked for in coordinates that the run does not have.
+    """
+    d = plan.landscape.dimension
+    if isinstance(boundary, Radius):
+        center = plan.basis.T @ plan.origin if turned else plan.origin
+        return float(boundary.value), np.ones(d), np.ascontiguousarray(center)
+    if isinstance(boundary, LossLevel):
+        loss = float(plan.landscape.loss(plan.origin))
+        side = np.sign(np.full(d, boundary.value - loss))
+        what = f"LossLevel({boundary.value:g}) is the loss at the start"
+        value = boundary.value
+    else:
+        checks.finite_vector("boundary", boundary)
+        side = np.sign(boundary - plan.origin)
+        what = f"boundary = {boundary:g} is where the start is"
+        value = boundary
+        if turned and plan.rotated:
+            raise ValueError(
+                f"boundary = {boundary:g} is a line in coordinates, and this rule runs along the eigenvectors of a rotated "
+                "saddle; use Radius or LossLevel, or rotation=None"
+            )
+    if not side.all():
+        raise ValueError(f"{what}; choose another start or boundary")
+    return float(value), side, np.zeros(d)
+
+
+def _check_bridge(plan: Plan, boundary: float | LossLevel | Radius) -> None:
+    """Refuse a bridge where none is known."""
+    if isinstance(boundary, LossLevel | Radius):
+        reason = f"boundary = {boundary!r} is not a line in a coordinate"
+    elif plan.landscape.formulas.coupled:
+        reason = f"the noise of {type(plan.landscape).__name__} may couple coordinates"
+    elif plan.dynamics.running is not None or plan.dynamics.rule(plan.variance).inertia.any():
+        reason = f"{plan.dynamics!r} is not the overdamped SDE: it has inertia or a running second moment"
+    else:
+        return
+    raise ValueError(f"crossing = 'bridge' does not apply: {reason}; use crossing='step' and more substeps")
+
+
+def _label(data: dict[str, Any], parameters: dict[str, Any], work: NDArray[np.int64]) -> "xarray.Dataset":
+    import xarray
+
+    diverged = int(data["diverged"][1].sum())
+    if diverged:
+        warnings.warn(
+            f"{diverged} of {parameters['replicas']} replicas left floating-point range before they were out; their exit is NaN",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    result = describe(xarray.Dataset(data, {"replica": np.arange(parameters["replicas"])}), parameters)
+    result.attrs.update(zip(("lane_steps", "lane_steps_useful"), map(int, work.sum(axis=0)), strict=True))
+    return result

@@ -1,0 +1,147 @@
+"""One substep of a block of replicas: lanes innermost, so that LLVM vectorises over them.
+
+Arrays are (coordinate, lane). The names bound to None or False here are filled in by `diffusion.kernels.jit.specialise`.
+The loops are many and short: LLVM checks at run time that arrays do not overlap, and gives up above a few pairs.
+"""
+
+import numpy as np
+
+from diffusion.kernels.llvm import full_width
+from diffusion.kernels.random import START, normal_pair
+
+gradient = curvature = deviation = inertia = learning_rate = None  # formulas
+draw = None  # draw_float64 or draw_float32
+WIDTH = 2  # coordinates that one draw fills
+COUPLED = ADAPTIVE = False
+
+
+def row(table, j):
+    """A coordinate's parameters as a tuple, so that they stay in registers."""
+    return table[0, j], table[1, j], table[2, j], table[3, j], table[4, j]
+
+
+def move(x, m, xi, p, q, keep, force, share, step, n):
+    """The idealized rule along one coordinate: semi-implicit Euler with inertia, Euler-Maruyama without."""
+    full_width()
+    if keep > 0.0:
+        for lane in range(n):
+            theta = x[lane]
+            push = force * gradient(theta, p) + share * deviation(theta, curvature(theta, p), q) * xi[lane]
+            m[lane] = keep * m[lane] + push
+        for lane in range(n):
+            x[lane] -= step * m[lane]
+    else:
+        for lane in range(n):
+            theta = x[lane]
+            push = force * gradient(theta, p) + share * deviation(theta, curvature(theta, p), q) * xi[lane]
+            x[lane] = theta - step * push
+
+
+def push_along(x, g, xi, p, q, n):
+    """Minibatch gradient along one coordinate."""
+    full_width()
+    for lane in range(n):
+        theta = x[lane]
+        g[lane] = gradient(theta, p) + deviation(theta, curvature(theta, p), q) * xi[lane]
+
+
+def push_together(x, g, xi, table, mixing, force, share, n):
+    """Minibatch gradient of a coupled landscape, all coordinates; mixing turns independent normals into noise."""
+    full_width()
+    d = x.shape[0]
+    for j in range(d):
+        for lane in range(n):
+            g[j, lane] = force[j] * gradient(x, j, lane, table)
+        for k in range(d):
+            amount = share[j] * mixing[j, k]
+            if amount != 0.0:
+                for lane in range(n):
+                    g[j, lane] += amount * xi[k, lane]
+
+
+def follow(x, m, g, keep, step, n):
+    """The idealized rule along one coordinate, for a gradient that is already known."""
+    full_width()
+    for lane in range(n):
+        m[lane] = keep * m[lane] + g[lane]
+    for lane in range(n):
+        x[lane] -= step * m[lane]
+
+
+def adapt(x, m, v, product, g, mean_v, correction, decay, scratch, beta2, corrects, rule, n):
+    """The optimizer as shipped: running second moment v, bias corrections, mean of v over the coordinates."""
+    full_width()
+    d = x.shape[0]
+    beta, rate = scratch[0], scratch[1]
+    for lane in range(n):
+        decay[lane] *= beta2
+        correction[lane] = 1.0 / (1.0 - decay[lane]) if corrects else 1.0
+        mean_v[lane] = 0.0
+    for j in range(d):
+        for lane in range(n):
+            v[j, lane] = beta2 * v[j, lane] + (1.0 - beta2) * g[j, lane] * g[j, lane]
+        for lane in range(n):
+            mean_v[lane] += v[j, lane] * correction[lane] / d
+    for j in range(d):
+        for lane in range(n):
+            vhat = v[j, lane] * correction[lane]
+            beta[lane] = inertia(vhat, mean_v[lane], rule)
+            rate[lane] = learning_rate(vhat, rule)
+        for lane in range(n):
+            m[j, lane] = beta[lane] * m[j, lane] + (1.0 - beta[lane]) * g[j, lane]
+            product[j, lane] *= beta[lane]
+        for lane in range(n):
+            x[j, lane] -= rate[lane] * m[j, lane] / (1.0 - product[j, lane])
+
+
+def advance(problem, rule, stage, state, lanes, seed, n):
+    """One substep of lanes 0 to n.
+
+    problem: (P, Q, mixing), parameters of landscape and noise, shape (PARAMETERS, d), or what a coupled gradient reads.
+    rule: (keep, force, share, step, (beta2, corrects, parameters)), the first four of shape (stages, d).
+    state: (x, m, g, v, product), (d, lanes). lanes: (replica, iteration, substep, decay, xi, words, scratch).
+    """
+    table, noise_table, mixing = problem
+    keep, force, share, step, adaptive = rule
+    x, m, g, v, product = state
+    replica, iteration, substep, decay, xi, words, scratch = lanes
+    d = x.shape[0]
+    groups = (d + WIDTH - 1) // WIDTH
+    if COUPLED:
+        for group in range(groups):
+            draw(xi[WIDTH * group :], words, seed, replica, iteration, substep, np.uint64(group), n)
+        push_together(x, g, xi, table, mixing, force[stage], share[stage], n)
+        if not ADAPTIVE:
+            for j in range(d):
+                follow(x[j], m[j], g[j], keep[stage, j], step[stage, j], n)
+    else:
+        for group in range(groups):
+            draw(xi, words, seed, replica, iteration, substep, np.uint64(group), n)
+            for j in range(WIDTH * group, min(WIDTH * group + WIDTH, d)):
+                p, q, draws = row(table, j), row(noise_table, j), xi[j - WIDTH * group]
+                if ADAPTIVE:
+                    push_along(x[j], g[j], draws, p, q, n)
+                else:
+                    move(x[j], m[j], draws, p, q, keep[stage, j], force[stage, j], share[stage, j], step[stage, j], n)
+    if ADAPTIVE:
+        beta2, corrects, parameters = adaptive
+        adapt(x, m, v, product, g, scratch[2], scratch[3], decay, scratch, beta2, corrects, parameters, n)
+
+
+def start_lane(lane, replica, seed, origin, velocity, state, lanes):
+    """Put a fresh replica in a lane: at the origin, its momentum at rest or drawn."""
+    x, m, _, v, product = state
+    lanes[0][lane], lanes[1][lane], lanes[2][lane], lanes[3][lane] = replica, 1, 0, 1.0
+    d = x.shape[0]
+    for j in range(d):
+        x[j, lane] = origin[j]
+        m[j, lane] = 0.0
+        if ADAPTIVE:
+            v[j, lane] = 0.0
+            product[j, lane] = 1.0
+        if velocity[j] != 0.0:
+            pair = normal_pair(seed, START, replica, 0, 0, j // 2)
+            m[j, lane] = -velocity[j] * pair[j % 2]
+
+
+HELPERS = (row, move, push_along, push_together, follow, adapt, advance, start_lane)
