@@ -17,6 +17,18 @@ def positive(name: str, value: float) -> None:
         raise ValueError(f"{name} = {value!r} must be a finite number above 0")
 
 
+def not_negative(name: str, value: float) -> None:
+    """Refuse all but finite numbers from 0 up."""
+    if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
+        raise ValueError(f"{name} = {value!r} must be a finite number >= 0")
+
+
+def finite(name: str, value: float) -> None:
+    """Refuse all but finite numbers."""
+    if not isinstance(value, Real) or not math.isfinite(value):
+        raise ValueError(f"{name} = {value!r} must be a finite number")
+
+
 def fraction(name: str, value: float) -> None:
     """Refuse all but numbers in [0, 1)."""
     if not isinstance(value, Real) or not 0 <= value < 1:
@@ -46,12 +58,6 @@ def finite_vector(name: str, value: ArrayLike) -> NDArray[np.float64]:
     if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)):
         raise ValueError(f"{name} = {value!r} must be a non-empty list of finite numbers")
     return array
-
-
-def not_negative(name: str, value: float) -> None:
-    """Refuse all but finite numbers from 0 up."""
-    if not isinstance(value, Real) or not math.isfinite(value) or value < 0:
-        raise ValueError(f"{name} = {value!r} must be a finite number >= 0")
 
 
 @lru_cache(maxsize=256)

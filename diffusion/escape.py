@@ -37,7 +37,7 @@ class LossLevel:
     value: float
 
     def __post_init__(self) -> None:
-        checks.finite_vector("LossLevel value", self.value)
+        checks.finite("LossLevel value", self.value)
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def exit_times(
         As in `simulate`; substeps is one number.
     boundary
         A number in theta units: out as soon as any coordinate is strictly beyond it, on the far side from the start. Or
-        ``LossLevel(value)``, or ``Radius(value)`` around the start.
+        ``LossLevel(value)``, or ``Radius(value)`` around the start (in one dimension, two lines).
     max_iterations
         Replicas still inside after this many iterations are censored.
     crossing
@@ -131,9 +131,10 @@ def exit_times(
     edge = _edge(plan, prepared.turned, boundary)
     bridged = crossing == "bridge"
     if bridged:
-        _check_bridge(plan, boundary)
-    kind = {"LINE": not isinstance(boundary, LossLevel | Radius), "LEVEL": isinstance(boundary, LossLevel)}
-    prepared = prepared.specialised(f"{type(boundary).__name__}-{crossing}", kind | {"BRIDGED": bridged})
+        _check_bridge(plan, edge, boundary)
+    kind = "line" if edge.line else "level" if edge.level else "radius"
+    parts = {"LINE": edge.line, "LEVEL": edge.level, "BRIDGED": bridged}
+    prepared = prepared.specialised(f"{kind}-{crossing}", parts)
     threads = thread_count(threads)
 
     from diffusion.kernels import exits
@@ -150,7 +151,7 @@ def exit_times(
             before = np.zeros((plan.landscape.dimension, width))
             scratch = before, np.zeros(width), np.zeros(width, np.uint8)
             run(
-                width, prepared.problem, prepared.rule, prepared.start, edge, np.uint64(max_iterations),
+                width, prepared.problem, prepared.rule, prepared.start, edge.values, np.uint64(max_iterations),
                 np.uint64(substeps), plan.seed, queue, pool.stop, *allocate(prepared, width), scratch, work[thread],
                 time[:count], exited, diverged, coordinate,
             )  # fmt: skip
@@ -170,41 +171,57 @@ def exit_times(
     return _label(data, parameters, work)
 
 
-def _edge(plan: Plan, turned: bool, boundary: float | LossLevel | Radius) -> tuple[float, Array, Array]:
-    """The boundary as the kernels take it: (value, side (d,), center (d,)).
+@dataclass(frozen=True)
+class _Edge:
+    """A boundary as the kernels take it, and the kind that they are specialised with."""
+
+    line: bool
+    level: bool
+    low: Array
+    high: Array
+    center: Array
+    sign: float = 1.0
+    limit: float = np.inf
+
+    @property
+    def values(self) -> tuple[Array, Array, Array, float, float]:
+        return self.low, self.high, self.center, self.sign, self.limit
+
+
+def _edge(plan: Plan, turned: bool, boundary: float | LossLevel | Radius) -> _Edge:
+    """The boundary, checked against the start.
 
     Raises
     ------
     ValueError
         If the start is on the boundary, or a line is asked for in coordinates that the run does not have.
     """
-    d = plan.landscape.dimension
+    center = np.ascontiguousarray(plan.basis.T @ plan.origin) if turned else plan.origin
+    nowhere = np.full(len(center), np.inf)
     if isinstance(boundary, Radius):
-        center = plan.basis.T @ plan.origin if turned else plan.origin
-        return float(boundary.value), np.ones(d), np.ascontiguousarray(center)
+        if len(center) == 1:
+            return _Edge(True, False, center - boundary.value, center + boundary.value, center)
+        return _Edge(False, False, -nowhere, nowhere, center, limit=boundary.value**2)
     if isinstance(boundary, LossLevel):
-        loss = float(plan.landscape.loss(plan.origin))
-        side = np.sign(np.full(d, boundary.value - loss))
-        what = f"LossLevel({boundary.value:g}) is the loss at the start"
-        value = boundary.value
-    else:
-        checks.finite_vector("boundary", boundary)
-        side = np.sign(boundary - plan.origin)
-        what = f"boundary = {boundary:g} is where the start is"
-        value = boundary
-        if turned and plan.rotated:
-            raise ValueError(
-                f"boundary = {boundary:g} is a line in coordinates, and this rule runs along the eigenvectors of a rotated "
-                "saddle; use Radius or LossLevel, or rotation=None"
-            )
-    if not side.all():
-        raise ValueError(f"{what}; choose another start or boundary")
-    return float(value), side, np.zeros(d)
+        sign = float(np.sign(boundary.value - plan.landscape.loss(plan.origin)))
+        if sign == 0:
+            raise ValueError(f"boundary = {boundary} is the loss at the start; choose another start or level")
+        return _Edge(False, True, -nowhere, nowhere, center, sign, sign * boundary.value)
+    checks.finite("boundary", boundary)
+    if np.any(boundary == plan.origin):
+        raise ValueError(f"boundary = {boundary!r} is where the start is; choose another start or boundary")
+    if turned and plan.rotated:
+        raise ValueError(
+            f"boundary = {boundary!r} is a line in coordinates, and this rule runs along the eigenvectors of a rotated "
+            "saddle; use Radius or LossLevel, or rotation=None"
+        )
+    above = boundary > plan.origin
+    return _Edge(True, False, np.where(above, -np.inf, boundary), np.where(above, boundary, np.inf), center)
 
 
-def _check_bridge(plan: Plan, boundary: float | LossLevel | Radius) -> None:
+def _check_bridge(plan: Plan, edge: _Edge, boundary: float | LossLevel | Radius) -> None:
     """Refuse a bridge where none is known."""
-    if isinstance(boundary, LossLevel | Radius):
+    if not edge.line:
         reason = f"boundary = {boundary!r} is not a line in a coordinate"
     elif plan.landscape.formulas.coupled:
         reason = f"the noise of {type(plan.landscape).__name__} may couple coordinates"

@@ -23,10 +23,10 @@ def exits(
 ):  # fmt: skip
     """Run replicas from the queue until each leaves the region, diverges, or has done all iterations.
 
-    boundary: (value, side (d,), center (d,)): outside is beyond `value` on the side of its sign in any coordinate (LINE),
-    where side[0] (loss - value) > 0 (LEVEL), or farther than `value` from the center. queue: [next replica]. scratch:
-    (d, width), (width,), (width,) of uint8. work: [lane substeps computed, useful]. The last four have one entry for each
-    replica. Stops early once stop[0] is not 0.
+    boundary: (low (d,), high (d,), center (d,), sign, limit): outside is below `low` or above `high` in any coordinate
+    (LINE), or where sign times the loss (LEVEL) or the squared distance from the center is above `limit`. queue: [next
+    replica]. scratch: (d, width), (width,), (width,) of uint8. work: [lane substeps computed, useful]. The last four have
+    one entry for each replica. Stops early once stop[0] is not 0.
     """
     d, replicas = start[0].shape[0], time.shape[0]
     x, replica, iteration, substep = state[0], lanes[0], lanes[1], lanes[2]
@@ -136,13 +136,6 @@ def measure(x, table, boundary, level, n):
                 level[lane] += gap * gap
 
 
-def limit_of(boundary):
-    """(sign, limit): a lane is outside where sign times its level is above the limit."""
-    if LEVEL:
-        return boundary[1][0], boundary[1][0] * boundary[0]
-    return 1.0, boundary[0] * boundary[0]
-
-
 # Comparisons are negated so that NaN counts as near, and is then seen to be no exit.
 
 
@@ -154,12 +147,17 @@ def any_ended(before, x, level, problem, rule, boundary, iteration, substep, ite
         found |= np.int64(iteration[lane] == iterations) & np.int64(substep[lane] == final)
     if LINE:
         for j in range(x.shape[0]):
-            side, p, q, size = boundary[1][j], row(problem[0], j), row(problem[1], j), spread_of(rule, j)
-            offset = side * boundary[0]
+            low, high, p, q, size = (
+                boundary[0][j],
+                boundary[1][j],
+                row(problem[0], j),
+                row(problem[1], j),
+                spread_of(rule, j),
+            )
             for lane in range(active):
-                found |= np.int64(suspect(before[j, lane], x[j, lane], side, offset, p, q, size))
+                found |= np.int64(suspect(before[j, lane], x[j, lane], low, high, p, q, size))
     else:
-        sign, limit = limit_of(boundary)
+        sign, limit = boundary[3], boundary[4]
         for lane in range(active):
             found |= np.int64(not sign * level[lane] <= limit)
     return found != 0
@@ -171,12 +169,17 @@ def mark(before, x, level, problem, rule, boundary, near, active):
         for lane in range(active):
             near[lane] = 0
         for j in range(x.shape[0]):
-            side, p, q, size = boundary[1][j], row(problem[0], j), row(problem[1], j), spread_of(rule, j)
-            offset = side * boundary[0]
+            low, high, p, q, size = (
+                boundary[0][j],
+                boundary[1][j],
+                row(problem[0], j),
+                row(problem[1], j),
+                spread_of(rule, j),
+            )
             for lane in range(active):
-                near[lane] |= suspect(before[j, lane], x[j, lane], side, offset, p, q, size)
+                near[lane] |= suspect(before[j, lane], x[j, lane], low, high, p, q, size)
     else:
-        sign, limit = limit_of(boundary)
+        sign, limit = boundary[3], boundary[4]
         for lane in range(active):
             near[lane] = not sign * level[lane] <= limit
 
@@ -186,12 +189,13 @@ def spread_of(rule, j):
     return rule[2][0, j] * rule[3][0, j]
 
 
-def suspect(theta, x, side, offset, p, q, size):
-    """Whether a coordinate that went from theta to x is beyond the line or, if crossings count, may have been."""
+def suspect(theta, x, low, high, p, q, size):
+    """Whether a coordinate that went from theta to x is beyond a line or, if crossings count, may have been."""
     if BRIDGED:
         spread = size * deviation(theta, curvature(theta, p), q)
-        return not 2.0 * (offset - side * theta) * (offset - side * x) > SURE * spread * spread
-    return not side * x <= offset
+        nearest = min((high - theta) * (high - x), (theta - low) * (x - low))
+        return not 2.0 * nearest > SURE * spread * spread
+    return not (low <= x) & (x <= high)
 
 
 def find_exit(lane, before, x, problem, rule, boundary, lanes, seed):
@@ -199,20 +203,22 @@ def find_exit(lane, before, x, problem, rule, boundary, lanes, seed):
     if LINE:
         found, earliest, farthest = NO_EXIT, 2.0, 0.0
         for j in range(x.shape[0]):
-            beyond = boundary[1][j] * (x[j, lane] - boundary[0])
+            low, high = boundary[0][j], boundary[1][j]
+            above, below = x[j, lane] - high, low - x[j, lane]
             if BRIDGED:
                 theta = before[j, lane]
                 spread = spread_of(rule, j) * deviation(theta, curvature(theta, row(problem[0], j)), row(problem[1], j))
-                share = bridge(boundary[1][j] * (boundary[0] - theta), beyond, spread, lane, j, lanes, seed)
+                share = bridge(high - theta, above, spread, lane, 2 * j, lanes, seed)
+                share = min(share, bridge(theta - low, below, spread, lane, 2 * j + 1, lanes, seed))
                 if share < earliest:
                     found, earliest = j, share
-            elif beyond > farthest:
-                found, earliest, farthest = j, 1.0, beyond
+            elif max(above, below) > farthest:
+                found, earliest, farthest = j, 1.0, max(above, below)
         return found, earliest
     return NO_COORDINATE, 1.0
 
 
-def bridge(gap, beyond, spread, lane, j, lanes, seed):
+def bridge(gap, beyond, spread, lane, line, lanes, seed):
     """The share of a substep after which a Brownian bridge from `gap` before a line to `beyond` it first meets it; 2: never.
 
     It crosses with probability exp(-2 gap |beyond| / spread^2) if it ends before the line. Then, by reflection as well as if
@@ -220,13 +226,13 @@ def bridge(gap, beyond, spread, lane, j, lanes, seed):
     method of Michael, Schucany and Haas (1976).
     """
     replica, iteration, substep = lanes[0][lane], lanes[1][lane], lanes[2][lane]
-    first, second = two_words(seed, BRIDGE, replica, iteration, substep, np.uint64(j))
+    first, second = two_words(seed, BRIDGE, replica, iteration, substep, np.uint64(line))
     if not beyond > 0.0 and not uniform(first) < math.exp(2.0 * gap * beyond / (spread * spread)):
         return 2.0
     if beyond == 0.0:
         return 1.0
     mean, shape = gap / abs(beyond), (gap / spread) ** 2
-    third, fourth = two_words(seed, CROSSING, replica, iteration, substep, np.uint64(j))
+    third, fourth = two_words(seed, CROSSING, replica, iteration, substep, np.uint64(line))
     chi = box_muller(third, fourth)[0] ** 2
     # the smaller root, written without a difference of near numbers
     ratio = mean * chi / (2.0 * shape)
@@ -237,5 +243,5 @@ def bridge(gap, beyond, spread, lane, j, lanes, seed):
 
 
 HELPERS = (
-    take, move_lane, tick, measure, limit_of, spread_of, suspect, any_ended, mark, bridge, find_exit,
+    take, move_lane, tick, measure, spread_of, suspect, any_ended, mark, bridge, find_exit,
 )  # fmt: skip

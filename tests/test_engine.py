@@ -1,0 +1,236 @@
+"""The compiled engine: equal to a plain reference draw by draw, and the same bits however the work is split."""
+
+import itertools
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from reference import normals, normals_float32, path
+
+from diffusion import (
+    SGD,
+    Adai,
+    Adam,
+    DoubleParabola,
+    HessianNoise,
+    IsotropicNoise,
+    MinibatchNoise,
+    Momentum,
+    OwnDynamics,
+    QuadraticSaddle,
+    RMSprop,
+    SeparableLandscape,
+    StyblinskiTang,
+    engine,
+    exit_times,
+    simulate,
+)
+
+TANG = StyblinskiTang(3, data_variance=1.0)
+PARABOLAS = DoubleParabola(barrier=1.0, hessian_minimum=1.0, hessian_saddle=4.0, dimension=5)
+DRAWS = {"float64": normals, "mixed": normals_float32}
+
+
+def lr_of(kind, landscape):
+    """A learning rate at which a run of 100 iterations wanders through the well and stays finite."""
+    steep = abs(landscape.hessian[0])
+    return 0.05 / steep if kind in (SGD, Momentum, Adai) else 0.02 / np.sqrt(steep)
+
+
+def makers():
+    """Each dynamics as a function of the learning rate."""
+    yield SGD, lambda lr: SGD(lr)
+    yield Momentum, lambda lr: Momentum(lr)
+    yield Momentum, lambda lr: Momentum(lr / 10, 0.9, "heavy-ball")
+    for kind, moment in itertools.product((RMSprop, Adam, Adai), ("frozen", "running")):
+        yield kind, lambda lr, kind=kind, moment=moment: kind(lr, second_moment=moment)
+
+
+def check_against_reference(dynamics, landscape, noise, precision, substeps=1, iterations=100, start=None):
+    d = landscape.dimension
+    origin = landscape.reference if start is None else np.full(d, start)
+    run = simulate(
+        dynamics, landscape, noise=noise, iterations=iterations, replicas=2, start=start, substeps=substeps, keep="states",
+        precision=precision, seed=11,
+    )  # fmt: skip
+    for replica in range(2):
+        steps = path(
+            dynamics, landscape, noise, origin, iterations, substeps,
+            lambda t, k, replica=replica: DRAWS[precision](11, replica, t, k, d),
+        )  # fmt: skip
+        expected = steps[substeps * run["iteration"].values - 1]
+        scale = np.abs(expected).max()
+        np.testing.assert_allclose(run["position"].values[replica], expected, rtol=1e-12, atol=1e-12 * scale)
+
+
+SHORT = [  # (landscape, noise, precision, wanted dynamics): few kernels, every dynamics and every formula of noise
+    (TANG, MinibatchNoise(10), "float64", lambda dynamics: dynamics.running is None),
+    (PARABOLAS, HessianNoise(10, at="piecewise"), "float64", lambda dynamics: isinstance(dynamics, Adai)),
+    (TANG, HessianNoise(10, at="pointwise"), "mixed", lambda dynamics: isinstance(dynamics, Adam | RMSprop)),
+]
+
+
+@pytest.mark.parametrize(
+    ("landscape", "noise", "precision", "dynamics"),
+    [
+        pytest.param(landscape, noise, precision, dynamics, id=f"{dynamics} {noise} {precision}")
+        for landscape, noise, precision, wanted in SHORT
+        for kind, make in makers()
+        if wanted(dynamics := make(lr_of(kind, landscape)))
+    ],
+)
+def test_kernels_follow_the_plain_reference_draw_by_draw(landscape, noise, precision, dynamics):
+    """To 1e-12 over 100 iterations; the landscapes have 3 and 5 coordinates, so no draw is left over or used twice."""
+    check_against_reference(dynamics, landscape, noise, precision)
+
+
+@pytest.mark.parametrize("dynamics", [SGD(0.002), Momentum(0.002), Adam(0.003)], ids=repr)
+def test_substeps_follow_the_newton_equation_draw_by_draw(dynamics):
+    check_against_reference(dynamics, TANG, MinibatchNoise(10), "float64", substeps=3, iterations=40)
+
+
+def adam_inertia(v, mean_v):
+    return 0.9
+
+
+def adam_learning_rate(v):
+    return 0.02 / (np.sqrt(v) + 1e-8)
+
+
+def test_adam_written_as_a_users_own_dynamics_is_adam():
+    """To 1e-12, from two scalar functions and beta2."""
+    problem = {"noise": HessianNoise(10), "iterations": 100, "replicas": 70, "keep": "states", "start": 0.1}
+    saddle = QuadraticSaddle([1.0, 0.1, -0.1])
+    own = simulate(OwnDynamics(adam_inertia, adam_learning_rate, beta2=0.99), saddle, **problem)
+    built_in = simulate(Adam(0.02, beta1=0.9, beta2=0.99, second_moment="running"), saddle, **problem)
+    np.testing.assert_allclose(own["position"], built_in["position"], rtol=1e-12)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("precision", ["float64", "mixed"])
+@pytest.mark.parametrize("noise", [*(HessianNoise(10, at) for at in ("reference", "piecewise", "pointwise", 0.5)), IsotropicNoise(1.0), MinibatchNoise(10)], ids=repr)  # fmt: skip
+@pytest.mark.parametrize("landscape", [TANG, PARABOLAS, "own", QuadraticSaddle([1.0, 0.2, -0.3])], ids=repr)
+def test_every_dynamics_landscape_noise_and_precision_follows_the_reference(landscape, noise, precision, own):
+    landscape = own if landscape == "own" else landscape
+    if isinstance(noise, MinibatchNoise) and landscape is not TANG:
+        return
+    if isinstance(landscape, QuadraticSaddle) and noise == HessianNoise(10, "piecewise"):
+        return
+    for kind, make in makers():
+        check_against_reference(make(lr_of(kind, landscape)), landscape, noise, precision)
+
+
+@pytest.fixture(scope="module")
+def own():
+    """Styblinski-Tang as a user would write it."""
+    return SeparableLandscape(
+        lambda u: (u**4 - 16 * u**2 + 5 * u) / 2, lambda u: 2 * u**3 - 16 * u + 2.5, lambda u: 6 * u**2 - 16,
+        dimension=3, reference=2.746803, saddle=0.156731, sharpness=2.0,
+    )  # fmt: skip
+
+
+# --- the same bits, however the work is split
+
+SPLITS = [
+    (SGD(0.002), "float64"),
+    (SGD(0.002), "mixed"),
+    (Momentum(0.002), "float64"),
+    (Adam(0.3, second_moment="running"), "float64"),
+    (RMSprop(0.1, second_moment="running"), "float64"),
+    (Adai(0.002, second_moment="running"), "float64"),
+]
+
+
+def moments(dynamics, precision, threads=1, replicas=2100):
+    run = simulate(
+        dynamics, StyblinskiTang(3), noise=IsotropicNoise(500.0), iterations=20, replicas=replicas, save=[1, 20],
+        keep="states", precision=precision, threads=threads,
+    )  # fmt: skip
+    return {name: run[name].values for name in ("msd", "msd_stderr", "position")}
+
+
+def exits(dynamics, precision, threads=1, replicas=700):
+    run = exit_times(
+        dynamics, StyblinskiTang(3), noise=IsotropicNoise(2e5), boundary=0.156731, max_iterations=60, replicas=replicas,
+        precision=precision, threads=threads,
+    )  # fmt: skip
+    assert 0 < run["exited"].sum() < replicas
+    return {name: run[name].values for name in ("exit_iteration", "exited", "exit_coordinate")}
+
+
+@pytest.mark.parametrize("runner", [moments, exits], ids=["moments", "exits"])
+@pytest.mark.parametrize(("dynamics", "precision"), SPLITS, ids=repr)
+def test_same_bits_for_any_threads_and_lanes(monkeypatch, runner, dynamics, precision):
+    expected = runner(dynamics, precision)
+    for threads, lanes in ((2, 256), (4, 256), (1, 64), (1, 16), (3, 1024)):
+        monkeypatch.setattr(engine, "LANES", lanes)
+        for name, values in runner(dynamics, precision, threads).items():
+            np.testing.assert_array_equal(values, expected[name], err_msg=f"{name}, {threads} threads, {lanes} lanes")
+
+
+@pytest.mark.parametrize("replicas", [1, 2, 63, 65, 1023, 1025])
+@pytest.mark.parametrize(("dynamics", "precision"), SPLITS[:2], ids=repr)
+def test_fewer_replicas_are_the_beginning_of_more(dynamics, precision, replicas):
+    few, many = moments(dynamics, precision, replicas=replicas), moments(dynamics, precision)
+    np.testing.assert_array_equal(few["position"], many["position"][:replicas])
+    run = exit_times(
+        dynamics, StyblinskiTang(3), noise=IsotropicNoise(2e5), boundary=0.156731, max_iterations=60,
+        replicas=min(replicas, 700), precision=precision,
+    )  # fmt: skip
+    np.testing.assert_array_equal(
+        run["exit_iteration"], exits(dynamics, precision)["exit_iteration"][: min(replicas, 700)]
+    )
+
+
+@pytest.mark.parametrize("dimension", [1, 2, 3, 5])
+def test_any_dimension_has_its_own_draw_in_each_coordinate(dimension):
+    """Each coordinate of a wider run equals that coordinate of a narrower one; no two coordinates are alike."""
+    problem = {"noise": IsotropicNoise(500.0), "iterations": 5, "replicas": 3, "save": [5], "keep": "states"}
+    wide = simulate(SGD(0.002), StyblinskiTang(7), **problem)["position"].values[:, 0]
+    narrow = simulate(SGD(0.002), StyblinskiTang(dimension), **problem)["position"].values[:, 0]
+    np.testing.assert_array_equal(narrow, wide[:, :dimension])
+    assert len(np.unique(wide)) == wide.size
+
+
+def test_mixed_precision_has_the_moments_of_float64():
+    """Two samples of 100,000 replicas: means and mean squares of the displacement agree within 5 standard errors."""
+    a, b = (
+        simulate(
+            SGD(0.002), StyblinskiTang(3), noise=IsotropicNoise(500.0), iterations=50, replicas=100_000, save=[50],
+            precision=precision, seed=seed,
+        )
+        for precision, seed in (("float64", 1), ("mixed", 2))
+    )  # fmt: skip
+    z = (a["msd"] - b["msd"]) / np.hypot(a["msd_stderr"], b["msd_stderr"])
+    assert float(np.abs(z).max()) < 5
+
+
+INTERRUPTED = """
+import os, threading, time
+from diffusion import SGD, IsotropicNoise, QuadraticSaddle, StyblinskiTang, exit_times, simulate
+def run(iterations):
+    {call}
+run(2)  # compiled before the clock starts
+threading.Timer(1.0, lambda: (print(time.time(), flush=True), os.kill(os.getpid(), 2))).start()
+try:
+    run(10**9)
+except KeyboardInterrupt:
+    print(time.time(), flush=True)
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "simulate(SGD(1e-3), StyblinskiTang(3), noise=IsotropicNoise(1.0), iterations=iterations, replicas=5000, save=[iterations])",
+        "exit_times(SGD(1e-3), StyblinskiTang(3), noise=IsotropicNoise(1.0), boundary=0.1, max_iterations=iterations, replicas=5000)",
+    ],
+    ids=["simulate", "exit_times"],
+)
+def test_an_interrupt_stops_within_two_seconds(call):
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED.format(call=call)], capture_output=True, text=True, timeout=60, check=True
+    )
+    sent, stopped = map(float, done.stdout.split())
+    assert stopped - sent < 2

@@ -1,0 +1,249 @@
+"""First exits: the same as on simulated paths, right against exact Brownian exits, and honest about what did not exit."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import SUITE_RATE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+
+from diffusion import (
+    SGD,
+    Adai,
+    Adam,
+    CoupledLandscape,
+    DoubleParabola,
+    HessianNoise,
+    IsotropicNoise,
+    LossLevel,
+    Momentum,
+    QuadraticSaddle,
+    Radius,
+    RMSprop,
+    StyblinskiTang,
+    exit_times,
+    simulate,
+)
+
+TANG = StyblinskiTang(3)
+LOUD = IsotropicNoise(2e5)
+SADDLE_POINT = 0.156731
+few = settings(max_examples=8, deadline=None, derandomize=True)
+
+
+def run(dynamics=SGD(0.002), landscape=TANG, **changed):  # noqa: B008 (frozen)
+    arguments = {"noise": LOUD, "boundary": SADDLE_POINT, "max_iterations": 60, "replicas": 300, "seed": 5} | changed
+    return exit_times(dynamics, landscape, **arguments)
+
+
+def paths(dynamics=SGD(0.002), landscape=TANG, **changed):  # noqa: B008
+    arguments = {"noise": LOUD, "iterations": 60, "replicas": 300, "seed": 5, "save": np.arange(1, 61)} | changed
+    return simulate(dynamics, landscape, keep="states", **arguments)["position"].values
+
+
+def first(outside):
+    """Iteration of the first true entry on axis 1, NaN where there is none."""
+    return np.where(outside.any(axis=1), 1.0 + outside.argmax(axis=1), np.nan)
+
+
+DYNAMICS = [
+    SGD(0.002), Momentum(0.002), Momentum(0.0002, 0.9, "heavy-ball"), RMSprop(0.1), Adam(0.3), Adai(0.002),
+    RMSprop(0.1, second_moment="running"), Adam(0.1, second_moment="running"), Adai(0.002, second_moment="running"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("dynamics", DYNAMICS, ids=repr)
+def test_exits_are_the_first_crossings_of_the_simulated_paths(dynamics):
+    """For every dynamics: the same seed gives simulate and exit_times the same paths. The first update is iteration 1."""
+    outside = (positions := paths(dynamics)) < SADDLE_POINT
+    result, expected = run(dynamics), first(outside.any(axis=2))
+    assert 0 < np.isfinite(expected).sum() < 300
+    np.testing.assert_array_equal(result["exit_iteration"], expected)
+    np.testing.assert_array_equal(result["exited"], np.isfinite(expected))
+    assert not result["diverged"].any()
+    at_exit = positions[np.arange(300), np.nan_to_num(expected, nan=1).astype(int) - 1]
+    np.testing.assert_array_equal(result["exit_coordinate"], np.where(result["exited"], at_exit.argmin(axis=1), -1))
+
+
+def test_thermal_starts_are_those_of_simulate():
+    momentum = {"dynamics": Momentum(0.002), "velocity": "thermal"}
+    np.testing.assert_array_equal(
+        run(**momentum)["exit_iteration"], first((paths(**momentum) < SADDLE_POINT).any(axis=2))
+    )
+
+
+def bowl(x, lane):
+    total = 0.0
+    for j in range(3):
+        total += 0.5 * (x[j, lane] - 0.5 * x[(j + 1) % 3, lane]) ** 2
+    return total
+
+
+def bowl_gradient(x, j, lane):
+    return (x[j, lane] - 0.5 * x[(j + 1) % 3, lane]) - 0.5 * (x[(j + 2) % 3, lane] - 0.5 * x[j, lane])
+
+
+def test_boundaries_are_lines_levels_and_radii_from_either_side():
+    problem = {
+        "dynamics": SGD(0.05),
+        "landscape": CoupledLandscape(bowl, bowl_gradient, dimension=3),
+        "noise": IsotropicNoise(20.0),
+    }
+    positions = paths(**problem, start=1.0)
+    loss = np.array([[problem["landscape"].loss(x) for x in path] for path in positions])
+    cases = [
+        (2.0, (positions > 2.0).any(axis=2)),
+        (-0.5, (positions < -0.5).any(axis=2)),
+        (LossLevel(0.8), loss > 0.8),
+        (LossLevel(0.05), loss < 0.05),
+        (Radius(1.5), np.sum((positions - 1.0) ** 2, axis=2) > 1.5**2),
+    ]
+    for boundary, outside in cases:
+        result, expected = run(**problem, start=1.0, boundary=boundary), first(outside)
+        assert 0 < np.isfinite(expected).sum() < 300, boundary
+        np.testing.assert_array_equal(result["exit_iteration"], expected, err_msg=str(boundary))
+        if not isinstance(boundary, float):
+            assert np.all(result["exit_coordinate"] == -1)
+
+
+@pytest.mark.parametrize("boundary", [LossLevel(-0.01), Radius(0.5)], ids=repr)
+def test_levels_and_radii_of_a_rotated_saddle_are_those_of_the_plain_one(boundary):
+    """The rule runs along the eigenvectors; loss and distance do not depend on the rotation."""
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    plain, rotated = (
+        run(SGD(0.1), QuadraticSaddle([1.0, -0.5], rotation), noise=HessianNoise(1), boundary=boundary, start=start)
+        for rotation, start in ((None, [0.1, 0.2]), (turn, turn @ [0.1, 0.2]))
+    )
+    assert plain["exited"].sum() > 0
+    np.testing.assert_array_equal(plain["exit_iteration"], rotated["exit_iteration"])
+
+
+def test_substeps_give_fractions_of_an_iteration():
+    times = run(substeps=4)["exit_iteration"].values
+    times = times[np.isfinite(times)]
+    np.testing.assert_array_equal(4 * times, np.round(4 * times))
+    assert np.any(times != np.round(times))
+    assert times.min() >= 0.25
+
+
+# --- exact Brownian exits: from 0 in (-1, 1) at diffusion 1, mean (L^2 - x^2)/(2D) = 1/2
+
+MANY = 100_000
+
+
+def brownian(crossing, lr=0.02):
+    """Exit times over the exact mean."""
+    result = run(
+        SGD(lr), QuadraticSaddle([0.0]), noise=IsotropicNoise(2 / lr), boundary=Radius(1.0),
+        start=0.0, max_iterations=10**6, replicas=MANY, crossing=crossing,
+    )  # fmt: skip
+    return lr * result["exit_iteration"].values / 0.5
+
+
+def test_bridge_removes_the_bias_of_checking_once_a_step():
+    """At a step where checking at steps is more than 10 % late, the bridge is within 1 % (standard error 0.3 %)."""
+    steps, bridged = brownian("step"), brownian("bridge")
+    assert steps.mean() > 1.10
+    assert abs(bridged.mean() - 1) < 0.01
+
+
+def test_bridge_gives_the_whole_distribution():
+    """Kolmogorov-Smirnov against the exact survival; exits at steps are rejected, which is the negative control."""
+
+    def cdf(t):  # of the exit from (-1, 1) from 0 at diffusion 1, in units of the mean 1/2
+        k = np.arange(60)[:, None]
+        decay = np.exp(-((2 * k + 1) ** 2) * np.pi**2 / 4 * 0.5 * np.atleast_1d(t))
+        return 1 - np.sum(4 / np.pi * (-1.0) ** k / (2 * k + 1) * decay, axis=0)
+
+    bridged, steps = brownian("bridge", lr=0.002), brownian("step", lr=0.002)
+    assert stats.kstest(bridged, cdf).pvalue > SUITE_RATE
+    assert stats.kstest(steps, cdf).pvalue < SUITE_RATE
+
+
+def test_bridge_and_step_agree_on_paths_that_ended_beyond():
+    """A bridge exits no later than the step at which the same path is found beyond."""
+    steps, bridged = run(), run(crossing="bridge")
+    both = np.isfinite(steps["exit_iteration"])
+    assert np.all(bridged["exit_iteration"].values[both] <= steps["exit_iteration"].values[both])
+    assert bridged["exited"].sum() > steps["exited"].sum()
+
+
+# --- the scaling symmetry: sqrt(k) theta depends on sharpness k and learning rate through k lr, or sqrt(k) lr for Adam
+
+
+@few
+@given(st.floats(0.2, 5.0))
+@pytest.mark.parametrize(
+    ("make", "power"), [(SGD, 1), (Momentum, 1), (lambda lr: Adam(50 * lr, eps=1e-300, second_moment="running"), 0.5)]
+)
+def test_exits_depend_on_sharpness_through_the_learning_rate_alone(make, power, k):
+    """Replica by replica, with Hessian noise; eps of Adam out of the way."""
+    plain = run(make(0.002), noise=HessianNoise(1e-3 + 1), boundary=SADDLE_POINT, max_iterations=2000, replicas=40)
+    scaled = run(
+        make(0.002 / k**power), StyblinskiTang(3, k), noise=HessianNoise(1e-3 + 1), boundary=SADDLE_POINT / np.sqrt(k),
+        max_iterations=2000, replicas=40,
+    )  # fmt: skip
+    np.testing.assert_array_equal(plain["exit_iteration"], scaled["exit_iteration"])
+
+
+# --- what did not exit, labels, refusals
+
+
+def test_censored_and_diverged_replicas_say_so():
+    steep = DoubleParabola(1.0, 1.0, 4.0, 2)
+    censored = run(SGD(1e-3), steep, noise=HessianNoise(10), boundary=5.0, max_iterations=10)
+    assert not censored["exited"].any()
+    assert not censored["diverged"].any()
+    assert censored["exit_iteration"].isnull().all()
+    with pytest.warns(RuntimeWarning, match="300 of 300 replicas left floating-point range"):
+        lost = run(
+            SGD(1.0), QuadraticSaddle([-50.0, 0.1]), noise=HessianNoise(10), boundary=LossLevel(1e9), max_iterations=400
+        )
+    assert lost["diverged"].all()
+    assert not lost["exited"].any()
+    assert lost["exit_iteration"].isnull().all()
+
+
+def test_result_carries_units_and_everything_to_run_it_again():
+    result = run(Momentum(0.002), boundary=Radius(2.0), substeps=2)
+    assert all(variable.attrs["units"] and variable.attrs["long_name"] for variable in result.variables.values())
+    again = json.loads(result.attrs["parameters"])
+    assert again["boundary"] == "Radius(value=2.0)"
+    assert again["max_iterations"] == 60
+    assert again["substeps"] == 2
+    assert 0 < result.attrs["lane_steps_useful"] <= result.attrs["lane_steps"]
+
+
+def test_finished_lanes_are_refilled():
+    """Over 97 % of the lane substeps computed are of live replicas."""
+    result = run(replicas=20_000, max_iterations=500, threads=1)
+    assert result.attrs["lane_steps_useful"] > 0.97 * result.attrs["lane_steps"]
+
+
+turned = QuadraticSaddle([1.0, -1.0], [[0.6, -0.8], [0.8, 0.6]])
+BAD = [
+    (lambda: run(boundary=np.nan), "boundary = nan must be a finite number"),
+    (lambda: run(boundary=2.0, start=2.0), "boundary = 2.0 is where the start is; choose"),
+    (lambda: run(boundary=LossLevel(np.inf)), "LossLevel value = inf"),
+    (lambda: run(boundary=Radius(0.0)), "Radius value = 0.0 must be a finite number above 0"),
+    (lambda: run(landscape=QuadraticSaddle([1.0]), boundary=LossLevel(0.0)), "is the loss at the start"),
+    (lambda: run(landscape=turned, noise=HessianNoise(1), boundary=1.0), "use Radius or LossLevel, or rotation=None"),
+    (lambda: run(max_iterations=0), "max_iterations = 0 must be a whole number >= 1"),
+    (lambda: run(max_iterations=2**32), "must be at most 4294967295"),
+    (lambda: run(substeps=[1, 2]), r"substeps = \[1, 2\] must be a whole number"),
+    (lambda: run(crossing="bridges"), "did you mean 'bridge'"),
+    (lambda: run(precision="float32"), "precision = 'float32' is unknown"),
+    (lambda: run(crossing="bridge", boundary=Radius(1.0)), "Radius.* is not a line .* use crossing='step'"),
+    (lambda: run(Momentum(0.002), crossing="bridge"), "is not the overdamped SDE"),
+    (lambda: run(Adam(0.1, beta1=0, second_moment="running"), crossing="bridge"), "is not the overdamped SDE"),
+    (lambda: run(replicas=10**9), "replicas = 1000000000 would take 24.2 GiB"),
+    (lambda: run(velocity="thermal"), "'thermal' needs inertia"),
+]
+
+
+@pytest.mark.parametrize(("call", "message"), BAD, ids=[message for _, message in BAD])
+def test_bad_input_names_parameter_value_and_remedy(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
