@@ -60,6 +60,14 @@ def finite_vector(name: str, value: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
+def per_coordinate(name: str, value: ArrayLike, dimension: int) -> NDArray[np.float64]:
+    """One finite number for every coordinate, or one each; shape (dimension,)."""
+    vector = finite_vector(name, value)
+    if len(vector) not in (1, dimension):
+        raise ValueError(f"{name} has {len(vector)} entries; give one number or {dimension}, one for each coordinate")
+    return np.broadcast_to(vector, (dimension,)).copy()
+
+
 @lru_cache(maxsize=256)
 def _inlined(function: Callable[..., Any]) -> Any:
     from diffusion.kernels.jit import inlined
@@ -77,7 +85,7 @@ def compiled(name: str, function: Callable[..., Any], *example: Any) -> Any:
     try:
         if example:
             dispatcher(*example)
-    except NumbaError as error:
+    except (NumbaError, TypeError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ValueError(
             f"{name} = {getattr(function, '__name__', function)} does not compile with numba: {' '.join(lines[:3])}"

@@ -1,5 +1,6 @@
 """Models of the noise of a minibatch gradient."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -104,6 +105,11 @@ class HessianNoise(Noise):
     ------
     ValueError
         If batch_size is below 1, or `at` is none of these.
+
+    Warns
+    -----
+    UserWarning
+        If `at` is "pointwise".
     """
 
     batch_size: float
@@ -115,6 +121,13 @@ class HessianNoise(Noise):
             raise ValueError(f"batch_size = {self.batch_size!r} must be at least 1")
         if isinstance(self.at, str):
             checks.choice("at", self.at, ("reference", "piecewise", "pointwise"))
+            if self.at == "pointwise":
+                warnings.warn(
+                    "at = 'pointwise': the noise vanishes at inflections, which the overdamped SDE then cannot cross; escapes "
+                    "over a saddle are finite-step effects. The theory's noise is at='piecewise'",
+                    UserWarning,
+                    stacklevel=3,
+                )
         else:
             checks.finite_vector("at", self.at)
 
@@ -153,10 +166,7 @@ class HessianNoise(Noise):
         return np.asarray(vectors * np.sqrt(np.abs(eigenvalues) / self.batch_size) @ vectors.T)
 
     def _position(self, landscape: Landscape) -> Array:
-        position = checks.finite_vector("at", self.at)
-        if len(position) not in (1, landscape.dimension):
-            raise ValueError(f"at has {len(position)} entries; give one number or {landscape.dimension}")
-        return np.broadcast_to(position, (landscape.dimension,)).astype(np.float64)
+        return checks.per_coordinate("at", self.at, landscape.dimension)
 
 
 @dataclass(frozen=True)

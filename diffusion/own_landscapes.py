@@ -160,7 +160,7 @@ class CoupledLandscape(Landscape):
     ) -> None:
         checks.whole("dimension", dimension)
         checks.positive("domain", domain)
-        point = np.broadcast_to(checks.finite_vector("reference", reference), (dimension,)).copy()
+        point = checks.per_coordinate("reference", reference, dimension)
         box = np.random.default_rng(0).uniform(-domain, domain, (CHECK_POINTS, dimension)) + point
         compiled = (
             checks.compiled("loss", loss, np.zeros((dimension, 1)), 0),

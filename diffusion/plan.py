@@ -74,10 +74,7 @@ def plan_run(
     d = landscape.dimension
     saves = _save_points(save, iterations)
     schedule = _schedule(substeps, iterations)
-    position = landscape.reference if start is None else checks.finite_vector("start", start)
-    if position.shape not in ((1,), (d,)):
-        raise ValueError(f"start has {position.size} entries; give one number or {d}, one for each coordinate")
-    position = np.broadcast_to(position, (d,)).astype(np.float64)
+    position = landscape.reference if start is None else checks.per_coordinate("start", start, d)
     if keep == "states":
         refuse_memory(
             8 * replicas * len(saves) * d,

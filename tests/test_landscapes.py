@@ -1,0 +1,232 @@
+"""Landscapes and noise: derivatives, critical points, exact covariances, and a user's own, checked before they run."""
+
+import numpy as np
+import pytest
+from conftest import SUITE_RATE
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from scipy.stats import ortho_group
+
+from diffusion import (
+    SGD,
+    CoupledLandscape,
+    DoubleParabola,
+    HessianNoise,
+    IsotropicNoise,
+    MinibatchNoise,
+    OwnDynamics,
+    QuadraticSaddle,
+    SeparableLandscape,
+    StyblinskiTang,
+    simulate,
+)
+
+
+def tang_loss(u):
+    return 0.5 * (u * u * u * u - 16.0 * u * u + 5.0 * u)
+
+
+def tang_gradient(u):
+    return 2.0 * u * u * u - 16.0 * u + 2.5
+
+
+def tang_curvature(u):
+    return 6.0 * u * u - 16.0
+
+
+def ring_loss(x, lane):
+    return 0.25 * (x[0, lane] ** 2 + x[1, lane] ** 2 - 1.0) ** 2
+
+
+def ring_gradient(x, j, lane):
+    return (x[0, lane] ** 2 + x[1, lane] ** 2 - 1.0) * x[j, lane]
+
+
+def own(**changed):
+    return SeparableLandscape(
+        tang_loss,
+        tang_gradient,
+        tang_curvature,
+        **({"dimension": 3, "reference": 2.746803, "saddle": 0.156731} | changed),
+    )
+
+
+def ring(**changed):
+    return CoupledLandscape(ring_loss, ring_gradient, **({"dimension": 2, "reference": [1.0, 0.0]} | changed))
+
+
+LANDSCAPES = [
+    QuadraticSaddle([1.0, -0.5, 0.0], ortho_group.rvs(3, random_state=0)),
+    StyblinskiTang(3, 2.0),
+    StyblinskiTang(3, 2.0, data_variance=1.0),
+    DoubleParabola(1.5, 1.0, 4.0, 3),
+    own(sharpness=2.0),
+    ring(),
+]
+
+
+@pytest.mark.parametrize("landscape", LANDSCAPES, ids=lambda one: type(one).__name__)
+def test_gradient_and_hessian_are_the_derivatives_of_the_loss(landscape):
+    d = landscape.dimension
+    for theta in np.random.default_rng(1).normal(1, 0.7, (5, d)):
+        shifts = 1e-5 * np.eye(d)
+        slope = (landscape.loss(theta + shifts) - landscape.loss(theta - shifts)) / 2e-5
+        np.testing.assert_allclose(landscape.gradient(theta), slope, atol=1e-6 * (1 + np.abs(slope).max()))
+        curvature = (landscape.gradient(theta + shifts) - landscape.gradient(theta - shifts)) / 2e-5
+        scale = 1 + np.abs(curvature).max()
+        np.testing.assert_allclose(landscape.hessian_matrix(theta), curvature, atol=1e-5 * scale)
+        np.testing.assert_allclose(landscape.hessian_diagonal(theta), np.diag(curvature), atol=1e-5 * scale)
+
+
+@pytest.mark.parametrize("landscape", LANDSCAPES, ids=lambda one: type(one).__name__)
+def test_reference_points_are_critical(landscape):
+    assert np.abs(landscape.gradient(landscape.reference)).max() < 1e-4
+
+
+def test_styblinski_tang_has_its_published_critical_points():
+    points = StyblinskiTang(1).critical_points()
+    np.testing.assert_allclose(points, [-2.903534, 0.156731, 2.746803], atol=5e-7)
+    np.testing.assert_allclose(StyblinskiTang(1).loss(points[:, None]), [-39.1662, 0.1956, -25.0294], atol=5e-5)
+    np.testing.assert_allclose(
+        StyblinskiTang(1).hessian_diagonal(points[:, None])[:, 0], [34.583, -15.853, 29.270], atol=5e-4
+    )
+    assert StyblinskiTang(2).reference == pytest.approx([2.746803] * 2, abs=5e-7)
+
+
+def test_barrier_of_the_expected_loss_is_gone_above_data_variance_1_936():
+    assert len(StyblinskiTang(1, data_variance=1.935).critical_points()) == 3
+    assert len(StyblinskiTang(1, data_variance=1.937).critical_points()) == 1
+    with pytest.raises(ValueError, match=r"data_variance = 2.0 has none; keep it below 1.936"):
+        StyblinskiTang(1, data_variance=2.0).pieces()
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.floats(0.1, 10), st.integers(0, 2))
+def test_sharpness_scales_the_hessian_and_leaves_barriers_alone(k, which):
+    for plain, sharp in ((StyblinskiTang(1), StyblinskiTang(1, k)), (own(dimension=1), own(dimension=1, sharpness=k))):
+        theta = StyblinskiTang(1).critical_points()[which : which + 1]
+        np.testing.assert_allclose(sharp.loss(theta / np.sqrt(k)), plain.loss(theta), rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(
+            sharp.hessian_diagonal(theta / np.sqrt(k)), k * plain.hessian_diagonal(theta), rtol=1e-9
+        )
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.floats(0.1, 10), st.floats(0.1, 10), st.floats(0.1, 10))
+def test_double_parabola_has_its_barrier_and_joins_smoothly(barrier, a, b):
+    parabolas = DoubleParabola(barrier, a, b, 1)
+    saddle, join = np.array([parabolas.saddle]), np.array([parabolas.join])
+    assert parabolas.loss(saddle) == pytest.approx(barrier)
+    assert parabolas.gradient(saddle)[0] == pytest.approx(0, abs=1e-9)
+    below, above = join * (1 - 1e-9), join * (1 + 1e-9)
+    assert parabolas.gradient(below)[0] == pytest.approx(parabolas.gradient(above)[0], rel=1e-6)
+    assert (parabolas.hessian_diagonal(below)[0], parabolas.hessian_diagonal(above)[0]) == pytest.approx((a, -b))
+    s = float(parabolas.loss(join)) / barrier  # the share of the barrier climbed at the join is H_b/(H_a + H_b)
+    assert s == pytest.approx(b / (a + b))
+
+
+# --- noise
+
+
+def test_piecewise_noise_is_the_theorys():
+    noise, parabolas = HessianNoise(10, at="piecewise"), DoubleParabola(1.5, 1.0, 4.0, 1)
+    inside, beyond = noise.variance_at(parabolas, [[parabolas.join - 0.1], [parabolas.join + 0.1]])[:, 0]
+    assert (inside, beyond) == pytest.approx((0.1, 0.4))
+    points = StyblinskiTang(1, 2.0).critical_points()
+    for landscape, at in ((StyblinskiTang(1, 2.0), points), (own(dimension=1, sharpness=2.0), points[1:])):
+        expected = np.abs(landscape.hessian_diagonal(at[:, None])) / 10
+        for shift in (0.0, 0.05):
+            np.testing.assert_allclose(noise.variance_at(landscape, at[:, None] + shift), expected, rtol=1e-5)
+
+
+def test_hessian_noise_at_a_position_and_pointwise():
+    tang = StyblinskiTang(2)
+    theta = np.array([1.0, -2.0])
+    np.testing.assert_allclose(HessianNoise(10, at=[1.0, -2.0]).variance_along(tang), [1.0, 0.8])
+    with pytest.warns(UserWarning, match="vanishes at inflections"):
+        pointwise = HessianNoise(10, at="pointwise")
+    np.testing.assert_allclose(pointwise.variance_at(tang, theta), [1.0, 0.8])
+    assert pointwise.variance_at(tang, np.full(2, np.sqrt(16 / 6))) == pytest.approx(0, abs=1e-12)
+
+
+def test_minibatch_noise_is_the_variance_of_real_minibatches():
+    """Sample variance of 2e5 real gradients in each of 4 places: z against its own error; a wrong v is rejected."""
+    noise, v, k, b = MinibatchNoise(5), 0.7, 2.0, 5
+    tang, rng = StyblinskiTang(4, k, data_variance=v), np.random.default_rng(3)
+    theta = np.array([-2.0, 0.1, 0.8, 2.0]) / np.sqrt(k)
+    u = np.sqrt(k) * theta - np.sqrt(v) * rng.normal(size=(200_000, b, 4))
+    gradients = np.sqrt(k) * tang_gradient(u).mean(axis=1)
+    np.testing.assert_allclose(gradients.mean(axis=0), tang.gradient(theta), atol=6 * np.sqrt(noise.variance_at(tang, theta).max() / 2e5))  # fmt: skip
+    deviations = (gradients - gradients.mean(axis=0)) ** 2
+    error = deviations.std(axis=0) / np.sqrt(len(deviations))
+    for variance, right in ((noise.variance_at(tang, theta), True), (1.05 * noise.variance_at(tang, theta), False)):
+        z = np.abs(deviations.mean(axis=0) - variance) / error
+        assert (2 * stats.norm.sf(z.max()) > SUITE_RATE) == right
+
+
+def test_coupled_noise_has_the_covariance_of_the_hessian():
+    """SGD for one step from the reference moves by lr sqrt([H]^+/B) xi: 40,000 replicas, each entry within 6 errors."""
+    landscape = CoupledLandscape(
+        lambda x, lane: 0.5 * (x[0, lane] ** 2 + x[1, lane] ** 2) + 0.9 * x[0, lane] * x[1, lane],
+        lambda x, j, lane: x[j, lane] + 0.9 * x[1 - j, lane],
+        dimension=2,
+    )
+    run = simulate(SGD(1.0), landscape, noise=HessianNoise(4), iterations=1, replicas=40_000, keep="states")
+    found = np.cov(run["position"].values[:, 0].T)
+    expected = np.array([[1.0, 0.9], [0.9, 1.0]]) / 4
+    np.testing.assert_allclose(found, expected, atol=6 * 0.25 * np.sqrt(2 / 40_000))
+
+
+# --- a user's own, at the same values as the built-in
+
+
+def test_own_landscape_moves_like_the_built_in():
+    problem = {"noise": IsotropicNoise(500.0), "iterations": 50, "replicas": 70, "keep": "states", "start": 2.0}
+    built_in, mine = (simulate(SGD(0.002), one, **problem) for one in (StyblinskiTang(3, 2.0), own(sharpness=2.0)))
+    np.testing.assert_allclose(mine["position"], built_in["position"], rtol=1e-10, atol=1e-12)
+
+
+def wrong_gradient(u):
+    return 2.0 * u * u * u - 16.0 * u + 2.4
+
+
+def undefined(u):
+    return np.log(u - 2.0)
+
+
+def uncompilable(u):
+    return u.no_such_attribute
+
+
+def wrong_ring(x, j, lane):
+    return (x[0, lane] ** 2 + x[1, lane] ** 2 - 1.0) * x[1 - j, lane]
+
+
+BAD = [
+    (lambda: SeparableLandscape(tang_loss, wrong_gradient, tang_curvature), r"gradient is .* at .*, but finite differences of loss"),
+    (lambda: SeparableLandscape(tang_loss, tang_gradient, tang_loss), "curvature is .* finite differences of gradient"),
+    (lambda: SeparableLandscape(undefined, tang_gradient, tang_curvature), "loss is nan at -0.9"),
+    (lambda: SeparableLandscape(tang_loss, uncompilable, tang_curvature), "gradient = uncompilable does not compile .*no_such_attribute"),
+    (lambda: SeparableLandscape(tang_loss, 3, tang_curvature), "gradient = 3 must be a function"),
+    (lambda: own(dimension=0), "dimension = 0"),
+    (lambda: own(sharpness=-1.0), "sharpness = -1.0"),
+    (lambda: own(saddle=3.0).pieces(), "saddle = 3.0: the curvature there .* same sign"),
+    (lambda: ring(reference=[1.0, 0.0, 0.0]), "reference has 3 entries; give one number or 2"),
+    (lambda: CoupledLandscape(ring_loss, wrong_ring, dimension=2), r"gradient \(coordinate 0\) is .* finite differences of loss"),
+    (lambda: HessianNoise(10, at="piecewize"), "did you mean 'piecewise'"),
+    (lambda: simulate(SGD(0.1), ring(), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1), "not; use 'reference' or a position"),
+    (lambda: simulate(SGD(0.1), QuadraticSaddle([1.0]), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1), "needs a minimum and a saddle"),
+    (lambda: simulate(SGD(0.1), StyblinskiTang(1), noise=MinibatchNoise(10), iterations=1, replicas=1), "data_variance=v"),
+    (lambda: StyblinskiTang(1, data_variance=-1.0), "data_variance = -1.0"),
+    (lambda: DoubleParabola(0.0, 1.0, 1.0, 1), "barrier = 0.0"),
+    (lambda: OwnDynamics(lambda v, mean_v: 1.0, lambda v: 0.1), "inertia_function is 1.0"),
+    (lambda: OwnDynamics(lambda v, mean_v: 0.9, lambda v: -v), "learning_rate_function is -1.0"),
+    (lambda: OwnDynamics(lambda v: 0.9, lambda v: v), "inertia_function = <lambda> does not compile"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "message"), BAD, ids=[message for _, message in BAD])
+def test_bad_input_names_parameter_value_and_remedy(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
