@@ -1,25 +1,29 @@
 """The real optimizers: torch.optim's, and our Adai, on the same problem with all replicas in one tensor."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from diffusion import checks
 from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, RMSprop
-from diffusion.landscapes import QuadraticSaddle
+from diffusion.engine import Interruptible, thread_count
+from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.noise import Noise
 from diffusion.optimizers import Adai as TorchAdai
-from diffusion.plan import DIVERGED, label, plan_run
+from diffusion.plan import DIVERGED, Plan, label, plan_run
 
 if TYPE_CHECKING:
     import xarray
 
+BLOCK = 1500  # most replicas in a tensor: it stays in a core's cache, and does not depend on the threads
+
 
 def simulate_torch(
     dynamics: Dynamics,
-    landscape: QuadraticSaddle,
+    landscape: Landscape,
     *,
     noise: Noise,
     iterations: int,
@@ -28,12 +32,13 @@ def simulate_torch(
     save: ArrayLike | None = None,
     keep: str = "moments",
     seed: int = 0,
+    threads: int | None = None,
 ) -> "xarray.Dataset":
     """Run the shipped torch optimizer on many replicas at once, in float64, from rest.
 
     Each step hands the optimizer the gradient of the loss plus a normal draw from the noise model. Parameters, result and
-    errors are those of `diffusion.simulate`; the seed is that of a `torch.Generator`, so the draws differ from
-    `simulate`'s. Adam, RMSprop and Adai must have ``second_moment="running"``: torch ships no other.
+    errors are those of `diffusion.simulate`; the seed is that of a `torch.Generator` for each block of replicas, so the
+    draws differ from `simulate`'s. Adam, RMSprop and Adai must have ``second_moment="running"``: torch ships no other.
     """
     if isinstance(dynamics, Adam | RMSprop | Adai) and dynamics.second_moment != "running":
         raise ValueError(
@@ -41,31 +46,78 @@ def simulate_torch(
             "second_moment='running', or diffusion.simulate for the idealized rule"
         )
     plan = plan_run(dynamics, landscape, noise, iterations, replicas, start, "rest", save, keep, 1, seed, "float64")
-    generator = torch.Generator().manual_seed(checks.whole("seed", seed, least=0))
-    theta = torch.nn.Parameter(torch.from_numpy(np.tile(plan.origin, (replicas, 1))))
-    optimizer = shipped_optimizer(dynamics, theta)
-    hessian = torch.from_numpy(plan.basis * plan.hessian @ plan.basis.T)
-    spread = torch.from_numpy((plan.basis * np.sqrt(plan.variance)).T.copy())
+    shipped_optimizer(dynamics, torch.nn.Parameter(torch.zeros(1)))  # refuses what torch does not have
+    threads = thread_count(threads)
 
     shape = (len(plan.save), landscape.dimension)
     squares, fourths = np.zeros(shape), np.zeros(shape)
     diverged = np.zeros(len(plan.save), dtype=np.int64)
     states = np.empty((replicas if keep == "states" else 0, *shape))
+    blocks = -(-replicas // BLOCK)
+    ends = [round(replicas * k / blocks) for k in range(blocks + 1)]
+    with Interruptible(min(threads, blocks)) as pool, _one_thread_each():
+        parts = pool.map(lambda k: _run(plan, k, ends[k + 1] - ends[k], pool.stop), range(blocks))
+        for k, positions in enumerate(parts):
+            displacement = (positions - plan.origin) @ plan.basis
+            out = ~np.all(np.abs(displacement) < DIVERGED, axis=2)
+            displacement[out] = 0
+            diverged += out.sum(axis=0)
+            squares += np.sum(displacement**2, axis=0)
+            fourths += np.sum(displacement**4, axis=0)
+            if keep == "states":
+                states[ends[k] : ends[k + 1]] = positions
+    return label(plan, squares, fourths, diverged, states if keep == "states" else None)
+
+
+def _run(plan: Plan, block: int, replicas: int, stop: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Positions of a block of replicas, shape (replicas, saves, d)."""
+    seed = np.random.SeedSequence([int(plan.seed), block]).generate_state(1, np.uint64)[0]
+    generator = torch.Generator().manual_seed(int(seed))
+    theta = torch.nn.Parameter(torch.from_numpy(np.tile(plan.origin, (replicas, 1))))
+    optimizer = shipped_optimizer(plan.dynamics, theta)
+    gradient = _minibatch_gradient(plan)
+    positions = np.empty((replicas, len(plan.save), len(plan.origin)))
     done = 0
     for s, target in enumerate(plan.save):
         for _ in range(int(target) - done):
+            if stop[0]:
+                return positions
             draws = torch.randn(theta.shape, generator=generator, dtype=torch.float64)
-            theta.grad = theta.detach() @ hessian + draws @ spread
+            theta.grad = gradient(theta.detach(), draws)
             optimizer.step()
         done = int(target)
-        position = theta.detach().numpy()
-        displacement = (position - plan.origin) @ plan.basis
-        out = ~np.all(np.abs(displacement) < DIVERGED, axis=1)
-        diverged[s] = out.sum()
-        squares[s] = np.sum(displacement[~out] ** 2, axis=0)
-        fourths[s] = np.sum(displacement[~out] ** 4, axis=0)
-        states[:, s] = position[: len(states)]
-    return label(plan, squares, fourths, diverged, states if keep == "states" else None)
+        positions[:, s] = theta.detach().numpy()
+    return positions
+
+
+def _minibatch_gradient(plan: Plan) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
+    """A function of positions and standard normals, both (replicas, d)."""
+    landscape, noise = plan.landscape, plan.noise
+    if isinstance(landscape, QuadraticSaddle):
+        hessian = torch.from_numpy(landscape.hessian_matrix(plan.origin))
+        spread = torch.from_numpy((plan.basis * np.sqrt(plan.variance)).T.copy())
+        return lambda theta, draws: theta @ hessian + draws @ spread
+    if landscape.formulas.coupled:
+        mixing = noise.mixing(landscape)
+        return lambda theta, draws: torch.from_numpy(landscape.gradient(theta.numpy()) + draws.numpy() @ mixing.T)
+
+    def separable(theta: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+        position = theta.numpy()
+        deviation = np.sqrt(noise.variance_at(landscape, position))
+        return torch.from_numpy(landscape.gradient(position) + deviation * draws.numpy())
+
+    return separable
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Keep torch from starting threads of its own: on tensors this small they would wait for each other."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def shipped_optimizer(dynamics: Dynamics, theta: torch.nn.Parameter) -> torch.optim.Optimizer:

@@ -68,8 +68,9 @@ class Ensembles:
         def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
             seed = self._seed("torch", running, noise)
             return simulate_torch(
-                running, landscape, noise=noise, iterations=int(save[-1]), replicas=replicas, save=save, seed=seed
-            )
+                running, landscape, noise=noise, iterations=int(save[-1]), replicas=replicas, save=save, seed=seed,
+                threads=self.threads,
+            )  # fmt: skip
 
         return self._once(("torch", running, tuple(save)), f"torch: {running}", run)
 

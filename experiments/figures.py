@@ -52,9 +52,11 @@ def draw(found: list[ClaimVerdict], directory: Path, seed: int = 0) -> list[Draw
     out = []
     with mpl.rc_context(STYLE):
         for name, claim, figure, caption in (*_claim_figures(judged), _regime_map(), _cloud(seed)):
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")  # laid out once, for both files
             for suffix in ("png", "svg"):
                 metadata = {"Date": None} if suffix == "svg" else {}
-                figure.savefig(directory / f"{name}.{suffix}", metadata=metadata, bbox_inches="tight")
+                figure.savefig(directory / f"{name}.{suffix}", metadata=metadata)
             plt.close(figure)
             out.append(Drawn(name, claim, caption, directory / f"{name}.svg"))
     return out

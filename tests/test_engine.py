@@ -1,6 +1,7 @@
 """The compiled engine: equal to a plain reference draw by draw, and the same bits however the work is split."""
 
 import itertools
+import os
 import subprocess
 import sys
 import warnings
@@ -27,6 +28,7 @@ from diffusion import (
     exit_times,
     simulate,
 )
+from diffusion.kernels import jit
 
 TANG = StyblinskiTang(3, data_variance=1.0)
 PARABOLAS = DoubleParabola(barrier=1.0, hessian_minimum=1.0, hessian_saddle=4.0, dimension=5)
@@ -238,3 +240,26 @@ def test_an_interrupt_stops_within_two_seconds(call):
     )
     sent, stopped = map(float, done.stdout.split())
     assert stopped - sent < 2
+
+
+OWN = """
+from diffusion import SGD, IsotropicNoise, SeparableLandscape, simulate
+well = SeparableLandscape(lambda u: u * u / 2, lambda u: u, lambda u: 1.0)
+simulate(SGD(0.1), well, noise=IsotropicNoise(1.0), iterations=2, replicas=2)
+"""
+
+
+def test_a_users_landscape_leaves_no_file_behind(tmp_path):
+    """A second run finds what both share and adds nothing to it."""
+
+    def files():
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+        subprocess.run([sys.executable, "-c", OWN], env=environment, timeout=120, check=True)
+        return sorted(path for path in tmp_path.rglob("*") if path.is_file())
+
+    assert files() == files()
+
+
+def test_the_suite_compiles_at_most_forty_kernels():
+    """Runs last: kernels compiled in this process, each for one set of formulas."""
+    assert 0 < len(jit.specialisations) <= 40

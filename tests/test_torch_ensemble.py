@@ -7,7 +7,21 @@ from conftest import SUITE_RATE
 from scipy.stats import ortho_group
 
 import theory
-from diffusion import SGD, Adai, Adam, HessianNoise, Momentum, QuadraticSaddle, RMSprop, simulate, simulate_torch
+from diffusion import (
+    SGD,
+    Adai,
+    Adam,
+    CoupledLandscape,
+    HessianNoise,
+    IsotropicNoise,
+    MinibatchNoise,
+    Momentum,
+    QuadraticSaddle,
+    RMSprop,
+    StyblinskiTang,
+    simulate,
+    simulate_torch,
+)
 from diffusion.kernels.random import NOISE, normal_pair
 from diffusion.torch_ensemble import shipped_optimizer
 from experiments import statistics
@@ -52,6 +66,40 @@ def test_torch_optimizer_follows_the_simulator_draw_by_draw(dynamics):
         theta.grad = torch.from_numpy(landscape.gradient(theta.detach().numpy()) + spread * np.array(draws))
         optimizer.step()
     np.testing.assert_allclose(theta.detach().numpy(), ours["position"].values[:, -1], rtol=1e-9)
+
+
+def coupled_loss(x, lane):
+    return 0.5 * (x[0, lane] ** 2 + x[1, lane] ** 2) + 0.9 * x[0, lane] * x[1, lane]
+
+
+def coupled_gradient(x, j, lane):
+    return x[j, lane] + 0.9 * x[1 - j, lane]
+
+
+@pytest.mark.parametrize(
+    ("landscape", "noise", "lr"),
+    [
+        (StyblinskiTang(2, data_variance=1.0), MinibatchNoise(10), 0.002),
+        (CoupledLandscape(coupled_loss, coupled_gradient, dimension=2), HessianNoise(1), 0.05),
+    ],
+    ids=["separable", "coupled"],
+)
+def test_torch_runs_on_every_landscape(landscape, noise, lr):
+    """Two-sample test against the simulator, 1,500 replicas each; another noise is rejected."""
+    problem = {"iterations": 30, "save": [30], "replicas": 1500}
+    shipped = simulate_torch(Momentum(lr), landscape, noise=noise, **problem)
+    for other, right in ((noise, True), (IsotropicNoise(2 * noise.variance_along(landscape)[0]), False)):
+        ours = simulate(Momentum(lr), landscape, noise=other, **problem)
+        errors = [(run["msd_stderr"] / run["msd"]).values for run in (shipped, ours)]
+        p = statistics.log_test(shipped["msd"].values, ours["msd"].values, statistics.two_sample_log_error(*errors))
+        assert (p.min() > SUITE_RATE) == right
+
+
+@pytest.mark.parametrize("dynamics", [Momentum(0.05), ADAPTIVE[2]], ids=repr)
+def test_same_seed_same_bits_for_any_number_of_threads(dynamics):
+    problem = {"noise": HessianNoise(10), "iterations": 6, "replicas": 4000}
+    one, two = (simulate_torch(dynamics, QuadraticSaddle(EIGENVALUES), threads=n, **problem) for n in (1, 2))
+    np.testing.assert_array_equal(one["msd"], two["msd"])
 
 
 def test_result_has_the_simulators_form():
