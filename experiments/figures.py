@@ -52,8 +52,10 @@ def draw(found: list[ClaimVerdict], directory: Path, seed: int = 0) -> list[Draw
     out = []
     with mpl.rc_context(STYLE):
         for name, claim, figure, caption in (*_claim_figures(judged), _regime_map(), _cloud(seed)):
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")  # laid out once, for both files
+            layout = figure.get_layout_engine()
+            assert layout is not None
+            layout.execute(figure)
+            figure.set_layout_engine(None)  # laid out once, for both files
             for suffix in ("png", "svg"):
                 metadata = {"Date": None} if suffix == "svg" else {}
                 figure.savefig(directory / f"{name}.{suffix}", metadata=metadata)
