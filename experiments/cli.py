@@ -1,5 +1,6 @@
 """The command line, `diffusion-lab`."""
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -51,6 +52,51 @@ def verify(
         verify.write(outcome, out, seed, progress)
     report.print_table(outcome, out)
     return 0 if outcome.passed else 1
+
+
+@app.command
+def bench(
+    *,
+    out: Annotated[Path, Parameter(help="Directory for the results; may exist.")] = Path("results/bench"),
+    quick: Annotated[bool, Parameter(negative="", help="Fewer rounds of shorter runs.")] = False,
+    threads: Annotated[int | None, Parameter(help="Most threads to try; default: all cores.")] = None,
+) -> int:
+    """Measure how fast the simulator is, beside what else there is.
+
+    Runs the same two workloads with numpy, numba, jax, diffrax, torchsde
+    and C, those that are installed, in turns, on one core. Prints a table
+    of targets, met or missed, and writes to the output directory:
+    bench.json, bench.txt, bench.png and bench.svg.
+
+    Measure on an idle machine. The exit status is 0 if all contestants
+    computed the same, whatever they took, 1 if they did not, 2 for a bad
+    argument.
+
+    For example:
+
+      diffusion-lab bench
+      diffusion-lab bench --quick
+      diffusion-lab bench --threads 4 --out results/four-threads
+    """
+    from diffusion import checks
+
+    if threads is not None:
+        checks.whole("threads", threads)
+    from benchmarks import bench
+    from experiments import verify
+    from experiments.progress import Progress
+
+    verify.check_directory(out)
+    try:
+        with Progress() as progress:
+            outcome = bench.run(quick=quick, threads=threads, progress=progress)
+            text = bench.write(outcome, out, progress)
+    except KeyboardInterrupt:
+        print("diffusion-lab: interrupted; nothing was written", file=sys.stderr, flush=True)
+        os._exit(130)  # without the interpreter's clean-up, which crashes if JAX was compiling
+    print(text)
+    print(f"Written to {out}/: bench.json, bench.txt, bench.png, bench.svg")
+    return 0 if outcome.agree else 1
 
 
 def main() -> None:

@@ -1,0 +1,130 @@
+"""The benchmark: all measurements, the table, and the files."""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from benchmarks import contests, fresh, machine, measure, targets
+from benchmarks.measure import Timing
+from benchmarks.rows import Row, table
+from benchmarks.targets import Timings
+from experiments.progress import Progress
+
+ROUNDS, QUICK_ROUNDS = 5, 3
+FRESH_RUNS = 3
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found: rows of the table, nanoseconds per update of each contestant by workload, growth, and the setting."""
+
+    rows: list[Row]
+    contests: dict[str, Timings]
+    growth: dict[str, dict[float, Timing]]
+    setting: dict[str, Any]
+
+    @property
+    def agree(self) -> bool:
+        """Whether all contestants computed the same."""
+        return all(row.verdict == "met" for row in self.rows if row.what == targets.AGREEMENT)
+
+    @property
+    def footer(self) -> list[str]:
+        """Machine and rules, for below the table."""
+        return [self.setting["machine"], *self.setting["rules"]]
+
+
+def run(*, quick: bool = False, threads: int | None = None, progress: Progress | None = None) -> Outcome:
+    """Measure everything.
+
+    Parameters
+    ----------
+    quick
+        Fewer rounds and smaller sizes.
+    threads
+        Most threads to measure with; None: one for each core.
+    progress
+        Where to show progress; None: nowhere.
+    """
+    began, progress, rounds = time.monotonic(), progress or Progress(quiet=True), QUICK_ROUNDS if quick else ROUNDS
+    here = machine.describe()
+    threads = threads or here["cores"]
+    progress.total = 4 * (rounds + 1) + (1 if quick else FRESH_RUNS)
+    with measure.one_core():
+        entered, skipped = contests.workload_a(quick)
+        a = measure.in_rounds(entered, rounds, progress)
+        b = measure.in_rounds(contests.workload_b(quick), rounds, progress)
+        dynamics = measure.in_rounds(contests.dynamics(quick), rounds, progress)
+    here["load_at_threads"] = machine.load()
+    varied = contests.growth(quick, threads)
+    flat = measure.in_rounds([one for sizes in varied.values() for one in sizes.values()], rounds, progress)
+    growth = {name: {n: flat[one.name] for n, one in sizes.items()} for name, sizes in varied.items()}
+    found = fresh.measure(1 if quick else FRESH_RUNS, progress)
+    rows = [
+        *targets.rows_a(a, skipped), *targets.rows_b(b), *targets.rows_dynamics(dynamics),
+        *targets.rows_growth(growth, here["load_at_threads"]), *targets.rows_fresh(found),
+    ]  # fmt: skip
+    setting = here | {
+        "quick": quick, "rounds": rounds, "vectors": found.vectors, "skipped": skipped,
+        "seconds": round(time.monotonic() - began), "machine": _machine(here, found.vectors), "rules": _rules(rounds),
+    }  # fmt: skip
+    return Outcome(rows, {"A": a, "B": b, "dynamics": dynamics}, growth, setting)
+
+
+def _machine(here: dict[str, Any], vectors: dict[str, int]) -> str:
+    used = ", ".join(f"{count} on {name}" for name, count in vectors.items()) or "not known"
+    versions = ", ".join(f"{name} {version}" for name, version in here["versions"].items())
+    return (
+        f"{here['processor']}, {here['cores']} cores, {here['system']}; packed arithmetic of the kernel of A: {used}; "
+        f"{versions}; load average before: {here['load_before']}."
+    )
+
+
+def _rules(rounds: int) -> list[str]:
+    return [
+        f"ns: per coordinate update, one core. Same scheme and step, float64 unless said; compiled first; {rounds} rounds in "
+        "turns, ratios within a round, fresh processes apart.",
+        "Slow contestants do fewer iterations (A) or replicas (B), which leaves their cost per update as it is or lowers it.",
+    ]
+
+
+def write(outcome: Outcome, out: Path, progress: Progress | None = None) -> str:
+    """Write bench.json, bench.txt and the figure beside `out`, then move them in; returns the table."""
+    from benchmarks import figure
+
+    progress = progress or Progress(quiet=True)
+    progress.say("drawing the figure")
+    text = table(outcome.rows, outcome.footer)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        (partial / "bench.json").write_text(json.dumps(record(outcome), indent=1, allow_nan=False) + "\n")
+        (partial / "bench.txt").write_text(text, encoding="utf-8")
+        figure.draw(outcome, partial)
+        out.mkdir(exist_ok=True)
+        for path in sorted(partial.iterdir()):
+            os.replace(path, out / path.name)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+    return text
+
+
+def record(outcome: Outcome) -> dict[str, Any]:
+    """Everything measured, as JSON."""
+    return {
+        "setting": outcome.setting,
+        "rows": [row.record() for row in outcome.rows],
+        "ns_per_update": {
+            workload: {name: timing.ns for name, timing in timings.items()}
+            for workload, timings in outcome.contests.items()
+        },
+        "seconds_by_size": {
+            name: {str(amount): timing.seconds for amount, timing in sizes.items()}
+            for name, sizes in outcome.growth.items()
+        },
+    }

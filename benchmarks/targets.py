@@ -1,0 +1,123 @@
+"""What was aimed at: the rows of the table from the measurements."""
+
+import numpy as np
+
+from benchmarks import measure
+from benchmarks.contests import (
+    C_MIXED,
+    DIFFRAX,
+    JAX,
+    MASK,
+    NUMBA,
+    NUMPY,
+    OURS,
+    OURS_MIXED,
+    OWN_DYNAMICS,
+    OWN_LANDSCAPE,
+    TORCHSDE,
+    TORCHSDE_TOLD,
+    C,
+)
+from benchmarks.fresh import Fresh
+from benchmarks.measure import Timing
+from benchmarks.rows import Row
+
+AGREEMENT = "contestants differ by"
+AGREE = 6.0  # standard errors; seeds are fixed, and one right contestant in some 10^5 would be farther off
+
+Timings = dict[str, Timing]
+
+
+def ratio(timings: Timings, slower: str, faster: str) -> list[float]:
+    """How many times longer one takes than another per update, round by round; empty if one is missing."""
+    if slower not in timings or faster not in timings:
+        return []
+    return [x / y for x, y in zip(timings[slower].ns, timings[faster].ns, strict=True)]
+
+
+def rows_a(timings: Timings, skipped: dict[str, str]) -> list[Row]:
+    """Of workload A."""
+    rows = _costs("A", timings)
+    for group, ours, other, target in (
+        ("A, float64: times faster than", OURS, NUMBA, 15), ("A, float64: times faster than", OURS, NUMPY, 6),
+        ("A, float64: times faster than", OURS, JAX, 25), ("A, float64: times faster than", OURS, DIFFRAX, None),
+        ("A, float64: times faster than", OURS, TORCHSDE, 80),
+        ("A, float64: times faster than", OURS, TORCHSDE_TOLD, None),
+        ("A, mixed: times faster than", OURS_MIXED, NUMBA, 25),
+    ):  # fmt: skip
+        rows.append(Row(group, other, ratio(timings, other, ours), at_least=target, note=skipped.get(other, "")))
+    for ours, other in ((OURS, C), (OURS_MIXED, C_MIXED)):
+        faster = ratio(timings, ours, other)
+        rows.append(Row("A: times the time of", other, faster, at_most=1.3, note=skipped.get(other, "")))
+    return [*rows, _agreement("A", timings)]
+
+
+def rows_b(timings: Timings) -> list[Row]:
+    """Of workload B."""
+    rows = _costs("B", timings)
+    for other, target in ((MASK, 12), (NUMBA, 20)):
+        rows.append(Row("B, float64: times faster than", other, ratio(timings, other, OURS), at_least=target))
+    useful = timings[OURS].contestant.useful
+    assert useful is not None
+    return [
+        *rows,
+        Row("B", "lane steps of live replicas", [100 * useful()], "%", at_least=97),
+        _agreement("B", timings),
+    ]
+
+
+def _costs(workload: str, timings: Timings) -> list[Row]:
+    return [Row(f"{workload}: ns per update", name, timing.ns, "ns") for name, timing in timings.items()]
+
+
+def _agreement(workload: str, timings: Timings) -> Row:
+    worst = max(measure.disagreement(timing, timings[OURS]) for timing in timings.values())
+    return Row(workload, AGREEMENT, [worst], "standard errors", at_most=AGREE)
+
+
+def rows_dynamics(timings: Timings) -> list[Row]:
+    """Cost per update of every optimizer, and of a user's own."""
+    rows = []
+    for name, target in (
+        ("Momentum", 2), ("Adam, frozen", 3), ("Adai, frozen", 3.5), ("Adam, running", 3), ("Adai, running", 3.5)
+    ):  # fmt: skip
+        rows.append(Row("optimizers: times the time of SGD", name, ratio(timings, name, "SGD"), at_most=target))
+    for own, built_in, target in ((OWN_DYNAMICS, "Adam, running", 0.8), (OWN_LANDSCAPE, "SGD", 0.85)):
+        rows.append(Row("a user's own: speed over the built-in", own, ratio(timings, built_in, own), at_least=target))
+    return rows
+
+
+def exponents(sizes: dict[float, Timing]) -> list[float]:
+    """p in time ~ amount^p, round by round."""
+    amounts = np.log(list(sizes))
+    rounds = np.log([timing.seconds for timing in sizes.values()]).T
+    return [float(np.polyfit(amounts, seconds, 1)[0]) for seconds in rounds]
+
+
+def rows_growth(growth: dict[str, dict[float, Timing]], load: float) -> list[Row]:
+    """How the time grows with the size of a run, and shrinks with threads."""
+    rows = []
+    for name in ("replicas", "dimensions", "iterations"):
+        what = f"{name}, {min(growth[name])} to {max(growth[name])}"
+        rows.append(Row("growth: p in time ~ size^p", what, exponents(growth[name]), "", at_least=0.9, at_most=1.1))
+    threads = growth["threads"]
+    if 2 not in threads:
+        return [*rows, Row("threads", "2, times faster than 1", [], note="one core, or threads = 1")]
+    p = exponents(threads)
+    rows.append(Row("growth: p in time ~ size^p", f"threads, 1 to {max(threads)}", p, "", at_most=-0.85))
+    speed = [one / two for one, two in zip(threads[1].seconds, threads[2].seconds, strict=True)]
+    note = f"load average {load}, 1 of it this run"
+    return [*rows, Row("threads", "2, times faster than 1", speed, at_least=1.8, note=note)]
+
+
+def rows_fresh(found: Fresh) -> list[Row]:
+    """Of fresh processes."""
+    time, memory = "fresh process: first result", "memory at 1e6 replicas less that at 1e4"
+    return [
+        Row(time, "kernels cached", found.seconds["cached"], "s", at_most=2),
+        Row(time, "cold", found.seconds["cold"], "s", at_most=8),
+        Row(time, "a user's landscape", found.seconds["own"], "s", at_most=5),
+        Row(time, "files that it leaves in caches", found.left, "files", at_most=0),
+        Row(memory, "moments", [found.memory["moments"]], "final states", at_most=0.1),
+        Row(memory, "with the final state, labelled", [found.memory["states"]], "final states", at_most=1.25),
+    ]
