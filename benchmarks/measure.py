@@ -1,10 +1,13 @@
 """Contestants take turns, so that whatever else the machine does falls on all of them."""
 
 import os
+import signal
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from types import FrameType
 
 import numpy as np
 
@@ -37,6 +40,8 @@ def in_rounds(contestants: list[Contestant], rounds: int, progress: Progress) ->
     timings = {contestant.name: Timing(contestant) for contestant in contestants}
     for k in range(rounds + 1):
         for name, timing in timings.items():
+            if _pressed.is_set():
+                raise KeyboardInterrupt
             progress.say(f"{name}, {f'round {k} of {rounds}' if k else 'compiling'}")
             began = time.perf_counter()
             timing.result = timing.contestant.run()
@@ -46,6 +51,25 @@ def in_rounds(contestants: list[Contestant], rounds: int, progress: Progress) ->
                 timing.ns.append(1e9 * seconds / timing.contestant.updates(timing.result))
         progress.advance(f"{contestants[0].name} and {len(timings) - 1} others: {f'round {k}' if k else 'compiled'}")
     return timings
+
+
+_pressed = threading.Event()
+
+
+@contextmanager
+def heeding_interrupts() -> Iterator[None]:
+    """Remember Ctrl-C: JAX calls Python where exceptions are lost, so `in_rounds` looks again before each contestant."""
+
+    def press(number: int, frame: FrameType | None) -> None:
+        _pressed.set()
+        raise KeyboardInterrupt
+
+    _pressed.clear()
+    before = signal.signal(signal.SIGINT, press)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """From a validated run to compiled code and back: formulas and parameters for the kernels, threads, interruption."""
 
+import itertools
 import os
 import threading
 from collections import deque
@@ -15,7 +16,7 @@ from diffusion import checks
 from diffusion.landscapes import QuadraticSaddle
 from diffusion.plan import Plan
 
-LANES = 256  # replicas that a thread runs side by side; results do not depend on it
+LANES = 512  # replicas that a thread runs side by side; results do not depend on it
 PAD = 8  # more lanes than used, so that rows of a power of two do not fall on the same cache lines
 AHEAD = 4  # tasks that may be ready before they are asked for, per thread
 
@@ -120,7 +121,7 @@ class Interruptible:
     def __init__(self, threads: int) -> None:
         self._threads = threads
         self.stop = np.zeros(1, np.int64)
-        self._pool = ThreadPoolExecutor(threads)
+        self._pool = ThreadPoolExecutor(threads, initializer=_stay_apart, initargs=(itertools.count(), threads))
 
     def __enter__(self) -> "Interruptible":
         return self
@@ -138,6 +139,17 @@ class Interruptible:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
+
+
+def _stay_apart(started: Iterator[int], threads: int) -> None:
+    """Keep each thread on a core of its own if they fill all: a scheduler may leave two on one for seconds.
+
+    With cores to spare the system chooses. Work is shared out as it is done, so a core with other work does less of it.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        if 1 < len(cores) <= threads:
+            os.sched_setaffinity(0, {cores[next(started) % len(cores)]})
 
 
 def lanes_for(replicas: int, unit: int) -> int:

@@ -53,11 +53,12 @@ class Noise(ABC):
         """Variance of one minibatch gradient in each coordinate, at positions of shape (..., d)."""
         deviation, position = self.deviation(landscape), np.asarray(theta, np.float64)
         curvature = landscape.hessian_diagonal(position)
-        return np.asarray(deviation.formula(position, curvature, tuple(deviation.parameters))) ** 2
+        value = deviation.formula(position, curvature, tuple(deviation.parameters))
+        return np.broadcast_to(value, position.shape) ** 2
 
 
 def _constant_formula(theta: Any, curvature: Any, q: Any) -> Any:
-    return q[0] + 0.0 * theta
+    return q[0]
 
 
 def _pointwise_formula(theta: Any, curvature: Any, q: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from json import dumps
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,7 @@ def describe(dataset: "xarray.Dataset", parameters: dict[str, Any]) -> "xarray.D
     return dataset
 
 
+@lru_cache
 def _version(name: str) -> str:
     try:
         return version(name)

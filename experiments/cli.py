@@ -12,6 +12,7 @@ app = App(
     help="A numerical referee for the theory of optimizer diffusion: simulations beside closed forms.",
     version_flags=["--version"],
     help_format="plaintext",
+    suppress_keyboard_interrupt=False,
 )
 
 
@@ -82,13 +83,13 @@ def bench(
 
     if threads is not None:
         checks.whole("threads", threads)
-    from benchmarks import bench
+    from benchmarks import bench, measure
     from experiments import verify
     from experiments.progress import Progress
 
     verify.check_directory(out)
     try:
-        with Progress() as progress:
+        with measure.heeding_interrupts(), Progress() as progress:
             outcome = bench.run(quick=quick, threads=threads, progress=progress)
             text = bench.write(outcome, out, progress)
     except KeyboardInterrupt:

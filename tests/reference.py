@@ -15,7 +15,7 @@ def normals(seed, replica, iteration, substep, d):
 
 @jit
 def _four(out, words, seed, replica, iteration, substep, group):
-    draw_float32(out, words, seed, replica, iteration, substep, group, 1)
+    draw_float32(out, words, seed, replica, iteration, substep, group, 4, 1)
 
 
 def normals_float32(seed, replica, iteration, substep, d):

@@ -63,7 +63,7 @@ def draw(precision, seed, iteration, substep, group, replicas=1000, first=0):
     out, bits = np.empty((width, replicas), precision), np.empty((width, replicas), word)
     lanes = np.arange(first, first + replicas, dtype=np.uint64)
     at = [np.full(replicas, value, np.uint64) for value in (iteration, substep)]
-    function(out, bits, np.uint64(seed), lanes, *at, np.uint64(group), replicas)
+    function(out, bits, np.uint64(seed), lanes, *at, np.uint64(group), width, replicas)
     return out, bits
 
 
@@ -184,7 +184,7 @@ def block(precision, seed, number):
             substep = np.full_like(replica, k)
             for group in range(SHAPE[2] // width):
                 out = x[t, k, width * group :]
-                function(out, bits, np.uint64(seed), replica, iteration, substep, np.uint64(group), len(replica))
+                function(out, bits, np.uint64(seed), replica, iteration, substep, np.uint64(group), width, len(replica))
     return x
 
 

@@ -1,5 +1,7 @@
 """Moments of an ensemble: blocks of replicas, time outside, lanes inside, sums in an order that blocks do not change."""
 
+import numpy as np
+
 from diffusion.kernels.llvm import fetch_add, full_width
 
 UNIT = 64  # replicas summed together, first; blocks are multiples of it
@@ -22,7 +24,8 @@ def moments(
     (2, UNIT), (width,). squares and fourths are (saves, d), diverged (saves,), positions (count, saves, d) or with no rows.
     Stops early once stop[0] is not 0.
     """
-    x, iteration, substep = state[0], lanes[1], lanes[2]
+    x = state[0]
+    replica, _, _, decay, xi, words, more = lanes  # all lanes share one clock
     displacement, terms, alive = scratch
     for begin in range(0, count, width):
         live = min(width, count - begin)
@@ -35,12 +38,9 @@ def moments(
                 if fetch_add(stop, 0) != 0:
                     return
                 stage = stages[min(t, len(stages)) - 1]
-                for lane in range(n):
-                    iteration[lane] = t
                 for k in range(substeps[stage]):
-                    for lane in range(n):
-                        substep[lane] = k
-                    advance(problem, rule, stage, state, lanes, seed, n)
+                    clocked = (replica, np.uint64(t), np.uint64(k), decay, xi, words, more)
+                    advance(problem, rule, stage, state, clocked, seed, n)
             if saves[s] == t:
                 diverged[s] += displace(x, start[0], basis, beyond, live, n, displacement, alive)
                 for j in range(x.shape[0]):

@@ -11,6 +11,7 @@ import numba
 
 # contract: fused multiply-add. Nothing that reorders sums: bits must not depend on the width of the vectors.
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
+_HELPER = {"_nrt": False}  # arrays are not counted in and out of helpers: they outlive every call, and none is made
 _SOURCES = Path(__file__).parent.parent
 
 
@@ -64,7 +65,7 @@ def specialise(
     if identity not in specialisations:
         compiled = {name: inlined(value) if isinstance(value, FunctionType) else value for name, value in parts.items()}
         for helper in helpers:
-            compiled[helper.__name__] = jit(_bound(helper, compiled), key=None)
+            compiled[helper.__name__] = numba.njit(**_OPTIONS, **_HELPER)(_bound(helper, compiled))
         specialisations[identity] = jit(_bound(kernel, compiled), key)
     return specialisations[identity]
 

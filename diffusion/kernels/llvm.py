@@ -1,8 +1,8 @@
-"""What numba does not offer: floats as bits, full-width vectors, and a counter that threads share."""
+"""What numba does not offer: floats as bits, full-width vectors, clocks that lanes may share, and a counter for threads."""
 
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 
 @intrinsic
@@ -58,6 +58,18 @@ def full_width(typingcontext):
         return context.get_dummy_value()
 
     return types.none(), build
+
+
+def at(clock, lane):
+    """The clock of a lane: an entry of an array, or the number that all lanes share."""
+    return clock[lane] if hasattr(clock, "__len__") else clock
+
+
+@overload(at, inline="always")
+def _at(clock, lane):
+    if isinstance(clock, types.Array):
+        return lambda clock, lane: clock[lane]
+    return lambda clock, lane: clock
 
 
 @intrinsic

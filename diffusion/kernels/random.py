@@ -8,7 +8,7 @@ easy as 1, 2, 3", SC 2011), and Box-Muller. One call of the generator gives two 
 import numpy as np
 
 from diffusion.kernels.jit import inlined, jit
-from diffusion.kernels.llvm import bits_of, bits_of_32, float_of, float_of_32, full_width
+from diffusion.kernels.llvm import at, bits_of, bits_of_32, float_of, float_of_32, full_width
 
 NOISE, START, BRIDGE, CROSSING = 0, 1, 2, 3  # streams
 ROUNDS = 7
@@ -16,7 +16,7 @@ ROUNDS = 7
 _LOW = np.uint64(0xFFFFFFFF)
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-_32, _24, _12 = np.uint64(32), np.uint64(24), np.uint64(12)
+_52, _32, _24, _12 = np.uint64(52), np.uint64(32), np.uint64(24), np.uint64(12)
 
 
 @inlined
@@ -75,7 +75,7 @@ def _radius(word):
     """sqrt(-2 log u) / sqrt(2) for a uniform u."""
     u = uniform(word)
     shifted = bits_of(u) + (_ONE - _ROOT_HALF)  # u = m 2^e with m in [sqrt(1/2), sqrt(2))
-    e = float_of((shifted >> 52) | _INTEGER) - _BIAS
+    e = float_of(np.int64(np.uint64(shifted) >> _52) | _INTEGER) - _BIAS  # unsigned: one instruction, not four
     m = float_of((shifted & _MANTISSA) + _ROOT_HALF)
     s = (m - 1.0) / (m + 1.0)
     return np.sqrt(-(e * _LN2 + s * _polynomial(_LOG, s * s)))
@@ -87,7 +87,7 @@ def _turned(radius, word):
 
     The angle is pi/4 + y: its cosine and sine are (cos y -+ sin y)/sqrt(2).
     """
-    y = (0.5 - uniform(word)) * _HALF_PI
+    y = (float_of(np.int64(word >> _12) | _ONE) - 1.5) * _HALF_PI
     z = y * y
     sine, cosine = y * _polynomial(_SIN, z), _polynomial(_COS, z)
     sign = np.int64(word)
@@ -114,7 +114,7 @@ _23_32, _127_32, _SIGN_32 = np.int32(23), np.int32(127), np.int32(-(2**31))
 
 @inlined
 def _polynomial_32(c, z):
-    return (c[0] + z * c[1]) + z * z * (c[2] + z * c[3])
+    return c[0] + z * (c[1] + z * (c[2] + z * c[3]))
 
 
 @inlined
@@ -147,30 +147,45 @@ def normal_pair(seed, stream, replica, iteration, substep, pair):
     return box_muller(first, second)
 
 
-# Bits and normals in loops of their own: LLVM then uses full vectors for each.
+# Bits and normals in loops of their own: LLVM then uses full vectors for each. iteration and substep are arrays, one entry for
+# each lane, or numbers that all lanes share, which saves the generator a part of its first rounds.
 
 
 @jit
-def draw_float64(out, words, seed, replica, iteration, substep, group, n):
-    """Noise of two coordinates for lanes 0 to n: out is (>= 2, lanes), words scratch of the shape (2, lanes)."""
+def draw_float64(out, words, seed, replica, iteration, substep, group, wanted, n):
+    """Noise of two coordinates, of which `wanted` are, for lanes 0 to n, an even number.
+
+    out is (>= 2, lanes), words scratch of the shape (2, lanes).
+    """
     full_width()
     for lane in range(n):
-        words[0, lane], words[1, lane] = two_words(seed, NOISE, replica[lane], iteration[lane], substep[lane], group)
-    for lane in range(n):
-        out[0, lane] = _radius(words[0, lane])
-    for lane in range(n):
-        out[0, lane], out[1, lane] = _turned(out[0, lane], words[1, lane])
+        t, k = at(iteration, lane), at(substep, lane)
+        words[0, lane], words[1, lane] = two_words(seed, NOISE, replica[lane], t, k, group)
+    # two at a time, as one waits for itself longer than the processor can look ahead
+    half = n // 2
+    for lane in range(half):
+        other = lane + half
+        a, b = box_muller(words[0, lane], words[1, lane])
+        c, d = box_muller(words[0, other], words[1, other])
+        out[0, lane], out[1, lane], out[0, other], out[1, other] = a, b, c, d
 
 
 @jit
-def draw_float32(out, words, seed, replica, iteration, substep, group, n):
-    """Noise of four coordinates for lanes 0 to n: out is (>= 4, lanes), words scratch of the shape (4, lanes)."""
+def draw_float32(out, words, seed, replica, iteration, substep, group, wanted, n):
+    """Noise of four coordinates, or of two if no more are wanted, for lanes 0 to n.
+
+    out is (>= 4, lanes), words scratch of the shape (4, lanes).
+    """
     full_width()
+    c3 = (np.uint64(NOISE) << _24) | np.uint64(group)
     for lane in range(n):
-        c3 = (np.uint64(NOISE) << _24) | np.uint64(group)
-        w0, w1, w2, w3 = philox(replica[lane], iteration[lane], substep[lane], c3, seed)
+        w0, w1, w2, w3 = philox(replica[lane], at(iteration, lane), at(substep, lane), c3, seed)
         words[0, lane], words[1, lane], words[2, lane], words[3, lane] = w0, w1, w2, w3
+    if wanted <= 2:
+        for lane in range(n):
+            out[0, lane], out[1, lane] = box_muller_32(words[0, lane], words[1, lane])
+        return
     for lane in range(n):
-        out[0, lane], out[1, lane] = box_muller_32(words[0, lane], words[1, lane])
-    for lane in range(n):
-        out[2, lane], out[3, lane] = box_muller_32(words[2, lane], words[3, lane])
+        a, b = box_muller_32(words[0, lane], words[1, lane])
+        c, d = box_muller_32(words[2, lane], words[3, lane])
+        out[0, lane], out[1, lane], out[2, lane], out[3, lane] = a, b, c, d

@@ -26,15 +26,16 @@ def move(x, m, xi, p, q, keep, force, share, step, n):
     if keep > 0.0:
         for lane in range(n):
             theta = x[lane]
-            push = force * gradient(theta, p) + share * deviation(theta, curvature(theta, p), q) * xi[lane]
-            m[lane] = keep * m[lane] + push
+            spread = share * deviation(theta, curvature(theta, p), q)
+            m[lane] = keep * m[lane] + (force * gradient(theta, p) + spread * xi[lane])
         for lane in range(n):
             x[lane] -= step * m[lane]
     else:
+        force, share = step * force, step * share
         for lane in range(n):
             theta = x[lane]
-            push = force * gradient(theta, p) + share * deviation(theta, curvature(theta, p), q) * xi[lane]
-            x[lane] = theta - step * push
+            spread = share * deviation(theta, curvature(theta, p), q)
+            x[lane] = theta - force * gradient(theta, p) - spread * xi[lane]
 
 
 def push_along(x, g, xi, p, q, n):
@@ -109,14 +110,14 @@ def advance(problem, rule, stage, state, lanes, seed, n):
     groups = (d + WIDTH - 1) // WIDTH
     if COUPLED:
         for group in range(groups):
-            draw(xi[WIDTH * group :], words, seed, replica, iteration, substep, np.uint64(group), n)
+            draw(xi[WIDTH * group :], words, seed, replica, iteration, substep, np.uint64(group), d - WIDTH * group, n)
         push_together(x, g, xi, table, mixing, force[stage], share[stage], n)
         if not ADAPTIVE:
             for j in range(d):
                 follow(x[j], m[j], g[j], keep[stage, j], step[stage, j], n)
     else:
         for group in range(groups):
-            draw(xi, words, seed, replica, iteration, substep, np.uint64(group), n)
+            draw(xi, words, seed, replica, iteration, substep, np.uint64(group), d - WIDTH * group, n)
             for j in range(WIDTH * group, min(WIDTH * group + WIDTH, d)):
                 p, q, draws = row(table, j), row(noise_table, j), xi[j - WIDTH * group]
                 if ADAPTIVE:
