@@ -1,12 +1,13 @@
 # make verify   check every claim and write results/verify/report.html
 # make test     run the tests
-# Both create .venv and install what they need; PYTHON chooses the interpreter (3.11 or newer).
+# make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
+# Each creates .venv and installs what it needs; PYTHON chooses the interpreter (3.11 or newer).
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: verify quick test test-long lint clean
+.PHONY: verify quick test test-long bench lint clean
 
 verify: $(INSTALLED)
 	$(BIN)/diffusion-lab verify --out results/verify
@@ -19,6 +20,10 @@ test: $(INSTALLED)
 
 test-long: $(INSTALLED)
 	$(BIN)/python -m pytest -m long -s
+
+bench: $(INSTALLED)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,dev,bench]'
+	$(BIN)/diffusion-lab bench --out results/bench
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

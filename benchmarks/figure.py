@@ -51,7 +51,8 @@ def _contestants(axis: Axes, a: Timings, b: Timings) -> None:
             median = float(np.median(timing.ns))
             error = [[median - min(timing.ns)], [max(timing.ns) - median]]
             axis.errorbar(median, place, xerr=error, fmt="o", color=colour, ms=9, capsize=3, lw=1.6)
-            axis.annotate(f"{median:.2g}", (max(timing.ns), place), (7, 0), textcoords="offset points", va="center")
+            words = f"{median:.2g}" if median < 100 else f"{median:.0f}"
+            axis.annotate(words, (max(timing.ns), place), (7, 0), textcoords="offset points", va="center")
             labels.append((place, f"{workload}: {name}", ours))
             place += 1
         place += 0.8
@@ -96,4 +97,4 @@ def _growth(axis: Axes, growth: dict[str, dict[float, Timing]]) -> None:
         which.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         which.set_minor_formatter(mpl.ticker.NullFormatter())
         which.set_major_locator(mpl.ticker.FixedLocator([0.25, 0.5, 1, 2, 4]))
-    axis.legend(fontsize=10)
+    axis.legend(fontsize=10, frameon=True, edgecolor="none", framealpha=1)

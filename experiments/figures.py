@@ -151,6 +151,8 @@ def _panels(name: str, title: str, columns: list[Judged], series: list[_Series],
         if max(lower.get_ylim()) > 3:
             lower.set_yscale("log")
         upper.set(xscale="log", yscale="log")
+        upper.minorticks_off()  # over so many decades they say little, and take a third of the time to draw
+        lower.xaxis.minorticks_off()
         if len(columns) > 1:
             upper.set_title(claims.describe(case.dynamics))
         lower.set_xlabel("iterations T")
