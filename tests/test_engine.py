@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import warnings
+from functools import cache
 
 import numpy as np
 import pytest
@@ -113,27 +114,51 @@ def test_adam_written_as_a_users_own_dynamics_is_adam():
     np.testing.assert_allclose(own["position"], built_in["position"], rtol=1e-12)
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("precision", ["float64", "mixed"])
-@pytest.mark.parametrize("noise", [*(HessianNoise(10, at) for at in ("reference", "piecewise", 0.5)), POINTWISE, IsotropicNoise(1.0), MinibatchNoise(10)], ids=repr)  # fmt: skip
-@pytest.mark.parametrize("landscape", [TANG, PARABOLAS, "own", QuadraticSaddle([1.0, 0.2, -0.3])], ids=repr)
-def test_every_dynamics_landscape_noise_and_precision_follows_the_reference(landscape, noise, precision, own):
-    landscape = own if landscape == "own" else landscape
-    if isinstance(noise, MinibatchNoise) and landscape is not TANG:
-        return
-    if isinstance(landscape, QuadraticSaddle) and noise == HessianNoise(10, "piecewise"):
-        return
-    for kind, make in makers():
-        check_against_reference(make(lr_of(kind, landscape)), landscape, noise, precision)
-
-
-@pytest.fixture(scope="module")
+@cache
 def own():
     """Styblinski-Tang as a user would write it."""
     return SeparableLandscape(
         lambda u: (u**4 - 16 * u**2 + 5 * u) / 2, lambda u: 2 * u**3 - 16 * u + 2.5, lambda u: 6 * u**2 - 16,
         dimension=3, reference=2.746803, saddle=0.156731, sharpness=2.0,
     )  # fmt: skip
+
+
+def check_exits(dynamics, landscape, noise, precision):
+    """Exits at steps are the first crossings of the simulated paths; by bridges, where there are any, no later."""
+    problem = {"noise": noise, "replicas": 64, "precision": precision, "seed": 12}
+    run = simulate(dynamics, landscape, iterations=40, save=np.arange(1, 41), keep="states", **problem)
+    highest = run["position"].values.max(axis=2)
+    boundary = float(np.quantile(highest.max(axis=1), 0.5))
+    outside = highest > boundary
+    expected = np.where(outside.any(axis=1), 1.0 + outside.argmax(axis=1), np.inf)
+    crossings = ["step"]
+    if dynamics.running is None and not dynamics.rule(noise.variance_along(landscape)).inertia.any():
+        crossings.append("bridge")
+    for crossing in crossings:
+        result = exit_times(dynamics, landscape, boundary=boundary, max_iterations=40, crossing=crossing, **problem)
+        found = result["exit_iteration"].fillna(np.inf).values
+        assert np.all(found == expected) if crossing == "step" else np.all(found <= expected)
+
+
+HESSIAN = [HessianNoise(10), HessianNoise(10, at=0.5), POINTWISE]
+PIECEWISE, ISOTROPIC = HessianNoise(10, at="piecewise"), IsotropicNoise(1.0)
+PRODUCT = [
+    *((lambda: TANG, noise) for noise in (*HESSIAN, PIECEWISE, ISOTROPIC, MinibatchNoise(10))),
+    *((lambda: PARABOLAS, noise) for noise in (*HESSIAN, PIECEWISE, ISOTROPIC)),
+    *((own, noise) for noise in (*HESSIAN, PIECEWISE, ISOTROPIC)),
+    *((lambda: QuadraticSaddle([1.0, 0.2, -0.3]), noise) for noise in (*HESSIAN, ISOTROPIC)),
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("precision", ["float64", "mixed"])
+@pytest.mark.parametrize(("make_landscape", "noise"), PRODUCT)
+def test_every_dynamics_landscape_noise_precision_and_crossing(make_landscape, noise, precision):
+    landscape = make_landscape()
+    for kind, make in makers():
+        dynamics = make(lr_of(kind, landscape))
+        check_against_reference(dynamics, landscape, noise, precision)
+        check_exits(dynamics, landscape, noise, precision)
 
 
 # --- the same bits, however the work is split
