@@ -55,10 +55,11 @@ def draw(found: list[ClaimVerdict], directory: Path, seed: int = 0) -> list[Draw
             layout = figure.get_layout_engine()
             assert layout is not None
             layout.execute(figure)
-            figure.set_layout_engine(None)  # laid out once, for both files
+            figure.set_layout_engine(None)  # laid out and measured once, for both files
+            box = figure.get_tightbbox().padded(0.1)
             for suffix in ("png", "svg"):
                 metadata = {"Date": None} if suffix == "svg" else {}
-                figure.savefig(directory / f"{name}.{suffix}", metadata=metadata)
+                figure.savefig(directory / f"{name}.{suffix}", metadata=metadata, bbox_inches=box)
             plt.close(figure)
             out.append(Drawn(name, claim, caption, directory / f"{name}.svg"))
     return out
