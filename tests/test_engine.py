@@ -285,6 +285,30 @@ def test_a_users_landscape_leaves_no_file_behind(tmp_path):
     assert files() == files()
 
 
+TWO = """
+import sys
+from diffusion import SGD, IsotropicNoise, QuadraticSaddle, StyblinskiTang, simulate
+for landscape in (StyblinskiTang(1), QuadraticSaddle([0.1])):
+    run = simulate(SGD(0.01), landscape, noise=IsotropicNoise(1.0), iterations=2, replicas=2, save=[2])
+    print(run.msd.item().hex())
+"""
+
+
+def test_results_are_the_same_where_nothing_can_be_cached(tmp_path):
+    """Not those of another landscape's kernel found in a folder that they share."""
+    blocked = tmp_path / "a file, not a folder"
+    blocked.write_text("")
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", TWO], env=os.environ | {"XDG_CACHE_HOME": str(home)}, capture_output=True, text=True,
+            timeout=120, check=True,
+        ).stdout
+        for home in (tmp_path, blocked)
+    ]  # fmt: skip
+    assert printed[0] == printed[1]
+    assert len(set(printed[0].split())) == 2
+
+
 def test_the_suite_compiles_at_most_forty_kernels():
     """Runs last: kernels compiled in this process, each for one set of formulas."""
     assert 0 < len(jit.specialisations) <= 40

@@ -37,12 +37,16 @@ def jit(function: Callable[..., Any], key: str | None = "common", inline: bool =
     if key is None or inline:
         return numba.njit(forceinline=inline, **_OPTIONS)(function)
     config: Any = numba.config
-    before = config.CACHE_DIR
-    config.CACHE_DIR = str(_CACHE / key)
+    before, folder = config.CACHE_DIR, str(_CACHE / key)
+    config.CACHE_DIR = folder
     try:
-        return numba.njit(cache=True, **_OPTIONS)(function)
+        kept = numba.njit(cache=True, **_OPTIONS)(function)
+    except RuntimeError:  # nowhere to write
+        return jit(function, key=None)
     finally:
         config.CACHE_DIR = before
+    # where the folder cannot be written numba takes another, in which kernels of other formulas would have the same name
+    return kept if kept.stats.cache_path.startswith(folder) else jit(function, key=None)
 
 
 def inlined(function: Callable[..., Any]) -> Any:
