@@ -238,7 +238,8 @@ def test_mixed_precision_has_the_moments_of_float64():
 
 
 INTERRUPTED = """
-import os, threading, time
+import os, signal, threading, time
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 from diffusion import SGD, IsotropicNoise, QuadraticSaddle, StyblinskiTang, exit_times, simulate
 def run(iterations):
     {call}
