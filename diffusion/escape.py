@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     import xarray
 
 BYTES_PER_REPLICA = 26  # of a result: time, coordinate, number and two flags
-NO_COORDINATE = -1
 
 Array = NDArray[np.float64]
 
@@ -142,7 +141,7 @@ def exit_times(
     run = kernel(exits.exits, exits.HELPERS, prepared)
     time = np.full(replicas, np.nan)
     exited, diverged = np.zeros(replicas, np.bool_), np.zeros(replicas, np.bool_)
-    coordinate = np.full(replicas, NO_COORDINATE, np.int64)
+    coordinate = np.full(replicas, exits.NO_COORDINATE, np.int64)
     queue, work = np.zeros(1, np.int64), np.zeros((threads, 2), np.int64)
     width = lanes_for(-(-replicas // threads), exits.TILE)
     with Interruptible(threads) as pool:
