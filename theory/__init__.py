@@ -4,6 +4,17 @@ Every formula is derived in ``docs/theory``. This package needs numpy and scipy 
 of the simulator, so that theory and simulation meet only where they are compared.
 """
 
+from theory.kramers import barrier_action, depopulation, kramers_escape_time
+from theory.minimum import (
+    adai_escape_time,
+    adam_escape_time,
+    adam_exponent,
+    effective_diffusion,
+    escape_exponent,
+    low_temperature_escape_time,
+    momentum_escape_time,
+    sgd_escape_time,
+)
 from theory.recursion import discrete_drift_msd, discrete_msd
 from theory.saddle import (
     adai_msd,
@@ -17,14 +28,25 @@ from theory.saddle import (
 )
 
 __all__ = [
+    "adai_escape_time",
     "adai_msd",
+    "adam_escape_time",
+    "adam_exponent",
     "adam_msd",
+    "barrier_action",
+    "depopulation",
     "discrete_drift_msd",
     "discrete_msd",
+    "effective_diffusion",
+    "escape_exponent",
+    "kramers_escape_time",
+    "low_temperature_escape_time",
     "momentum_drift_msd",
     "momentum_drift_msd_exact",
+    "momentum_escape_time",
     "momentum_msd",
     "momentum_msd_exact",
+    "sgd_escape_time",
     "sgd_msd",
     "sgd_msd_exact",
 ]

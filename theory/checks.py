@@ -1,5 +1,7 @@
 """Argument checks of the closed forms: each error names the parameter, the value and the remedy."""
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -40,6 +42,11 @@ def fraction(name: str, value: ArrayLike) -> NDArray[np.float64]:
 
 def start(value: str) -> str:
     """A known start."""
-    if value not in STARTS:
-        raise ValueError(f"start = {value!r} is unknown; use one of {', '.join(map(repr, STARTS))}")
+    return choice("start", value, STARTS)
+
+
+def choice(name: str, value: str, known: Collection[str]) -> str:
+    """One of the known names."""
+    if value not in known:
+        raise ValueError(f"{name} = {value!r} is unknown; use one of {', '.join(map(repr, known))}")
     return value

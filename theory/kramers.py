@@ -1,0 +1,115 @@
+"""Kramers' escape time at a constant temperature and any damping, with the turnover at weak damping."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.integrate import quad
+from scipy.optimize import brentq
+
+from theory import checks
+from theory.minimum import effective_diffusion
+
+Array = NDArray[np.float64]
+
+
+def kramers_escape_time(
+    *,
+    barrier: ArrayLike,
+    hessian_minimum: ArrayLike,
+    hessian_saddle: ArrayLike,
+    temperature: ArrayLike,
+    mass: ArrayLike,
+    damping: ArrayLike,
+    action: ArrayLike = np.inf,
+) -> Array:
+    """Mean time to arrive beyond the saddle at a constant, low temperature and any damping, in dynamical time.
+
+    ``(2 pi/omega_a) (omega_b/lambda) e^(Delta L/T)/A`` with lambda the slow root at the saddle (Kramers 1940) and
+    A(gamma S/T) <= 1 the depopulation of energies near the barrier (Mel'nikov & Meshkov 1986): the turnover.
+
+    1. Moderate damping: flux over the saddle of a thermal well, ``omega_a/(2 pi) (lambda/omega_b) e^(-Delta L/T)``.
+    2. Weak damping: one orbit at the barrier's height loses the energy gamma S, S the action; if that is below T the
+       well is not thermal there, and ``A = exp{(2/pi) int_0^(pi/2) ln[1 - exp(-(gamma S/T)/(4 cos^2 x))] dx}``.
+    3. A tends to gamma S/T (Kramers' energy diffusion) for weak damping and to 1 for strong.
+
+    Parameters
+    ----------
+    barrier, hessian_minimum, hessian_saddle
+        As in `momentum_escape_time`.
+    temperature
+        T = D/(gamma M), above 0.
+    mass, damping
+        M and gamma.
+    action
+        ``S = 2 int sqrt(2 M (L(b) - L(x))) dx`` over the well, from the turning point to the saddle: `barrier_action`.
+        inf leaves the turnover out.
+
+    Returns
+    -------
+    numpy.ndarray
+        Mean time; inf beyond the range of float64.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not above 0.
+    """
+    h_a, h_b = checks.positive("hessian_minimum", hessian_minimum), checks.positive("hessian_saddle", hessian_saddle)
+    factor = effective_diffusion(hessian_saddle=h_b, mass=mass, damping=damping)
+    temp = checks.positive("temperature", temperature)
+    friction = np.asarray(mass, float) * np.asarray(damping, float)
+    loss = np.asarray(damping, float) * np.asarray(action, float) / temp
+    prefactor = 2 * np.pi * friction / np.sqrt(h_a * h_b) / factor / depopulation(loss)
+    with np.errstate(over="ignore"):
+        return np.asarray(prefactor * np.exp(checks.positive("barrier", barrier) / temp))
+
+
+def depopulation(energy_loss: ArrayLike) -> Array:
+    """Mel'nikov & Meshkov's A for the energy lost per orbit at the barrier's height, in temperatures; inf gives 1."""
+    loss = np.asarray(energy_loss, dtype=np.float64)
+    if not np.all(loss > 0):
+        raise ValueError(f"energy_loss = {energy_loss!r} must be above 0")
+    # midpoints in y, x = y + sin(2y)/2: the integrand's logarithm at the ends becomes smooth
+    y = (np.arange(256) + 0.5) * (np.pi / 512)
+    x, weight = y + np.sin(2 * y) / 2, (1 + np.cos(2 * y)) * (np.pi / 512)
+    with np.errstate(divide="ignore", over="ignore"):
+        values = np.log(-np.expm1(-loss[..., None] / (4 * np.cos(x) ** 2)))
+    return np.asarray(np.exp(2 / np.pi * np.sum(values * weight, axis=-1)))
+
+
+def barrier_action(loss: Callable[[Any], Any], *, minimum: float, saddle: float, mass: float) -> float:
+    """Action of the orbit at the barrier's height, ``2 int sqrt(2 M (L(b) - L(x))) dx``, for `kramers_escape_time`.
+
+    Parameters
+    ----------
+    loss
+        L, a function of a position in theta units.
+    minimum, saddle
+        Where the valley's bottom and its exit are; the wall opposite to the saddle must rise above it.
+    mass
+        M, above 0.
+
+    Raises
+    ------
+    ValueError
+        If the saddle is not above the minimum, or no wall of that height is found opposite to it.
+    """
+    m, top = float(checks.positive("mass", mass)), float(loss(saddle))
+    if not loss(minimum) < top:
+        raise ValueError(f"saddle = {saddle!r} is not above minimum = {minimum!r}; there is no barrier")
+    wall = minimum
+    for _ in range(60):
+        wall += 0.5 * (minimum - saddle)
+        if loss(wall) > top:
+            break
+    else:
+        raise ValueError(f"loss does not rise to {top:g} opposite to saddle = {saddle!r}; the valley has no wall there")
+    turn = brentq(lambda x: loss(x) - top, minimum, wall, xtol=1e-14 * abs(saddle - minimum))
+
+    def momentum(u: float) -> float:  # x = turn + (saddle - turn) u^2 makes the root smooth at the turning point
+        kinetic = max(top - float(loss(turn + (saddle - turn) * u * u)), 0.0)
+        return float(2 * u * np.sqrt(2 * m * kinetic))
+
+    return float(2 * abs(saddle - turn) * quad(momentum, 0, 1, epsrel=1e-9, limit=200)[0])
