@@ -7,6 +7,7 @@ from diffusion.escape import LossLevel, Radius, exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
+from diffusion.rates import escape_rate
 from diffusion.simulate import simulate
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ __all__ = [
     "Radius",
     "SeparableLandscape",
     "StyblinskiTang",
+    "escape_rate",
     "exit_times",
     "simulate",
     "simulate_torch",

@@ -42,6 +42,21 @@ VARIABLES = (
     Variable("exited", ("replica",), "1", "whether the replica left the region"),
     Variable("diverged", ("replica",), "1", "whether the replica left floating-point range first"),
     Variable("exit_coordinate", ("replica",), "1", "coordinate that left; -1 where it has no meaning"),
+    Variable("rate", (), "1 / iteration", "escape rate: exits over the time at risk"),
+    Variable("rate_low", (), "1 / iteration", "lower end of the rate's interval"),
+    Variable("rate_high", (), "1 / iteration", "upper end of the rate's interval"),
+    Variable("events", (), "1", "exits counted"),
+    Variable("censored", (), "1", "runs still inside at the last iteration"),
+    Variable("diverged", (), "1", "runs out of floating-point range, left out"),
+    Variable("early", (), "1", "exits during burn-in, not counted"),
+    Variable("time_at_risk", (), "iteration", "total time that runs were inside, after burn-in"),
+    Variable("rate_paper", (), "1 / iteration", "the paper's estimate, (n - 2) over the summed exit times"),
+    Variable("rate_paper_low", (), "1 / iteration", "lower end of the paper's interval"),
+    Variable("rate_paper_high", (), "1 / iteration", "upper end of the paper's interval"),
+    Variable("exponential_p", (), "1", "p-value of the exponential law, by the cumulative total time on test"),
+    Variable(
+        "exponential_detectable", (), "1", "departure of a Weibull shape from 1 rejected at 1 % with a power of 90 %"
+    ),
 )
 _KNOWN = {(variable.name, variable.dims): variable for variable in VARIABLES}
 
