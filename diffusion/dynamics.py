@@ -18,6 +18,7 @@ from diffusion import checks
 Array = NDArray[np.float64]
 STYLES = ("ema", "heavy-ball")
 SECOND_MOMENTS = ("frozen", "running")
+OF_THE_RATE = ("frozen", "following", "running")  # where it scales the learning rate
 
 
 # The formulas run on arrays here and, compiled, on scalars in the kernels; p is (lr, beta1 or beta0, eps).
@@ -150,6 +151,9 @@ class Dynamics(ABC):
         """
         v = np.asarray(noise_variance, dtype=np.float64)
         inertia = self.inertia(v, float(v.mean()))
+        if self.second_moment == "following":  # the gradient arrives divided by sqrt(v), its noise with it
+            one = np.ones_like(v)
+            return Rule(inertia, self.learning_rate(one), self.gradient_weight(inertia), one)
         return Rule(inertia, self.learning_rate(v), self.gradient_weight(inertia), v)
 
 
@@ -222,8 +226,9 @@ class Adam(Dynamics):
     lr, beta1, beta2, eps
         As in Kingma & Ba (2015).
     second_moment
-        "frozen": v = C, the theory's idealization, in which eps and beta2 play no part; "running": the optimizer as
-        shipped, with its bias corrections.
+        "frozen": v = C at the reference point, the theory's idealization, in which eps and beta2 play no part; "following":
+        v = C at the present position, each gradient divided by sqrt(v) as it arrives, as Proposition 2 has it; "running":
+        the optimizer as shipped, with its bias corrections.
     """
 
     lr: float
@@ -237,7 +242,7 @@ class Adam(Dynamics):
         checks.fraction("beta1", self.beta1)
         checks.fraction("beta2", self.beta2)
         checks.positive("eps", self.eps)
-        checks.choice("second_moment", self.second_moment, SECOND_MOMENTS)
+        checks.choice("second_moment", self.second_moment, OF_THE_RATE)
 
     def inertia(self, v: Array, mean_v: float) -> Array:
         """beta1 in every direction."""
@@ -266,8 +271,8 @@ class RMSprop(Dynamics):
     lr, beta2, eps
         Learning rate, decay of the second moment (torch's alpha), and the term added to its root.
     second_moment
-        "frozen": v = C, the theory's idealization; "running": the optimizer as torch ships it, whose second moment
-        starts at zero and is *not* bias-corrected.
+        "frozen" and "following" as for `Adam`; "running": the optimizer as torch ships it, whose second moment starts at
+        zero and is *not* bias-corrected.
     """
 
     lr: float
@@ -279,7 +284,7 @@ class RMSprop(Dynamics):
         checks.positive("lr", self.lr)
         checks.fraction("beta2", self.beta2)
         checks.positive("eps", self.eps)
-        checks.choice("second_moment", self.second_moment, SECOND_MOMENTS)
+        checks.choice("second_moment", self.second_moment, OF_THE_RATE)
 
     def inertia(self, v: Array, mean_v: float) -> Array:
         """Zero."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from diffusion import checks
 from diffusion.landscapes import QuadraticSaddle
+from diffusion.noise import unit_deviation
 from diffusion.plan import Plan
 
 LANES = 512  # replicas that a thread runs side by side; results do not depend on it
@@ -64,6 +65,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         "COUPLED": formulas.coupled,
         "SEPARABLE": not formulas.coupled,
         "ADAPTIVE": running is not None,
+        "FOLLOWING": plan.dynamics.second_moment == "following",
     }
     parts |= {"gradient": formulas.gradient, "loss": formulas.loss}
     names = [formulas.name]
@@ -76,6 +78,9 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts |= {"curvature": formulas.curvature, "deviation": deviation.formula}
         names.append(deviation.name)
         table = deviation.parameters
+        if parts["FOLLOWING"]:
+            parts |= {"scale": deviation.formula, "deviation": unit_deviation}
+            names.append("following")
     if plan.precision == "mixed":
         parts |= {"draw": random.draw_float32, "WIDTH": 4}
     else:

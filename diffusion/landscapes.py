@@ -233,25 +233,25 @@ class QuadraticSaddle(Landscape):
         return f"QuadraticSaddle({self.hessian.tolist()}{rotation})"
 
 
-# p = (root of the sharpness, coefficient of the parabola)
+# p = (root of the sharpness, coefficient of the parabola, height, height times the root of the sharpness)
 def _quartic_loss(theta: Any, p: Any) -> Any:
     u = p[0] * theta
-    return 0.5 * u * (u * (u * u - p[1]) + 5.0)
+    return 0.5 * p[2] * u * (u * (u * u - p[1]) + 5.0)
 
 
 def _quartic_gradient(theta: Any, p: Any) -> Any:
     u = p[0] * theta
-    return p[0] * (u * (2.0 * u * u - p[1]) + 2.5)
+    return p[3] * (u * (2.0 * u * u - p[1]) + 2.5)
 
 
 def _quartic_curvature(theta: Any, p: Any) -> Any:
     u = p[0] * theta
-    return p[0] * p[0] * (6.0 * u * u - p[1])
+    return p[0] * p[3] * (6.0 * u * u - p[1])
 
 
 @dataclass(frozen=True)
 class StyblinskiTang(Landscape):
-    """``L = sum_i (u_i^4 - 16 u_i^2 + 5 u_i)/2`` with ``u = sqrt(sharpness) theta``: two wells in every coordinate.
+    """``L = height sum_i (u_i^4 - 16 u_i^2 + 5 u_i)/2``, ``u = sqrt(sharpness) theta``: two wells in every coordinate.
 
     Parameters
     ----------
@@ -263,15 +263,19 @@ class StyblinskiTang(Landscape):
         Variance v of the data: the loss of one sample is that of ``u - x`` with x ~ N(0, v) in every coordinate, and the
         expected loss has 16 - 6v in place of 16. It has a barrier for v below 1.936. The reference point is the local
         minimum, u = 2.746803 for v = 0; without a barrier, the only one.
+    height
+        Multiplies the loss, and with it barriers and Hessian.
     """
 
     dimension: int
     sharpness: float = 1.0
     data_variance: float = 0.0
+    height: float = 1.0
 
     def __post_init__(self) -> None:
         checks.whole("dimension", self.dimension)
         checks.positive("sharpness", self.sharpness)
+        checks.positive("height", self.height)
         checks.not_negative("data_variance", self.data_variance)
 
     @property
@@ -294,8 +298,13 @@ class StyblinskiTang(Landscape):
     @property
     def formulas(self) -> Formulas:
         """What the kernels need."""
-        table = self._parameters(np.sqrt(self.sharpness), self._parabola)
+        table = self._parameters(*self._coefficients)
         return Formulas("styblinski-tang", _quartic_loss, _quartic_gradient, _quartic_curvature, table)
+
+    @property
+    def _coefficients(self) -> tuple[float, ...]:
+        root = float(np.sqrt(self.sharpness))
+        return root, self._parabola, self.height, self.height * root
 
     def pieces(self) -> Pieces:
         """Curvature at the minimum, the saddle and the local minimum, changing at the inflections."""
@@ -305,7 +314,7 @@ class StyblinskiTang(Landscape):
                 f"at = 'piecewise' needs a saddle, and data_variance = {self.data_variance} has none; keep it below 1.936"
             )
         inflection = float(np.sqrt(self._parabola / 6 / self.sharpness))
-        curvatures = _quartic_curvature(points, (np.sqrt(self.sharpness), self._parabola))
+        curvatures = _quartic_curvature(points, self._coefficients)
         return Pieces((-inflection, inflection), tuple(curvatures.tolist()))
 
 

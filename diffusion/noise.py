@@ -57,6 +57,11 @@ class Noise(ABC):
         return np.broadcast_to(value, position.shape) ** 2
 
 
+def unit_deviation(theta: Any, curvature: Any, q: Any) -> Any:
+    """What is left of the noise when each gradient is divided by its standard deviation."""
+    return 1.0
+
+
 def _constant_formula(theta: Any, curvature: Any, q: Any) -> Any:
     return q[0]
 
@@ -70,7 +75,7 @@ def _piecewise_formula(theta: Any, curvature: Any, q: Any) -> Any:
     return q[0] + (q[1] - q[0]) * (theta >= q[3]) + (q[2] - q[1]) * (theta >= q[4])
 
 
-# q = (sqrt(sharpness / batch size), root of the sharpness, data variance)
+# q = (height sqrt(sharpness / batch size), root of the sharpness, data variance)
 def _minibatch_formula(theta: Any, curvature: Any, q: Any) -> Any:
     u, v = q[1] * theta, q[2]
     a = 6.0 * u * u - 16.0
@@ -231,6 +236,6 @@ class MinibatchNoise(Noise):
             raise ValueError(
                 f"MinibatchNoise needs data, and {landscape!r} has none; use StyblinskiTang(..., data_variance=v), v > 0"
             )
-        k = landscape.sharpness
-        table = _table(landscape.dimension, np.sqrt(k / self.batch_size), np.sqrt(k), landscape.data_variance)
+        root, height = np.sqrt(landscape.sharpness), landscape.height
+        table = _table(landscape.dimension, height * root / np.sqrt(self.batch_size), root, landscape.data_variance)
         return Deviation("minibatch", _minibatch_formula, table)

@@ -99,7 +99,11 @@ def plan_run(
         nominal = rule.learning_rate
         if velocity == "thermal" and not rule.inertia.any():
             raise ValueError("velocity = 'thermal' needs inertia, and this dynamics has none; use velocity='rest'")
-        _check_stability(dynamics, rule.stability_bound(int(schedule.min())), nominal * landscape.hessian)
+        steepness = landscape.hessian
+        if dynamics.second_moment == "following":
+            _check_following(landscape, variance)
+            steepness = steepness / np.sqrt(variance)
+        _check_stability(dynamics, rule.stability_bound(int(schedule.min())), nominal * steepness)
     parameters = {
         "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "iterations": int(iterations),
         "replicas": int(replicas), "start": position.tolist(), "velocity": velocity, "save": saves.tolist(), "keep": keep,
@@ -148,6 +152,19 @@ def _schedule(substeps: int | Sequence[int], iterations: int) -> NDArray[np.int6
     if values.ndim == 1 and len(values) != iterations:
         raise ValueError(f"substeps has {len(values)} entries for iterations = {iterations}; give one for each")
     return np.atleast_1d(values).astype(np.int64)
+
+
+def _check_following(landscape: Landscape, variance: Array) -> None:
+    if landscape.formulas.coupled:
+        raise ValueError(
+            f"second_moment = 'following' needs a noise variance in each coordinate, which the coupled {type(landscape).__name__} "
+            "does not have; use 'frozen' or 'running'"
+        )
+    if np.any(variance <= 0):
+        raise ValueError(
+            f"noise variance is 0 in direction {int(np.argmax(variance <= 0))}: a following second moment would divide by it; "
+            "use IsotropicNoise, or second_moment='running'"
+        )
 
 
 def _check_stability(dynamics: Dynamics, bound: Array, step: Array) -> None:

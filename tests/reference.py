@@ -43,8 +43,11 @@ def _newton(dynamics, landscape, noise, start, iterations, substeps, draw):
     dt, inert = rule.learning_rate / substeps, rule.inertia > 0
     for t in range(1, iterations + 1):
         for k in range(substeps):
-            diffusion = rule.learning_rate / 2 * noise.variance_at(landscape, theta)
+            variance = noise.variance_at(landscape, theta)
             gradient, xi = landscape.gradient(theta), draw(t, k)
+            if dynamics.second_moment == "following":
+                gradient, variance = gradient / np.sqrt(variance), 1.0
+            diffusion = rule.learning_rate / 2 * variance
             kick = -dt * gradient - np.sqrt(2 * diffusion * dt) * xi
             r = r - dt * rule.damping * r + kick / rule.mass
             theta = theta + np.where(inert, dt * r, kick)

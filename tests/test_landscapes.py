@@ -10,6 +10,7 @@ from scipy.stats import ortho_group
 
 from diffusion import (
     SGD,
+    Adam,
     CoupledLandscape,
     DoubleParabola,
     HessianNoise,
@@ -17,6 +18,7 @@ from diffusion import (
     MinibatchNoise,
     OwnDynamics,
     QuadraticSaddle,
+    RMSprop,
     SeparableLandscape,
     StyblinskiTang,
     simulate,
@@ -230,3 +232,32 @@ BAD = [
 def test_bad_input_names_parameter_value_and_remedy(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_following_second_moment_is_the_frozen_one_where_noise_is_constant():
+    """v = C everywhere: dividing each gradient or the step by sqrt(v) is the same."""
+    problem = {"noise": HessianNoise(10), "iterations": 50, "replicas": 8, "keep": "states"}
+    frozen, following = (
+        simulate(Adam(0.01, second_moment=moment), StyblinskiTang(2), **problem)["position"]
+        for moment in ("frozen", "following")
+    )
+    np.testing.assert_allclose(following, frozen, rtol=1e-12)
+
+
+def test_a_following_second_moment_is_refused_where_there_is_none():
+    coupled = QuadraticSaddle([1.0, -1.0], rotation=[[0.6, -0.8], [0.8, 0.6]])
+    with pytest.raises(ValueError, match="second_moment = 'following' needs a noise variance in each coordinate"):
+        simulate(RMSprop(0.01, second_moment="following"), coupled, noise=HessianNoise(10), iterations=5, replicas=2)
+    with pytest.raises(ValueError, match="second_moment = 'pursuing' is unknown"):
+        Adam(0.01, second_moment="pursuing")
+
+
+def test_height_multiplies_loss_gradient_hessian_and_noise():
+    low, high = (StyblinskiTang(2, sharpness=2.0, data_variance=1.0, height=h) for h in (1.0, 0.25))
+    theta = np.array([0.3, -1.2])
+    assert high.loss(theta) == pytest.approx(0.25 * low.loss(theta), rel=1e-14)
+    np.testing.assert_allclose(high.gradient(theta), 0.25 * low.gradient(theta), rtol=1e-14)
+    np.testing.assert_allclose(high.hessian_diagonal(theta), 0.25 * low.hessian_diagonal(theta), rtol=1e-14)
+    noise = MinibatchNoise(10)
+    np.testing.assert_allclose(noise.variance_at(high, theta), noise.variance_at(low, theta) / 16, rtol=1e-13)
+    np.testing.assert_allclose(high.pieces().curvatures, 0.25 * np.array(low.pieces().curvatures), rtol=1e-14)

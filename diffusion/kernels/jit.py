@@ -12,13 +12,14 @@ import numba
 # contract: fused multiply-add. Nothing that reorders sums: bits must not depend on the width of the vectors.
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 _HELPER = {"_nrt": False}  # arrays are not counted in and out of helpers: they outlive every call, and none is made
-_SOURCES = Path(__file__).parent.parent
+_FORMULAS = ("landscapes.py", "noise.py", "dynamics.py")  # what kernels are specialised with
 
 
 def _cache_directory() -> Path:
     """A folder named by a hash of the sources: numba looks only at a kernel's own file, not at what it calls."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for source in sorted(_SOURCES.rglob("*.py")):
+    here = Path(__file__).parent
+    for source in (*sorted(here.glob("*.py")), *(here.parent / name for name in _FORMULAS)):
         digest.update(source.read_bytes())
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "diffusion-lab" / digest.hexdigest()[:16]

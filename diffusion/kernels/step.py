@@ -9,15 +9,22 @@ import numpy as np
 from diffusion.kernels.llvm import full_width
 from diffusion.kernels.random import START, normal_pair
 
-gradient = curvature = deviation = inertia = learning_rate = None  # formulas
+gradient = curvature = deviation = scale = inertia = learning_rate = None  # formulas
 draw = None  # draw_float64 or draw_float32
 WIDTH = 2  # coordinates that one draw fills
-COUPLED = ADAPTIVE = False
+COUPLED = ADAPTIVE = FOLLOWING = False
 
 
 def row(table, j):
     """A coordinate's parameters as a tuple, so that they stay in registers."""
     return table[0, j], table[1, j], table[2, j], table[3, j], table[4, j]
+
+
+def pull(theta, p, q):
+    """Gradient along one coordinate; over the noise's standard deviation there, if the second moment follows it."""
+    if FOLLOWING:
+        return gradient(theta, p) / scale(theta, curvature(theta, p), q)
+    return gradient(theta, p)
 
 
 def move(x, m, xi, p, q, keep, force, share, step, n):
@@ -27,7 +34,7 @@ def move(x, m, xi, p, q, keep, force, share, step, n):
         for lane in range(n):
             theta = x[lane]
             spread = share * deviation(theta, curvature(theta, p), q)
-            m[lane] = keep * m[lane] + (force * gradient(theta, p) + spread * xi[lane])
+            m[lane] = keep * m[lane] + (force * pull(theta, p, q) + spread * xi[lane])
         for lane in range(n):
             x[lane] -= step * m[lane]
     else:
@@ -35,7 +42,7 @@ def move(x, m, xi, p, q, keep, force, share, step, n):
         for lane in range(n):
             theta = x[lane]
             spread = share * deviation(theta, curvature(theta, p), q)
-            x[lane] = theta - force * gradient(theta, p) - spread * xi[lane]
+            x[lane] = theta - force * pull(theta, p, q) - spread * xi[lane]
 
 
 def push_along(x, g, xi, p, q, n):
@@ -145,4 +152,4 @@ def start_lane(lane, replica, seed, origin, velocity, state, lanes):
             m[j, lane] = -velocity[j] * pair[j % 2]
 
 
-HELPERS = (row, move, push_along, push_together, follow, adapt, advance, start_lane)
+HELPERS = (row, pull, move, push_along, push_together, follow, adapt, advance, start_lane)
