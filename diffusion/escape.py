@@ -167,7 +167,9 @@ def exit_times(
     }
     parameters = {key: value for key, value in plan.parameters.items() if key not in ("iterations", "save", "keep")}
     parameters |= {"boundary": repr(boundary), "crossing": crossing, "max_iterations": int(max_iterations)}
-    return _label(data, parameters, work)
+    result = label_exits(data, parameters)
+    result.attrs.update(zip(("lane_steps", "lane_steps_useful"), map(int, work.sum(axis=0)), strict=True))
+    return result
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,8 @@ def _check_bridge(plan: Plan, edge: _Edge, boundary: float | LossLevel | Radius)
     raise ValueError(f"crossing = 'bridge' does not apply: {reason}; use crossing='step' and more substeps")
 
 
-def _label(data: dict[str, Any], parameters: dict[str, Any], work: NDArray[np.int64]) -> "xarray.Dataset":
+def label_exits(data: dict[str, Any], parameters: dict[str, Any]) -> "xarray.Dataset":
+    """The Dataset for exits on (replica,); warns if any diverged."""
     import xarray
 
     diverged = int(data["diverged"][1].sum())
@@ -241,6 +244,4 @@ def _label(data: dict[str, Any], parameters: dict[str, Any], work: NDArray[np.in
             RuntimeWarning,
             stacklevel=3,
         )
-    result = describe(xarray.Dataset(data, {"replica": np.arange(parameters["replicas"])}), parameters)
-    result.attrs.update(zip(("lane_steps", "lane_steps_useful"), map(int, work.sum(axis=0)), strict=True))
-    return result
+    return describe(xarray.Dataset(data, {"replica": np.arange(parameters["replicas"])}), parameters)

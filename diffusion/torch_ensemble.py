@@ -55,7 +55,7 @@ def simulate_torch(
     states = np.empty((replicas if keep == "states" else 0, *shape))
     blocks = -(-replicas // BLOCK)
     ends = [round(replicas * k / blocks) for k in range(blocks + 1)]
-    with Interruptible(min(threads, blocks)) as pool, _one_thread_each():
+    with Interruptible(min(threads, blocks)) as pool, one_thread_each():
         parts = pool.map(lambda k: _run(plan, k, ends[k + 1] - ends[k], pool.stop), range(blocks))
         for k, positions in enumerate(parts):
             displacement = (positions - plan.origin) @ plan.basis
@@ -110,7 +110,7 @@ def _minibatch_gradient(plan: Plan) -> Callable[[torch.Tensor, torch.Tensor], to
 
 
 @contextmanager
-def _one_thread_each() -> Iterator[None]:
+def one_thread_each() -> Iterator[None]:
     """Keep torch from starting threads of its own: on tensors this small they would wait for each other."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
