@@ -32,7 +32,7 @@ def test_exact_laws_give_one_and_one_half():
     assert fit_power(K, rmsprop, np.full(5, 0.05)).p == pytest.approx(0.5, rel=0.01)
 
 
-@pytest.mark.parametrize(("largest", "raw"), [(4, 0.86), (16, 0.94)])
+@pytest.mark.parametrize(("largest", "raw"), [(4, 0.81), (16, 0.91)])
 def test_a_raw_fit_is_biased_by_the_prefactor(largest, raw):
     """Without dividing by k, Theorem 3's own law down to exponent 2 seems to have a lower power."""
     k = np.geomspace(1, largest, 9)

@@ -4,6 +4,7 @@ Every formula is derived in ``docs/theory``. This package needs numpy and scipy 
 of the simulator, so that theory and simulation meet only where they are compared.
 """
 
+from theory.chain import discrete_first_passage_time
 from theory.kramers import barrier_action, depopulation, kramers_escape_time
 from theory.minimum import (
     adai_escape_time,
@@ -36,6 +37,7 @@ __all__ = [
     "barrier_action",
     "depopulation",
     "discrete_drift_msd",
+    "discrete_first_passage_time",
     "discrete_msd",
     "effective_diffusion",
     "escape_exponent",
