@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -315,6 +316,34 @@ def test_results_are_the_same_where_nothing_can_be_cached(tmp_path):
     ]  # fmt: skip
     assert printed[0] == printed[1]
     assert len(set(printed[0].split())) == 2
+
+
+HASHES = "0"  # at which two processes count alike
+EXITS = """
+import sys
+from diffusion import SGD, DoubleParabola, HessianNoise, StyblinskiTang, exit_times
+landscapes = {"tang": (StyblinskiTang(1, height=0.01), 0.16), "parabolas": (DoubleParabola(0.5, 1.0, 4.0, 1), 0.5)}
+for name in sys.argv[1:]:
+    landscape, boundary = landscapes[name]
+    run = exit_times(SGD(0.1), landscape, noise=HessianNoise(1, "piecewise"), boundary=boundary, max_iterations=1000, replicas=4)
+    print(run["exit_iteration"].values.tolist())
+"""
+
+
+def test_kernels_that_other_processes_cached_do_not_borrow_each_others_helpers(tmp_path):
+    """Each compiled alone, in processes that count their functions alike, then both loaded into one."""
+
+    def run(*names):
+        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path), "PYTHONHASHSEED": HASHES}
+        arguments = [sys.executable, "-c", EXITS, *names]
+        return subprocess.run(
+            arguments, env=environment, capture_output=True, text=True, timeout=120, check=True
+        ).stdout
+
+    run("parabolas")  # compiles what all kernels share
+    shutil.rmtree(next(tmp_path.rglob("double-parabola*")))
+    alone = run("parabolas") + run("tang")
+    assert run("parabolas", "tang") == alone
 
 
 def test_the_suite_compiles_at_most_forty_kernels():

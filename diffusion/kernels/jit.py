@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FunctionType
@@ -69,13 +70,16 @@ def specialise(
     identity = (kernel, tuple(sorted(parts.items())))
     if identity not in specialisations:
         compiled = {name: inlined(value) if isinstance(value, FunctionType) else value for name, value in parts.items()}
+        # Two kernels loaded from disk may each bring a helper of the same name, compiled in processes that counted alike, and
+        # the linker takes the first for both. So the name tells which kernel a helper belongs to.
+        tag = f"own_{len(specialisations)}" if key is None else re.sub(r"\W", "_", key)
         for helper in helpers:
-            compiled[helper.__name__] = numba.njit(**_OPTIONS, **_HELPER)(_bound(helper, compiled))
-        specialisations[identity] = jit(_bound(kernel, compiled), key)
+            compiled[helper.__name__] = numba.njit(**_OPTIONS, **_HELPER)(_bound(helper, compiled, tag))
+        specialisations[identity] = jit(_bound(kernel, compiled, tag), key)
     return specialisations[identity]
 
 
-def _bound(function: Any, names: dict[str, Any]) -> FunctionType:
+def _bound(function: Any, names: dict[str, Any], tag: str) -> FunctionType:
     bound = FunctionType(function.__code__, function.__globals__ | names, function.__name__, function.__defaults__)
-    bound.__qualname__, bound.__module__ = function.__qualname__, function.__module__
+    bound.__qualname__, bound.__module__ = f"{function.__qualname__}_{tag}", function.__module__
     return bound
