@@ -11,7 +11,7 @@ from benchmarks import contests
 from benchmarks.bench import Outcome
 from benchmarks.measure import Timing
 from benchmarks.targets import Timings, ratio
-from experiments.figures import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE
 
 CURVES = {"replicas": (BLUE, "o"), "dimensions": (ORANGE, "s"), "iterations": (GREEN, "D"), "threads": (PURPLE, "^")}
 

@@ -12,6 +12,7 @@ from diffusion.simulate import simulate
 
 if TYPE_CHECKING:
     from diffusion.torch_ensemble import simulate_torch
+    from diffusion.torch_exits import Samples, exit_times_torch
 
 __all__ = [
     "SGD",
@@ -29,10 +30,12 @@ __all__ = [
     "QuadraticSaddle",
     "RMSprop",
     "Radius",
+    "Samples",
     "SeparableLandscape",
     "StyblinskiTang",
     "escape_rate",
     "exit_times",
+    "exit_times_torch",
     "simulate",
     "simulate_torch",
 ]
@@ -43,4 +46,8 @@ def __getattr__(name: str) -> Any:
         from diffusion.torch_ensemble import simulate_torch
 
         return simulate_torch
+    if name in ("Samples", "exit_times_torch"):
+        from diffusion import torch_exits
+
+        return getattr(torch_exits, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

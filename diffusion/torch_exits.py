@@ -1,5 +1,7 @@
-"""First exits of the real optimizers on a real sampled loss: minibatches of data, all replicas in one tensor."""
+"""First exits of the real torch optimizers, all replicas in one tensor: under a noise model, or on minibatches of real data."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,7 +11,8 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import checks
 from diffusion.dynamics import SGD, Dynamics, Momentum
 from diffusion.escape import label_exits
-from diffusion.landscapes import StyblinskiTang
+from diffusion.landscapes import Landscape, StyblinskiTang
+from diffusion.noise import Noise
 from diffusion.torch_ensemble import one_thread_each, shipped_optimizer
 
 if TYPE_CHECKING:
@@ -18,36 +21,56 @@ if TYPE_CHECKING:
 STRIDE = 64  # minibatches drawn at a time, so that the generator is called rarely
 MOST_DRAWS = 4_000_000  # indices drawn at a time
 
+Array = NDArray[np.float64]
+Gradient = Callable[[torch.Tensor, int], torch.Tensor]  # of positions (replicas, d) and the iteration
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Real data for `StyblinskiTang`: `size` draws of x ~ N(0, data_variance), shared by all replicas.
+
+    Parameters
+    ----------
+    batch_size
+        Samples in a minibatch, drawn with replacement, anew for every replica and iteration.
+    size
+        Samples in the data set.
+    """
+
+    batch_size: int
+    size: int = 50_000
+
+    def __post_init__(self) -> None:
+        checks.whole("batch_size", self.batch_size)
+        checks.whole("size", self.size)
+
 
 def exit_times_torch(
     dynamics: Dynamics,
-    landscape: StyblinskiTang,
+    landscape: Landscape,
     *,
-    samples: int = 50_000,
-    batch_size: int,
-    start: ArrayLike,
+    noise: Noise | Samples,
+    start: ArrayLike | None = None,
     boundary: float,
     max_iterations: int,
     replicas: int,
     seed: int = 0,
 ) -> "xarray.Dataset":
-    """Run the shipped torch optimizer on minibatches of a data set until each replica leaves, or `max_iterations`.
-
-    The loss of one sample is ``f(u - x)`` (see `StyblinskiTang`); `samples` draws of ``x ~ N(0, data_variance)`` in every coordinate
-    are made once and shared by all replicas. Each minibatch is drawn from them with replacement, anew for every replica and iteration.
+    """Run the shipped torch optimizer, in float64 and from rest, until each replica leaves, or for `max_iterations`.
 
     Parameters
     ----------
     dynamics
         `SGD` or `Momentum`, or `RMSprop`, `Adam` or `Adai` with ``second_moment="running"``.
     landscape
-        A `StyblinskiTang` with data_variance above 0.
-    samples, batch_size
-        Size of the data set and of a minibatch.
+        A landscape with independent coordinates; for `Samples` a `StyblinskiTang` with data_variance above 0, whose loss of one
+        sample is ``f(u - x)``.
+    noise
+        A noise model, drawn as normals, or `Samples`.
     start, boundary, max_iterations, replicas
         As in `diffusion.exit_times`; the boundary is a number.
     seed
-        Seed of the data and of the minibatches.
+        Seed of a `torch.Generator`, for the data as well: the draws differ from those of `diffusion.exit_times`.
 
     Returns
     -------
@@ -57,72 +80,98 @@ def exit_times_torch(
     Raises
     ------
     ValueError
-        If a parameter is out of range, the landscape has no data, or the start is on the boundary.
+        If a parameter is out of range, the landscape has no data to draw, or the start is on the boundary.
+
+    Warns
+    -----
+    RuntimeWarning
+        If replicas diverged.
     """
-    checks.whole("samples", samples)
-    checks.whole("batch_size", batch_size)
     checks.whole("max_iterations", max_iterations)
     checks.whole("replicas", replicas)
     checks.whole("seed", seed, least=0, most=2**63 - 1)
     checks.finite("boundary", boundary)
-    if not isinstance(landscape, StyblinskiTang) or landscape.data_variance == 0:
-        raise ValueError(f"{landscape!r} has no data to draw; use StyblinskiTang(..., data_variance=v), v > 0")
+    if landscape.formulas.coupled:
+        raise ValueError(f"{landscape!r} couples its coordinates; use diffusion.exit_times")
     if not isinstance(dynamics, SGD | Momentum) and dynamics.second_moment != "running":
         raise ValueError(
             f"second_moment = {dynamics.second_moment!r}: torch ships only the running second moment; use 'running'"
         )
-    d = landscape.dimension
-    origin = checks.per_coordinate("start", start, d)
+    origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
     if np.any(origin == boundary):
         raise ValueError(f"boundary = {boundary!r} is where the start is; choose another start or boundary")
+    generator = torch.Generator().manual_seed(seed)
+    if isinstance(noise, Samples):
+        gradient = _sampled(landscape, noise, replicas, generator)
+    else:
+        gradient = _modelled(landscape, noise, generator)
     with one_thread_each():
-        time, coordinate, diverged = _run(
-            dynamics, landscape, samples, batch_size, origin, boundary, max_iterations, replicas, seed
-        )
+        time, coordinate, diverged = _run(dynamics, gradient, origin, boundary, max_iterations, replicas)
     data = {
         "exit_iteration": ("replica", time),
         "exited": ("replica", coordinate >= 0),
         "diverged": ("replica", diverged),
-        "exit_coordinate": ("replica", np.where(coordinate >= 0, coordinate, -1)),
+        "exit_coordinate": ("replica", coordinate),
     }
     parameters = {
-        "dynamics": repr(dynamics), "landscape": repr(landscape), "samples": samples, "batch_size": batch_size,
-        "start": origin.tolist(), "boundary": repr(boundary), "crossing": "step", "max_iterations": max_iterations,
-        "replicas": replicas, "seed": seed, "optimizer": "torch",
+        "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "start": origin.tolist(),
+        "boundary": repr(boundary), "crossing": "step", "max_iterations": max_iterations, "replicas": replicas,
+        "seed": seed, "optimizer": "torch",
     }  # fmt: skip
     return label_exits(data, parameters)
 
 
-def _run(
-    dynamics: Dynamics, landscape: StyblinskiTang, samples: int, batch_size: int, origin: NDArray[np.float64],
-    boundary: float, max_iterations: int, replicas: int, seed: int,
-) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]:  # fmt: skip
-    """Exit iterations, coordinates (-1: none) and divergence of every replica."""
-    generator = torch.Generator().manual_seed(seed)
-    d, root = landscape.dimension, float(np.sqrt(landscape.sharpness))
-    data = torch.randn(samples, d, generator=generator, dtype=torch.float64) * np.sqrt(landscape.data_variance)
+def _sampled(landscape: Landscape, noise: Samples, replicas: int, generator: torch.Generator) -> Gradient:
+    """The gradient of f(u - x), averaged over each replica's own minibatch."""
+    if not isinstance(landscape, StyblinskiTang) or landscape.data_variance == 0:
+        raise ValueError(f"{landscape!r} has no data to draw; use StyblinskiTang(..., data_variance=v), v > 0")
+    root, spread = float(np.sqrt(landscape.sharpness)), float(np.sqrt(landscape.data_variance))
+    data = spread * torch.randn(noise.size, landscape.dimension, generator=generator, dtype=torch.float64)
     data = data.to(torch.float32)  # halves the memory traffic of the gather; the loss is computed in float64
+    stride = max(1, min(STRIDE, MOST_DRAWS // (replicas * noise.batch_size)))
+    drawn = torch.empty(0)
+
+    def gradient(theta: torch.Tensor, iteration: int) -> torch.Tensor:
+        nonlocal drawn
+        if iteration % stride == 0:
+            drawn = torch.randint(noise.size, (stride, replicas, noise.batch_size), generator=generator)
+        w = theta[:, None, :] * root - data[drawn[iteration % stride]]
+        return landscape.height * root * (w * (2.0 * w * w - 16.0) + 2.5).mean(dim=1)
+
+    return gradient
+
+
+def _modelled(landscape: Landscape, noise: Noise, generator: torch.Generator) -> Gradient:
+    noise.deviation(landscape)  # refuses what the landscape cannot give
+
+    def gradient(theta: torch.Tensor, iteration: int) -> torch.Tensor:
+        draws = torch.randn(theta.shape, generator=generator, dtype=torch.float64).numpy()
+        position = theta.numpy()
+        return torch.from_numpy(landscape.gradient(position) + np.sqrt(noise.variance_at(landscape, position)) * draws)
+
+    return gradient
+
+
+def _run(
+    dynamics: Dynamics, gradient: Gradient, origin: Array, boundary: float, max_iterations: int, replicas: int
+) -> tuple[Array, NDArray[np.int64], NDArray[np.bool_]]:
+    """Exit iterations, coordinates (-1: none) and divergence of every replica."""
     theta = torch.nn.Parameter(torch.from_numpy(np.tile(origin, (replicas, 1))))
     optimizer = shipped_optimizer(dynamics, theta)
     sign = torch.from_numpy(np.where(boundary > origin, 1.0, -1.0))
-    time, coordinate = np.full(replicas, np.nan), np.full(replicas, -1)
-    stride = max(1, min(STRIDE, MOST_DRAWS // (replicas * batch_size)))
-    alive = np.ones(replicas, dtype=bool)
+    time, coordinate, inside = np.full(replicas, np.nan), np.full(replicas, -1), np.ones(replicas, dtype=bool)
     for t in range(max_iterations):
-        if t % stride == 0:
-            draws = torch.randint(samples, (stride, replicas, batch_size), generator=generator)
-        # the gradient of f(u - x) for each sample, averaged over the minibatch
-        w = theta.detach()[:, None, :] * root - data[draws[t % stride]]
-        theta.grad = landscape.height * root * (w * (2.0 * w * w - 16.0) + 2.5).mean(dim=1)
+        theta.grad = gradient(theta.detach(), t)
         optimizer.step()
-        past = (sign * (theta.detach() - boundary)).amax(dim=1).numpy()
-        out = alive & ~(past <= 0)  # NaN is out as well
+        past = (sign * (theta.detach() - boundary)).numpy()
+        farthest = past.max(axis=1)
+        out = inside & ~(farthest <= 0)  # NaN is out as well
         if out.any():
-            left = out & np.isfinite(past)
-            beyond = (sign * (theta.detach() - boundary)).numpy()
-            time[left], coordinate[left] = t + 1, beyond[left].argmax(axis=1)
-            alive &= ~out
-            if not alive.any():
+            left = out & np.isfinite(farthest)
+            time[left], coordinate[left] = t + 1, past[left].argmax(axis=1)
+            inside &= ~out
+            if not inside.any():
                 break
-    diverged = ~alive & (coordinate < 0)
-    return time, coordinate, diverged
+            stay = torch.from_numpy(~inside)
+            theta.data[stay] = torch.from_numpy(origin)  # runs that are done wait at the start, where nothing overflows
+    return time, coordinate, ~inside & (coordinate < 0)

@@ -56,6 +56,65 @@ def verify(
 
 
 @app.command
+def escape(
+    *,
+    out: Annotated[Path, Parameter(help="Directory for the results; a run there is continued.")] = Path(
+        "results/escape"
+    ),
+    full: Annotated[
+        bool, Parameter(negative="", help="More replicas, every dimension, torch at every sharpness.")
+    ] = False,
+    quick: Annotated[bool, Parameter(negative="", help="The double parabola alone, with few replicas.")] = False,
+    seed: Annotated[int, Parameter(help="Seed of all ensembles, a whole number >= 0.")] = 0,
+    threads: Annotated[int | None, Parameter(help="Threads; default: all cores.")] = None,
+) -> int:
+    """Measure escape rates against the sharpness of the minimum, and fit its power.
+
+    Runs SGD, Momentum, Adam and Adai as stochastic differential equations,
+    as discrete optimizers and in torch, sets the paper's laws and the exact
+    rates beside them, prints the fitted powers with their intervals, and
+    writes to the output directory: escape.json, figures/*.png and
+    figures/*.svg, captions.txt, and every measured rate in points/.
+
+    Interrupted, it keeps what is finished; the same command goes on from
+    there. The exit status is 0, or 2 for a bad argument.
+
+    For example:
+
+      diffusion-lab escape
+      diffusion-lab escape --quick --out results/escape-quick
+      diffusion-lab escape --full --seed 7 --out results/seed-7
+    """
+    from diffusion import checks
+
+    checks.whole("seed", seed, least=0)
+    if threads is not None:
+        checks.whole("threads", threads)
+    if full and quick:
+        raise ValueError("full = True and quick = True contradict each other; give one")
+    from experiments import escape, escape_figures, verify
+    from experiments.progress import Progress
+
+    verify.check_directory(out)
+    try:
+        with Progress() as progress:
+            outcome = escape.run(out=out, full=full, quick=quick, seed=seed, threads=threads, progress=progress)
+            progress.say("drawing figures")
+            escape.write(outcome, out)
+            drawn = escape_figures.draw(outcome, out / "figures", seed, threads)
+            (out / "captions.txt").write_text(escape_figures.captions(drawn), encoding="utf-8")
+    except KeyboardInterrupt:
+        kept = len(list((out / "points").glob("*.json")))
+        print(
+            f"diffusion-lab: interrupted; {kept} results are kept in {out}/points, the same command goes on",
+            file=sys.stderr,
+        )
+        return 130
+    escape.print_table(outcome, out)
+    return 0
+
+
+@app.command
 def bench(
     *,
     out: Annotated[Path, Parameter(help="Directory for the results; may exist.")] = Path("results/bench"),

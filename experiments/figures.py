@@ -7,65 +7,30 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-
-mpl.use("Agg")  # figures are files; no display is needed
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 import theory
 from diffusion import SGD, Adai, Adam, HessianNoise, Momentum, QuadraticSaddle, simulate
 from experiments import claims, regimes, verdicts
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Drawn, Named, save
 from experiments.judge import Judged
 from experiments.verdicts import ClaimVerdict
 
-# Okabe and Ito's colours: distinct for colour-blind readers, and in this order also in grey
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
-STYLE: dict[Any, Any] = {
-    "font.size": 11,
-    "axes.titlesize": 12,
-    "figure.titlesize": 14,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "svg.hashsalt": "diffusion-lab",
-    "savefig.dpi": 130,
-}
 FARTHEST = 3.0  # curves end where |H| t/(gamma M) reaches this: no saddle is that wide
 POINTS = {"simulated": ("o", 1.0, "SDE ensemble"), "torch": ("^", 1.12, "torch")}
 
 
-@dataclass(frozen=True)
-class Drawn:
-    """A figure on disk: its name without suffix, the claim it belongs to, and what it shows."""
-
-    name: str
-    claim: str
-    caption: str
-    svg: Path
-
-
 def draw(found: list[ClaimVerdict], directory: Path, seed: int = 0) -> list[Drawn]:
     """Draw every figure as PNG and SVG into `directory`."""
-    directory.mkdir(parents=True, exist_ok=True)
     judged = [one for verdict in found for one in verdict.parts]
-    out = []
-    with mpl.rc_context(STYLE):
-        for name, claim, figure, caption in (*_claim_figures(judged), _regime_map(), _cloud(seed)):
-            layout = figure.get_layout_engine()
-            assert layout is not None
-            layout.execute(figure)
-            figure.set_layout_engine(None)  # laid out and measured once, for both files
-            box = figure.get_tightbbox().padded(0.1)
-            for suffix in ("png", "svg"):
-                metadata = {"Date": None} if suffix == "svg" else {}
-                figure.savefig(directory / f"{name}.{suffix}", metadata=metadata, bbox_inches=box)
-            plt.close(figure)
-            out.append(Drawn(name, claim, caption, directory / f"{name}.svg"))
-    return out
+    return save(_all(judged, seed), directory)
 
 
-Named = tuple[str, str, Figure, str]
+def _all(judged: list[Judged], seed: int) -> Iterable[Named]:
+    yield from _claim_figures(judged)
+    yield _regime_map()
+    yield _cloud(seed)
 
 
 @dataclass(frozen=True)

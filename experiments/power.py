@@ -80,7 +80,7 @@ def fit_power(sharpness: ArrayLike, minus_log_rate: ArrayLike, error: ArrayLike)
     rise = stats.chi2.ppf(LEVEL, 1) * max(1.0, 0.0 if np.isnan(misfit) else misfit)
 
     def above(p: float) -> float:
-        return linear(p)[0] - float(best.fun) - rise
+        return float(linear(p)[0] - best.fun - rise)
 
     p = float(best.x)
     low = brentq(above, LEAST, p) if above(LEAST) > 0 else -np.inf

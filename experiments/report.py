@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from experiments import statistics
-from experiments.figures import Drawn
+from experiments.drawing import Drawn
 from experiments.verdicts import ClaimVerdict
 
 if TYPE_CHECKING:

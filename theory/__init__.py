@@ -5,6 +5,8 @@ of the simulator, so that theory and simulation meet only where they are compare
 """
 
 from theory.chain import discrete_first_passage_time
+from theory.convergence import convergence_bound, lemma_1
+from theory.first_passage import first_passage_time, leading_rate, survival
 from theory.kramers import barrier_action, depopulation, kramers_escape_time
 from theory.minimum import (
     adai_escape_time,
@@ -35,13 +37,17 @@ __all__ = [
     "adam_exponent",
     "adam_msd",
     "barrier_action",
+    "convergence_bound",
     "depopulation",
     "discrete_drift_msd",
     "discrete_first_passage_time",
     "discrete_msd",
     "effective_diffusion",
     "escape_exponent",
+    "first_passage_time",
     "kramers_escape_time",
+    "leading_rate",
+    "lemma_1",
     "low_temperature_escape_time",
     "momentum_drift_msd",
     "momentum_drift_msd_exact",
@@ -51,4 +57,5 @@ __all__ = [
     "sgd_escape_time",
     "sgd_msd",
     "sgd_msd_exact",
+    "survival",
 ]

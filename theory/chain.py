@@ -72,7 +72,7 @@ def discrete_first_passage_time(
 
     def spread(x: Array) -> Array:
         value = deviation(sign * x) if callable(deviation) else deviation
-        return np.broadcast_to(np.asarray(value, np.float64), x.shape) * lr / np.sqrt(substeps)
+        return np.asarray(np.broadcast_to(np.asarray(value, np.float64), x.shape) * lr / np.sqrt(substeps))
 
     top, first = sign * boundary, sign * start
     low = _far_side(drift, spread, first, top)

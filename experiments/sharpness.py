@@ -1,0 +1,248 @@
+"""The sharpness experiment: settings in which escape rates are measured against the sharpness k of the minimum.
+
+In each, ``L(theta) = f(sqrt(k) theta)``: the Hessian grows like k at the same barrier.
+"""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import theory
+from diffusion import SGD, Adai, Adam, DoubleParabola, HessianNoise, MinibatchNoise, Momentum, StyblinskiTang
+from diffusion.dynamics import Dynamics
+from diffusion.landscapes import Landscape
+from diffusion.noise import Noise
+
+Array = NDArray[np.float64]
+
+BETA1, BETA0 = 0.9, 0.1
+OPTIMIZERS = ("SGD", "Momentum", "Adam", "Adai")
+PREFACTOR_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # of k, in the rate per iteration
+CLAIMED_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # p in -log rate ~ k^-p
+HIGHEST, STEP = 8.0, 0.05  # at k = 1 in the clean settings: barrier over temperature, and learning rate times curvature
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A landscape family, its noise and its learning rates.
+
+    Attributes
+    ----------
+    key, title
+        For files, and for readers.
+    landscape
+        Function of (dimension, sharpness).
+    noise
+        Its noise.
+    start, boundary
+        In units of theta sqrt(k), in every coordinate.
+    bottom
+        The minimum that is left, likewise: the start, but in the recalled setting.
+    lr
+        Learning rate of each optimizer; Momentum is of heavy-ball style.
+    sharpness
+        The k at which each optimizer is run.
+    following
+        Whether the SDE of Adam has a second moment that follows the noise; else, as noise is constant, frozen is the same.
+    batch_size
+        B, for the paper's formulas; with data, also the size of real minibatches.
+    """
+
+    key: str
+    title: str
+    landscape: Callable[[int, float], Landscape]
+    noise: Noise
+    start: float
+    bottom: float
+    boundary: float
+    lr: dict[str, float]
+    sharpness: dict[str, tuple[float, ...]]
+    following: bool
+    batch_size: int = 1
+
+    def dynamics(self, optimizer: str, *, idealized: bool, factor: float = 1.0) -> Dynamics:
+        """The optimizer: idealized for the SDE, as shipped if it has a running second moment and noise comes from data."""
+        lr = factor * self.lr[optimizer]
+        moment = "frozen" if idealized or not self.has_data else "running"
+        match optimizer:
+            case "SGD":
+                return SGD(lr)
+            case "Momentum":
+                return Momentum(lr, BETA1, "heavy-ball")
+            case "Adai":
+                return Adai(lr, BETA0, second_moment=moment)
+        if moment == "frozen" and self.following:
+            moment = "following"
+        return Adam(lr, BETA1, second_moment=moment)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the noise is that of minibatches of data."""
+        return isinstance(self.noise, MinibatchNoise)
+
+    def positions(self, sharpness: float) -> tuple[float, float]:
+        """Start and boundary in theta."""
+        return self.start / np.sqrt(sharpness), self.boundary / np.sqrt(sharpness)
+
+    def gradient(self, sharpness: float) -> Callable[[Any], Array]:
+        """L' along one coordinate, a function of arrays."""
+        one = self.landscape(1, sharpness)
+        return lambda x: np.asarray(one.gradient(np.asarray(x, float)[..., None])[..., 0])
+
+    def variance(self, sharpness: float) -> Callable[[Any], Array]:
+        """C along one coordinate, a function of arrays."""
+        one = self.landscape(1, sharpness)
+        return lambda x: np.asarray(self.noise.variance_at(one, np.asarray(x, float)[..., None])[..., 0])
+
+    def breaks(self, sharpness: float) -> list[float]:
+        """Where gradient or noise jump, between start and boundary or beyond."""
+        return [] if self.has_data else list(self.landscape(1, sharpness).pieces().switches)
+
+    def exponent(self, optimizer: str, sharpness: float, factor: float = 1.0) -> float:
+        """Barrier over temperature: ``2 int L'/(lr C)`` (times gamma M), of Adam ``2 int L'/(lr sqrt(C))``."""
+        bottom, boundary = self.bottom / np.sqrt(sharpness), self.positions(sharpness)[1]
+        between = [x for x in self.breaks(sharpness) if (x - bottom) * (x - boundary) < 0]
+        edges = [bottom, *sorted(between, key=lambda x: abs(x - bottom)), boundary]
+        nodes, weights = np.polynomial.legendre.leggauss(64)
+        total = 0.0
+        for left, right in itertools.pairwise(edges):
+            x = left + (right - left) * (nodes + 1) / 2
+            inside = left + (right - left) * np.clip((nodes + 1) / 2, 1e-9, 1 - 1e-9)
+            c = self.variance(sharpness)(inside)
+            slope = self.gradient(sharpness)(x) / (np.sqrt(c) if optimizer == "Adam" else c)
+            total += float(np.sum(slope * weights) * (right - left) / 2)
+        friction = 1 - BETA1 if optimizer == "Momentum" else 1.0
+        return 2 * friction * total / (self.lr[optimizer] * factor)
+
+
+def expected_iterations(
+    setting: Setting, optimizer: str, sharpness: float, dimension: int, factor: float = 1.0
+) -> float:
+    """Rough mean iterations to exit: Kramers' formula with the numerical exponent, shared by all coordinates."""
+    start, boundary = setting.bottom / np.sqrt(sharpness), setting.positions(sharpness)[1]
+    one = setting.landscape(1, sharpness)
+    h_a, h_b = (abs(float(one.hessian_diagonal(np.array([x]))[0])) for x in (start, boundary))
+    rate = factor * setting.lr[optimizer] * np.sqrt(h_a * h_b)
+    if optimizer == "Momentum":
+        rate /= 1 - BETA1
+    if optimizer == "Adam":
+        rate /= float(
+            np.sqrt(np.sqrt(np.prod([setting.variance(sharpness)(np.array([x]))[0] for x in (start, boundary)])))
+        )
+    exponent = setting.exponent(optimizer, sharpness, factor)
+    with np.errstate(over="ignore"):
+        return float(np.exp(exponent) * 2 * np.pi / rate / dimension)
+
+
+def _clean(
+    key: str,
+    title: str,
+    landscape: Callable[[int, float, float], Landscape],
+    noise: Noise,
+    start: float,
+    boundary: float,
+) -> Setting:
+    """A setting with exponent HIGHEST at k = 1 and learning rate times curvature STEP there, by the height of the landscape."""
+    following = getattr(noise, "at", None) == "piecewise"
+    bare = Setting(
+        key,
+        title,
+        lambda d, k: landscape(d, k, 1.0),
+        noise,
+        start,
+        start,
+        boundary,
+        dict.fromkeys(OPTIMIZERS, 1.0),
+        {},
+        following,
+    )
+    # the exponent is proportional to 1/lr whatever the height; Adam's to sqrt(height)/lr
+    lr = bare.exponent("SGD", 1.0) / HIGHEST
+    h_a = abs(float(bare.landscape(1, 1.0).hessian_diagonal(np.array([start]))[0]))
+    height = STEP / (lr * h_a)
+    rates = {
+        "SGD": lr, "Adai": lr, "Momentum": lr * (1 - BETA1),
+        "Adam": float(bare.exponent("Adam", 1.0) * np.sqrt(height) / HIGHEST),
+    }  # fmt: skip
+    ks = tuple(np.geomspace(1, 4, 5).tolist())
+    grids: dict[str, tuple[float, ...]] = dict.fromkeys(OPTIMIZERS, ks) | {
+        "Adam": tuple(np.geomspace(1, 16, 5).tolist())
+    }
+    return Setting(
+        key, title, lambda d, k: landscape(d, k, height), noise, start, start, boundary, rates, grids, following
+    )
+
+
+@lru_cache
+def settings() -> dict[str, Setting]:
+    """Every setting, by key: four clean ones (a), minibatches of data with a barrier (b), and the paper's recalled one (c)."""
+
+    def parabolas(d: int, k: float, height: float) -> Landscape:
+        return DoubleParabola(0.5 * height, height * k, 4 * height * k, d)
+
+    def tang(d: int, k: float, height: float) -> Landscape:
+        return StyblinskiTang(d, k, height=height)
+
+    saddle = DoubleParabola(0.5, 1.0, 4.0, 1).saddle
+    _, crest, well = StyblinskiTang(1).critical_points()
+    data = StyblinskiTang(1, data_variance=1.5)
+    _, data_crest, data_well = data.critical_points()
+    factor_4 = tuple(np.geomspace(1, 4, 5).tolist())
+    factor_16 = tuple(np.geomspace(1, 16, 5).tolist())
+    recalled = (1.5, 2.0, 2.5, 3.0, 4.0)
+    found = [
+        _clean("parabolas-piecewise", "double parabola, piecewise Hessian noise", parabolas, HessianNoise(1, "piecewise"), 0.0, saddle),
+        _clean("parabolas-frozen", "double parabola, noise of the minimum", parabolas, HessianNoise(1), 0.0, saddle),
+        _clean("tang-piecewise", "Styblinski-Tang, piecewise Hessian noise", tang, HessianNoise(1, "piecewise"), well, crest),
+        _clean("tang-frozen", "Styblinski-Tang, noise of the minimum", tang, HessianNoise(1), well, crest),
+        Setting(
+            "minibatch", "Styblinski-Tang, minibatches of data x ~ N(0, 1.5)",
+            lambda d, k: StyblinskiTang(d, k, data_variance=1.5), MinibatchNoise(10), data_well, data_well, data_crest,
+            {"SGD": 0.0152, "Momentum": 0.00152, "Adai": 0.0152, "Adam": 0.105},
+            dict.fromkeys(OPTIMIZERS, factor_4) | {"Adam": factor_16}, True, 10,
+        ),
+        Setting(
+            "recalled", "the paper's setting as recalled: data x ~ N(0, 4), one single well",
+            lambda d, k: StyblinskiTang(d, k, data_variance=4.0), MinibatchNoise(10), -2.903534,
+            float(StyblinskiTang(1, data_variance=4.0).critical_points()[0]), 0.156731,
+            {"SGD": 1e-3, "Momentum": 1e-4, "Adai": 1e-3, "Adam": 0.03}, dict.fromkeys(OPTIMIZERS, recalled), True, 10,
+        ),
+    ]  # fmt: skip
+    return {setting.key: setting for setting in found}
+
+
+def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: int) -> float:
+    """Escape rate per iteration by Theorem 3, Proposition 2 or 4, for `dimension` independent exits; NaN for data.
+
+    With the noise of the minimum everywhere its temperature holds all the way: s = 1.
+    """
+    if setting.has_data:
+        return np.nan
+    start, boundary = setting.positions(sharpness)
+    one = setting.landscape(1, sharpness)
+    h_a, h_b = (abs(float(one.hessian_diagonal(np.array([x]))[0])) for x in (start, boundary))
+    bottom, top = (float(one.loss(np.array([x]))) for x in (start, boundary))
+    split = 1.0
+    if setting.following:
+        inflection = next(x for x in setting.breaks(sharpness) if (x - start) * (x - boundary) < 0)
+        split = (float(one.loss(np.array([inflection]))) - bottom) / (top - bottom)
+    lr = setting.lr[optimizer]
+    known: dict[str, Any] = {
+        "barrier": top - bottom, "hessian_minimum": h_a, "hessian_saddle": h_b, "lr": lr, "split": split,
+        "batch_size": setting.batch_size, "clock": "iteration",
+    }  # fmt: skip
+    match optimizer:
+        case "SGD":
+            time = theory.sgd_escape_time(**known)
+        case "Momentum":
+            time = theory.momentum_escape_time(**known, mass=lr, damping=(1 - BETA1) / lr)
+        case "Adai":
+            time = theory.adai_escape_time(**known, beta0=BETA0, mean_curvature=h_b)
+        case _:
+            time = theory.adam_escape_time(**known, beta1=BETA1)
+    return float(dimension / time)

@@ -1,0 +1,86 @@
+"""Exits of the torch optimizers: under a noise model like our own ensembles', and on real minibatches."""
+
+import numpy as np
+import pytest
+from conftest import SUITE_RATE
+from scipy import stats
+
+from diffusion import (
+    SGD,
+    Adam,
+    DoubleParabola,
+    HessianNoise,
+    MinibatchNoise,
+    Momentum,
+    StyblinskiTang,
+    escape_rate,
+    exit_times,
+)
+
+torch_exits = pytest.importorskip("diffusion.torch_exits")
+Samples, exit_times_torch = torch_exits.Samples, torch_exits.exit_times_torch
+
+WELL = DoubleParabola(barrier=0.235, hessian_minimum=1.0, hessian_saddle=4.0, dimension=1)
+DATA = StyblinskiTang(4, sharpness=2.0, data_variance=1.5)
+POINTS = DATA.critical_points()
+
+
+def run(dynamics=SGD(0.2), landscape=WELL, **changed):  # noqa: B008 (frozen)
+    arguments = {
+        "noise": HessianNoise(1, "piecewise"), "boundary": WELL.saddle, "max_iterations": 20_000, "replicas": 3000
+    } | changed  # fmt: skip
+    return exit_times_torch(dynamics, landscape, **arguments)
+
+
+@pytest.mark.parametrize("dynamics", [SGD(0.2), Momentum(0.02, 0.9, "heavy-ball")], ids=repr)
+def test_torch_leaves_as_often_as_our_ensemble(dynamics):
+    """Two samples of 3,000 exits at the suite's false-positive rate; a boundary half as far again is told apart."""
+    ours = exit_times(
+        dynamics, WELL, noise=HessianNoise(1, "piecewise"), boundary=WELL.saddle, max_iterations=20_000, replicas=3000
+    )
+    farther = run(dynamics, boundary=1.5 * WELL.saddle)
+    error, bound = np.sqrt(2 / 3000), stats.norm.isf(SUITE_RATE / 2)
+    z = np.log(escape_rate(run(dynamics))["rate"] / escape_rate(ours)["rate"]) / error
+    assert abs(float(z)) < bound
+    assert abs(float(np.log(escape_rate(farther)["rate"] / escape_rate(ours)["rate"]))) / error > bound
+
+
+def test_real_minibatches_leave_sooner_than_gaussian_noise_of_their_covariance():
+    """Their noise is skewed: at batch size 10 the rate is more than twice that of the Gaussian surrogate."""
+    where = {"start": POINTS[2], "boundary": POINTS[1], "max_iterations": 30_000}
+    real = escape_rate(exit_times_torch(SGD(0.0152), DATA, noise=Samples(10), replicas=200, **where))
+    model = escape_rate(exit_times(SGD(0.0152), DATA, noise=MinibatchNoise(10), replicas=1000, **where))
+    assert real["rate_low"] > 2 * model["rate_high"]
+
+
+def test_first_step_is_iteration_one_and_same_seed_same_exits():
+    far = run(SGD(1.9), boundary=1e-3, replicas=50, seed=3)
+    assert far["exit_iteration"].min() == 1
+    again = run(SGD(1.9), boundary=1e-3, replicas=50, seed=3)
+    np.testing.assert_array_equal(far["exit_iteration"], again["exit_iteration"])
+
+
+def test_censored_runs_are_counted():
+    found = run(max_iterations=5, replicas=20, boundary=10.0)
+    assert not found["exited"].any()
+    assert found["exit_iteration"].isnull().all()
+    assert (found["exit_coordinate"] == -1).all()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"boundary": 0.0}, "boundary = 0.0 is where the start is"),
+        ({"noise": Samples(10)}, "has no data to draw"),
+        ({"dynamics": Adam(0.1)}, "second_moment = 'frozen': torch ships only the running second moment"),
+        ({"max_iterations": 0}, "max_iterations = 0 must be a whole number >= 1"),
+    ],
+)
+def test_bad_input(changed, message):
+    with pytest.raises(ValueError, match=message):
+        run(**changed)
+
+
+def test_batch_size_is_checked():
+    with pytest.raises(ValueError, match="batch_size = 0 must be a whole number >= 1"):
+        Samples(0)
