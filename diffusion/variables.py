@@ -57,6 +57,28 @@ VARIABLES = (
     Variable(
         "exponential_detectable", (), "1", "departure of a Weibull shape from 1 rejected at 1 % with a power of 90 %"
     ),
+    Variable("start", ("start",), "theta", "position at time 0"),
+    Variable("time", ("time",), "theta^2 / loss", "dynamical time"),
+    Variable("position", ("position",), "theta", "position"),
+    Variable("velocity", ("velocity",), "loss / theta", "velocity, displacement per dynamical time"),
+    Variable("position_width", ("position",), "theta", "width by which a sum over positions is an integral"),
+    Variable("velocity_width", ("velocity",), "loss / theta", "width by which a sum over velocities is an integral"),
+    Variable("mfpt", (), "theta^2 / loss", "mean first-passage time"),
+    Variable("mfpt_error", (), "theta^2 / loss", "estimate of the absolute error of mfpt"),
+    Variable("mfpt", ("start",), "theta^2 / loss", "mean first-passage time"),
+    Variable("mfpt_error", ("start",), "theta^2 / loss", "estimate of the absolute error of mfpt"),
+    Variable("escape_rate", (), "loss / theta^2", "smallest eigenvalue: escapes per dynamical time"),
+    Variable("escape_rate_error", (), "loss / theta^2", "estimate of the absolute error of escape_rate"),
+    Variable("survival", ("time",), "1", "probability of not having left"),
+    Variable("undershoot", (), "1", "most negative density over the largest, without its sign"),
+    Variable("committor", ("position",), "1", "probability of reaching right before left"),
+    Variable("committor", ("position", "velocity"), "1", "probability of reaching right before left"),
+    Variable("density", ("position",), "1 / theta", "probability density"),
+    Variable("density", ("time", "position"), "1 / theta", "probability density"),
+    Variable("density", ("position", "velocity"), "1 / loss", "probability density"),
+    Variable("density", ("time", "position", "velocity"), "1 / loss", "probability density"),
+    Variable("position_density", ("position",), "1 / theta", "probability density whatever the velocity"),
+    Variable("position_density", ("time", "position"), "1 / theta", "probability density whatever the velocity"),
 )
 _KNOWN = {(variable.name, variable.dims): variable for variable in VARIABLES}
 
@@ -76,10 +98,11 @@ def describe(dataset: "xarray.Dataset", parameters: dict[str, Any]) -> "xarray.D
         variable.attrs.update(units=known.units, long_name=known.long_name)
     dataset.attrs.update(
         parameters=dumps(parameters, default=str),
-        seed=str(parameters["seed"]),  # as text: netCDF has no 64-bit attribute everywhere
-        versions=dumps({name: _version(name) for name in ("diffusion-lab", "numpy", "numba")}),
+        versions=dumps({name: _version(name) for name in ("diffusion-lab", "numpy", "scipy", "numba")}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    if "seed" in parameters:  # of what is random; as text: netCDF has no 64-bit attribute everywhere
+        dataset.attrs["seed"] = str(parameters["seed"])
     return dataset
 
 

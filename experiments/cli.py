@@ -24,7 +24,7 @@ def verify(
     seed: Annotated[int, Parameter(help="Seed of all ensembles, a whole number >= 0.")] = 0,
     threads: Annotated[int | None, Parameter(help="Threads; default: all cores.")] = None,
 ) -> int:
-    """Check every saddle-escape claim of the paper and write a report.
+    """Check every claim of the paper about saddles and minima, and write a report.
 
     Prints a verdict for each claim and writes to the output directory:
     report.html (open it in a browser), claims.json, data/*.nc,

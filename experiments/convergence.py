@@ -5,6 +5,7 @@ separable, with gradients in [-1, 1] per coordinate, smoothness 1 and infimum 0;
 """
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ RARE = 0.1  # probability of the skewed noise's -3 standard deviations; otherwis
 BLOCK = 500  # iterations for which noise is drawn at once
 
 
-def run(quick: bool, seed: int) -> list[dict[str, object]]:
+def run(quick: bool, seed: int) -> list[dict[str, Any]]:
     """Measure ``min_k E|grad L|^2`` over T iterations and set it beside the bound.
 
     Parameters
@@ -175,7 +176,7 @@ def _smallest_bound(
     return bound(gap, lr), float(lr)
 
 
-def _record(case: str, iterations: int, squares: Array, bound: float, *, independent: bool) -> dict[str, object]:
+def _record(case: str, iterations: int, squares: Array, bound: float, *, independent: bool) -> dict[str, Any]:
     """The smallest mean, with an interval for all means at once (Bonferroni, normal)."""
     mean, error = squares.T
     spread = norm.isf((1 - LEVEL) / 2 / iterations) * error

@@ -13,6 +13,7 @@ from scipy import stats
 from experiments import well_figures
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, Drawn, Named, save
 from experiments.escape import FEWEST, Outcome, interval, scaled
+from experiments.power import LEAST, MOST
 from experiments.sharpness import CLAIMED_POWER, OPTIMIZERS, settings
 
 COLOURS = {"SGD": GREY, "Momentum": GREEN, "Adam": ORANGE, "Adai": BLUE}
@@ -179,15 +180,11 @@ def powers(outcome: Outcome) -> Named:
         for row, (key, dimension) in enumerate(shown):
             for shift, route in ((-0.27, "exact"), (-0.09, "sde"), (0.09, "discrete"), (0.27, "torch")):
                 for fit in _of(outcome.fits, setting=key, dimension=dimension, optimizer=optimizer, route=route):
-                    low = (
-                        fit["p"]
-                        if fit["low"] is None and route == "exact"
-                        else (-3.0 if fit["low"] is None else fit["low"])
-                    )
-                    high = 6.0 if fit["high"] is None else fit["high"]
                     if route == "exact":
                         axis.plot(fit["p"], row + shift, "|", ms=13, mew=2.5, color="black")
                         continue
+                    low = LEAST if fit["low"] is None else fit["low"]
+                    high = MOST if fit["high"] is None else fit["high"]
                     marker, filled, _ = MARKERS[route]
                     colour = COLOURS[optimizer]
                     axis.errorbar(
@@ -195,11 +192,7 @@ def powers(outcome: Outcome) -> Named:
                         mfc=colour if filled else "white", ms=6.5, capsize=2,
                     )  # fmt: skip
                     if route == "sde" and not settings()[key].has_data:
-                        held.append(
-                            fit["low"] is not None
-                            and fit["high"] is not None
-                            and fit["low"] <= CLAIMED_POWER[optimizer] <= fit["high"]
-                        )
+                        held.append(low <= CLAIMED_POWER[optimizer] <= high)
         axis.axvline(CLAIMED_POWER[optimizer], color=GREY, ls=DASHED, lw=1.4)
         axis.set(title=optimizer, xlabel="p", xlim=(-0.6, 2.6))
         axis.grid(axis="y", color="#dddddd", lw=0.8)

@@ -13,8 +13,10 @@ from matplotlib.axes import Axes
 import theory
 from diffusion import SGD, Adai, Adam, HessianNoise, Momentum, QuadraticSaddle, simulate
 from experiments import claims, regimes, verdicts
+from experiments.comparison import Comparison
 from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Drawn, Named, save
 from experiments.judge import Judged
+from experiments.minima import figures as minima_figures
 from experiments.verdicts import ClaimVerdict
 
 FARTHEST = 3.0  # curves end where |H| t/(gamma M) reaches this: no saddle is that wide
@@ -24,13 +26,15 @@ POINTS = {"simulated": ("o", 1.0, "SDE ensemble"), "torch": ("^", 1.12, "torch")
 def draw(found: list[ClaimVerdict], directory: Path, seed: int = 0) -> list[Drawn]:
     """Draw every figure as PNG and SVG into `directory`."""
     judged = [one for verdict in found for one in verdict.parts]
-    return save(_all(judged, seed), directory)
+    comparisons = [one for verdict in found for one in verdict.comparisons]
+    return save(_all(judged, comparisons, seed), directory)
 
 
-def _all(judged: list[Judged], seed: int) -> Iterable[Named]:
+def _all(judged: list[Judged], comparisons: list[Comparison], seed: int) -> Iterable[Named]:
     yield from _claim_figures(judged)
     yield _regime_map()
     yield _cloud(seed)
+    yield from minima_figures.all_figures(comparisons)
 
 
 @dataclass(frozen=True)

@@ -74,9 +74,8 @@ def exact_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
     start, boundary = setting.positions(sharpness)
     lr = setting.lr[optimizer]
     if optimizer == "SGD":
-        variance = setting.variance(sharpness)
         time = first_passage_time(
-            setting.gradient(sharpness), lambda x: lr / 2 * variance(x), start=start, boundary=boundary,
+            setting.gradient(sharpness), setting.diffusion(sharpness, lr), start=start, boundary=boundary,
             dimension=dimension, breaks=setting.breaks(sharpness),
         )  # fmt: skip
         return {"rate": lr / time, "error": 1e-6 * lr / time, "method": "quadrature"}
@@ -87,12 +86,9 @@ def exact_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
         diffusion: Any = lr**2 / 2
     else:
         landscape, per_iteration = setting.landscape(1, sharpness), lr
-        variance = setting.variance(sharpness)
+        diffusion = setting.diffusion(sharpness, lr)
         mass = lr if optimizer == "Momentum" else lr / (1 - BETA1)
         damping = (1 - BETA1) / lr
-
-        def diffusion(x: Any) -> Array:
-            return lr / 2 * variance(x)
 
     found = fokker_planck.mean_first_passage_time(
         landscape, diffusion=diffusion, start=start, boundary=boundary, mass=mass, damping=damping,

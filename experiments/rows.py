@@ -6,6 +6,7 @@ import numpy as np
 
 from experiments import claims, regimes, statistics
 from experiments.judge import Judged
+from experiments.minima.verdicts import comparison_verdict
 from experiments.verdicts import ClaimVerdict, row_verdict
 
 LEAST_ORDER = 0.8  # of the recursion's distance to the SDE in 1/substeps: 1, or more where the leading term vanishes
@@ -14,7 +15,9 @@ TESTED = ("simulated", "discrete", "torch")
 
 def rows(verdict: ClaimVerdict, rate: float) -> list[dict[str, Any]]:
     """All rows of one claim's verdict; `rate` is the false-positive rate of each single test."""
-    return [row for judged in verdict.parts for row in _case_rows(judged, verdict.sentence, rate)]
+    about_saddles = [row for judged in verdict.parts for row in _case_rows(judged, verdict.sentence, rate)]
+    about_minima = [one.row(rate, verdict.sentence, comparison_verdict(one)) for one in verdict.comparisons]
+    return [row | {"subject": verdict.subject} for row in about_saddles + about_minima]
 
 
 def _case_rows(judged: Judged, sentence: str, rate: float) -> list[dict[str, Any]]:

@@ -99,6 +99,16 @@ class Setting:
         one = self.landscape(1, sharpness)
         return lambda x: np.asarray(self.noise.variance_at(one, np.asarray(x, float)[..., None])[..., 0])
 
+    def diffusion(self, sharpness: float, lr: float) -> Callable[[Any], Array]:
+        """D = lr C/2 along one coordinate, a function of arrays."""
+        variance = self.variance(sharpness)
+        return lambda x: lr / 2 * variance(x)
+
+    def deviation(self, sharpness: float) -> Callable[[Any], Array]:
+        """sqrt(C) along one coordinate, a function of arrays."""
+        variance = self.variance(sharpness)
+        return lambda x: np.sqrt(variance(x))
+
     def breaks(self, sharpness: float) -> list[float]:
         """Where gradient or noise jump, between start and boundary or beyond."""
         return [] if self.has_data else list(self.landscape(1, sharpness).pieces().switches)

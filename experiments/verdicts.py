@@ -1,13 +1,14 @@
 """Verdicts, computed from the routes: on each row, and in a sentence for each claim."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments import claims, regimes
 from experiments.claims import Claim
+from experiments.comparison import Comparison
 from experiments.judge import TABLE_1_CURVATURES, Judged
 
 Array = NDArray[np.float64]
@@ -52,8 +53,8 @@ class ClaimVerdict:
         Where it is farthest off; None where there is nothing to say.
     shipped
         How far the optimizer as shipped is from its idealization; None where they are the same.
-    parts
-        The cases behind it.
+    parts, comparisons
+        The cases behind it, about saddles; the rows, about minima.
     """
 
     claim: Claim
@@ -62,6 +63,7 @@ class ClaimVerdict:
     extremes: str | None
     shipped: str | None
     parts: list[Judged]
+    comparisons: list[Comparison] = field(default_factory=list)
 
 
 def conclude(judged: Iterable[Judged]) -> list[ClaimVerdict]:

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import claims, figures, judge, regimes, report, rows, statistics, verdicts
+from experiments import claims, figures, judge, minima, regimes, report, rows, statistics, verdicts
 from experiments.ensembles import Ensembles
+from experiments.minima import verdicts as minima_verdicts
 from experiments.progress import Progress
 
 REPLICAS, TORCH_REPLICAS = 12288, 2800
@@ -73,16 +74,19 @@ def run(*, quick: bool = False, seed: int = 0, threads: int | None = None, progr
     ensembles = Ensembles(REPLICAS // share, TORCH_REPLICAS // share, seed, threads, progress.say)
     found = []
     todo = claims.cases()
-    progress.total = len(todo)
+    progress.total = len(todo) + len(minima.TITLES)
     for case in todo:
         found.append(judge.compute(case, ensembles))
         progress.advance(f"{case.claim.name}: {case.label}")
     used = claims.table_1_cases(todo)
     found += judge.table_1([one for one in found if one.case in used])
 
-    tests = sum(one.tests for one in found)
+    runner = minima.Runner(ensembles.replicas, ensembles.torch_replicas, seed, threads)
+    comparisons = minima.compute(runner, progress.advance)
+
+    tests = sum(one.tests for one in found) + sum(one.tests for one in comparisons)
     rate = statistics.FAMILY_WISE_RATE / tests
-    concluded = verdicts.conclude(found)
+    concluded = verdicts.conclude(found) + minima_verdicts.conclude(comparisons)
     settings = {
         "seed": seed,
         "quick": quick,

@@ -69,13 +69,13 @@ def leak(seed: int, threads: int | None, replicas: int) -> Named:
     """Density of SGD's replicas as they leave Styblinski-Tang's local well, against the Fokker-Planck solution."""
     setting, k = settings()["tang-piecewise"], 2 * np.sqrt(2)
     start, crest = setting.positions(k)
-    lr, variance = setting.lr["SGD"], setting.variance(k)
+    lr = setting.lr["SGD"]
     run = simulate(
         setting.dynamics("SGD", idealized=True), setting.landscape(1, k), noise=setting.noise, iterations=LEAK_TIMES[-1],
         save=LEAK_TIMES, replicas=replicas, keep="states", substeps=16, seed=seed, threads=threads,
     )  # fmt: skip
     solved = fokker_planck.density(
-        setting.landscape(1, k), diffusion=lambda x: lr / 2 * variance(x), start=start, times=np.array(LEAK_TIMES) * lr,
+        setting.landscape(1, k), diffusion=setting.diffusion(k, lr), start=start, times=np.array(LEAK_TIMES) * lr,
         breaks=setting.breaks(k),
     )  # fmt: skip
     figure, axes = plt.subplots(1, len(LEAK_TIMES), figsize=(14, 4.8), sharex=True, layout="constrained")

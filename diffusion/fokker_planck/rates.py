@@ -1,0 +1,108 @@
+"""How often particles escape, and where they are meanwhile."""
+
+import numpy as np
+import xarray
+from numpy.typing import ArrayLike, NDArray
+
+from diffusion import checks
+from diffusion.fokker_planck import overdamped
+from diffusion.fokker_planck.path import Diffusion
+from diffusion.fokker_planck.phase_grid import make_grid
+from diffusion.fokker_planck.problems import (
+    Walls,
+    check_equation,
+    check_starts,
+    find_path,
+    label,
+    phase_coordinates,
+    phase_density,
+)
+from diffusion.fokker_planck.refinement import check_tolerance, from_logs, refined
+from diffusion.landscapes import Landscape
+
+Array = NDArray[np.float64]
+
+
+def escape_rate(
+    landscape: Landscape,
+    *,
+    diffusion: Diffusion,
+    boundary: float,
+    start: float,
+    convention: str = "ito",
+    mass: float | None = None,
+    damping: float | None = None,
+    reflecting: Walls = None,
+    absorbing: Walls = None,
+    breaks: ArrayLike = (),
+    tolerance: float | None = None,
+) -> xarray.Dataset:
+    """Rate at which particles that have not yet escaped do so, and where they are meanwhile.
+
+    Parameters
+    ----------
+    start
+        A position that tells the side of the boundary; the rate does not depend on it further.
+    landscape, diffusion, boundary, convention, mass, damping, reflecting, absorbing, breaks, tolerance
+        As in `mean_first_passage_time`.
+
+    Returns
+    -------
+    xarray.Dataset
+        `escape_rate`, the smallest eigenvalue, `escape_rate_error`, an estimate of its absolute error, and the quasi-stationary `density`, of
+        mass 1, over position or position and velocity; `position_width` and `velocity_width` turn sums into integrals. In phase
+        space also `position_density` and `undershoot`, how far the density falls below zero, as a share of its largest value.
+
+    Raises
+    ------
+    ValueError
+        As for `mean_first_passage_time`.
+    """
+    starts = check_starts(start)
+    checks.finite("boundary", boundary)
+    phase = check_equation(convention, mass, damping)
+    tolerance = check_tolerance(tolerance, phase)
+    path = find_path(
+        landscape,
+        diffusion,
+        starts,
+        boundary=boundary,
+        mass=mass,
+        damping=damping,
+        reflecting=reflecting,
+        absorbing=absorbing,
+        breaks=breaks,
+    )
+    if phase:
+        assert mass is not None
+        assert damping is not None
+        rates, errors = refined(path, mass, damping, lambda g: np.array([g.slowest()[0]]), tolerance)
+        grid = make_grid(path, mass, damping)
+        data = phase_density(grid, grid.slowest()[1])
+        coordinates = phase_coordinates(grid)
+    else:
+        power = overdamped.POWERS[convention]
+        logs, relative = overdamped.extrapolated(
+            path, starts, power, lambda chain: 1 / np.array([chain.slowest()[0]]), tolerance
+        )
+        rates = 1 / from_logs("1 / rate", logs)
+        errors = rates * relative
+        chain = overdamped.chain(path, overdamped.grid(path, starts, overdamped.SHOWN), power)
+        mass_here = chain.weights * chain.slowest()[1]
+        data = {"density": (("position",), mass_here / mass_here.sum() / chain.widths)}
+        coordinates = {"position": chain.x, "position_width": ("position", chain.widths)}
+    data |= {"escape_rate": ((), rates[0]), "escape_rate_error": ((), errors[0])}
+    return label(
+        data,
+        coordinates,
+        landscape,
+        diffusion,
+        start=start,
+        boundary=boundary,
+        convention=convention,
+        mass=mass,
+        damping=damping,
+        reflecting=reflecting,
+        absorbing=absorbing,
+        tolerance=tolerance,
+    )

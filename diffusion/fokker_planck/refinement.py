@@ -1,0 +1,68 @@
+"""How far a grid is refined."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffusion import checks
+from diffusion.fokker_planck import overdamped
+from diffusion.fokker_planck.path import Path
+from diffusion.fokker_planck.phase_grid import make_grid
+from diffusion.fokker_planck.phase_space import Grid
+
+Array = NDArray[np.float64]
+LADDER = ((3, 1.0), (4, 1.0), (5, 1.0), (5, 1.4), (5, 2.0))  # degrees, and how much finer the cells
+CORNER = 3e-5  # relative error where boundary and velocity 0 meet, as measured; rungs share most of it
+ROUNDING = 1e-20  # relative error for a well of depth 0, growing like exp(depth): 1e-3 was seen at 40 temperatures
+OVERDAMPED, PHASE_SPACE = 1e-7, 2e-3  # default tolerances
+
+
+def check_tolerance(tolerance: float | None, phase: bool) -> float:
+    """A relative error above 0; None: the equation's own."""
+    if tolerance is None:
+        return PHASE_SPACE if phase else OVERDAMPED
+    checks.positive("tolerance", tolerance)
+    return float(tolerance)
+
+
+def refined(
+    path: Path,
+    mass: float,
+    damping: float,
+    value: Callable[[Grid], Array],
+    tolerance: float,
+) -> tuple[Array, Array]:
+    """Climb the ladder until two rungs agree: the value on the finer, and its error."""
+    before, relative, depth = None, np.array([np.inf]), 0.0
+    for degree, fineness in LADDER:
+        try:
+            grid = make_grid(path, mass, damping, degree=degree, fineness=fineness)
+        except ValueError:
+            if before is None or fineness == 1:
+                raise
+            break
+        depth = grid.depth
+        floor = CORNER + ROUNDING * np.exp(min(depth, 700.0))
+        if floor > tolerance:
+            relative = np.array([floor])
+            break
+        values = value(grid)
+        if before is not None:
+            relative = np.abs(values - before) / np.abs(values) + floor
+            if np.all(relative <= tolerance):
+                return values, relative * np.abs(values)
+        before = values
+    raise ValueError(
+        f"tolerance = {tolerance:.3g} is not reached in phase space (relative error {relative.max():.3g}, well of {depth:.3g} "
+        "temperatures); loosen tolerance, raise diffusion, or name the positions where the noise or the curvature jumps in breaks"
+    )
+
+
+def from_logs(name: str, logs: Array) -> Array:
+    """Exponentials, refused out of floating-point range."""
+    if np.any(logs > overdamped.LARGEST):
+        raise ValueError(
+            f"diffusion is too small: {name} would be exp({logs.max():.4g}), beyond floating-point range; raise diffusion"
+        )
+    return np.exp(logs)

@@ -1,0 +1,60 @@
+"""Ensembles of exits for the claims about minima."""
+
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from diffusion import escape_rate, exit_times
+from diffusion.dynamics import Dynamics
+from experiments.sharpness import Setting
+
+
+@dataclass(frozen=True)
+class Runner:
+    """How ensembles are run."""
+
+    replicas: int
+    torch_replicas: int
+    seed: int
+    threads: int | None
+
+    def exits(self, dynamics: Dynamics, setting: Setting, k: float, boundary: float, **more: Any) -> tuple[float, int]:
+        """Mean exit time in iterations, and the number of exits; no run is censored."""
+        landscape, start = setting.landscape(1, k), setting.positions(k)[0]
+        found = exit_times(
+            dynamics, landscape, noise=setting.noise, start=start, boundary=boundary, max_iterations=10**9,
+            replicas=self.replicas, threads=self.threads, seed=self.seed_of(dynamics, setting.key, k, boundary, more), **more,
+        )  # fmt: skip
+        rate = escape_rate(found)
+        return float(1 / rate["rate"]), int(rate["events"])
+
+    def torch(self, dynamics: Dynamics, setting: Setting, k: float, boundary: float) -> tuple[float, int] | None:
+        """The same for the torch optimizer; None without torch."""
+        if find_spec("torch") is None:
+            return None
+        from diffusion import exit_times_torch
+
+        found = exit_times_torch(
+            dynamics, setting.landscape(1, k), noise=setting.noise, start=setting.positions(k)[0], boundary=boundary,
+            max_iterations=10**6, replicas=self.torch_replicas, seed=self.seed_of(dynamics, setting.key, k, "torch") >> 1,
+        )  # fmt: skip
+        rate = escape_rate(found)
+        return float(1 / rate["rate"]), int(rate["events"])
+
+    def seed_of(self, *name: Any) -> int:
+        """A seed that no other run has."""
+        text = crc32(repr(name).encode())
+        return int(np.random.SeedSequence([self.seed, text]).generate_state(1, np.uint64)[0])
+
+
+def beyond(setting: Setting, k: float) -> float:
+    """A position down the far side of the saddle from which no path returns."""
+    start, saddle = setting.positions(k)
+    if setting.key.startswith("tang"):
+        return -max(setting.breaks(k))  # the other inflection: most of a barrier further down
+    h_b = abs(float(setting.landscape(1, k).hessian_diagonal(np.array([saddle]))[0]))
+    depth = 8 * setting.lr["SGD"] / 2 * float(setting.variance(k)(np.array([saddle]))[0])
+    return float(saddle + np.sign(saddle - start) * np.sqrt(2 * depth / h_b))

@@ -1,0 +1,152 @@
+"""Verdicts on the claims about minima, each a sentence made of computed numbers."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from experiments.comparison import Comparison
+from experiments.minima import claims
+from experiments.verdicts import CLOSE, ClaimVerdict, row_verdict
+
+Group = list[Comparison]
+CONVENTIONS = {"Ito": "exact", "Stratonovich": "exact_stratonovich", "isothermal": "exact_isothermal"}
+BARRIER, DAMPED = "barrier_over_temperature", "damping_over_omega_b"  # in a row's regime
+
+
+def conclude(found: Group) -> list[ClaimVerdict]:
+    """One verdict for each claim and subject, in the order of the registry."""
+    groups: dict[tuple[str, str], Group] = {}
+    for one in found:
+        subject = "every optimizer" if one.claim is claims.SYMMETRY else one.subject
+        groups.setdefault((one.claim.name, subject), []).append(one)
+    return [
+        ClaimVerdict(group[0].claim, subject, SENTENCES[name](group), None, None, [], group)
+        for (name, subject), group in groups.items()
+    ]
+
+
+def comparison_verdict(one: Comparison) -> str | None:
+    """Verdict of one row."""
+    if one.claim is claims.THEOREM_4:
+        bound, measured = one.values["paper"], one.values["measured"]
+        if one.values["measured_low"] > bound:
+            return f"violated: the minimum is {measured / bound:.2f} times the bound"
+        if one.values["measured_high"] < bound:
+            return f"holds, {bound / measured:.3g} times loose"
+        return "holds within sampling"
+    return row_verdict(one.values.get("paper", np.nan), one.values.get("exact", np.nan))
+
+
+def _ends(group: Group, by: str) -> str:
+    """Paper over exact at the ends of a regime's range."""
+    ordered = sorted(group, key=lambda one: float(one.regime[by]))
+    return " and ".join(f"{one.ratio:.3g} at {one.regime[by]:g}" for one in (ordered[0], ordered[-1]))
+
+
+def _theorem_3(group: Group) -> str:
+    said = []
+    for landscape in dict.fromkeys(one.regime["landscape"] for one in group):
+        final = [
+            one for one in group if one.regime["landscape"] == landscape and one.regime["exit"] == "beyond the saddle"
+        ]
+        before, high = sorted(final, key=lambda one: float(one.regime[BARRIER]))[-2:]
+        # dynamical time runs with k lr, and k is inversely proportional to the exponent
+        grown = np.log(high.values["exact"] * before.regime[BARRIER] / before.values["exact"] / high.regime[BARRIER])
+        exponent = grown / (high.regime[BARRIER] - before.regime[BARRIER])
+        ratios = {name: high.values["paper"] / high.values[key] for name, key in CONVENTIONS.items()}
+        belongs = min(ratios, key=lambda name: abs(np.log(ratios[name])))
+        listed = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in ratios.items())
+        said.append(
+            f"{landscape}: the exponent is right within {100 * abs(exponent - 1):.1g} %; the prefactor, formula over exact at "
+            f"barrier/temperature {high.regime[BARRIER]:g}, is {listed}: it belongs to the {belongs} convention"
+        )
+    return f"{'; '.join(said)}; the ensembles follow {_followed([one for one in group if 'simulated' in one.samples])}"
+
+
+def _followed(tested: Group) -> str:
+    """The convention whose exact times the ensembles are nearest to."""
+    off = {
+        name: float(np.mean([abs(np.log(one.samples["simulated"].value / one.values[key])) for one in tested]))
+        for name, key in CONVENTIONS.items()
+    }
+    nearest = min(off, key=lambda name: off[name])
+    listed = ", ".join(f"{100 * np.expm1(value):.0f} % from {name}" for name, value in off.items())
+    return f"{nearest} (at {claims.SUBSTEPS} substeps off by {listed}, on average)"
+
+
+def _damping(group: Group) -> str:
+    final = [one for one in group if one.regime["exit"] == "beyond the saddle"]
+    kramers = {float(one.regime[DAMPED]): one.values["exact"] / one.values["kramers"] for one in final}
+    right = [damping for damping, ratio in kramers.items() if abs(ratio - 1) <= NEARLY]
+    weakest = min(kramers)
+    turned = max(abs(one.values["exact"] / one.values["melnikov"] - 1) for one in final)
+    return (
+        f"the factor of damping is right within {100 * max(abs(kramers[one] - 1) for one in right):.1g} % for gamma/omega_b >= {min(right):g} "
+        f"(at one temperature the formula's prefactor is {final[0].values['paper'] / final[0].values['kramers']:.2g} times Kramers'); at weaker damping escape "
+        f"slows down again: {kramers[weakest]:.3g} times Kramers' time at {weakest:g}, which Mel'nikov and Meshkov's factor gives within {100 * turned:.1g} %"
+    )
+
+
+NEARLY = 1.5 * CLOSE  # Kramers' limit has corrections of its own at a finite temperature
+
+
+def _by_damping(group: Group) -> str:
+    return f"formula over exact by gamma/omega_b: {_ends(group, DAMPED)}"
+
+
+def _exit_line(group: Group) -> str:
+    ordered = sorted(group, key=lambda one: float(one.regime[DAMPED]))
+    listed = " and ".join(
+        f"{one.values['exact']:.3g} at gamma/omega_b = {one.regime[DAMPED]:g}" for one in (ordered[-1], ordered[0])
+    )
+    return f"it matters without inertia: arriving beyond the saddle takes longer than reaching it by a factor {listed}"
+
+
+def _by_barrier(group: Group) -> str:
+    text = f"formula over the exact first passage at the saddle, by barrier/temperature: {_ends(group, BARRIER)}"
+    shipped = [one.values["paper"] / one.samples["shipped"].value for one in group if "shipped" in one.samples]
+    return text + (f"; over the optimizer as shipped: {min(shipped):.2f} to {max(shipped):.2f}" if shipped else "")
+
+
+def _symmetry(group: Group) -> str:
+    apart = max(1 - one.values["exact_discrete"] for one in group)
+    if apart == 0:
+        return "exact: at the same draws every run leaves at the same iteration"
+    return f"exact but for rounding: at the same draws {apart:.2g} of the runs leave at another iteration"
+
+
+def _batch_rules(group: Group) -> str:
+    last = group[-1]
+    return (
+        f"exact for the SDE; the discrete optimizer takes {last.values['exact_discrete']:.2f} times what the rule says at "
+        f"batch size {last.regime['batch_size']:g} and learning rate {last.regime['lr']:.2g}"
+    )
+
+
+def _table_1(group: Group) -> str:
+    p, claimed = group[0].values["exact"], group[0].values["paper"]
+    borne = "borne out" if abs(p - claimed) < abs(p - (1.5 - claimed)) else "not borne out"
+    return f"{borne}: p = {p:.2f} over a factor 16 in sharpness, the table says {claimed:g}"
+
+
+def _theorem_4(group: Group) -> str:
+    proved = [one for one in group if one.regime["inertias_independent_of_noise"]]
+    loose = [one.values["paper"] / one.values["measured"] for one in proved]
+    text = f"holds for inertias that are independent of the noise, {min(loose):.2g} to {max(loose):.2g} times loose"
+    return "; ".join(
+        [text, *(f"{one.regime['case']}: {comparison_verdict(one)}" for one in group if one not in proved)]
+    )
+
+
+SENTENCES: dict[str, Callable[[Group], str]] = {
+    "Theorem 3": _theorem_3,
+    "Theorem 3, damping": _damping,
+    "Equation 57": _by_damping,
+    "Exit line": _exit_line,
+    "Proposition 2": _by_barrier,
+    "Proposition 4": _by_barrier,
+    "Scaling symmetry": _symmetry,
+    "Batch scaling rules": _batch_rules,
+    "Table 1, minima row": _table_1,
+    "Theorem 4": _theorem_4,
+}
