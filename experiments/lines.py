@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion import fokker_planck
 from diffusion.landscapes import Formulas, Landscape
-from experiments.sharpness import BETA1, Setting
+from experiments.sharpness import BETA1, GRID_TOLERANCE, Setting
 from theory.first_passage import first_passage_time
 
 Array = NDArray[np.float64]
@@ -92,7 +92,7 @@ def exact_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
 
     found = fokker_planck.mean_first_passage_time(
         landscape, diffusion=diffusion, start=start, boundary=boundary, mass=mass, damping=damping,
-        breaks=setting.breaks(sharpness),
+        breaks=setting.breaks(sharpness), tolerance=GRID_TOLERANCE,
     )  # fmt: skip
     rate = per_iteration / float(found["mfpt"])
     return {"rate": rate, "error": rate * float(found["mfpt_error"] / found["mfpt"]), "method": "phase-space grid"}

@@ -24,6 +24,7 @@ BETA1, BETA0 = 0.9, 0.1
 OPTIMIZERS = ("SGD", "Momentum", "Adam", "Adai")
 PREFACTOR_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # of k, in the rate per iteration
 CLAIMED_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # p in -log rate ~ k^-p
+GRID_TOLERANCE = 5e-3  # relative, asked of the phase-space grid; what it reaches is mostly far better
 HIGHEST, STEP = 8.0, 0.05  # at k = 1 in the clean settings: barrier over temperature, and learning rate times curvature
 
 

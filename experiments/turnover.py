@@ -6,6 +6,7 @@ import numpy as np
 
 import theory
 from diffusion import DoubleParabola, fokker_planck
+from experiments.sharpness import GRID_TOLERANCE
 
 HESSIAN_MINIMUM, HESSIAN_SADDLE, EXPONENT = 1.0, 4.0, 4.5
 BARRIER = 1.0
@@ -46,7 +47,7 @@ def escape_times(ratio: float) -> dict[str, Any]:
     for name, boundary in (("saddle", WELL.saddle), ("beyond", beyond())):
         grid = fokker_planck.mean_first_passage_time(
             WELL, diffusion=TEMPERATURE, start=0.0, boundary=boundary, mass=mass, damping=damping,
-            breaks=[WELL.join],
+            breaks=[WELL.join], tolerance=GRID_TOLERANCE,
         )  # fmt: skip
         found |= {name: float(grid["mfpt"]), f"{name}_error": float(grid["mfpt_error"])}
     return found

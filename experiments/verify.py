@@ -81,7 +81,7 @@ def run(*, quick: bool = False, seed: int = 0, threads: int | None = None, progr
     used = claims.table_1_cases(todo)
     found += judge.table_1([one for one in found if one.case in used])
 
-    runner = minima.Runner(ensembles.replicas, ensembles.torch_replicas, seed, threads)
+    runner = minima.Runner(ensembles.replicas, ensembles.torch_replicas, seed, threads, quick)
     comparisons = minima.compute(runner, progress.advance)
 
     tests = sum(one.tests for one in found) + sum(one.tests for one in comparisons)

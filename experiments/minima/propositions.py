@@ -13,13 +13,13 @@ from experiments.ensembles import TORCH_MISSING
 from experiments.lines import Normalized
 from experiments.minima import claims
 from experiments.minima.runner import Runner
-from experiments.sharpness import BETA0, BETA1, HIGHEST, Setting, paper_rate, settings
+from experiments.sharpness import BETA0, BETA1, GRID_TOLERANCE, HIGHEST, Setting, paper_rate, settings
 
 
 def proposition_2(runner: Runner) -> Iterator[Comparison]:
     setting = settings()["parabolas-piecewise"]
     lr = setting.lr["Adam"]
-    for exponent in claims.EXPONENTS:
+    for exponent in runner.exponents:
         k = (HIGHEST / exponent) ** 2
         start, saddle = setting.positions(k)
         v_a = float(setting.variance(k)(np.array([start]))[0])
@@ -149,7 +149,7 @@ def _with_inertia(setting: Setting, k: float, moment: str, lr: float, v_a: float
             "damping": (1 - BETA1) / unit,
         }
     grid = fokker_planck.mean_first_passage_time(
-        landscape, start=start, boundary=saddle, breaks=setting.breaks(k), **arguments
+        landscape, start=start, boundary=saddle, breaks=setting.breaks(k), tolerance=GRID_TOLERANCE, **arguments
     )
     return {"exact": float(grid["mfpt"]) / unit, "grid_error": float(grid["mfpt_error"] / grid["mfpt"])}
 
@@ -157,12 +157,12 @@ def _with_inertia(setting: Setting, k: float, moment: str, lr: float, v_a: float
 def proposition_4(runner: Runner) -> Iterator[Comparison]:
     setting = settings()["parabolas-piecewise"]
     lr = setting.lr["Adai"]
-    for exponent in claims.EXPONENTS:
+    for exponent in runner.exponents:
         k = HIGHEST / exponent
         start, saddle = setting.positions(k)
         grid = fokker_planck.mean_first_passage_time(
             setting.landscape(1, k), diffusion=setting.diffusion(k, lr), start=start, boundary=saddle,
-            mass=lr / BETA0, damping=BETA0 / lr, breaks=setting.breaks(k),
+            mass=lr / BETA0, damping=BETA0 / lr, breaks=setting.breaks(k), tolerance=GRID_TOLERANCE,
         )  # fmt: skip
         values = {"paper": 1 / paper_rate(setting, "Adai", k, 1), "exact": float(grid["mfpt"]) / lr}
         checks = {"grid": (float(grid["mfpt_error"] / grid["mfpt"]), 0.01)}

@@ -9,6 +9,8 @@ import numpy as np
 
 from diffusion import escape_rate, exit_times
 from diffusion.dynamics import Dynamics
+from experiments import turnover
+from experiments.minima import claims
 from experiments.sharpness import Setting
 
 
@@ -20,6 +22,17 @@ class Runner:
     torch_replicas: int
     seed: int
     threads: int | None
+    quick: bool = False
+
+    @property
+    def exponents(self) -> tuple[float, ...]:
+        """Barriers over temperature at which claims are tried; fewer in a quick run."""
+        return claims.EXPONENTS[:3] if self.quick else claims.EXPONENTS
+
+    @property
+    def dampings(self) -> tuple[float, ...]:
+        """The same for gamma/omega_b."""
+        return turnover.DAMPINGS[::3] if self.quick else turnover.DAMPINGS
 
     def exits(self, dynamics: Dynamics, setting: Setting, k: float, boundary: float, **more: Any) -> tuple[float, int]:
         """Mean exit time in iterations, and the number of exits; no run is censored."""

@@ -17,7 +17,7 @@ from experiments.sharpness import HIGHEST, paper_rate, settings
 def theorem_3(runner: Runner, key: str) -> Iterator[Comparison]:
     setting = settings()[key]
     lr = setting.lr["SGD"]
-    for exponent in claims.EXPONENTS:
+    for exponent in runner.exponents:
         k = HIGHEST / exponent
         start, saddle = setting.positions(k)
         gradient, diffusion, breaks = setting.gradient(k), setting.diffusion(k, lr), setting.breaks(k)
@@ -62,7 +62,7 @@ def damping(runner: Runner) -> Iterator[Comparison]:
         lambda x: turnover.WELL.gradient(x[..., None])[..., 0], turnover.TEMPERATURE, start=0.0,
         boundary=turnover.beyond(), breaks=[turnover.WELL.join],
     )  # fmt: skip
-    for ratio in turnover.DAMPINGS:
+    for ratio in runner.dampings:
         found = turnover.escape_times(ratio)
         damping = ratio**2 * turnover.HESSIAN_SADDLE
         regime = {
