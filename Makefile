@@ -1,4 +1,5 @@
 # make verify   check every claim and write results/verify/report.html
+# make escape   measure escape rates against sharpness; interrupted, it goes on where it stopped
 # make test     run the tests
 # make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
 # Each creates .venv and installs what it needs; PYTHON chooses the interpreter (3.11 or newer).
@@ -7,13 +8,16 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: verify quick test test-long bench lint clean
+.PHONY: verify quick escape test test-long bench lint clean
 
 verify: $(INSTALLED)
 	$(BIN)/diffusion-lab verify --out results/verify
 
 quick: $(INSTALLED)
 	$(BIN)/diffusion-lab verify --quick --out results/verify
+
+escape: $(INSTALLED)
+	$(BIN)/diffusion-lab escape --out results/escape
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest
