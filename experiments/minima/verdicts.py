@@ -103,7 +103,12 @@ def _exit_line(group: Group) -> str:
 
 
 def _by_barrier(group: Group) -> str:
-    text = f"formula over the exact first passage at the saddle, by barrier/temperature: {_ends(group, BARRIER)}"
+    before, high = sorted(group, key=lambda one: float(one.regime[BARRIER]))[-2:]
+    exponent = np.log(before.ratio / high.ratio) / (high.regime[BARRIER] - before.regime[BARRIER])
+    text = (
+        f"formula over the exact first passage at the saddle, by barrier/temperature: {_ends(group, BARRIER)}; the exact exponent is "
+        f"{abs(100 * exponent):.1g} % {'larger' if exponent > 0 else 'smaller'} than the formula's"
+    )
     shipped = [one.values["paper"] / one.samples["shipped"].value for one in group if "shipped" in one.samples]
     return text + (f"; over the optimizer as shipped: {min(shipped):.2f} to {max(shipped):.2f}" if shipped else "")
 
