@@ -1,12 +1,15 @@
 """One number of a claim by every route: values without sampling, samples with their tests, and the row of claims.json."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from experiments import statistics
 from experiments.claims import Claim
+
+if TYPE_CHECKING:
+    import xarray
 
 ROUTES = ("paper", "exact", "fokker_planck", "simulated", "discrete", "torch", "shipped")
 SAMPLED = ("simulated", "discrete", "torch", "shipped")
@@ -19,8 +22,8 @@ class Sample:
     Attributes
     ----------
     value, events
-        The mean, and how many exits are behind it. Twice events times value over its expectation is chi-squared with twice
-        events degrees of freedom; exits that need a time to settle vary less, so that the test is conservative.
+        The mean, and the number of exponential waiting times that vary as much: twice that times value over its expectation is
+        chi-squared with twice as many degrees of freedom. See `sample_of`.
     expected
         What the instrument should find; None: it is not tested.
     allowance
@@ -57,6 +60,18 @@ class Sample:
     def detectable(self, rate: float) -> float:
         """Smallest relative deviation from the expectation that is rejected with probability `statistics.POWER`."""
         return (1 + self.allowance) * (1 + statistics.mean_square_detectable(self._freedom, rate)) - 1
+
+
+def sample_of(exits: "xarray.Dataset") -> tuple[float, int]:
+    """Mean exit time in iterations of an ensemble without censored runs, and the number of exponential times that vary as much.
+
+    Where the squared deviation is above the exponential's, as with a running second moment at low barriers, fewer times count; where
+    it is below, as with a time to settle, no more do, and tests are conservative.
+    """
+    times = exits["exit_iteration"].values
+    assert exits["exited"].all()
+    mean = float(times.mean())
+    return mean, int(len(times) / max(1.0, float(times.var()) / mean**2))
 
 
 @dataclass

@@ -16,6 +16,7 @@ from experiments.minima import verdicts as minima_verdicts
 from experiments.progress import Progress
 
 REPLICAS, TORCH_REPLICAS = 12288, 2800
+EXITS = 5  # quarters: a mean exit time varies more than a mean square over as many replicas
 QUICK = 8  # a quick run has this many times fewer replicas
 
 
@@ -81,7 +82,8 @@ def run(*, quick: bool = False, seed: int = 0, threads: int | None = None, progr
     used = claims.table_1_cases(todo)
     found += judge.table_1([one for one in found if one.case in used])
 
-    runner = minima.Runner(ensembles.replicas, ensembles.torch_replicas, seed, threads, quick)
+    exits = EXITS * ensembles.replicas // 4
+    runner = minima.Runner(exits, ensembles.torch_replicas, seed, threads, quick)
     comparisons = minima.compute(runner, progress.advance)
 
     tests = sum(one.tests for one in found) + sum(one.tests for one in comparisons)

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
+from scipy.optimize import minimize_scalar
 
 import theory
 
@@ -79,6 +80,25 @@ def test_prefactor_of_each_convention(convention, prefactor):
     assert found / paper == pytest.approx(prefactor * 4, rel=1e-13)
     at_saddle = theory.low_temperature_escape_time(**WELL, lr=LR, convention=convention, arrival="at saddle")
     assert at_saddle == pytest.approx(found / 2, rel=1e-14)
+
+
+def test_effective_temperature_is_the_least_action_and_between_the_two():
+    """Minimised numerically over the velocity at the join; its limits for weak and strong damping."""
+    t_a, t_b, h, mass, way = 0.3, 1.1, 4.0, 0.5, 0.7
+    for damping in (0.2, 1.0, 5.0):
+        slow = np.max(np.roots([mass, damping * mass, -h]))
+
+        def action(r, damping=damping, slow=slow):
+            mode = r - (slow + damping) * way
+            return mass * r * r / (2 * t_a) + slow * mass * mode * mode / (2 * damping * t_b)
+
+        found = theory.effective_temperature(
+            temperature_minimum=t_a, temperature_saddle=t_b, hessian_saddle=h, mass=mass, damping=damping
+        )
+        assert h * way**2 / 2 / found == pytest.approx(minimize_scalar(action).fun, rel=1e-9)
+    known = {"temperature_minimum": t_a, "temperature_saddle": t_b, "hessian_saddle": h, "mass": mass}
+    assert theory.effective_temperature(**known, damping=1e-6) == pytest.approx(t_a, rel=1e-5)
+    assert theory.effective_temperature(**known, damping=1e6) == pytest.approx(t_b, rel=1e-5)
 
 
 def test_heavy_ball_prefactor_has_the_friction():

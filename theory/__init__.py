@@ -7,7 +7,7 @@ of the simulator, so that theory and simulation meet only where they are compare
 from theory.chain import discrete_first_passage_time
 from theory.convergence import convergence_bound, lemma_1
 from theory.first_passage import first_passage_time, leading_rate, survival
-from theory.kramers import barrier_action, depopulation, kramers_escape_time
+from theory.kramers import barrier_action, depopulation, effective_temperature, kramers_escape_time
 from theory.minimum import (
     adai_escape_time,
     adam_escape_time,
@@ -43,6 +43,7 @@ __all__ = [
     "discrete_first_passage_time",
     "discrete_msd",
     "effective_diffusion",
+    "effective_temperature",
     "escape_exponent",
     "first_passage_time",
     "kramers_escape_time",

@@ -66,6 +66,48 @@ def kramers_escape_time(
         return np.asarray(prefactor * np.exp(checks.positive("barrier", barrier) / temp))
 
 
+def effective_temperature(
+    *,
+    temperature_minimum: ArrayLike,
+    temperature_saddle: ArrayLike,
+    hessian_saddle: ArrayLike,
+    mass: ArrayLike,
+    damping: ArrayLike,
+) -> Array:
+    """Temperature at which the barrier beyond the join counts, with inertia: ``(lambda T_a + gamma T_b)/(lambda + gamma)``.
+
+    Theorem 3's exponent, ``Delta L [s/T_a + (1-s)/T_b]``, is that of the overdamped path; with inertia T_b is replaced by this (not in the
+    paper; exact in the limit of low temperature for a double parabola whose join is crossed once).
+
+    1. To reach the join at velocity r costs ``(s Delta L + M r^2/2)/T_a``: the kinetic energy was climbed at T_a.
+    2. Beyond, the growing mode ``y = r - (lambda + gamma) l``, l the way to the saddle, is brought to 0 at ``lambda M y^2/(2 gamma T_b)``.
+    3. The least sum over r is ``Delta L [s/T_a + (1-s)/T_eff]``.
+
+    Parameters
+    ----------
+    temperature_minimum, temperature_saddle
+        T_a = D_a/(gamma M) and T_b.
+    hessian_saddle, mass, damping
+        As in `momentum_escape_time`.
+
+    Returns
+    -------
+    numpy.ndarray
+        Between T_a (weak damping) and T_b (strong).
+
+    Raises
+    ------
+    ValueError
+        If an argument is not above 0.
+    """
+    t_a = checks.positive("temperature_minimum", temperature_minimum)
+    t_b = checks.positive("temperature_saddle", temperature_saddle)
+    h, g = checks.positive("hessian_saddle", hessian_saddle), checks.positive("damping", damping)
+    friction = checks.positive("mass", mass) * g
+    slow = h / friction * effective_diffusion(hessian_saddle=h, mass=mass, damping=g)
+    return np.asarray((slow * t_a + g * t_b) / (slow + g))
+
+
 def depopulation(energy_loss: ArrayLike) -> Array:
     """Mel'nikov & Meshkov's A for the energy lost per orbit at the barrier's height, in temperatures; inf gives 1."""
     loss = np.asarray(energy_loss, dtype=np.float64)

@@ -272,9 +272,9 @@ def low_temperature_escape_time(
     obeys), 1/2 (Stratonovich) or 0 (isothermal, the paper's). Corrections vanish slowly: for numbers use
     `theory.first_passage_time`.
 
-    1. The exact mean is ``int e^psi D^(p-1) int e^-psi D^-p`` with psi = gamma M int L'/D, in time gamma M.
+    1. The exact mean is ``int e^psi D^(p-1) int e^-psi D^-p`` with psi = gamma M int L'/D, times (gamma M)^2.
     2. Each integral is a Gaussian's: over the well ``D_a^-p sqrt(2 pi D_a/(gamma M H_a))``, over the saddle
-       ``D_b^(p-1) sqrt(2 pi D_b/(gamma M |H_b|))`` (half of it up to the saddle), and dt carries (gamma M)^2.
+       ``D_b^(p-1) sqrt(2 pi D_b/(gamma M |H_b|))`` (half of it up to the saddle).
     3. With D = lr H/(2B) all but ``2 pi gamma M |H_b|^(p-1) H_a^-p`` cancels.
 
     Parameters

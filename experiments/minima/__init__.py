@@ -13,6 +13,7 @@ STEPS: dict[str, Callable[[Runner], list[Comparison]]] = {
     "Theorem 3: double parabola": lambda runner: list(theorem_3.theorem_3(runner, "parabolas-piecewise")),
     "Theorem 3: Styblinski-Tang": lambda runner: list(theorem_3.theorem_3(runner, "tang-piecewise")),
     "Theorem 3: damping": lambda runner: list(theorem_3.damping(runner)),
+    "Theorem 3: two temperatures": lambda runner: list(theorem_3.two_temperatures(runner)),
     "Proposition 2": lambda runner: list(propositions.proposition_2(runner)),
     "Proposition 4": lambda runner: list(propositions.proposition_4(runner)),
     "Scaling symmetry": lambda runner: list(rules.symmetry(runner)),

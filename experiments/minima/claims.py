@@ -12,6 +12,11 @@ DAMPING = Claim(
     "Section 3, proof in A.3",
     "Inertia lengthens the escape by [1 + sqrt(1 + 4|H_be|/(gamma^2 M))]/2, at any damping.",
 )
+INERTIAL_EXPONENT = Claim(
+    "Theorem 3, exponent with inertia",
+    "Section 3, proof in A.3",
+    "With inertia as without, the barrier counts as Delta L [s/T_a + (1-s)/T_b].",
+)
 EQUATION_57 = Claim(
     "Equation 57",
     "Appendix A.3",
@@ -51,7 +56,7 @@ THEOREM_4 = Claim(
     "Under Adai min_k E|grad L|^2 is at most (C1 + C2 + C3)/sqrt(t+1).",
 )
 CLAIMS = (
-    THEOREM_3, DAMPING, EQUATION_57, EXIT_LINE, PROPOSITION_2, PROPOSITION_4, SYMMETRY, BATCH_RULES, TABLE_1_MINIMA, THEOREM_4,
+    THEOREM_3, DAMPING, INERTIAL_EXPONENT, EQUATION_57, EXIT_LINE, PROPOSITION_2, PROPOSITION_4, SYMMETRY, BATCH_RULES, TABLE_1_MINIMA, THEOREM_4,
 )  # fmt: skip
 
 ITERATIONS = "mean escape time in iterations"

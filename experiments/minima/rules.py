@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 import theory
-from diffusion import SGD, Adai, Adam, HessianNoise, Momentum, RMSprop, escape_rate, exit_times
+from diffusion import SGD, Adai, Adam, HessianNoise, Momentum, RMSprop, exit_times
 from diffusion.dynamics import Dynamics
 from experiments import convergence
-from experiments.comparison import Comparison, Sample
+from experiments.comparison import Comparison, Sample, sample_of
 from experiments.escape import scaled
 from experiments.minima import claims
 from experiments.minima.runner import Runner
@@ -83,7 +83,7 @@ def batch_rules(runner: Runner) -> Iterator[Comparison]:
             discrete = c**power * theory.discrete_first_passage_time(pull, deviation, lr=lr, **where)
             noise = HessianNoise(batch, "piecewise")
             dynamics: Dynamics = RMSprop(lr, second_moment="following") if adaptive else SGD(lr)
-            found = escape_rate(
+            iterations, size = sample_of(
                 exit_times(
                     dynamics, setting.landscape(1, k), noise=noise, start=start, boundary=saddle, max_iterations=10**8,
                     replicas=runner.replicas, threads=runner.threads, seed=runner.seed_of("batch", name, c),
@@ -92,9 +92,7 @@ def batch_rules(runner: Runner) -> Iterator[Comparison]:
             if c == 1:
                 base = {"exact": exact, "discrete": discrete}
             values = {"paper": 1.0, "exact": exact / base["exact"], "exact_discrete": discrete / base["discrete"]}
-            sample = Sample(
-                c**power / float(found["rate"]) / base["discrete"], int(found["events"]), values["exact_discrete"]
-            )
+            sample = Sample(c**power * iterations / base["discrete"], size, values["exact_discrete"])
             reasons = dict.fromkeys(
                 ("fokker_planck", "simulated", "torch", "shipped"),
                 "the SDE is the same by definition; the discrete step is in question",

@@ -7,9 +7,10 @@ from zlib import crc32
 
 import numpy as np
 
-from diffusion import escape_rate, exit_times
+from diffusion import exit_times
 from diffusion.dynamics import Dynamics
 from experiments import turnover
+from experiments.comparison import sample_of
 from experiments.minima import claims
 from experiments.sharpness import Setting
 
@@ -35,14 +36,13 @@ class Runner:
         return turnover.DAMPINGS[::3] if self.quick else turnover.DAMPINGS
 
     def exits(self, dynamics: Dynamics, setting: Setting, k: float, boundary: float, **more: Any) -> tuple[float, int]:
-        """Mean exit time in iterations, and the number of exits; no run is censored."""
+        """Mean exit time in iterations, and its size as `sample_of` counts it; no run is censored."""
         landscape, start = setting.landscape(1, k), setting.positions(k)[0]
         found = exit_times(
             dynamics, landscape, noise=setting.noise, start=start, boundary=boundary, max_iterations=10**9,
             replicas=self.replicas, threads=self.threads, seed=self.seed_of(dynamics, setting.key, k, boundary, more), **more,
         )  # fmt: skip
-        rate = escape_rate(found)
-        return float(1 / rate["rate"]), int(rate["events"])
+        return sample_of(found)
 
     def torch(self, dynamics: Dynamics, setting: Setting, k: float, boundary: float) -> tuple[float, int] | None:
         """The same for the torch optimizer; None without torch."""
@@ -54,8 +54,7 @@ class Runner:
             dynamics, setting.landscape(1, k), noise=setting.noise, start=setting.positions(k)[0], boundary=boundary,
             max_iterations=10**6, replicas=self.torch_replicas, seed=self.seed_of(dynamics, setting.key, k, "torch") >> 1,
         )  # fmt: skip
-        rate = escape_rate(found)
-        return float(1 / rate["rate"]), int(rate["events"])
+        return sample_of(found)
 
     def seed_of(self, *name: Any) -> int:
         """A seed that no other run has."""

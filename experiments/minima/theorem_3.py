@@ -1,17 +1,18 @@
 """Theorem 3 by every route: SGD, and with inertia Equation 57, the turnover, and where the exit line lies."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 import theory
-from diffusion import SGD, IsotropicNoise, Momentum, escape_rate, exit_times, fokker_planck
+from diffusion import SGD, DoubleParabola, IsotropicNoise, Momentum, exit_times, fokker_planck
 from experiments import turnover
-from experiments.comparison import Comparison, Sample
+from experiments.comparison import Comparison, Sample, sample_of
 from experiments.ensembles import TORCH_MISSING
 from experiments.minima import claims
 from experiments.minima.runner import Runner, beyond
-from experiments.sharpness import HIGHEST, paper_rate, settings
+from experiments.sharpness import GRID_TOLERANCE, HIGHEST, paper_rate, settings
 
 
 def theorem_3(runner: Runner, key: str) -> Iterator[Comparison]:
@@ -113,8 +114,50 @@ def damping(runner: Runner) -> Iterator[Comparison]:
         )  # fmt: skip
 
 
+def two_temperatures(runner: Runner) -> Iterator[Comparison]:
+    """How the exponent depends on inertia where saddle and minimum have different temperatures, from the slope of log tau."""
+    cases = [(0.25, 0.3), (0.25, 1.0), (4.0, 0.3), (4.0, 1.0)]
+    low, high = 8.0, 16.0
+    for hotter, ratio in cases[:1] if runner.quick else cases:
+        well = DoubleParabola(1.0, 1.0, hotter, 1)  # under Hessian noise T_b/T_a = H_b/H_a
+        damping = ratio**2 * hotter
+        split = hotter / (1 + hotter)
+        logs, errors = [], []
+        for exponent in (low, high):
+            cold = (split + (1 - split) / hotter) / exponent
+
+            def diffusion(x: Any, well: DoubleParabola = well, cold: float = cold, hotter: float = hotter) -> Any:
+                return np.where(x < well.join, cold, hotter * cold)
+
+            grid = fokker_planck.mean_first_passage_time(
+                well, diffusion=diffusion, start=0.0, boundary=well.saddle + np.sqrt(2 * turnover.DEPTH * cold), mass=1 / damping,
+                damping=damping, breaks=[well.join], tolerance=GRID_TOLERANCE,
+            )  # fmt: skip
+            logs.append(float(np.log(grid["mfpt"])))
+            errors.append(float(grid["mfpt_error"] / grid["mfpt"]))
+        effective = theory.effective_temperature(
+            temperature_minimum=1.0, temperature_saddle=hotter, hessian_saddle=hotter, mass=1 / damping, damping=damping
+        )
+        expected = (split + (1 - split) / float(effective)) / (split + (1 - split) / hotter)
+        slope = (logs[1] - logs[0]) / (high - low)
+        regime = {
+            "landscape": "double parabola",
+            "temperature_ratio": hotter,
+            "damping_over_omega_b": ratio,
+            "barrier_over_temperature": [low, high],
+        }
+        reasons = {"fokker_planck": claims.ONLY_GRID, "shipped": claims.NO_SHIPPED} | dict.fromkeys(
+            ("simulated", "discrete", "torch"), claims.TOO_HIGH
+        )
+        yield Comparison(
+            claims.INERTIAL_EXPONENT, "Momentum", regime, "growth of log mean escape time per unit of the exponent",
+            {"paper": 1.0, "exact": slope, "effective_temperature": expected}, {},
+            {"grid": (sum(errors) / (high - low), 0.005)}, reasons,
+        )  # fmt: skip
+
+
 def _langevin(runner: Runner, damping: float, boundary: float) -> tuple[float, int]:
-    """Mean exit time (dynamical) of Langevin's equation at gamma M = 1 and one temperature, and the number of exits.
+    """Mean exit time (dynamical) of Langevin's equation at gamma M = 1 and one temperature, and its size.
 
     The time step is a fiftieth of 1/omega_b or of 1/gamma, whichever is shorter.
     """
@@ -124,5 +167,5 @@ def _langevin(runner: Runner, damping: float, boundary: float) -> tuple[float, i
         max_iterations=10**9, replicas=runner.replicas, velocity="thermal", threads=runner.threads,
         seed=runner.seed_of("langevin", damping, boundary),
     )  # fmt: skip
-    rate = escape_rate(found)
-    return lr / float(rate["rate"]), int(rate["events"])
+    iterations, size = sample_of(found)
+    return lr * iterations, size

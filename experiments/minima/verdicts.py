@@ -90,6 +90,18 @@ def _damping(group: Group) -> str:
 NEARLY = 1.5 * CLOSE  # Kramers' limit has corrections of its own at a finite temperature
 
 
+def _inertial_exponent(group: Group) -> str:
+    listed = ", ".join(
+        f"{one.values['exact']:.3f} at T_b/T_a = {one.regime['temperature_ratio']:g}, gamma/omega_b = {one.regime[DAMPED]:g}"
+        for one in group
+    )
+    off = max(abs(one.values["exact"] / one.values["effective_temperature"] - 1) for one in group)
+    return (
+        f"not right where T_b is not T_a: the exponent is {listed} times the formula's; with T_b replaced by (lambda T_a + gamma T_b)/(lambda + gamma), "
+        f"lambda Kramers' root, it is right within {100 * off:.1g} %"
+    )
+
+
 def _by_damping(group: Group) -> str:
     return f"formula over exact by gamma/omega_b: {_ends(group, DAMPED)}"
 
@@ -147,6 +159,7 @@ def _theorem_4(group: Group) -> str:
 SENTENCES: dict[str, Callable[[Group], str]] = {
     "Theorem 3": _theorem_3,
     "Theorem 3, damping": _damping,
+    "Theorem 3, exponent with inertia": _inertial_exponent,
     "Equation 57": _by_damping,
     "Exit line": _exit_line,
     "Proposition 2": _by_barrier,
