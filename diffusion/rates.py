@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from diffusion import checks
 from diffusion.variables import describe
@@ -89,6 +88,8 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
 
 
 def _interval(events: int, at_risk: float, censored: int, level: float) -> tuple[float, float]:
+    from scipy import stats  # slow to import, as below
+
     tail = (1 - level) / 2
     low = stats.chi2.ppf(tail, 2 * events) / 2 / at_risk if events else 0.0
     more = 2 if censored else 0
@@ -108,6 +109,8 @@ def exponential_test(times: NDArray[np.float64], censored: int, horizon: float) 
     censored
         Runs still inside at `horizon`.
     """
+    from scipy import stats
+
     n = len(times) if censored else len(times) - 1
     if n < 2:
         return np.nan, np.nan
