@@ -69,6 +69,8 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     late = np.sort(time[exited & (time > burn_in)]) - burn_in if exited.any() else np.empty(0)
     events, lost = len(late), int(diverged.sum())
     censored = len(exited) - int(exited.sum()) - lost
+    if lost == len(exited):
+        raise ValueError(f"all {lost} replicas diverged; lower the learning rate or move the boundary closer")
     if events + censored == 0:
         raise ValueError(f"all replicas were out before burn_in = {burn_in:g}; use a shorter one, or a higher barrier")
     at_risk = float(late.sum() + censored * (horizon - burn_in))
@@ -126,15 +128,19 @@ def exponential_test(times: NDArray[np.float64], censored: int, horizon: float) 
 
 
 def _warn(events: int, rate: float, high: float, lost: int, censored: int, horizon: int) -> None:
+    texts = []
     if events == 0:
-        text = (
+        texts.append(
             f"none of {censored} runs left within {horizon} iterations: the rate is below {high:.3g} per iteration; run longer, "
             "or use diffusion.fokker_planck for one coordinate"
         )
     elif events < FEW:
-        text = f"only {events} exits: the rate, {rate:.3g} per iteration, may be anything up to {high:.3g}; run longer or more"
-    elif lost:
-        text = f"{lost} replicas diverged and were left out: the rate, {rate:.3g} per iteration, is that of the others"
-    else:
-        return
-    warnings.warn(text, RuntimeWarning, stacklevel=3)
+        texts.append(
+            f"only {events} exits: the rate, {rate:.3g} per iteration, may be anything up to {high:.3g}; run longer or more"
+        )
+    if lost:
+        texts.append(
+            f"{lost} replicas diverged and were left out: the rate, {rate:.3g} per iteration, is that of the others"
+        )
+    if texts:
+        warnings.warn("; ".join(texts), RuntimeWarning, stacklevel=3)

@@ -71,7 +71,7 @@ def escape(
     """Measure escape rates against the sharpness of the minimum, and fit its power.
 
     Runs SGD, Momentum, Adam and Adai as stochastic differential equations,
-    as discrete optimizers and in torch, sets the paper's laws and the exact
+    as discrete optimizers and (not in a quick run) in torch, sets the paper's laws and the exact
     rates beside them, prints the fitted powers with their intervals, and
     writes to the output directory: escape.json, figures/*.png and
     figures/*.svg, captions.txt, and every measured rate in points/.

@@ -40,7 +40,7 @@ class Sample:
 
     @property
     def _freedom(self) -> int:
-        """Degrees of freedom; two samples count as one of their harmonic size."""
+        """Degrees of freedom of the interval and of what is detectable; two samples count as one of their harmonic size."""
         size = self.events if not self.other else self.events * self.other / (self.events + self.other)
         return int(2 * size)
 
@@ -55,7 +55,9 @@ class Sample:
             return None
         low, high = self.expected / (1 + self.allowance), self.expected * (1 + self.allowance)
         nearest = min(max(self.value, low), high)
-        return float(statistics.mean_square_test(self.value, nearest, self._freedom))
+        if self.other:
+            return statistics.mean_square_ratio_test(self.value / nearest, 2 * self.events, 2 * self.other)
+        return float(statistics.mean_square_test(self.value, nearest, 2 * self.events))
 
     def detectable(self, rate: float) -> float:
         """Smallest relative deviation from the expectation that is rejected with probability `statistics.POWER`."""

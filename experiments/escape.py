@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,12 @@ from experiments.lines import exact_rate
 from experiments.points import Point, series
 from experiments.power import Power, fit_power
 from experiments.progress import Progress
-from experiments.sharpness import CLAIMED_POWER, OPTIMIZERS, PREFACTOR_POWER, paper_rate, settings
+from experiments.sharpness import CLAIMED_POWER, GRID_TOLERANCE, OPTIMIZERS, PREFACTOR_POWER, paper_rate, settings
 
 CLEAN = ("parabolas-piecewise", "parabolas-frozen", "tang-piecewise", "tang-frozen")
 REPLICAS = (150, 800, 3000)  # at the bluntest minimum, where exits are slowest, at the next, and at all others
 WIDE = {"Adam": (1.0, 16.0)}  # range of k of the exact lines; of the others a factor 16 as well
-WIDE_LINE = (0.25, 4.0)
+WIDE_LINE, SHORT_LINE = (0.25, 4.0), (1.0, 4.0)  # the second in a quick run: high barriers take the grid longest
 LINE_POINTS = 7
 FACTORS = (0.5, 1.0, 2.0)  # learning rates of the collapse
 STATES = {True: "excluded", False: "possible", None: ""}
@@ -86,7 +87,7 @@ def collapse_plan(seed: int) -> list[Point]:
     for optimizer in OPTIMIZERS:
         for factor in FACTORS:
             scale = factor if optimizer != "Adam" else factor**2
-            ks = np.array(settings()["minibatch"].sharpness[optimizer][1::1]) / scale
+            ks = np.array(settings()["minibatch"].sharpness[optimizer][1:]) / scale
             out += [Point("minibatch", 10, optimizer, "discrete", float(k), 300, seed, float(factor)) for k in ks]
     return out
 
@@ -128,35 +129,24 @@ def run(
             progress.advance(
                 f"{point.setting}, d = {point.dimension}: {point.optimizer}, {point.route}, k = {point.sharpness:.3g}"
             )
-    for name, compute in lines:
-        outcome.lines.append(_kept(kept, name, compute))
+    for name, made_of, compute in lines:
+        outcome.lines.append(points.kept(kept, name, made_of, compute))
         progress.advance(name)
     outcome.lines += [_as_adai(line) for line in outcome.lines if line["optimizer"] == "Momentum"]
     for ratio in dampings:
         name = f"turnover-{ratio:g}"
-        outcome.turnover.append(_kept(kept, name, lambda ratio=ratio: turnover.escape_times(ratio)))  # type: ignore[misc]
+        made_of = (turnover.WELL, turnover.EXPONENT, turnover.DEPTH, GRID_TOLERANCE)
+        outcome.turnover.append(points.kept(kept, name, made_of, partial(turnover.escape_times, ratio)))
         progress.advance(name)
     outcome.fits = fits(outcome)
     return outcome
 
 
-def _kept(directory: Path | None, name: str, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    if directory is None:
-        return compute()
-    path = directory / f"{name}-v{points.VERSION}.json"
-    if not path.exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(compute()) + "\n")
-        partial.replace(path)
-    return dict(json.loads(path.read_text()))
-
-
-def _lines(quick: bool) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
-    """Names and functions of the exact lines; in one coordinate Adai is Momentum, with another unit of time."""
+def _lines(quick: bool) -> Iterator[tuple[str, Any, Callable[[], dict[str, Any]]]]:
+    """Name, what it is made of, and function of each exact line; in one coordinate Adai is Momentum."""
     for key in CLEAN[:1] if quick else CLEAN:
         for optimizer in ("SGD", "Momentum", "Adam"):
-            low, high = WIDE.get(optimizer, WIDE_LINE)
+            low, high = WIDE.get(optimizer, SHORT_LINE if quick else WIDE_LINE)
             for k in np.geomspace(low, high, 3 if quick else LINE_POINTS):
 
                 def compute(key: str = key, optimizer: str = optimizer, k: float = float(k)) -> dict[str, Any]:
@@ -164,7 +154,8 @@ def _lines(quick: bool) -> Iterator[tuple[str, Callable[[], dict[str, Any]]]]:
                     found = {"setting": key, "dimension": 1, "optimizer": optimizer, "sharpness": k}
                     return found | exact_rate(setting, optimizer, k) | {"paper": paper_rate(setting, optimizer, k, 1)}
 
-                yield f"line-{key}-{optimizer.lower()}-{k:.6g}", compute
+                made_of = (settings()[key].identity(1, float(k)), GRID_TOLERANCE)
+                yield f"line-{key}-{optimizer.lower()}-{k:.6g}", made_of, compute
 
 
 def _as_adai(line: dict[str, Any]) -> dict[str, Any]:
@@ -217,9 +208,9 @@ def _plain(power: Power, exact: bool) -> dict[str, float | None]:
 def write(outcome: Outcome, out: Path) -> None:
     """escape.json: everything that the figures show."""
     out.mkdir(parents=True, exist_ok=True)
-    partial = out / ".escape.json.partial"
-    partial.write_text(json.dumps(_finite(asdict(outcome)), indent=1, allow_nan=False) + "\n")
-    partial.replace(out / "escape.json")
+    unfinished = out / ".escape.json.partial"
+    unfinished.write_text(json.dumps(_finite(asdict(outcome)), indent=1, allow_nan=False) + "\n")
+    unfinished.replace(out / "escape.json")
 
 
 def _finite(value: Any) -> Any:
@@ -250,7 +241,7 @@ def print_table(outcome: Outcome, out: Path) -> None:
             f"{one['claimed']:g}", *(STATES[one[f"excludes_{p}"]] for p in ("1", "1/2")), interval(one["raw"]),
         )  # fmt: skip
     console.print(table)
-    console.print(f"Written to {out}/: escape.json, figures/", soft_wrap=True, highlight=False)
+    console.print(f"Written to {out}/: escape.json, captions.txt, figures/, points/", soft_wrap=True, highlight=False)
 
 
 def interval(power: dict[str, Any]) -> str:

@@ -7,17 +7,17 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion import fokker_planck
 from diffusion.landscapes import Formulas, Landscape
-from experiments.sharpness import BETA1, GRID_TOLERANCE, Setting
+from experiments.sharpness import BETA0, BETA1, GRID_TOLERANCE, Setting
 from theory.first_passage import first_passage_time
 
 Array = NDArray[np.float64]
 
 
 class Normalized(Landscape):
-    """One coordinate of a landscape whose gradient is divided by the noise: what Adam sees when v = C follows it.
+    """One coordinate, under piecewise noise, of a landscape whose gradient is divided by the noise: what Adam sees when v = C follows it.
 
     Per iteration Adam obeys ``theta'' = -(1-beta1) theta' - (1-beta1) lr (L'/sqrt(C) + xi)``; the loss here is
-    ``lr int L'/sqrt(C)``, from which the noise of variance lr^2/2 per iteration climbs.
+    ``lr int L'/sqrt(C)``, which the noise, of diffusion coefficient lr^2/2 per iteration, climbs.
     """
 
     dimension = 1
@@ -87,8 +87,8 @@ def exact_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
     else:
         landscape, per_iteration = setting.landscape(1, sharpness), lr
         diffusion = setting.diffusion(sharpness, lr)
-        mass = lr if optimizer == "Momentum" else lr / (1 - BETA1)
-        damping = (1 - BETA1) / lr
+        mass = lr if optimizer == "Momentum" else lr / BETA0
+        damping = (1 - BETA1 if optimizer == "Momentum" else BETA0) / lr
 
     found = fokker_planck.mean_first_passage_time(
         landscape, diffusion=diffusion, start=start, boundary=boundary, mass=mass, damping=damping,

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ SUBSTEPS = 8  # of the SDE, at learning rate times curvature 0.05 to 0.2
 LONGEST = 60  # expected exit times until a run is censored
 TORCH_ITERATIONS, TORCH_REPLICAS = 30_000, 100
 MOST_UPDATES = 4e11  # of one point: about a quarter of an hour on two cores
-VERSION = 1  # of what a point is; raise it when points computed before are not comparable
+VERSION = 2  # of what is kept; raise it when results computed before are not comparable
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,28 @@ class Point:
 
     @property
     def name(self) -> str:
-        """A file name that no other point has."""
-        digest = hashlib.sha256(json.dumps([VERSION, asdict(self)]).encode()).hexdigest()[:12]
-        return f"{self.setting}-{self.dimension}-{self.optimizer.lower()}-{self.route}-{digest}.json"
+        """A name for readers; points at several seeds or learning rates share it."""
+        return f"{self.setting}-{self.dimension}-{self.optimizer.lower()}-{self.route}-{self.sharpness:.6g}"
 
     def result(self, directory: Path | None, threads: int | None = None) -> dict[str, Any]:
         """What `measure` gives, from `directory` if it is there; kept there otherwise."""
-        if directory is None:
-            return measure(self, threads)
-        path = directory / self.name
-        if path.exists():
-            return dict(json.loads(path.read_text()))
-        found = measure(self, threads)
+        setting = settings()[self.setting]
+        made_of = (asdict(self), setting.identity(self.dimension, self.sharpness), SUBSTEPS, LONGEST, TORCH_ITERATIONS)
+        return kept(directory, self.name, made_of, lambda: measure(self, threads))
+
+
+def kept(directory: Path | None, name: str, made_of: Any, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A result from disk if one made of the same is there; else computed, and kept in `directory` if there is one."""
+    if directory is None:
+        return compute()
+    digest = hashlib.sha256(repr((VERSION, made_of)).encode()).hexdigest()[:12]
+    path = directory / f"{name}-{digest}.json"
+    if not path.exists():
         directory.mkdir(parents=True, exist_ok=True)
         partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(found) + "\n")
+        partial.write_text(json.dumps(compute()) + "\n")
         partial.replace(path)
-        return found
+    return dict(json.loads(path.read_text()))
 
 
 def measure(point: Point, threads: int | None = None) -> dict[str, Any]:
@@ -124,7 +129,8 @@ def _lr(point: Point) -> float:
 
 
 def _seed(point: Point) -> int:
-    return int(np.random.SeedSequence([point.seed, crc32(point.name.encode())]).generate_state(1, np.uint64)[0])
+    name = repr(asdict(point))
+    return int(np.random.SeedSequence([point.seed, crc32(name.encode())]).generate_state(1, np.uint64)[0])
 
 
 def series(

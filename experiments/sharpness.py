@@ -81,6 +81,12 @@ class Setting:
             moment = "following"
         return Adam(lr, BETA1, second_moment=moment)
 
+    def identity(self, dimension: int, sharpness: float) -> str:
+        """What its rates are made of, as text."""
+        return repr(
+            (self.landscape(dimension, sharpness), self.noise, self.start, self.boundary, self.lr, self.following)
+        )
+
     @property
     def has_data(self) -> bool:
         """Whether the noise is that of minibatches of data."""
@@ -253,7 +259,9 @@ def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
         case "Momentum":
             time = theory.momentum_escape_time(**known, mass=lr, damping=(1 - BETA1) / lr)
         case "Adai":
-            time = theory.adai_escape_time(**known, beta0=BETA0, mean_curvature=h_b)
+            time = theory.adai_escape_time(
+                **known, beta0=BETA0, mean_curvature=(h_b + (dimension - 1) * h_a) / dimension
+            )
         case _:
             time = theory.adam_escape_time(**known, beta1=BETA1)
     return float(dimension / time)

@@ -31,6 +31,12 @@ def mean_square_test(measured: ArrayLike, expected: ArrayLike, replicas: int) ->
     return np.asarray(np.minimum(2 * tails, 1))
 
 
+def mean_square_ratio_test(ratio: float, replicas: int, others: int) -> float:
+    """Two-sided p-value of the ratio of two mean squares over Gaussian displacements of equal variance; exact."""
+    tail = min(stats.f.cdf(ratio, replicas, others), stats.f.sf(ratio, replicas, others))
+    return float(min(2 * tail, 1))
+
+
 def mean_square_interval(measured: ArrayLike, replicas: int) -> tuple[Array, Array]:
     """Interval of confidence LEVEL for the variance behind a mean square over Gaussian displacements; exact."""
     low, high = stats.chi2.ppf([(1 - LEVEL) / 2, (1 + LEVEL) / 2], replicas) / replicas

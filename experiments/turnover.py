@@ -25,8 +25,8 @@ def beyond() -> float:
 def escape_times(ratio: float) -> dict[str, Any]:
     """Mean times from the minimum by every route without sampling, at damping over omega_b = `ratio`.
 
-    "paper" is Theorem 3's form at a constant temperature and "corrected" the same with Kramers' full prefactor, without and
-    with the turnover ("melnikov"); "saddle" and "beyond" are the grid's first passage at the saddle and far beyond it.
+    "paper" is Theorem 3's form at one temperature, "kramers" the same with Kramers' prefactor, "melnikov" that with the turnover;
+    "saddle" and "beyond" are the grid's first passage at the saddle and far beyond it.
     """
     damping = ratio**2 * HESSIAN_SADDLE  # omega_b^2 = H_b gamma
     mass = 1 / damping  # gamma M = 1, as Theorem 3 has no other friction

@@ -112,6 +112,11 @@ def test_diverged_replicas_are_left_out_and_said():
     assert found["rate"] == pytest.approx(20 / 210)
 
 
+def test_an_ensemble_that_diverged_as_a_whole_is_refused():
+    with pytest.raises(ValueError, match="all 20 replicas diverged; lower the learning rate"):
+        escape_rate(sample([], diverged=20))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -123,8 +123,8 @@ def _mean_steps(
         w.append((half * weights).ravel())
         if sum(map(len, x)) > MOST_NODES:
             raise ValueError(
-                f"a step of {finest:.3g} is too small beside the valley for the chain's integral; use "
-                "theory.first_passage_time, the limit of small steps"
+                f"a step of {finest:.3g} is too small beside the valley for the chain's integral; name jumps in "
+                "breaks, or use theory.first_passage_time, the limit of small steps"
             )
     x_all, w_all = np.concatenate(x), np.concatenate(w)
 

@@ -65,6 +65,7 @@ SIMULATED = 4.5  # largest barrier over temperature that is simulated
 TORCH = 2.5  # the same for torch
 EXPONENTS = (2.0, 4.0, 8.0, 16.0, 32.0)  # a factor 16, as sharpness in Table 1
 SCHEME = 0.02  # allowance for the time step of the SDE with inertia; a test measures that halving it changes less
+ROUNDING = 2e-3  # most runs that rounding may send out at another iteration
 TOO_HIGH = "the barrier is too high for direct simulation; exact routes only"
 NO_DISCRETE = "no exact value is known for whole steps with inertia; `diffusion-lab escape` measures them"
 NO_IDEALIZED = "torch ships a running second moment: its escapes are compared with the ensemble as shipped"

@@ -42,9 +42,7 @@ def proposition_2(runner: Runner) -> Iterator[Comparison]:
                     "simulated": claims.TOO_HIGH,
                 }
                 dynamics: Dynamics = Adam(lr, beta, second_moment=moment) if beta else RMSprop(lr, second_moment=moment)
-                runs = setting.exponent("Adam", k) <= claims.SIMULATED and (
-                    moment == "following" or exponent <= claims.TORCH
-                )
+                runs = exponent <= claims.SIMULATED
                 if beta:
                     values |= _with_inertia(setting, k, moment, lr, v_a)
                     checks["grid"] = (values.pop("grid_error"), 0.01)

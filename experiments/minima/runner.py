@@ -63,7 +63,7 @@ class Runner:
 
 
 def beyond(setting: Setting, k: float) -> float:
-    """A position down the far side of the saddle from which no path returns."""
+    """A position down the far side of the saddle: 8 temperatures of it, on Styblinski-Tang the inflection (2 to 9 and more)."""
     start, saddle = setting.positions(k)
     if setting.key.startswith("tang"):
         return -max(setting.breaks(k))  # the other inflection: most of a barrier further down
