@@ -104,7 +104,8 @@ def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
                     ls=DASHED,
                 )
             fit = _of(outcome.fits, setting=key, dimension=dimension, optimizer=optimizer, route=best)
-            words = f"{optimizer}: p = {interval(fit[0])}" if fit else optimizer
+            name = f"{optimizer} (points moved right)" if optimizer == "Adai" else optimizer
+            words = f"{name}: p = {interval(fit[0])}" if fit else name
             handles.append(mpl.lines.Line2D([], [], color=COLOURS[optimizer], lw=4, label=words))
         tops = [axis.dataLim.y1] if not lines else []
         for one in found + lines:
