@@ -9,6 +9,7 @@ from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
 from diffusion.rates import escape_rate
 from diffusion.simulate import simulate
+from diffusion.splitting import rare_escape_rate
 
 if TYPE_CHECKING:
     from diffusion.torch_ensemble import simulate_torch
@@ -36,6 +37,7 @@ __all__ = [
     "escape_rate",
     "exit_times",
     "exit_times_torch",
+    "rare_escape_rate",
     "simulate",
     "simulate_torch",
 ]

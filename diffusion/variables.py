@@ -53,6 +53,13 @@ VARIABLES = (
     Variable("rate_paper", (), "1 / iteration", "the paper's estimate, (n - 2) over the summed exit times"),
     Variable("rate_paper_low", (), "1 / iteration", "lower end of the paper's interval"),
     Variable("rate_paper_high", (), "1 / iteration", "upper end of the paper's interval"),
+    Variable("repetition", ("repetition",), "1", "independent repetition"),
+    Variable("repetition_rate", ("repetition",), "1 / iteration", "escape rate found by a repetition"),
+    Variable("entrance_rate", ("repetition",), "1 / iteration", "entrances to the rim of the well"),
+    Variable("probability", ("repetition",), "1", "probability to reach the boundary from there before returning"),
+    Variable("rounds", ("repetition",), "1", "rounds of replacement"),
+    Variable("families", ("repetition",), "1", "entrances with descendants beyond the boundary"),
+    Variable("steps", ("repetition",), "1", "substeps computed"),
     Variable("exponential_p", (), "1", "p-value of the exponential law, by the cumulative total time on test"),
     Variable(
         "exponential_detectable", (), "1", "departure of a Weibull shape from 1 rejected at 1 % with a power of 90 %"

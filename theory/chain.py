@@ -15,7 +15,7 @@ ORDER = 16  # Gauss-Legendre nodes in a panel
 PANEL = 4.0  # width of a panel in standard deviations of a step, at first
 DEPTH = 45.0  # the far side is cut where its stationary density is e^-DEPTH of its maximum
 MOST_NODES = 6000
-TOLERANCE = 1e-8
+TOLERANCE, WORST = 1e-8, 1e-2  # relative; the second where rounding allows no better
 
 
 def discrete_first_passage_time(
@@ -31,7 +31,7 @@ def discrete_first_passage_time(
     """Mean number of iterations until discrete SGD is first beyond a boundary.
 
     The chain is ``x <- x - lr L'(x) + lr sigma(x) xi``; its mean tau solves ``tau(x) = 1 + int p(x, y) tau(y) dy`` over the inside, with p
-    Gaussian. The integral is done by Gauss-Legendre panels, refined until the result stands to 1e-8. Being the exact mean of the
+    Gaussian. The integral is done by Gauss-Legendre panels, refined until the result stands to 1e-8, or to rounding, 4e-15 times the result. Being the exact mean of the
     recursion itself, it has no error in the learning rate; with substeps it is that of Euler-Maruyama.
 
     Parameters
@@ -57,8 +57,8 @@ def discrete_first_passage_time(
     Raises
     ------
     ValueError
-        If an argument is out of range, the noise vanishes inside, nothing confines the far side, or steps are so small that
-        the integral would need more than 6000 nodes.
+        If an argument is out of range, the noise vanishes inside, nothing confines the far side, steps are so small that the
+        integral would need more than 6000 nodes, or exits so rare that rounding would be above 1 %.
     """
     checks.positive("lr", lr)
     if substeps < 1 or int(substeps) != substeps:
@@ -80,7 +80,14 @@ def discrete_first_passage_time(
     previous, width = np.nan, PANEL
     while True:
         time = _mean_steps(drift, spread, corners, first, width) / substeps
-        if abs(time - previous) <= TOLERANCE * time:
+        # one minus the transition matrix is singular but for 1/time, so that rounding grows with the time
+        rounding = 20 * np.finfo(float).eps * time * substeps
+        if rounding > WORST:
+            raise ValueError(
+                f"an exit takes about {time:.3g} iterations, more than the chain's integral can tell; use "
+                "theory.first_passage_time, or diffusion.rare_escape_rate"
+            )
+        if abs(time - previous) <= max(TOLERANCE, rounding) * time:
             return time
         previous, width = time, width / 1.6
 
