@@ -62,7 +62,7 @@ def escape(
         "results/escape"
     ),
     full: Annotated[
-        bool, Parameter(negative="", help="More replicas, every dimension, torch at every sharpness.")
+        bool, Parameter(negative="", help="More replicas and dimensions, torch at every sharpness, rare escapes.")
     ] = False,
     quick: Annotated[bool, Parameter(negative="", help="The double parabola alone, with few replicas.")] = False,
     seed: Annotated[int, Parameter(help="Seed of all ensembles, a whole number >= 0.")] = 0,

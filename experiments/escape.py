@@ -22,6 +22,8 @@ REPLICAS = (150, 800, 3000)  # at the bluntest minimum, where exits are slowest,
 WIDE = {"Adam": (1.0, 16.0)}  # range of k of the exact lines; of the others a factor 16 as well
 WIDE_LINE, SHORT_LINE = (0.25, 4.0), (1.0, 4.0)  # the second in a quick run: high barriers take the grid longest
 LINE_POINTS = 7
+RARE, RARE_OTHERS = {"Adam": (0.11, 1.0)}, (0.34, 1.0)  # k at which splitting measures, to barriers of 24 temperatures
+SPLIT_REPLICAS = 1500
 FACTORS = (0.5, 1.0, 2.0)  # learning rates of the collapse
 STATES = {True: "excluded", False: "possible", None: ""}
 FEWEST = 10  # exits for a point to be used in a fit
@@ -65,11 +67,16 @@ def plan(*, full: bool, quick: bool, seed: int) -> list[Point]:
         wanted += [(key, 10, route) for key in tens for route in ("sde", "discrete")]
         wanted += [("minibatch", d, route) for d in ((1, 10) if full else (10,)) for route in points.ROUTES]
         wanted += [("recalled", 10, route) for route in ("discrete", "torch")]
+        wanted += [(key, 1, "splitting") for key in CLEAN] if full else []
     out = []
     for key, dimension, route in wanted:
         if route == "torch" and find_spec("torch") is None:
             continue
         for optimizer in OPTIMIZERS:
+            if route == "splitting":
+                low, high = RARE.get(optimizer, RARE_OTHERS)
+                out += series(key, dimension, optimizer, route, SPLIT_REPLICAS, seed, np.geomspace(low, high, 4))
+                continue
             found = series(key, dimension, optimizer, route, points.TORCH_REPLICAS, seed)
             if route == "torch":
                 out += found if full else found[::2]
@@ -108,7 +115,7 @@ def run(
     out
         Directory of the results; None: keep nothing.
     full
-        More replicas, every dimension, and torch at every sharpness.
+        More replicas, every dimension, torch at every sharpness, and rare escapes by splitting.
     quick
         The double parabola alone, with few replicas.
     seed, threads

@@ -21,6 +21,7 @@ MARKERS = {
     "sde": ("o", True, "SDE ensemble"),
     "discrete": ("s", False, "discrete"),
     "torch": ("^", False, "torch, real samples"),
+    "splitting": ("D", True, "SDE by splitting"),
 }
 Records = list[dict[str, Any]]
 
@@ -181,7 +182,13 @@ def powers(outcome: Outcome) -> Named:
     held = []
     for axis, optimizer in zip(axes, OPTIMIZERS, strict=True):
         for row, (key, dimension) in enumerate(shown):
-            for shift, route in ((-0.27, "exact"), (-0.09, "sde"), (0.09, "discrete"), (0.27, "torch")):
+            for shift, route in (
+                (-0.3, "exact"),
+                (-0.15, "sde"),
+                (0.0, "discrete"),
+                (0.15, "torch"),
+                (0.3, "splitting"),
+            ):
                 for fit in _of(outcome.fits, setting=key, dimension=dimension, optimizer=optimizer, route=route):
                     if route == "exact":
                         axis.plot(fit["p"], row + shift, "|", ms=13, mew=2.5, color="black")

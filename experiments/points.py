@@ -12,11 +12,12 @@ from zlib import crc32
 import numpy as np
 import xarray
 
-from diffusion import escape_rate, exit_times
+from diffusion import escape_rate, exit_times, rare_escape_rate
 from experiments.sharpness import Setting, expected_iterations, settings
 
-ROUTES = ("sde", "discrete", "torch")
+ROUTES = ("sde", "discrete", "torch")  # with minibatches; a full run adds "splitting" in the clean settings
 SUBSTEPS = 8  # of the SDE, at learning rate times curvature 0.05 to 0.2
+REPETITIONS = 12  # of splitting
 LONGEST = 60  # expected exit times until a run is censored
 TORCH_ITERATIONS, TORCH_REPLICAS = 30_000, 100
 MOST_UPDATES = 4e11  # of one point: about a quarter of an hour on two cores
@@ -44,7 +45,14 @@ class Point:
     def result(self, directory: Path | None, threads: int | None = None) -> dict[str, Any]:
         """What `measure` gives, from `directory` if it is there; kept there otherwise."""
         setting = settings()[self.setting]
-        made_of = (asdict(self), setting.identity(self.dimension, self.sharpness), SUBSTEPS, LONGEST, TORCH_ITERATIONS)
+        made_of = (
+            asdict(self),
+            setting.identity(self.dimension, self.sharpness),
+            SUBSTEPS,
+            LONGEST,
+            TORCH_ITERATIONS,
+            REPETITIONS,
+        )
         return kept(directory, self.name, made_of, lambda: measure(self, threads))
 
 
@@ -72,6 +80,8 @@ def measure(point: Point, threads: int | None = None) -> dict[str, Any]:
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # few exits show in the result: events, censored, interval
+        if point.route == "splitting":
+            return asdict(point) | {"lr": _lr(point)} | _split(point, threads)
         rate = escape_rate(exits(point, threads))
     names = (
         "rate",
@@ -85,6 +95,22 @@ def measure(point: Point, threads: int | None = None) -> dict[str, Any]:
     )
     found = {name: float(rate[name]) for name in names}
     return asdict(point) | {"lr": _lr(point)} | {k: None if np.isnan(v) else v for k, v in found.items()}
+
+
+def _split(point: Point, threads: int | None) -> dict[str, Any]:
+    """The rate of the SDE by splitting; as `events` the number of exits that would give as small an error."""
+    setting = settings()[point.setting]
+    start, boundary = setting.positions(point.sharpness)
+    found = rare_escape_rate(
+        setting.dynamics(point.optimizer, idealized=True, factor=point.factor), setting.landscape(point.dimension, point.sharpness),
+        noise=setting.noise, start=start, boundary=boundary, replicas=point.replicas, repetitions=REPETITIONS, substeps=SUBSTEPS,
+        seed=_seed(point), threads=threads,
+    )  # fmt: skip
+    rates = found["repetition_rate"].values
+    error = float(rates.std(ddof=1)) / np.sqrt(len(rates))
+    rate = {name: float(found[name]) for name in ("rate", "rate_low", "rate_high")}
+    nothing = {"censored": 0.0, "diverged": 0.0, "exponential_p": None, "exponential_detectable": None}
+    return rate | {"events": float((rate["rate"] / error) ** 2) if error else 0.0} | nothing
 
 
 def exits(point: Point, threads: int | None = None) -> xarray.Dataset:
