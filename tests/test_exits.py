@@ -164,7 +164,9 @@ def test_bridge_gives_the_whole_distribution():
 
 def test_bridge_and_step_agree_on_paths_that_ended_beyond():
     """A bridge exits no later than the step at which the same path is found beyond."""
-    steps, bridged = run(), run(crossing="bridge")
+    well = DoubleParabola(0.5, 1.0, 4.0, 3)
+    problem = {"landscape": well, "noise": HessianNoise(1, "piecewise"), "boundary": well.saddle}
+    steps, bridged = run(SGD(0.2), **problem), run(SGD(0.2), crossing="bridge", **problem)
     both = np.isfinite(steps["exit_iteration"])
     assert np.all(bridged["exit_iteration"].values[both] <= steps["exit_iteration"].values[both])
     assert bridged["exited"].sum() > steps["exited"].sum()
