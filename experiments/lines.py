@@ -36,8 +36,10 @@ class Normalized(Landscape):
 
     @property
     def formulas(self) -> Formulas:
-        """None are compiled."""
-        raise NotImplementedError
+        """None: it is solved on a grid, not simulated."""
+        raise ValueError(
+            "Normalized is for diffusion.fokker_planck; simulate Adam(..., second_moment='following') instead"
+        )
 
     @property
     def reference(self) -> Array:

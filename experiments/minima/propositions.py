@@ -17,6 +17,7 @@ from experiments.sharpness import BETA0, BETA1, GRID_TOLERANCE, HIGHEST, Setting
 
 
 def proposition_2(runner: Runner) -> Iterator[Comparison]:
+    """RMSprop and Adam on the double parabola, with a second moment that follows the noise and one frozen at the minimum."""
     setting = settings()["parabolas-piecewise"]
     lr = setting.lr["Adam"]
     for exponent in runner.exponents:
@@ -153,6 +154,7 @@ def _with_inertia(setting: Setting, k: float, moment: str, lr: float, v_a: float
 
 
 def proposition_4(runner: Runner) -> Iterator[Comparison]:
+    """Adai on the double parabola in one coordinate, where it is Momentum with beta1 = 1 - beta0."""
     setting = settings()["parabolas-piecewise"]
     lr = setting.lr["Adai"]
     for exponent in runner.exponents:

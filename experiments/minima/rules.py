@@ -132,6 +132,7 @@ def table_1(found: list[Comparison]) -> Iterator[Comparison]:
 
 
 def theorem_4(seed: int) -> Iterator[Comparison]:
+    """The bound, for inertias that are independent of the noise and for Adai's own under skewed noise."""
 
     for record in convergence.run(quick=True, seed=seed):
         measured, low, high, bound = (

@@ -16,6 +16,7 @@ from experiments.sharpness import GRID_TOLERANCE, HIGHEST, paper_rate, settings
 
 
 def theorem_3(runner: Runner, key: str) -> Iterator[Comparison]:
+    """SGD in the setting `key`, to the saddle and beyond it, in three conventions."""
     setting = settings()[key]
     lr = setting.lr["SGD"]
     for exponent in runner.exponents:
