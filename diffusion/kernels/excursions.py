@@ -19,8 +19,9 @@ def progress(x, lane, origin, scale):
     highest = -math.inf
     for j in range(x.shape[0]):
         value = (x[j, lane] - origin[j]) * scale[j]
-        if not value <= highest:
-            highest = value
+        if math.isnan(value):
+            return value
+        highest = max(highest, value)
     return highest
 
 
