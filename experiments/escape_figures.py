@@ -139,7 +139,12 @@ def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     caption = (
         f"{title}. p from -log(rate/k) = c + a k^-p, of Adam with sqrt(k), over the {MARKERS[best][2]} points, with 95 % intervals. A straight "
-        "line has p = 1 on the left and p = 1/2 on the right. Solid: quadrature or phase-space grid over a factor 16 in k; dashed: the paper's formula."
+        "line has p = 1 on the left and p = 1/2 on the right."
+        + (
+            " Solid: quadrature or phase-space grid over a factor 16 in k; dashed: the paper's formula."
+            if lines
+            else ""
+        )
     )
     return f"sharpness-{key}-{dimension}", "Table 1, minima row", figure, caption
 
