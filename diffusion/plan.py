@@ -72,7 +72,7 @@ def plan_run(
     checks.choice("precision", precision, ("float64", "mixed"))
     checks.whole("seed", seed, least=0, most=2**64 - 1)
     d = landscape.dimension
-    saves = _save_points(save, iterations)
+    saves = save_points(save, iterations)
     schedule = _schedule(substeps, iterations)
     position = landscape.reference if start is None else checks.per_coordinate("start", start, d)
     if keep == "states":
@@ -130,7 +130,7 @@ def _variance(noise: Noise, landscape: Landscape) -> Array:
     return noise.variance_along(landscape)
 
 
-def _save_points(save: ArrayLike | None, iterations: int) -> NDArray[np.int64]:
+def save_points(save: ArrayLike | None, iterations: int) -> NDArray[np.int64]:
     """Iterations to measure at: the ones asked for, checked, or 50 log-spaced ones including the last."""
     if save is None:
         return np.unique(np.round(np.geomspace(1, iterations, 50)).astype(np.int64))

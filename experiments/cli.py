@@ -2,6 +2,7 @@
 
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
@@ -159,8 +160,16 @@ def bench(
     return 0 if outcome.agree else 1
 
 
+app.command(
+    "experiments.sweep.commands:app",
+    name="sweep",
+    help="Measure over a grid of parameters, on all cores or on a cluster.",
+)
+
+
 def main() -> None:
     """Run the command line: status 2 and one line on standard error for bad input."""
+    warnings.formatwarning = lambda message, *_, **__: f"diffusion-lab: {message}\n"
     try:
         status = app(exit_on_error=False, print_error=False)
     except (CycloptsError, ValueError) as error:

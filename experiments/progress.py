@@ -12,12 +12,15 @@ class Progress:
     ----------
     quiet
         Show nothing.
+    every
+        Without a terminal: seconds between lines, at least; the last step has one.
     """
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    def __init__(self, *, quiet: bool = False, every: float = 0.0) -> None:
         self.total = 0
         self._done = 0
         self._quiet = quiet
+        self._every, self._printed = every, -float("inf")
         self._began = time.monotonic()
         self._bar: Any = None
         self._task: Any = None
@@ -52,4 +55,7 @@ class Progress:
             self._bar.update(self._task, advance=1)
         elif not self._quiet:
             seconds = time.monotonic() - self._began
+            if seconds - self._printed < self._every and self._done < self.total:
+                return
+            self._printed = seconds
             print(f"[{seconds:5.0f} s] {self._done}/{self.total} {text}", file=sys.stderr, flush=True)

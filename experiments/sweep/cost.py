@@ -1,0 +1,160 @@
+"""What a sweep will cost: core-hours from short trials at some of its points, and the size of its store."""
+
+import time
+import warnings
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Any
+
+import numpy as np
+
+import diffusion
+from experiments.sweep.description import Sweep
+from experiments.sweep.layout import Layout
+from experiments.sweep.measurements import Problem, boundary_of, named, problem
+
+SAMPLES, SECONDS = 6, 8.0  # most trials of a kind of measurement, and the time after which no more begin
+TRIAL_UPDATES = 15_000_000  # of an ensemble in a trial, a twentieth of a second
+LIMIT_HOURS, LIMIT_BYTES = 1.0, 10e9  # above which a sweep wants a yes
+BLOCK = 4096  # bytes that a small file takes on disk
+
+Costs = tuple[float, float, float]  # seconds of a point: about, at least, at most
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """Core-hours of a sweep with the range that the trials leave, and bytes and files of its store."""
+
+    hours: float
+    low: float
+    high: float
+    trials: int
+    nbytes: int
+    files: int
+
+    @property
+    def large(self) -> bool:
+        """Whether it wants a yes."""
+        return self.hours > LIMIT_HOURS or self.nbytes > LIMIT_BYTES
+
+    def __str__(self) -> str:
+        return (
+            f"about {self.hours:.2g} core-hours (from {self.low:.2g} to {self.high:.2g}, by {self.trials} trials); a store of at most "
+            f"{self.nbytes / 1e6:.3g} MB in {self.files} files"
+        )
+
+
+class TrialError(Exception):
+    """A trial ended its process."""
+
+
+def estimate_apart(sweep: Sweep, share: float = 1.0) -> Estimate:
+    """As `estimate`, in a process of its own: a trial may take more memory than there is.
+
+    Raises
+    ------
+    TrialError
+        If it ended its process.
+    """
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        try:
+            return pool.submit(_of_sweep, sweep, share).result()
+        except BrokenProcessPool as error:
+            raise TrialError("a trial ended its process: out of memory, or killed") from error
+
+
+def _of_sweep(sweep: Sweep, share: float) -> Estimate:
+    return estimate(Layout.of(sweep), share)
+
+
+def estimate(layout: Layout, share: float = 1.0) -> Estimate:
+    """Try some points and scale up.
+
+    Parameters
+    ----------
+    layout
+        Of the sweep.
+    share
+        Of its tasks that are still to be computed.
+    """
+    sweep = layout.sweep
+    names = sweep.values("measure", "name")
+    shares = {name: n / len(names) for name, n in Counter(names).items()}
+    total, trials = np.zeros(3), 0
+    order = np.random.default_rng(0).permutation(min(sweep.size, 10**6)) * max(sweep.size // 10**6, 1)
+    for name, part in shares.items():
+        costs: list[Costs] = []
+        began = time.perf_counter()
+        for point in order:
+            if len(costs) == SAMPLES or (costs and time.perf_counter() - began > SECONDS):
+                break
+            sections = sweep.at(int(point))
+            if sections["measure"]["name"] == name:
+                costs.append(_trial(name, sections))
+        total += part * sweep.size * share * np.mean(costs, axis=0)
+        trials += len(costs)
+    nbytes = int(layout.nbytes + BLOCK * layout.files)
+    hours, low, high = (float(one) / 3600 for one in total)
+    return Estimate(hours, low, high, trials, nbytes, layout.files)
+
+
+def _trial(name: str, sections: dict[str, dict[str, Any]]) -> Costs:
+    """Seconds that a point takes; one that cannot be computed takes none."""
+    options = sections["measure"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            one = problem(sections)
+            if name == "escape_rate":
+                return _exits(one, options)
+            shorter, factor = dict(options), 1.0
+            if name == "msd":
+                updates = options["replicas"] * one.landscape.dimension * options.get("substeps", 1)
+                iterations = int(min(options["iterations"], max(TRIAL_UPDATES / updates, 1)))
+                shorter |= {"iterations": iterations, "save": [iterations], "block": options["replicas"]}
+                factor = options["iterations"] / iterations
+            elif name == "rare_escape_rate":
+                replicas, repetitions = options.get("replicas", 1000), options.get("repetitions", 8)
+                shorter |= {"replicas": min(replicas, 100), "repetitions": 2, "block": 2}
+                factor = max(replicas / 100, 1.0) * repetitions / 2
+            if factor > 1:
+                named(name).run(one, shorter, seed=0)  # compiles
+            began = time.perf_counter()
+            named(name).run(one, shorter, seed=0)
+            seconds = factor * (time.perf_counter() - began)
+        except Exception:  # told at that point when it is computed
+            return 0.0, 0.0, 0.0
+    return seconds, seconds, seconds
+
+
+def _exits(one: Problem, options: dict[str, Any]) -> Costs:
+    """From the exits of a short run: how long replicas stay, and the time of an update."""
+    substeps, horizon = options.get("substeps", 1), options["max_iterations"]
+    replicas = min(options["replicas"], 512)
+    iterations = max(int(TRIAL_UPDATES / replicas / one.landscape.dimension / substeps), 100)
+    iterations = min(iterations, horizon)
+    arguments = {
+        key: options[key] for key in ("start", "velocity", "substeps", "crossing", "precision") if key in options
+    }
+
+    def run(most: int) -> Any:
+        return diffusion.exit_times(
+            one.dynamics, one.landscape, noise=one.noise, boundary=boundary_of(one, options["boundary"]), replicas=replicas,
+            max_iterations=most, threads=1, **arguments,
+        )  # fmt: skip
+
+    run(1)  # compiles
+    began = time.perf_counter()
+    found = run(iterations)
+    per_step = (time.perf_counter() - began) / max(found.attrs["lane_steps"], 1)
+    rate = diffusion.escape_rate(found)
+    middle = (float(rate["events"]) + 0.5) / float(rate["time_at_risk"])
+
+    def cost(rate: float) -> float:
+        stays = -np.expm1(-rate * horizon) / rate if rate > 0 else float(horizon)
+        return float(options["replicas"] * substeps * stays * per_step)
+
+    return cost(middle), cost(float(rate["rate_high"])), cost(float(rate["rate_low"]))

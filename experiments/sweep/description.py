@@ -1,0 +1,223 @@
+"""What a sweep is: a grid of named axes over the parameters of one measurement, from TOML or a mapping."""
+
+import itertools
+import json
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffusion import checks
+from experiments.sweep import naming
+
+SECTIONS = ("dynamics", "landscape", "noise", "measure")
+MOST_POINTS = 10**7
+_TAKEN = (
+    *("block", "replica", "repetition", "iteration", "direction", "done", "complete", "reason"),  # of results
+    *("method", "tolerance", "drop", "indexers"),  # xarray's sel has them
+)
+_RANGE = {"start", "stop", "count", "spacing"}
+
+Sections = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One dimension of the grid.
+
+    Attributes
+    ----------
+    labels
+        Values of its coordinate, all numbers or all texts, none twice.
+    sets
+        For each parameter, as "section.parameter", one value for each label.
+    """
+
+    name: str
+    labels: tuple[Any, ...]
+    sets: dict[str, tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A grid of points, each a dynamics, a landscape, a noise and a measurement with their parameters.
+
+    Attributes
+    ----------
+    sections
+        Parameters that no axis changes, by section: dynamics, landscape, noise, measure.
+    axes
+        The dimensions of the grid, the last one fastest.
+    title, figure
+        For the figure; the results do not depend on them.
+    """
+
+    sections: Sections
+    axes: tuple[Axis, ...]
+    title: str = ""
+    figure: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> "Sweep":
+        """A sweep from tables as in the TOML file.
+
+        Raises
+        ------
+        ValueError
+            If a table, a parameter or an axis is unknown, missing or of the wrong kind; the message names it.
+        """
+        for name in mapping:
+            checks.choice("table", name, (*SECTIONS, "axes", "title", "figure"))
+        missing = [name for name in (*SECTIONS, "axes") if name not in mapping]
+        if missing:
+            raise ValueError(f"the sweep has no [{missing[0]}]; it needs {', '.join((*SECTIONS, 'axes'))}")
+        for name in (*SECTIONS, "axes", "figure"):
+            if not isinstance(mapping.get(name, {}), Mapping):
+                raise ValueError(f"{name} = {mapping[name]!r} must be a table")
+        sections = {name: dict(mapping[name]) for name in SECTIONS}
+        axes = tuple(_axis(name, given, sections) for name, given in mapping["axes"].items())
+        sweep = cls(sections, axes, str(mapping.get("title", "")), dict(mapping.get("figure", {})))
+        sweep._check()
+        return sweep
+
+    @classmethod
+    def from_toml(cls, path: str | Path) -> "Sweep":
+        """A sweep from a TOML file: data only, nothing in it is evaluated."""
+        try:
+            return cls.from_mapping(tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{path} is not TOML: {error}") from error
+        except OSError as error:
+            raise ValueError(f"cannot read {path}: {error.strerror}") from error
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Points along each axis."""
+        return tuple(len(axis.labels) for axis in self.axes)
+
+    @property
+    def size(self) -> int:
+        """Number of points."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def index(self, point: int) -> tuple[int, ...]:
+        """Place of a point along each axis."""
+        return tuple(map(int, np.unravel_index(point, self.shape)))
+
+    def at(self, point: int) -> Sections:
+        """All parameters of a point."""
+        out = {name: dict(given) for name, given in self.sections.items()}
+        for axis, k in zip(self.axes, self.index(point), strict=True):
+            for target, values in axis.sets.items():
+                section, name = target.split(".", 1)
+                out[section][name] = values[k]
+        return out
+
+    def label(self, point: int) -> str:
+        """A point for readers."""
+        return ", ".join(f"{a.name} = {_short(a.labels[k])}" for a, k in zip(self.axes, self.index(point), strict=True))
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """Everything that the results depend on, as JSON has it."""
+        axes = {axis.name: {"labels": axis.labels, **axis.sets} for axis in self.axes}
+        return dict(json.loads(json.dumps(self.sections | {"axes": axes})))
+
+    def kinds(self) -> Iterator[tuple[dict[str, Any], str]]:
+        """Each combination of the section `measure` that occurs, with the measurement's name."""
+        swept = [axis for axis in self.axes if any(target.startswith("measure.") for target in axis.sets)]
+        for places in itertools.product(*(range(len(axis.labels)) for axis in swept)):
+            options = dict(self.sections["measure"])
+            for axis, k in zip(swept, places, strict=True):
+                for target, values in axis.sets.items():
+                    if target.startswith("measure."):
+                        options[target.removeprefix("measure.")] = values[k]
+            yield options, str(options.get("name"))
+
+    def _check(self) -> None:
+        if self.size > MOST_POINTS:
+            raise ValueError(f"the grid has {self.size} points, above {MOST_POINTS}; use coarser axes")
+        for axis in self.axes:
+            for target in axis.sets:
+                others = [one.name for one in self.axes if one is not axis and target in one.sets]
+                if others:
+                    raise ValueError(f"{target} is set by the axes {axis.name} and {others[0]}; one must do")
+        for section in SECTIONS:
+            names = self.values(section, "name")
+            if not names:
+                raise ValueError(f"[{section}] has no name; known: {', '.join(naming.known(section))}")
+            given = set(self.sections[section]) | {
+                target.split(".", 1)[1]
+                for axis in self.axes
+                for target in axis.sets
+                if target.startswith(f"{section}.")
+            }
+            naming.check(section, names, given - {"name"})
+        for key, value in self.figure.items():
+            checks.choice("figure", key, ("x", "y", "lines", "panels", "style"))
+            if key != "y":
+                checks.choice(f"figure.{key}", value, tuple(axis.name for axis in self.axes))
+
+    def values(self, section: str, name: str) -> tuple[Any, ...]:
+        """All values that a parameter has on the grid."""
+        for axis in self.axes:
+            if f"{section}.{name}" in axis.sets:
+                return axis.sets[f"{section}.{name}"]
+        return (self.sections[section][name],) if name in self.sections[section] else ()
+
+
+def _axis(name: str, given: Any, sections: Sections) -> Axis:
+    if not name.isidentifier() or name in _TAKEN:
+        raise ValueError(f"axes.{name}: a name of letters, digits and _ is needed, and none of {', '.join(_TAKEN)}")
+    if isinstance(given, Mapping) and not set(given) <= _RANGE:
+        table = {key: _values(f"axes.{name}.{key}", value) for key, value in given.items()}
+        labels = table.pop("labels", None) or next(iter(table.values()), ())
+        sets = {_target(key, sections): values for key, values in table.items()}
+        lengths = {len(values) for values in (labels, *sets.values())}
+        if len(lengths) > 1:
+            raise ValueError(f"axes.{name}: its lists have {sorted(lengths)} entries; give each as many")
+    else:
+        labels = _values(f"axes.{name}", given)
+        sets = {_target(name, sections): labels}
+    texts = {isinstance(label, str) for label in labels}
+    if len(set(labels)) < len(labels) or len(texts) > 1 or any(isinstance(label, list) for label in labels):
+        raise ValueError(
+            f"axes.{name}: {list(labels)} do not tell its points apart; give labels = [...], numbers or texts, none twice"
+        )
+    return Axis(name, labels, sets)
+
+
+def _values(where: str, given: Any) -> tuple[Any, ...]:
+    """Values of a list, or of a range."""
+    if isinstance(given, Mapping):
+        missing = sorted({"start", "stop", "count"} - set(given))
+        if missing:
+            raise ValueError(f"{where} has no {missing[0]}; a range is {{start, stop, count, spacing}}")
+        spacing = checks.choice(f"{where}.spacing", given.get("spacing", "linear"), ("linear", "log"))
+        count = checks.whole(f"{where}.count", given["count"])
+        for end in ("start", "stop"):
+            (checks.positive if spacing == "log" else checks.finite)(f"{where}.{end}", given[end])
+        space = np.geomspace if spacing == "log" else np.linspace
+        return tuple(space(given["start"], given["stop"], count).tolist())
+    if not isinstance(given, list | tuple) or not given:
+        raise ValueError(f"{where} = {given!r} must be a list, or a range {{start, stop, count, spacing}}")
+    return tuple(given)
+
+
+def _target(name: str, sections: Sections) -> str:
+    """Section and parameter that an axis sets: as given, or the one section that has a parameter of the name."""
+    if "." in name:
+        section = checks.choice(f"section of {name}", name.split(".", 1)[0], SECTIONS)
+        return f"{section}.{name.split('.', 1)[1]}"
+    found = [section for section in SECTIONS if name in naming.parameters(section, sections[section].get("name"))]
+    if len(found) != 1:
+        where = f"is a parameter of {' and '.join(found)}" if found else "is a parameter of nothing here"
+        raise ValueError(f'axis {name} {where}; name what it sets, as in [axes.{name}] with "dynamics.{name}" = [...]')
+    return f"{found[0]}.{name}"
+
+
+def _short(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,311 @@
+"""Runs a sweep's tasks on dask.distributed and keeps no results itself."""
+
+import logging
+import os
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+
+import numpy as np
+
+from experiments.progress import Progress
+from experiments.sweep import tasks
+from experiments.sweep.description import Sweep
+from experiments.sweep.store import Lock, Store, Survey, refuse_existing
+
+AHEAD = 16  # tasks that wait for each thread: a worker is never idle, and the scheduler never full
+JOIN = 30.0  # seconds that a scheduler is given to answer, and to find a worker
+LOST = "the connection to the scheduler was lost"
+TELL = 1.0  # seconds between notes of progress for `status`
+
+
+class StoppedError(Exception):
+    """A run that ended before its sweep did; the message says why, and what is kept."""
+
+
+@dataclass
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    computed
+        Tasks that this run computed.
+    failed
+        Points that failed, and why.
+    damaged
+        Tasks that were done but whose chunks were not whole, and were computed again.
+    """
+
+    computed: int = 0
+    failed: dict[int, str] = field(default_factory=dict)
+    damaged: int = 0
+
+
+def run(
+    sweep: Sweep,
+    out: str | Path,
+    *,
+    resume: bool = False,
+    retry: bool = False,
+    scheduler: str | None = None,
+    workers: int | None = None,
+    tls: dict[str, str] | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Compute everything that a store lacks.
+
+    Parameters
+    ----------
+    sweep
+        What to compute.
+    out
+        The store: a directory that all workers see.
+    resume
+        Go on with a store that is there.
+    retry
+        With `resume`: compute failed tasks again.
+    scheduler
+        Address of a running scheduler, "tcp://host:port" or "tls://host:port"; None: workers on this machine.
+    workers
+        Processes on this machine; None: one for each core.
+    tls
+        Paths of ``ca_file``, ``cert`` and ``key`` for a scheduler that wants TLS.
+    progress
+        Where to show progress; None: nowhere.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is wrong, or the store holds another sweep, was begun by another version, or is in use.
+    StoppedError
+        If workers, the scheduler or the disk fail; what is done is kept.
+
+    Warns
+    -----
+    UserWarning
+        If the scheduler is on another machine and not encrypted.
+    """
+    out = Path(out).absolute()
+    progress = progress or Progress(quiet=True)
+    check(sweep, out, resume=resume)
+    with connected(scheduler, workers, tls) as client:
+        store = Store.open(out) if resume else Store.create(out, sweep)
+        outcome = _continue(store, client, retry, progress)
+    for one in np.flatnonzero(store.survey().failed.any(axis=1)):
+        outcome.failed[int(one)] = "; ".join(dict.fromkeys(store.reasons(int(one))))
+    return outcome
+
+
+def _continue(store: Store, client: Any, retry: bool, progress: Progress) -> Outcome:
+    with store.locked() as lock:
+        survey = store.survey()
+        outcome = Outcome()
+        for point, block in survey.damaged():
+            survey.forget(point, block)
+            outcome.damaged += 1
+        if retry:
+            for where in np.argwhere(survey.failed):
+                survey.forget(*map(int, where))
+        _Run(store, survey, lock, client, progress, outcome).until_done()
+    return outcome
+
+
+def check(sweep: Sweep, out: str | Path, *, resume: bool) -> float:
+    """Share of the tasks that a store lacks; errors as in `run`, before anything is written."""
+    out = Path(out)
+    if not resume:
+        refuse_existing(out)
+        return 1.0
+    store = Store.open(out)
+    store.check_sweep(sweep)
+    store.check_physics()
+    return 1 - float(store.survey().complete.mean())
+
+
+class _Run:
+    """The tasks of one run and how far they are."""
+
+    def __init__(
+        self, store: Store, survey: Survey, lock: Lock, client: Any, progress: Progress, outcome: Outcome
+    ) -> None:
+        self._store, self._survey, self._lock, self._client = store, survey, lock, client
+        self._progress, self._outcome = progress, outcome
+        self._began = time.time()
+        self._left = {int(point): int(n) for point, n in self._blocks_left() if n or not survey.complete[point]}
+        self.total = sum(n + (self._blocks(point) > 1 or n == 0) for point, n in self._left.items())
+        self._waiting: dict[Any, tuple[int, int]] = {}
+        self._suspects: list[tuple[int, int]] = []
+        self._told, self._counted, self._room, self._submitted = 0.0, 0.0, 0, 0
+
+    def _blocks_left(self) -> Iterator[tuple[int, int]]:
+        for point in range(self._store.sweep.size):
+            yield point, self._blocks(point) - int(self._survey.done[point].sum())
+
+    def _blocks(self, point: int) -> int:
+        try:
+            return self._store.layout.blocks_of(point)
+        except ValueError:  # told by its only task
+            return 1
+
+    def _todo(self) -> Iterator[tuple[int, int]]:
+        for point, left in self._left.items():
+            if left == 0:
+                yield point, tasks.ALL
+            for block in range(self._blocks(point)) if left else ():
+                if not self._survey.done[point, block]:
+                    yield point, block
+
+    def until_done(self) -> None:
+        """Keep the workers busy until nothing is left."""
+        from distributed import as_completed
+        from distributed.comm.core import CommClosedError
+
+        self._progress.total = self.total
+        if not self.total:
+            return
+        try:
+            self._meet_workers()
+            todo, pending = self._todo(), as_completed(raise_errors=False)
+            self._fill(todo, pending)
+            for future in pending:
+                task = self._waiting.pop(future)
+                alone = not self._waiting
+                if self._heed(future, *task, alone):
+                    self._count(pending, *task)
+                else:
+                    self._suspects.append(task)
+                future.release()
+                self._fill(todo, pending)
+                if self._suspects and not self._waiting:
+                    self._submit(pending, *self._suspects.pop())
+        except CommClosedError as error:
+            raise StoppedError(self._kept(LOST)) from error
+
+    def _count(self, pending: Any, point: int, block: int) -> None:
+        """A task is done: note it, and submit the summary if it was a point's last block."""
+        if block != tasks.ALL:
+            self._left[point] -= 1
+            if not self._left[point] and self._blocks(point) > 1:
+                self._submit(pending, point, tasks.ALL)
+        self._outcome.computed += 1
+        self._progress.advance(self._store.sweep.label(point))
+        self._tell()
+
+    def _fill(self, todo: Iterator[tuple[int, int]], pending: Any) -> None:
+        if time.time() - self._counted > TELL:  # workers may join and leave
+            self._counted, threads = time.time(), sum(self._client.nthreads().values())
+            self._room = AHEAD * max(threads, 1)
+        while len(self._waiting) < self._room and (task := next(todo, None)) is not None:
+            self._submit(pending, *task)
+
+    def _submit(self, pending: Any, point: int, block: int) -> None:
+        self._submitted += 1  # a task that is tried again is another to the scheduler
+        key = f"sweep-{self._store.path.name}-{self._began}-{point}-{block}-{self._submitted}"
+        future = self._client.submit(tasks.run, str(self._store.path), self._began, point, block, key=key, pure=False)
+        self._waiting[future] = point, block
+        pending.add(future)
+
+    def _heed(self, future: Any, point: int, block: int, alone: bool) -> bool:
+        """Take a task's end; returns whether it is done.
+
+        Where workers died a task is suspect, and so are all that waited for the same workers: each is tried again, alone.
+        """
+        from distributed import KilledWorker
+
+        if future.status == "finished":
+            return True
+        if future.status != "error":
+            raise StoppedError(self._kept(LOST))
+        error = future.exception()
+        if not isinstance(error, KilledWorker):
+            raise StoppedError(
+                self._kept(f"the store could not be written: {error}" if isinstance(error, OSError) else str(error))
+            )
+        if not alone:
+            return False
+        reason = f"its worker died {1 + error.allowed_failures} times: out of memory, or killed"
+        if block == tasks.ALL:
+            self._store.complete(point, reason)
+        else:
+            self._store.finish(point, block, reason)
+            if self._blocks(point) == 1:
+                self._store.complete(point)
+        return True
+
+    def _kept(self, why: str) -> str:
+        return f"{why}; {self._outcome.computed} tasks of this run are kept, --resume goes on"
+
+    def _tell(self) -> None:
+        now = time.time()
+        if now - self._told > TELL:
+            self._told = now
+            if self._outcome.computed <= 1:
+                self._lock.tell(first=now)  # without the time that workers take to start
+            self._lock.tell(total=self.total, computed=self._outcome.computed)
+
+    def _meet_workers(self) -> None:
+        """Wait for a worker, and see that it has the store and the same version."""
+        try:
+            self._client.wait_for_workers(1, timeout=JOIN)
+        except TimeoutError:
+            raise StoppedError(
+                f"no worker has joined {self._client.scheduler.address} in {JOIN:g} s; start some, with one thread each"
+            ) from None
+        try:
+            self._client.submit(tasks.probe, str(self._store.path), pure=False).result()
+        except (ValueError, ImportError) as error:
+            raise StoppedError(
+                f"a worker cannot do it: {error}; workers need this version of diffusion-lab and must see the store"
+            ) from error
+
+
+@contextmanager
+def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | None) -> Iterator[Any]:
+    """A dask client: of a scheduler that runs, or of processes on this machine, on loopback alone."""
+    from distributed import Client, LocalCluster
+
+    for name in ("distributed", "distributed.client"):  # what matters is in the store, or raised
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    if scheduler is None:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        with (
+            LocalCluster(
+                n_workers=workers or cores, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
+                preload=["experiments.sweep.tasks"], silence_logs=logging.CRITICAL,
+            ) as cluster,
+            Client(cluster) as client,
+        ):  # fmt: skip
+            yield client
+        return
+    address = urlparse(scheduler)
+    if address.scheme not in ("tcp", "tls") or not address.port:
+        raise ValueError(f"scheduler = {scheduler!r} must be tcp://host:port or tls://host:port")
+    if address.scheme == "tcp" and address.hostname not in ("127.0.0.1", "localhost", "::1"):
+        warnings.warn(
+            f"scheduler = {scheduler!r} is not encrypted: who reads or joins this network can run code on its workers; use tls:// "
+            "with --tls-ca-file, --tls-cert and --tls-key",
+            UserWarning,
+            stacklevel=2,
+        )
+    try:
+        client = Client(scheduler, security=_security(tls), timeout=JOIN)
+    except OSError as error:
+        raise StoppedError(f"no scheduler answers at {scheduler}: {error}") from error
+    with client:
+        yield client
+
+
+def _security(tls: dict[str, str] | None) -> Any:
+    from distributed import Security
+
+    if not tls:
+        return None
+    return Security(
+        tls_ca_file=tls["ca_file"], tls_client_cert=tls["cert"], tls_client_key=tls["key"], require_encryption=True
+    )

@@ -1,0 +1,182 @@
+"""The figure of a sweep: one variable against one axis, exact values as lines, measurements as points with intervals."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import xarray
+
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, STYLE, save
+from experiments.sweep.description import Axis
+from experiments.sweep.report import results
+from experiments.sweep.store import Store
+
+COLOURS = (BLUE, ORANGE, GREEN, PURPLE, GREY, "black", "#56B4E9", "#E69F00")
+MARKERS = "os^Dv<>P"
+DASHES = ("-", DASHED, (0, (1, 1.5)))
+WIDEST, MARKER = 3.0, 9.0  # of the first line and its points; the next are thinner and smaller, so that equal ones show
+
+
+def draw(store: Store, directory: Path, name: str) -> Path:
+    """Draw what [figure] asks for; returns the PNG.
+
+    Raises
+    ------
+    ValueError
+        If [figure] names no variable of one number a point, or there are more axes than a figure has.
+    """
+    axes = {axis.name: axis for axis in store.sweep.axes}
+    asked = _roles(store)
+    y = asked["y"]
+    data = results(store.path)
+    if y not in data or set(data[y].dims) != set(axes):
+        single = [
+            str(one) for one in data.data_vars if set(data[one].dims) == set(axes) and data[one].dtype.kind == "f"
+        ]
+        raise ValueError(
+            f"figure.y = {y!r} is no variable of one number a point; there are {', '.join(single) or 'none'}"
+        )
+    data = (
+        data[[one for one in (y, f"{y}_low", f"{y}_high", f"{y}_stderr") if one in data]].squeeze(drop=False).compute()
+    )
+    with mpl.rc_context(STYLE):
+        figure = _figure(data, store, asked, axes)
+        save([(name, "", figure, "")], directory)
+    return directory / f"{name}.png"
+
+
+def _roles(store: Store) -> dict[str, str]:
+    """What [figure] asks for, and what else there is: a measurement by style, then lines, then panels.
+
+    Raises
+    ------
+    ValueError
+        If an axis is left over.
+    """
+    asked = {"y": _default(store)} | store.sweep.figure
+    axes = [axis for axis in store.sweep.axes if len(axis.labels) > 1] or list(store.sweep.axes)
+    left = [axis for axis in axes if axis.name not in asked.values()]
+    if "x" not in asked:
+        first = next((axis for axis in left if not isinstance(axis.labels[0], str)), left[0])
+        left.remove(first)
+        asked["x"] = first.name
+    for axis in sorted(left, key=lambda axis: "measure.name" not in axis.sets):
+        wanted = ("style", "lines", "panels") if "measure.name" in axis.sets else ("lines", "panels", "style")
+        role = next((one for one in wanted if one not in asked), None)
+        if role is None:
+            raise ValueError(f"a figure has no place for the axis {axis.name}; draw it from the store")
+        asked[role] = axis.name
+    return asked
+
+
+def _default(store: Store) -> str:
+    """The rate if there is one, else the first variable of one number a point."""
+    single = [name for name, one in store.layout.variables.items() if len(one.dims) == len(store.sweep.axes)]
+    return "rate" if "rate" in single or not single else single[0]
+
+
+def _figure(data: xarray.Dataset, store: Store, asked: dict[str, str], axes: dict[str, Axis]) -> Any:
+    panels = axes[asked["panels"]].labels if "panels" in asked else (None,)
+    figure, grid = mpl.pyplot.subplots(
+        1, len(panels), figsize=(2.6 + 4.4 * len(panels), 4.8), squeeze=False, sharey=True, layout="constrained"
+    )
+    x, y = asked["x"], asked["y"]
+    for axis, panel in zip(grid[0], panels, strict=True):
+        part = data if panel is None else data.sel({asked["panels"]: panel})
+        for label, line, style, exact, one in _lines(part, store, asked, axes):
+            _plot(axis, one, x, y, label, line, style, exact)
+        _scale(axis, data, x, y)
+        axis.set_xlabel(_words(store, x))
+        if panel is not None:
+            axis.set_title(f"{asked['panels']} = {panel}")
+    grid[0][0].set_ylabel(_words(store, y))
+    grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    title = store.sweep.title
+    found = finding(data, asked)
+    figure.suptitle("\n".join(one for one in (title, found) if one), fontsize=11)
+    return figure
+
+
+def _lines(
+    part: xarray.Dataset, store: Store, asked: dict[str, str], axes: dict[str, Axis]
+) -> Iterator[tuple[str, int, int, bool, xarray.Dataset]]:
+    """Label, line, style, whether exact, and data of each line."""
+    measure = next((axis for axis in store.sweep.axes if "measure.name" in axis.sets), None)
+    for k, line in enumerate(axes[asked["lines"]].labels if "lines" in asked else (None,)):
+        for m, style in enumerate(axes[asked["style"]].labels if "style" in asked else (None,)):
+            chosen = {asked[role]: value for role, value in (("lines", line), ("style", style)) if value is not None}
+            name = store.sweep.sections["measure"].get("name")
+            if measure is not None and measure.name in chosen:
+                name = measure.sets["measure.name"][measure.labels.index(chosen[measure.name])]
+            label = ", ".join(str(value) for value in chosen.values())
+            yield label, k, m, name == "exact_rate", part.sel(chosen)
+
+
+def _plot(axis: Any, one: xarray.Dataset, x: str, y: str, label: str, line: int, style: int, exact: bool) -> None:
+    places, values = one[x].values, one[y].values
+    there = np.isfinite(values)
+    places, values = places[there], values[there]
+    colour, thinner = COLOURS[line % len(COLOURS)], 1 / (1 + 0.5 * line)
+    if exact:
+        axis.plot(
+            places, values, color=colour, ls=DASHES[max(style - 1, 0) % len(DASHES)], lw=WIDEST * thinner, label=label
+        )
+        return
+    spread = None
+    if f"{y}_low" in one:
+        low, high = one[f"{y}_low"].values[there], one[f"{y}_high"].values[there]
+        spread = np.maximum([values - low, high - values], 0)
+    elif f"{y}_stderr" in one:
+        spread = 1.96 * one[f"{y}_stderr"].values[there]
+    filled = colour if style == 0 else "white"
+    axis.errorbar(
+        places, values, spread, color=colour, marker=MARKERS[line % len(MARKERS)], ms=MARKER * thinner**0.5, mfc=filled, mec=colour, ls="",
+        capsize=3, label=label, zorder=3,
+    )  # fmt: skip
+
+
+def _scale(axis: Any, data: xarray.Dataset, x: str, y: str) -> None:
+    """Logarithmic where values span more than a decade, or are spaced like that."""
+    places = data[x].values
+    if places.dtype.kind in "fi" and len(places) > 2 and np.all(places > 0) and np.ptp(np.diff(np.log(places))) < 1e-6:
+        axis.set_xscale("log")
+        axis.set_xticks(places, [f"{place:.3g}" for place in places])
+        axis.minorticks_off()
+    values = data[y].values[np.isfinite(data[y].values)]
+    if values.size and values.min() > 0 and values.max() > 10 * values.min():
+        axis.set_yscale("log")
+
+
+def finding(data: xarray.Dataset, asked: dict[str, str]) -> str:
+    """How y changes from one end of x to the other, on each line that is there at both."""
+    x, y = asked["x"], asked["y"]
+    if data[x].dtype.kind not in "fi" or data.sizes.get(x, 1) < 2 or "panels" in asked:
+        return ""
+    ratio = data[y].isel({x: -1}) / data[y].isel({x: 0})
+    if "style" in asked:
+        ratio = ratio.isel({asked["style"]: 0})
+    if "lines" not in asked:
+        texts = [_number(float(ratio))] if np.isfinite(float(ratio)) else []
+    else:
+        texts = [
+            f"{_number(float(one))} ({label})"
+            for label, one in zip(ratio[asked["lines"]].values, ratio, strict=True)
+            if np.isfinite(one)
+        ]
+    ends = data[x].values[[0, -1]]
+    return f"from {x} {ends[0]:.3g} to {ends[1]:.3g}, {y} changes by a factor {', '.join(texts)}" if texts else ""
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
+
+
+def _words(store: Store, name: str) -> str:
+    """Name and units, for an axis."""
+    attributes = results(store.path)[name].attrs
+    meaning = (
+        name if name in {axis.name for axis in store.sweep.axes} else attributes.get("long_name", name).split(":")[0]
+    )
+    return f"{meaning} ({attributes['units']})" if attributes.get("units", "1") != "1" else str(meaning)

@@ -1,0 +1,158 @@
+"""How a sweep's results lie in its store: variables, their dimensions, and chunks that are one task's each."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffusion.plan import save_points
+from experiments.sweep import measurements, naming
+from experiments.sweep.description import Sweep
+from experiments.sweep.measurements import Measurement
+
+CRC = 4  # bytes of the checksum that goes with a chunk
+
+
+@dataclass(frozen=True)
+class Variable:
+    """An array of the store."""
+
+    dims: tuple[str, ...]
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: str
+
+    @property
+    def fill(self) -> Any:
+        """What stands where nothing has been computed."""
+        kind = np.dtype(self.dtype).kind
+        return np.nan if kind == "f" else False if kind == "b" else -1
+
+    @property
+    def nbytes(self) -> int:
+        """Of a chunk on disk."""
+        return prod(self.chunks) * np.dtype(self.dtype).itemsize + CRC
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Dimensions and variables of a store.
+
+    Attributes
+    ----------
+    sizes
+        Of every dimension besides the axes.
+    shares
+        What a task has of the dimensions that are divided among a point's blocks.
+    """
+
+    sweep: Sweep
+    blocks: int
+    sizes: dict[str, int]
+    shares: dict[str, int]
+    coordinates: dict[str, NDArray[Any]]
+
+    @classmethod
+    def of(cls, sweep: Sweep) -> "Layout":
+        """The layout that a sweep needs.
+
+        Raises
+        ------
+        ValueError
+            If measurements on the grid do not fit into one store.
+        """
+        blocks, shares = 1, {"block": 1}
+        sizes: dict[str, int] = {}
+        coordinates: dict[str, NDArray[Any]] = {}
+        for options, name in sweep.kinds():
+            measurement = measurements.named(name)
+            here = measurement.blocks(options)
+            blocks = max(blocks, here)
+            if measurement.unit:
+                dim = measurement.unit[:-1]
+                share = options.get("block", options[measurement.unit])
+                if shares.setdefault(dim, share) != share:
+                    raise ValueError(
+                        f"measure.block is {shares[dim]} and {share} {measurement.unit}; one store needs one size of block"
+                    )
+                sizes[dim] = max(sizes.get(dim, 0), here * share)
+            if name == "msd":
+                saved = save_points(options.get("save"), options.get("iterations", 0))
+                if not np.array_equal(coordinates.setdefault("iteration", saved), saved):
+                    raise ValueError("points measure msd at different iterations; give save = [...], the same for all")
+                sizes |= {"iteration": len(saved), "direction": max(_dimensions(sweep))}
+                coordinates["direction"] = np.arange(sizes["direction"])
+        return cls(sweep, blocks, sizes | {"block": blocks}, shares, coordinates)
+
+    @property
+    def split(self) -> tuple[str, ...]:
+        """Dimensions that are divided among blocks."""
+        return tuple(self.shares)
+
+    @cached_property
+    def variables(self) -> dict[str, Variable]:
+        """Every array of data."""
+        found: dict[str, Variable] = {}
+        axes = tuple(axis.name for axis in self.sweep.axes)
+        for _, kind in self.sweep.kinds():
+            measurement = measurements.named(kind)
+            for name, dims in (*measurement.kept.items(), *measurement.told.items()):
+                shape = (*self.sweep.shape, *(self.sizes[dim] for dim in dims))
+                chunks = (*(1,) * len(axes), *(self.shares.get(dim, self.sizes[dim]) for dim in dims))
+                variable = Variable((*axes, *dims), shape, chunks, measurement.dtypes.get(name, "float64"))
+                if found.setdefault(name, variable) != variable:
+                    raise ValueError(
+                        f"{name} has other dimensions in another measurement of this sweep; use two sweeps"
+                    )
+        return found
+
+    def measurement(self, point: int) -> tuple[Measurement, dict[str, Any]]:
+        """What is measured at a point, and its options."""
+        options = self.sweep.at(point)["measure"]
+        return measurements.named(str(options["name"])), options
+
+    def blocks_of(self, point: int) -> int:
+        """Tasks of a point."""
+        measurement, options = self.measurement(point)
+        return measurement.blocks(options)
+
+    def chunks_of(self, point: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Variables that a block, and a summary, of a point writes."""
+        measurement, _ = self.measurement(point)
+        return tuple(measurement.kept), tuple(measurement.told)
+
+    def chunk(self, name: str, place: tuple[int, ...], block: int) -> tuple[int, ...]:
+        """Place of a task's chunk of a variable."""
+        dims = self.variables[name].dims[len(place) :]
+        return (*place, *(block if dim in self.shares else 0 for dim in dims))
+
+    @property
+    def nbytes(self) -> int:
+        """Of all data on disk, without the file system's own."""
+        return sum(variable.nbytes * self._chunks(variable) for variable in self.variables.values())
+
+    @property
+    def files(self) -> int:
+        """Chunks of all data and flags."""
+        flags = self.sweep.size * (self.blocks + 1)
+        return flags + sum(self._chunks(variable) for variable in self.variables.values())
+
+    def _chunks(self, variable: Variable) -> int:
+        return prod(-(-size // chunk) for size, chunk in zip(variable.shape, variable.chunks, strict=True))
+
+
+def _dimensions(sweep: Sweep) -> list[int]:
+    """Coordinates of the landscapes on the grid."""
+    found = {}
+    for point in range(sweep.size):
+        table = sweep.at(point)["landscape"]
+        key = repr(table)
+        if key not in found:
+            try:
+                found[key] = naming.build("landscape", table).dimension
+            except ValueError:  # told at that point
+                found[key] = 1
+    return list(found.values())

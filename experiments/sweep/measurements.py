@@ -1,0 +1,254 @@
+"""What a sweep can measure at a point: how a block of it is run, what a block gives, and what all blocks together say."""
+
+import inspect
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import xarray
+from numpy.typing import NDArray
+
+import diffusion
+from diffusion import checks
+from diffusion.dynamics import Dynamics
+from diffusion.landscapes import Landscape
+from diffusion.noise import Noise
+from experiments.sweep import naming
+
+Arrays = dict[str, NDArray[Any]]
+RATE = ("rate", "rate_low", "rate_high")
+EXITS = ("events", "censored", "diverged", "early", "time_at_risk", "exponential_p")
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One point's dynamics, landscape and noise."""
+
+    dynamics: Dynamics
+    landscape: Landscape
+    noise: Noise
+
+
+def problem(sections: dict[str, dict[str, Any]]) -> Problem:
+    """The objects that a point's tables describe; errors as in `naming.build`."""
+    return Problem(*(naming.build(section, sections[section]) for section in ("dynamics", "landscape", "noise")))
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """One kind of measurement.
+
+    Attributes
+    ----------
+    block
+        Runs a block of a point: a function of the problem and, by name, a seed and the options.
+    summary
+        From a point's blocks, one after another, and the options: what they say together.
+    unit
+        What a block has a share of: "replicas", "repetitions", or "" if a point is one task.
+    kept, told
+        Dimensions of what a block and a summary give, by name; "replica", "repetition" and "block" run over all blocks.
+    dtypes
+        Of what is not float64.
+    """
+
+    block: Callable[..., Arrays]
+    summary: Callable[[Arrays, dict[str, Any]], Arrays] | None = None
+    unit: str = ""
+    kept: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    dtypes: Mapping[str, str] = field(default_factory=dict)
+    more: tuple[str, ...] = ()
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """Names of the options, of [measure] in TOML."""
+        own = [name for name in inspect.signature(self.block).parameters if name not in ("problem", "seed")]
+        return (*own, *self.more, "seed", *(("block",) if self.unit else ()))
+
+    def blocks(self, options: dict[str, Any]) -> int:
+        """Tasks of a point."""
+        if not self.unit:
+            return 1
+        total = checks.whole(f"measure.{self.unit}", options.get(self.unit, 0))
+        size = checks.whole("measure.block", options.get("block", total))
+        if total % size:
+            raise ValueError(
+                f"measure.block = {size} does not divide measure.{self.unit} = {total}; choose one that does"
+            )
+        return total // size
+
+    def run(self, problem: Problem, options: dict[str, Any], seed: int) -> Arrays:
+        """Run one block."""
+        accepted = inspect.signature(self.block).parameters
+        given = {key: value for key, value in options.items() if key in accepted and key != "seed"}
+        if self.unit:
+            given[self.unit] = options.get("block", options[self.unit])
+        missing = [
+            name
+            for name, one in accepted.items()
+            if one.default is one.empty and name not in (*given, "problem", "seed")
+        ]
+        if missing:
+            raise ValueError(f"[measure] has no {missing[0]}, which {options['name']} needs")
+        return self.block(problem, seed=seed, **given)
+
+
+def named(name: str) -> Measurement:
+    """The measurement of a name, or what module:function names."""
+    if ":" in name:
+        return _own(name)
+    return MEASUREMENTS[checks.choice("measure.name", name, tuple(MEASUREMENTS))]
+
+
+@lru_cache
+def _own(name: str) -> Measurement:
+    """A user's function of (dynamics, landscape, noise, seed, options) that returns a mapping of names to numbers."""
+    function = naming.imported("measure.name", name)
+    variables = getattr(function, "variables", None)
+    if not callable(function) or not variables or isinstance(variables, str):
+        raise ValueError(
+            f"measure.name = {name!r} must be a function with an attribute `variables`, the names of the numbers that it returns"
+        )
+    signature = inspect.signature(function).parameters
+    known = ("dynamics", "landscape", "noise", "seed")
+
+    def block(problem: Problem, seed: int, **options: Any) -> Arrays:
+        everything = {**vars(problem), "seed": seed}
+        found = function(**{key: value for key, value in everything.items() if key in signature}, **options)
+        return {one: np.asarray(found[one], np.float64) for one in variables}
+
+    own = [one for one in signature.values() if one.name not in known]
+    block.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(one, inspect.Parameter.POSITIONAL_OR_KEYWORD) for one in ("problem", "seed")]
+        + [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
+    )
+    return Measurement(block, kept=dict.fromkeys(variables, ()))
+
+
+def boundary_of(problem: Problem, boundary: float | str) -> float:
+    """A number, or "saddle": the landscape's saddle next to its reference point, in theta units."""
+    if not isinstance(boundary, str):
+        return boundary
+    checks.choice("measure.boundary", boundary, ("saddle",))
+    landscape = problem.landscape
+    if isinstance(landscape, diffusion.StyblinskiTang):
+        points = landscape.critical_points()
+        if len(points) == 3:
+            return float(points[1])
+    saddle = getattr(landscape, "saddle", None)
+    if saddle is None:
+        raise ValueError(f"measure.boundary = 'saddle': {landscape!r} has none; give a number")
+    return (
+        float(saddle / np.sqrt(landscape.sharpness))
+        if isinstance(landscape, diffusion.SeparableLandscape)
+        else float(saddle)
+    )
+
+
+def _msd(
+    problem: Problem, seed: int, *, iterations: int, replicas: int, start: Any = None, velocity: str = "rest", save: Any = None,
+    substeps: int = 1, precision: str = "float64",
+) -> Arrays:  # fmt: skip
+    found = diffusion.simulate(
+        problem.dynamics, problem.landscape, noise=problem.noise, iterations=iterations, replicas=replicas, start=start, velocity=velocity,
+        save=save, substeps=substeps, precision=precision, seed=seed, threads=1,
+    )  # fmt: skip
+    return {f"block_{name}": found[name].values for name in ("msd", "msd_stderr", "diverged")}
+
+
+def _msd_of_all(blocks: Arrays, options: dict[str, Any]) -> Arrays:
+    msd, stderr, diverged = (blocks[f"block_{name}"] for name in ("msd", "msd_stderr", "diverged"))
+    size = options.get("block", options["replicas"])
+    total = options["replicas"]
+    mean = msd.mean(axis=0)
+    squares = (stderr**2 * (size - 1) + msd**2).mean(axis=0)  # mean fourth power of the displacement
+    return {
+        "msd": mean,
+        "msd_stderr": np.sqrt(np.maximum(squares - mean**2, 0) / (total - 1)),
+        "diverged": diverged.sum(axis=0),
+    }
+
+
+def _exits(
+    problem: Problem, seed: int, *, boundary: float | str, max_iterations: int, replicas: int, start: Any = None, velocity: str = "rest",
+    substeps: int = 1, crossing: str = "step", precision: str = "float64",
+) -> Arrays:  # fmt: skip
+    found = diffusion.exit_times(
+        problem.dynamics, problem.landscape, noise=problem.noise, boundary=boundary_of(problem, boundary), max_iterations=max_iterations,
+        replicas=replicas, start=start, velocity=velocity, substeps=substeps, crossing=crossing, precision=precision, seed=seed, threads=1,
+    )  # fmt: skip
+    return {name: found[name].values for name in ("exit_iteration", "exit_coordinate")} | {
+        "replica_diverged": found["diverged"].values
+    }
+
+
+def _rate_of_exits(blocks: Arrays, options: dict[str, Any]) -> Arrays:
+    time, diverged = blocks["exit_iteration"], blocks["replica_diverged"]
+    exits = xarray.Dataset(
+        {"exit_iteration": ("replica", time), "exited": ("replica", ~np.isnan(time)), "diverged": ("replica", diverged)}
+    )
+    exits.attrs["parameters"] = json.dumps({"max_iterations": options["max_iterations"]})
+    found = diffusion.escape_rate(exits, **{key: options[key] for key in ("burn_in", "level") if key in options})
+    return {name: found[name].values for name in (*RATE, *EXITS)}
+
+
+def _rare(
+    problem: Problem,
+    seed: int,
+    *,
+    boundary: float | str,
+    replicas: int = 1000,
+    repetitions: int = 8,
+    start: Any = None,
+    substeps: int = 1,
+) -> Arrays:
+    found = diffusion.rare_escape_rate(
+        problem.dynamics, problem.landscape, noise=problem.noise, boundary=boundary_of(problem, boundary), replicas=replicas,
+        repetitions=repetitions, start=start, substeps=substeps, seed=seed, threads=1,
+    )  # fmt: skip
+    return {name: found[name].values for name in ("repetition_rate", "probability", "families")}
+
+
+def _rate_of_repetitions(blocks: Arrays, options: dict[str, Any]) -> Arrays:
+    from scipy import stats
+
+    rates = blocks["repetition_rate"]
+    spread = stats.t.isf((1 - options.get("level", 0.95)) / 2, len(rates) - 1) * rates.std(ddof=1) / np.sqrt(len(rates))
+    mean = rates.mean()
+    return dict(zip(RATE, map(np.asarray, (mean, max(mean - spread, 0.0), mean + spread)), strict=True))
+
+
+def _exact(problem: Problem, seed: int, *, boundary: float | str, start: float | None = None) -> Arrays:
+    from experiments.exact import exact_rate
+
+    origin = float(problem.landscape.reference[0]) if start is None else start
+    rate, error = exact_rate(
+        problem.dynamics, problem.landscape, problem.noise, start=origin, boundary=boundary_of(problem, boundary)
+    )
+    return dict(zip(RATE, map(np.asarray, (rate, rate - error, rate + error)), strict=True))
+
+
+MEASUREMENTS = {
+    "msd": Measurement(
+        _msd, _msd_of_all, "replicas",
+        kept={f"block_{name}": ("block", "iteration", "direction") for name in ("msd", "msd_stderr")} | {"block_diverged": ("block", "iteration")},
+        told=dict.fromkeys(("msd", "msd_stderr"), ("iteration", "direction")) | {"diverged": ("iteration",)},
+        dtypes={"block_diverged": "int64"},
+    ),
+    "escape_rate": Measurement(
+        _exits, _rate_of_exits, "replicas",
+        kept=dict.fromkeys(("exit_iteration", "exit_coordinate", "replica_diverged"), ("replica",)),
+        told=dict.fromkeys((*RATE, *EXITS), ()),
+        dtypes={"exit_coordinate": "int32", "replica_diverged": "bool"}, more=("burn_in", "level"),
+    ),
+    "rare_escape_rate": Measurement(
+        _rare, _rate_of_repetitions, "repetitions",
+        kept=dict.fromkeys(("repetition_rate", "probability", "families"), ("repetition",)),
+        told=dict.fromkeys(RATE, ()), more=("level",),
+    ),
+    "exact_rate": Measurement(_exact, kept=dict.fromkeys(RATE, ())),
+}  # fmt: skip

@@ -1,0 +1,113 @@
+"""From names and parameters, as a sweep's tables have them, to dynamics, landscapes, noises and measurements."""
+
+import importlib
+import inspect
+import json
+from collections.abc import Callable, Iterable
+from functools import lru_cache
+from typing import Any, get_type_hints
+
+import diffusion
+from diffusion import checks
+from diffusion.dynamics import Dynamics
+from diffusion.landscapes import Landscape
+from diffusion.noise import Noise
+
+_CLASSES = {
+    "dynamics": ("SGD", "Momentum", "RMSprop", "Adam", "Adai"),
+    "landscape": ("QuadraticSaddle", "DoubleParabola", "StyblinskiTang"),
+    "noise": ("HessianNoise", "IsotropicNoise", "MinibatchNoise"),
+}
+_KINDS: dict[str, type] = {"dynamics": Dynamics, "landscape": Landscape, "noise": Noise}
+
+
+def known(section: str) -> tuple[str, ...]:
+    """Names that a section may have, besides module:object."""
+    if section == "measure":
+        from experiments.sweep import measurements
+
+        return tuple(measurements.MEASUREMENTS)
+    return _CLASSES[section]
+
+
+def parameters(section: str, name: Any) -> tuple[str, ...]:
+    """Parameters that go with a name; without one, those of any."""
+    if name is None:
+        return tuple({one: None for each in known(section) for one in parameters(section, each)})
+    if section == "measure":
+        from experiments.sweep import measurements
+
+        return measurements.named(str(name)).options
+    target = _resolve(section, str(name))
+    return tuple(inspect.signature(target).parameters) if callable(target) else ()
+
+
+def check(section: str, names: Iterable[Any], given: set[str]) -> None:
+    """Refuse a name or a parameter that is unknown."""
+    accepted: dict[str, None] = {}
+    for name in names:
+        accepted |= dict.fromkeys(parameters(section, name))
+    for one in sorted(given):
+        if one not in accepted and not accepted:
+            raise ValueError(f"{section}.{one}: {', '.join(map(str, names))} is ready as it is and takes no parameters")
+        checks.choice(f"parameter of {section}", one, tuple(accepted))
+
+
+def build(section: str, table: dict[str, Any]) -> Any:
+    """The object that a table describes; parameters that belong to other names on the same axis are left out.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is missing or out of range.
+    """
+    return _built(section, json.dumps(table, sort_keys=True))
+
+
+@lru_cache(maxsize=1024)
+def _built(section: str, table: str) -> Any:
+    given = json.loads(table)
+    target = _resolve(section, str(given.pop("name")))
+    if not callable(target):
+        return target
+    accepted = inspect.signature(target).parameters
+    try:
+        return target(**{key: value for key, value in given.items() if key in accepted})
+    except TypeError as error:
+        raise ValueError(f"{section}: {error}") from error
+
+
+@lru_cache
+def _resolve(section: str, name: str) -> Any:
+    """The class of that name; or an object, a class or a function with a return annotation that module:object names."""
+    kind = _KINDS[section]
+    if ":" not in name:
+        return getattr(diffusion, checks.choice(f"{section}.name", name, _CLASSES[section]))
+    found = imported(f"{section}.name", name)
+    made = (
+        found if isinstance(found, type) else get_type_hints(found).get("return") if inspect.isfunction(found) else None
+    )
+    if not isinstance(found, kind) and not (isinstance(made, type) and issubclass(made, kind)):
+        raise ValueError(
+            f"{section}.name = {name!r} is no {kind.__name__}: name one, a class of them, or a function annotated -> {kind.__name__}"
+        )
+    return found
+
+
+def imported(what: str, name: str) -> Any:
+    """What module:object names, from what is importable."""
+    module, _, path = name.partition(":")
+    try:
+        found: Any = importlib.import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError) as error:
+        raise ValueError(
+            f"{what} = {name!r} cannot be imported: {error}; the module must be on the path of every worker (PYTHONPATH, or installed)"
+        ) from error
+    return found
+
+
+def source(function: Callable[..., Any] | Any) -> str:
+    """File of the module that an imported object comes from."""
+    return str(inspect.getsourcefile(inspect.getmodule(function) or type(function)) or "")

@@ -1,0 +1,90 @@
+"""What a sweep tells: how far it is, what failed, one netCDF file, and a figure."""
+
+import time
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import xarray
+
+from experiments.sweep.store import Store, read_lock
+
+MOST_REASONS = 20
+
+
+def status(path: str | Path) -> str:
+    """How far a sweep is, the failures with their reasons, and the time left if a driver runs."""
+    store = Store.open(path)
+    survey = store.survey()
+    sweep = store.sweep
+    blocks = sum(_blocks(store, point) for point in range(sweep.size))
+    done = int(survey.done.sum())
+    lines = [
+        f"{sweep.title or path}: {sweep.size} points on {' x '.join(f'{len(a.labels)} {a.name}' for a in sweep.axes)}",
+        f"{done} of {blocks} tasks and {int(survey.complete.sum())} of {sweep.size} points are done",
+        _driver(store, finished=bool(survey.complete.all())),
+    ]
+    failed = np.flatnonzero(survey.failed.any(axis=1))
+    if len(failed):
+        lines.append(f"{len(failed)} points failed:")
+    for point in islice(failed, MOST_REASONS):
+        lines.append(f"  {sweep.label(int(point))}: {'; '.join(dict.fromkeys(store.reasons(int(point))))}")
+    if len(failed) > MOST_REASONS:
+        lines.append(f"  and {len(failed) - MOST_REASONS} more; the variable `reason` has them all")
+    return "\n".join(lines)
+
+
+def _driver(store: Store, finished: bool) -> str:
+    about = read_lock(store.path)
+    if not about:
+        return "finished" if finished else "no driver runs; diffusion-lab sweep FILE --resume goes on"
+    text = f"driver: process {about['pid']} on {about['host']}"
+    computed, total = about.get("computed", 0), about.get("total", 0)
+    if computed:
+        seconds = (time.time() - about["first"]) / computed * (total - computed)
+        return f"{text}, about {_duration(seconds)} left"
+    return f"{text}, starting"
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("days", 86400), ("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} seconds"
+
+
+def _blocks(store: Store, point: int) -> int:
+    try:
+        return store.layout.blocks_of(point)
+    except ValueError:
+        return 1
+
+
+def results(path: str | Path) -> xarray.Dataset:
+    """The store as a Dataset, read as it is needed; texts, which are few, as NumPy's, which every file format has."""
+    found: xarray.Dataset = xarray.open_zarr(path)
+    texts = {
+        name: (one.dims, np.array(one.values.tolist(), dtype=str), one.attrs)
+        for name, one in found.variables.items()
+        if one.dtype.kind == "T"
+    }
+    return found.assign_coords({k: v for k, v in texts.items() if k in found.coords}).assign(
+        {k: v for k, v in texts.items() if k in found.data_vars}
+    )
+
+
+def export(path: str | Path, target: str | Path) -> None:
+    """Write a store to one netCDF file.
+
+    Raises
+    ------
+    ValueError
+        If there is no store, or a file is at the target.
+    """
+    Store.open(path)
+    target = Path(target)
+    if target.exists():
+        raise ValueError(f"{target} exists; give another name")
+    partial = target.with_name(target.name + ".partial")
+    results(path).to_netcdf(partial, engine="h5netcdf")
+    partial.replace(target)

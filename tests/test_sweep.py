@@ -1,0 +1,372 @@
+"""Sweeps: what TOML may say, how points become tasks, and what their store holds, without any scheduler."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import sweeps
+import xarray
+from own_measure import well
+
+import diffusion
+import theory
+from diffusion import SGD, HessianNoise, StyblinskiTang
+from experiments.sweep import Store, Sweep, check, cost, figure, measurements, report, tasks
+from experiments.sweep.layout import Layout
+
+BASE = {
+    "landscape": {"name": "StyblinskiTang", "dimension": 1, "height": 0.0054},
+    "noise": {"name": "HessianNoise", "batch_size": 1, "at": "piecewise"},
+    "dynamics": {"name": "SGD", "lr": 0.316},
+    "measure": {"name": "exact_rate", "boundary": "saddle"},
+    "axes": {"sharpness": [1.0, 2.0]},
+}
+
+
+def sweep(**changes):
+    """BASE with sections changed; a section's entry that is None is left out."""
+    mapping = {name: dict(table) for name, table in BASE.items()}
+    for name, table in changes.items():
+        mapping[name] = table if name in ("axes", "title") else {**mapping.get(name, {}), **table}
+        if isinstance(mapping[name], dict):
+            mapping[name] = {key: value for key, value in mapping[name].items() if value is not None}
+    return Sweep.from_mapping(mapping)
+
+
+def own(**more):
+    """A sweep of a user's own measurement."""
+    arguments = {
+        "measure": {"name": "own_measure:curvature", "boundary": None},
+        "axes": {"factor": [1.0, 2.0, 3.0]},
+    } | more
+    return sweep(**arguments)
+
+
+def run_here(asked, path):
+    """Every task, in order, in this process."""
+    store = Store.create(path, asked)
+    for point in range(asked.size):
+        blocks = store.layout.blocks_of(point)
+        for block in range(blocks):
+            tasks.run(str(path), 0.0, point, block)
+        if blocks > 1:
+            tasks.run(str(path), 0.0, point, tasks.ALL)
+    return store
+
+
+@pytest.fixture(autouse=True)
+def _forget_open_stores():
+    tasks._opened.cache_clear()
+
+
+def test_an_axis_sets_the_parameter_of_its_name_or_several():
+    asked = sweep(
+        axes={
+            "lr": {"start": 0.1, "stop": 0.4, "count": 3, "spacing": "log"},
+            "optimizer": {"dynamics.name": ["SGD", "Momentum"], "dynamics.beta1": [0.0, 0.9]},
+        }
+    )
+    assert asked.shape == (3, 2)
+    assert asked.axes[0].labels == pytest.approx((0.1, 0.2, 0.4))
+    assert asked.axes[1].labels == ("SGD", "Momentum")
+    assert asked.at(3)["dynamics"] == {"name": "Momentum", "lr": pytest.approx(0.2), "beta1": 0.9}
+    assert measurements.problem(asked.at(3)).dynamics == diffusion.Momentum(asked.axes[0].labels[1], 0.9)
+    assert measurements.problem(asked.at(2)).dynamics == SGD(asked.axes[0].labels[1])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"nois": {}}, "table = 'nois' is unknown; did you mean 'noise'"),
+        ({"dynamics": {"lrr": 1}}, "parameter of dynamics = 'lrr' is unknown; did you mean 'lr'"),
+        ({"dynamics": {"name": "Sgd"}}, "did you mean 'SGD'"),
+        ({"dynamics": {"name": None}}, r"\[dynamics\] has no name; known: SGD"),
+        ({"measure": {"name": "escape_rat"}}, "did you mean 'escape_rate'"),
+        ({"axes": {"sharpnes": [1.0]}}, "axis sharpnes is a parameter of nothing here"),
+        ({"axes": {"lr": []}}, "must be a list"),
+        ({"axes": {"lr": [0.1, 0.1]}}, "do not tell its points apart"),
+        ({"axes": {"lr": [0.1, "a"]}}, "do not tell its points apart"),
+        ({"axes": {"lr": {"start": 1, "stop": 2}}}, "axes.lr has no count"),
+        ({"axes": {"lr": {"start": 0, "stop": 2, "count": 3, "spacing": "log"}}}, "axes.lr.start = 0"),
+        ({"axes": {"o": {"dynamics.name": ["SGD", "Adam"], "dynamics.lr": [0.1]}}}, "give each as many"),
+        ({"axes": {"a": {"dynamics.lr": [1]}, "lr": [2]}}, "dynamics.lr is set by the axes"),
+        ({"axes": {"method": [1]}}, "none of block,"),
+        ({"figure": {"x": "lr"}}, "figure.x = 'lr' is unknown"),
+        ({"landscape": {"name": "nowhere:thing"}}, "cannot be imported"),
+        ({"landscape": {"name": "os:system", "dimension": None, "height": None}}, "is no Landscape"),
+        ({"measure": {"name": "own_measure:no_measurement"}}, "attribute `variables`"),
+        ({"measure": {"name": "subprocess:run"}}, "attribute `variables`"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_named(changes, message):
+    """Also what is importable but no landscape: nothing that TOML names is called unless it says that it makes one."""
+    with pytest.raises(ValueError, match=message):
+        sweep(**changes)
+
+
+def test_a_file_that_is_not_toml_is_refused(tmp_path):
+    (tmp_path / "a.toml").write_text("a = __import__('os')")
+    with pytest.raises(ValueError, match="is not TOML"):
+        Sweep.from_toml(tmp_path / "a.toml")
+
+
+def test_a_users_landscape_is_named_as_module_and_object():
+    named = sweep(landscape={"name": "own_measure:well", "dimension": None, "height": None})
+    made = measurements.problem(named.at(1)).landscape
+    assert made.sharpness == 2.0
+    assert measurements.boundary_of(measurements.problem(named.at(1)), "saddle") == 0.0
+    ready = sweep(landscape={"name": "own_measure:ready", "dimension": None, "height": None}, axes={"lr": [0.1]})
+    assert measurements.problem(ready.at(0)).landscape == StyblinskiTang(1)
+    with pytest.raises(ValueError, match="takes no parameters"):
+        sweep(landscape={"name": "own_measure:ready", "height": None}, axes={"lr": [0.1]})
+
+
+def test_the_saddle_in_theta_units():
+    tang = sweep(axes={"sharpness": [4.0]})
+    assert measurements.boundary_of(measurements.problem(tang.at(0)), "saddle") == pytest.approx(0.156731 / 2, rel=1e-5)
+    for landscape in (StyblinskiTang(1, data_variance=4.0), diffusion.QuadraticSaddle([1.0])):
+        one = measurements.Problem(SGD(0.1), landscape, HessianNoise(1))
+        with pytest.raises(ValueError, match="give a number"):
+            measurements.boundary_of(one, "saddle")
+
+
+def test_exact_rates_are_one_over_the_mean_first_passage_time(tmp_path):
+    store = run_here(sweep(), tmp_path / "a.zarr")
+    found = xarray.open_zarr(store.path)
+    one = StyblinskiTang(1, 2.0, height=0.0054)
+    noise, (_, crest, bottom) = HessianNoise(1, "piecewise"), one.critical_points()
+    time = theory.first_passage_time(
+        lambda x: one.gradient(np.asarray(x)[..., None])[..., 0],
+        lambda x: 0.158 * noise.variance_at(one, np.asarray(x)[..., None])[..., 0],
+        start=bottom, boundary=crest, breaks=one.pieces().switches,
+    )  # fmt: skip
+    assert float(found["rate"].sel(sharpness=2.0)) == pytest.approx(0.316 / time, rel=1e-6)
+    assert bool(found["complete"].all())
+    assert found["rate"].attrs["units"] == "1 / iteration"
+
+
+def test_blocks_together_give_what_one_ensemble_of_all_gives(tmp_path):
+    """Exit times: the rate of the blocks' exits, put one after another."""
+    path = sweeps.description(tmp_path / "a.toml", replicas=40, block=10, points=1)
+    sweeps.complete(path, "--out", tmp_path / "a.zarr", "--workers", 1)
+    found = xarray.open_zarr(tmp_path / "a.zarr").sel(route="simulated").squeeze().compute()
+    assert found.sizes == {"replica": 40, "block": 4}
+    exits = xarray.Dataset(
+        {
+            "exit_iteration": found["exit_iteration"],
+            "exited": ~np.isnan(found["exit_iteration"]),
+            "diverged": ("replica", np.zeros(40, bool)),
+        }
+    )
+    exits.attrs["parameters"] = json.dumps({"max_iterations": 10_000_000})
+    rate = diffusion.escape_rate(exits)
+    for name in ("rate", "rate_low", "rate_high", "events"):
+        assert float(found[name]) == float(rate[name])
+    assert len(np.unique(found["exit_iteration"])) > 36  # every block has draws of its own
+
+
+def test_the_displacement_of_all_blocks_is_that_of_all_replicas():
+    def blocks(number):
+        parts = [
+            diffusion.simulate(
+                SGD(0.01), diffusion.QuadraticSaddle([0.1, -0.001]), noise=HessianNoise(10), iterations=20, replicas=100, seed=seed, keep="states"
+            )
+            for seed in range(number)
+        ]  # fmt: skip
+        names = ("msd", "msd_stderr", "diverged")
+        stacked = {f"block_{name}": np.stack([part[name].values for part in parts]) for name in names}
+        positions = np.concatenate([part["position"].values for part in parts]) ** 2
+        return measurements._msd_of_all(stacked, {"replicas": 100 * number, "block": 100}), positions
+
+    found, squares = blocks(3)
+    np.testing.assert_allclose(found["msd"], squares.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found["msd_stderr"], squares.std(axis=0) / np.sqrt(299), rtol=1e-9)
+
+
+def test_a_seed_belongs_to_what_a_point_is_not_to_its_place(tmp_path):
+    """So a longer axis keeps the draws of the points that were there, and every block and seed has its own."""
+    short = Store.create(tmp_path / "a.zarr", own())
+    longer = Store.create(tmp_path / "b.zarr", own(axes={"factor": [0.5, 1.0, 2.0, 3.0]}))
+    assert [tasks.seed(short, k, 0) for k in range(3)] == [tasks.seed(longer, k, 0) for k in range(1, 4)]
+    other = Store.create(
+        tmp_path / "c.zarr", own(measure={"name": "own_measure:curvature", "boundary": None, "seed": 1})
+    )
+    everything = [tasks.seed(store, k, block) for store in (longer, other) for k in range(3) for block in (0, 1)]
+    assert len(set(everything)) == 12
+
+
+def test_a_failed_point_says_why_and_the_others_go_on(tmp_path):
+    store = run_here(own(axes={"factor": [1.0, -1.0, 2.0]}), tmp_path / "a.zarr")
+    found = report.results(store.path)
+    assert found["reason"].values.tolist() == [[""], ["ArithmeticError: factor = -1.0 is below 0"], [""]]
+    assert np.isnan(found["curvature"].values).tolist() == [False, True, False]
+    assert found["complete"].all()
+    text = report.status(store.path)
+    assert "3 of 3 tasks and 3 of 3 points are done" in text
+    assert "1 points failed:\n  factor = -1: ArithmeticError: factor = -1.0 is below 0" in text
+    assert "finished" in text
+
+
+def test_a_point_whose_parameters_are_out_of_range_fails_alone(tmp_path):
+    store = run_here(sweep(axes={"lr": [0.316, -1.0]}), tmp_path / "a.zarr")
+    assert "lr = -1.0" in store.reasons(1)[0]
+    assert store.reasons(0) == []
+
+
+def test_a_running_sweep_can_be_read(tmp_path):
+    store = Store.create(tmp_path / "a.zarr", own())
+    tasks.run(str(store.path), 0.0, 1, 0)
+    found = xarray.open_zarr(store.path).compute()
+    assert found["done"].values.tolist() == [[False], [True], [False]]
+    assert np.isnan(found["curvature"].values).tolist() == [True, False, True]
+    assert "no driver runs" in report.status(store.path)
+
+
+def test_a_store_with_other_parameters_is_refused_and_the_difference_named(tmp_path):
+    Store.create(tmp_path / "a.zarr", own())
+    with pytest.raises(ValueError, match=r"axes.factor.labels is \[1.0, 2.0, 3.0\] there and \[1.0\] here"):
+        check(own(axes={"factor": [1.0]}), tmp_path / "a.zarr", resume=True)
+    with pytest.raises(ValueError, match=r"dynamics\.lr is 0\.316 there and 0\.3 here"):
+        check(own(dynamics={"lr": 0.3}), tmp_path / "a.zarr", resume=True)
+    with pytest.raises(ValueError, match="exists; go on with it"):
+        check(own(), tmp_path / "a.zarr", resume=False)
+    assert check(own(), tmp_path / "a.zarr", resume=True) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("attribute", "key", "message"),
+    [("physics", "source", "physics"), ("own_sources", "own_measure:curvature", "source of")],
+)
+def test_a_store_of_another_version_is_refused(tmp_path, attribute, key, message):
+    import zarr
+
+    store = Store.create(tmp_path / "a.zarr", own())
+    group = zarr.open_group(store.path, mode="r+", use_consolidated=False)
+    there = json.loads(group.attrs[attribute])
+    assert key in there
+    group.attrs[attribute] = json.dumps(there | {key: "0123"})
+    with pytest.raises(
+        ValueError, match=f"begun with another .*{message}: {key} is 0123 there and [0-9a-f]{{16}} here"
+    ):
+        check(own(), store.path, resume=True)
+    with pytest.raises(ValueError, match="begun with another"):
+        tasks.run(str(store.path), 0.0, 0, 0)
+
+
+def test_a_second_driver_is_refused(tmp_path):
+    store = Store.create(tmp_path / "a.zarr", own())
+    with store.locked() as lock:
+        lock.tell(total=3, computed=1, first=0.0)
+        with pytest.raises(ValueError, match="is in use by process"), store.locked():
+            pass
+        assert "driver: process" in report.status(store.path)
+    with store.locked():
+        pass
+    assert "no driver runs" in report.status(store.path)
+
+
+@pytest.mark.parametrize("harm", ["truncated", "missing", "longer"])
+def test_a_chunk_that_is_not_whole_is_found(tmp_path, harm):
+    store = run_here(own(), tmp_path / "a.zarr")
+    chunk = store.path / "curvature" / "c" / "1"
+    match harm:
+        case "truncated":
+            chunk.write_bytes(chunk.read_bytes()[:5])
+        case "missing":
+            chunk.unlink()
+        case _:
+            chunk.write_bytes(chunk.read_bytes() + b"0")
+    survey = store.survey()
+    assert list(survey.damaged()) == [(1, 0)]
+    survey.forget(1, 0)
+    assert store.survey().done.tolist() == [[True], [False], [True]]
+    tasks.run(str(store.path), 0.0, 1, 0)
+    assert list(store.survey().damaged()) == []
+
+
+def test_a_flipped_bit_is_not_read(tmp_path):
+    store = run_here(own(), tmp_path / "a.zarr")
+    chunk = store.path / "curvature" / "c" / "1"
+    harmed = bytearray(chunk.read_bytes())
+    harmed[3] ^= 1
+    chunk.write_bytes(harmed)
+    with pytest.raises(ValueError, match=r"(?i)checksum"):
+        xarray.open_zarr(store.path)["curvature"].compute()
+
+
+def test_export_to_netcdf(tmp_path):
+    store = run_here(own(axes={"factor": [1.0, -1.0]}), tmp_path / "a.zarr")
+    report.export(store.path, tmp_path / "a.nc")
+    with xarray.open_dataset(tmp_path / "a.nc") as found:
+        assert found["reason"].values.tolist() == [[""], ["ArithmeticError: factor = -1.0 is below 0"]]
+        xarray.testing.assert_equal(found["curvature"], xarray.open_zarr(store.path)["curvature"].compute())
+        assert json.loads(found.attrs["sweep"])["measure"]["name"] == "own_measure:curvature"
+    with pytest.raises(ValueError, match="exists"):
+        report.export(store.path, tmp_path / "a.nc")
+    with pytest.raises(ValueError, match="no store of a sweep"):
+        report.status(tmp_path)
+
+
+def test_cost_is_estimated_from_trials():
+    """The time of a sweep of known updates, within the spread of a busy machine."""
+    asked = own(measure={"name": "own_measure:curvature", "boundary": None, "pause": 0.05})
+    found = cost.estimate(Layout.of(asked))
+    assert found.hours * 3600 == pytest.approx(0.15, rel=0.5)
+    assert found.trials == 3
+    assert found.files == 3 * (2 + 2)
+    assert not found.large
+    assert cost.estimate(Layout.of(asked), 1 / 3).hours < found.hours
+
+
+def test_a_large_sweep_wants_a_yes(tmp_path):
+    path = sweeps.description(tmp_path / "a.toml", replicas=2_000_000, block=2000, low=0.5)
+    text = sweeps.complete(path, "--out", tmp_path / "a.zarr", status=2)
+    assert "core-hours" in text
+    assert "begin with --yes" in text
+    assert not (tmp_path / "a.zarr").exists()
+
+
+def test_one_store_needs_one_size_of_block():
+    axes = {"n": {"measure.replicas": [10, 20], "measure.block": [5, 10]}}
+    measure = {"name": "escape_rate", "max_iterations": 10}
+    with pytest.raises(ValueError, match="one size of block"):
+        Layout.of(sweep(measure=measure, axes=axes))
+    with pytest.raises(ValueError, match="does not divide"):
+        Layout.of(sweep(measure=measure | {"replicas": 10, "block": 3}))
+    axes = {"n": {"measure.iterations": [10, 20]}}
+    msd = {"name": "msd", "replicas": 10, "boundary": None}
+    with pytest.raises(ValueError, match="at different iterations"):
+        Layout.of(sweep(measure=msd, axes=axes))
+    sizes = Layout.of(sweep(measure=msd | {"save": [10]}, axes=axes | {"dimension": [1, 3]})).sizes
+    assert sizes == {"replica": 10, "iteration": 1, "direction": 3, "block": 1}
+
+
+def test_a_figure_finds_a_place_for_every_axis(tmp_path):
+    axes = {"sharpness": [1.0, 2.0, 4.0], "optimizer": {"dynamics.name": ["SGD"]}, "lr": [0.3, 0.4]}
+    store = run_here(sweep(axes=axes), tmp_path / "a.zarr")
+    assert figure._roles(store) == {"y": "rate", "x": "sharpness", "lines": "lr"}
+    drawn = figure.draw(store, tmp_path, "a")
+    assert drawn.stat().st_size > 10_000
+    assert figure._roles(run_here(own(), tmp_path / "b.zarr")) == {"y": "curvature", "x": "factor"}
+    store.sweep.figure["y"] = "rte"
+    with pytest.raises(ValueError, match="no variable of one number a point; there are rate"):
+        figure.draw(store, tmp_path, "a")
+
+
+def test_the_finding_is_computed():
+    data = xarray.Dataset({"rate": (("k", "o"), [[1.0, 2.0], [1234.0, 3.0]])}, {"k": [1.0, 4.0], "o": ["a", "b"]})
+    text = figure.finding(data, {"x": "k", "y": "rate", "lines": "o"})
+    assert text == "from k 1 to 4, rate changes by a factor 1,234 (a), 1.5 (b)"
+
+
+def test_without_dask_the_command_names_the_extra(tmp_path):
+    hide = "import sys; sys.modules['dask'] = None; sys.argv = ['x', 'sweep', 'a.toml']; from experiments.cli import main; main()"
+    done = subprocess.run([sys.executable, "-c", hide], capture_output=True, text=True, cwd=sweeps.ROOT)
+    assert done.returncode == 2
+    assert "pip install 'diffusion-lab[sweep]'" in done.stderr
+
+
+def test_importing_a_users_landscape_does_not_start_with_it():
+    assert well(2.0).sharpness == 2.0

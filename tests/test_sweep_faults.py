@@ -1,0 +1,253 @@
+"""Faults that a sweep survives: whatever is killed, full or damaged, the store ends as that of an undisturbed run, byte for byte.
+
+Every process that a test kills it has started itself, on loopback.
+"""
+
+import os
+import random
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import psutil
+import pytest
+import sweeps
+
+from experiments.sweep import report
+
+long = pytest.mark.long
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """A description, and the store of a run with one worker."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    path = sweeps.description(folder / "a.toml", replicas=800, block=50, points=3, low=1.3)
+    sweeps.complete(path, "--out", folder / "a.zarr", "--workers", 1)
+    return path, sweeps.contents(folder / "a.zarr")
+
+
+@pytest.fixture
+def drivers():
+    """Starts drivers and other processes; those that still run at the end are killed."""
+    started = []
+
+    def start(*arguments, **more):
+        started.append(sweeps.start(*arguments, **more))
+        return started[-1]
+
+    start.started = started
+    yield start
+    for process in started:
+        sweeps.end(process)
+
+
+def under_way(process, store, tasks=3):
+    """Wait until so many tasks are done."""
+    assert sweeps.wait_for(lambda: sweeps.tasks_done(store) >= tasks, process=process), process.communicate()
+
+
+def workers(driver):
+    """Worker processes of a driver."""
+    return [
+        child
+        for child in psutil.Process(driver.pid).children(recursive=True)
+        if "spawn_main" in " ".join(child.cmdline())
+    ]
+
+
+def test_a_worker_is_killed(undisturbed, drivers, tmp_path):
+    """In mid-task; two workers, and still the bits of one."""
+    path, wanted = undisturbed
+    driver = drivers(path, "--out", tmp_path / "a.zarr", "--workers", 2)
+    under_way(driver, tmp_path / "a.zarr")
+    workers(driver)[0].kill()
+    sweeps.finish(driver)
+    assert sweeps.contents(tmp_path / "a.zarr") == wanted
+
+
+def test_a_driver_is_killed(undisturbed, drivers, tmp_path):
+    """Its workers end with it; resumed, only what was in flight is computed again; then nothing is left to do."""
+    path, wanted = undisturbed
+    store = tmp_path / "a.zarr"
+    driver = drivers(path, "--out", store, "--workers", 2)
+    under_way(driver, store, 10)
+    children = workers(driver)
+    driver.kill()
+    driver.communicate()
+    assert psutil.wait_procs(children, timeout=20)[1] == []
+    summaries = sum((store / "complete" / "c" / str(k) / "0").exists() for k in range(3))
+    left = 3 * 16 + 3 + 3 - sweeps.tasks_done(store) - summaries  # blocks, exact rates, summaries
+    assert f"{left} tasks computed" in sweeps.complete(path, "--out", store, "--resume")
+    assert sweeps.contents(store) == wanted
+    assert "0 tasks computed" in sweeps.complete(path, "--out", store, "--resume")
+
+
+def test_a_second_driver_is_refused(undisturbed, drivers, tmp_path):
+    path, wanted = undisturbed
+    store = tmp_path / "a.zarr"
+    driver = drivers(path, "--out", store)
+    under_way(driver, store)
+    driver.send_signal(signal.SIGSTOP)  # for as long as another takes to start
+    assert "is in use by process" in sweeps.complete(path, "--out", store, "--resume", status=2)
+    assert "left" in report.status(store)
+    driver.send_signal(signal.SIGCONT)
+    sweeps.finish(driver)
+    assert sweeps.contents(store) == wanted
+
+
+@long
+def test_a_driver_is_killed_ten_times_over_one_sweep(undisturbed, drivers, tmp_path):
+    path, wanted = undisturbed
+    store, rng = tmp_path / "a.zarr", random.Random(1)
+    for _ in range(10):
+        driver = drivers(path, "--out", store, *(["--resume"] if store.exists() else []))
+        target = sweeps.tasks_done(store) + rng.randint(0, 5)
+        sweeps.wait_for(lambda target=target: sweeps.tasks_done(store) >= target, process=driver)
+        time.sleep(0.3 * rng.random())
+        driver.kill()
+        driver.communicate()
+    sweeps.complete(path, "--out", store, "--resume")
+    assert sweeps.contents(store) == wanted
+
+
+@long
+def test_ctrl_c(undisturbed, drivers, tmp_path):
+    """As a terminal sends it, to the driver and its workers."""
+    path, wanted = undisturbed
+    store = tmp_path / "a.zarr"
+    driver = drivers(path, "--out", store)
+    under_way(driver, store)
+    os.killpg(driver.pid, signal.SIGINT)
+    text = sweeps.finish(driver, 130, timeout=30)
+    assert text.strip().endswith("--resume goes on")
+    assert "Traceback" not in text
+    sweeps.complete(path, "--out", store, "--resume")
+    assert sweeps.contents(store) == wanted
+
+
+@long
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a small disk")
+def test_a_full_disk(undisturbed, tmp_path):
+    path, wanted = undisturbed
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=500k", "tmpfs", disk], check=True)
+    try:
+        text = sweeps.complete(path, "--out", disk / "a.zarr", status=1)
+        assert "the store could not be written" in text
+        assert "No space left on device" in text
+        assert "Traceback" not in text
+        assert sweeps.tasks_done(disk / "a.zarr") > 3
+        subprocess.run(["mount", "-o", "remount,size=50m", disk], check=True)
+        sweeps.complete(path, "--out", disk / "a.zarr", "--resume")
+        assert sweeps.contents(disk / "a.zarr") == wanted
+    finally:
+        subprocess.run(["umount", disk], check=True)
+
+
+@long
+def test_chunks_are_truncated_and_lost(undisturbed, tmp_path):
+    path, wanted = undisturbed
+    store = tmp_path / "a.zarr"
+    sweeps.complete(path, "--out", store)
+    chunk = store / "exit_iteration" / "c" / "0" / "0" / "2"
+    chunk.write_bytes(chunk.read_bytes()[:50])
+    (store / "rate" / "c" / "1" / "0").unlink()
+    assert "2 tasks had lost data and were computed again" in sweeps.complete(path, "--out", store, "--resume")
+    assert sweeps.contents(store) == wanted
+
+
+@long
+def test_a_task_that_kills_its_workers_fails_alone(drivers, tmp_path):
+    """As the system kills one that takes all memory."""
+    path = sweeps.description(tmp_path / "a.toml")
+    text = path.read_text().split("[measure]")[0]
+    path.write_text(text + '[measure]\nname = "own_measure:deadly"\n[axes]\nfactor = [1.0, 2.0, 3.0]\n')
+    text = sweeps.complete(path, "--out", tmp_path / "a.zarr", "--yes", status=1)
+    assert "a trial ended its process" in text
+    assert "failed: factor = 2: its worker died 4 times: out of memory, or killed" in text
+    assert "2 of 3 points" in text
+    found = report.results(tmp_path / "a.zarr")
+    assert found["value"].values[[0, 2]].tolist() == [1.0, 3.0]
+
+
+@pytest.fixture
+def cluster(drivers, tmp_path):
+    """A scheduler and two workers of one thread, started by hand as users do."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = f"tcp://127.0.0.1:{free.getsockname()[1]}"
+    environment = os.environ | {"PYTHONPATH": f"{sweeps.ROOT}:{sweeps.ROOT / 'tests'}"}
+
+    def run(*command):
+        process = subprocess.Popen(
+            [sys.executable, "-m", *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True,
+            start_new_session=True, cwd=tmp_path,
+        )  # fmt: skip
+        drivers.started.append(process)
+        return process
+
+    def scheduler():
+        port = address.rsplit(":", 1)[1]
+        return run("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+
+    def worker():
+        return run(
+            "distributed.cli.dask_worker", address, "--nworkers", "1", "--nthreads", "1", "--no-nanny", "--no-dashboard"
+        )
+
+    return address, scheduler, worker
+
+
+@long
+def test_a_scheduler_started_separately_and_one_of_its_workers_killed(undisturbed, drivers, cluster, tmp_path):
+    path, wanted = undisturbed
+    address, scheduler, worker = cluster
+    scheduler()
+    first, _ = worker(), worker()
+    driver = drivers(path, "--out", tmp_path / "a.zarr", "--scheduler", address)
+    under_way(driver, tmp_path / "a.zarr")
+    first.kill()
+    sweeps.finish(driver)
+    assert sweeps.contents(tmp_path / "a.zarr") == wanted
+
+
+@long
+def test_the_scheduler_is_restarted(undisturbed, drivers, cluster, tmp_path):
+    path, wanted = undisturbed
+    address, scheduler, worker = cluster
+    before = scheduler()
+    worker()
+    driver = drivers(path, "--out", tmp_path / "a.zarr", "--scheduler", address)
+    under_way(driver, tmp_path / "a.zarr")
+    before.kill()
+    text = sweeps.finish(driver, 1, timeout=120)
+    assert "the connection to the scheduler was lost" in text
+    assert "Traceback" not in text
+    scheduler()
+    worker()
+    sweeps.complete(path, "--out", tmp_path / "a.zarr", "--scheduler", address, "--resume")
+    assert sweeps.contents(tmp_path / "a.zarr") == wanted
+
+
+@long
+def test_a_scheduler_without_workers_or_none_at_all(undisturbed, cluster, tmp_path):
+    path, _ = undisturbed
+    address, scheduler, _ = cluster
+    text = sweeps.complete(path, "--out", tmp_path / "a.zarr", "--scheduler", address, status=1)
+    assert f"no scheduler answers at {address}" in text
+    scheduler()
+    assert "no worker has joined" in sweeps.complete(
+        path, "--out", tmp_path / "a.zarr", "--scheduler", address, status=1
+    )
+    sweeps.complete(path, "--out", tmp_path / "a.zarr", "--resume")
+
+
+def test_an_address_that_is_none_is_refused(undisturbed, tmp_path):
+    path, _ = undisturbed
+    text = sweeps.complete(path, "--out", tmp_path / "a.zarr", "--scheduler", "localhost:8786", status=2)
+    assert "must be tcp://host:port or tls://host:port" in text
+    assert not (tmp_path / "a.zarr").exists()
