@@ -1,19 +1,20 @@
 """Sweeps: what TOML may say, how points become tasks, and what their store holds, without any scheduler."""
 
 import json
+import re
 import subprocess
 import sys
+import tomllib
 
 import numpy as np
 import pytest
 import sweeps
 import xarray
-from own_measure import well
 
 import diffusion
 import theory
 from diffusion import SGD, HessianNoise, StyblinskiTang
-from experiments.sweep import Store, Sweep, check, cost, figure, measurements, report, tasks
+from experiments.sweep import StoppedError, Store, Sweep, check, cost, driver, figure, measurements, report, tasks
 from experiments.sweep.layout import Layout
 
 BASE = {
@@ -104,6 +105,16 @@ def test_what_is_wrong_is_named(changes, message):
     """Also what is importable but no landscape: nothing that TOML names is called unless it says that it makes one."""
     with pytest.raises(ValueError, match=message):
         sweep(**changes)
+
+
+def test_the_descriptions_in_the_documentation_are_right():
+    page = (sweeps.ROOT / "docs" / "sweeps.md").read_text()
+    first, second = (tomllib.loads(text) for text in re.findall(r"```toml\n(.*?)```", page, flags=re.DOTALL))
+    assert Sweep.from_mapping(first).shape == (7, 3)
+    first["axes"] = second["axes"]
+    asked = Sweep.from_mapping(first)
+    assert [measurements.problem(asked.at(k)).dynamics for k in (0, 1)] == [SGD(0.3), diffusion.Momentum(0.03, 0.9)]
+    assert Sweep.from_toml(sweeps.ROOT / "examples" / "sharpness.toml").size == 40
 
 
 def test_a_file_that_is_not_toml_is_refused(tmp_path):
@@ -368,5 +379,14 @@ def test_without_dask_the_command_names_the_extra(tmp_path):
     assert "pip install 'diffusion-lab[sweep]'" in done.stderr
 
 
-def test_importing_a_users_landscape_does_not_start_with_it():
-    assert well(2.0).sharpness == 2.0
+def test_a_scheduler_on_another_machine_without_encryption_is_warned_of(monkeypatch):
+    """At an address of the network for documentation, where nothing answers."""
+    monkeypatch.setattr(driver, "JOIN", 0.2)
+    with (
+        pytest.warns(UserWarning, match="is not encrypted"),
+        pytest.raises(StoppedError, match="no scheduler answers"),
+        driver.connected("tcp://192.0.2.1:8786", None, None),
+    ):
+        pass
+    with pytest.raises(ValueError, match="wants certificates"), driver.connected("tls://127.0.0.1:8786", None, None):
+        pass

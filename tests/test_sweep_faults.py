@@ -5,6 +5,7 @@ Every process that a test kills it has started itself, on loopback.
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -85,11 +86,18 @@ def test_a_driver_is_killed(undisturbed, drivers, tmp_path):
     assert "0 tasks computed" in sweeps.complete(path, "--out", store, "--resume")
 
 
-def test_a_second_driver_is_refused(undisturbed, drivers, tmp_path):
+def test_a_second_driver_is_refused_and_nothing_listens_beyond_loopback(undisturbed, drivers, tmp_path):
     path, wanted = undisturbed
     store = tmp_path / "a.zarr"
     driver = drivers(path, "--out", store)
     under_way(driver, store)
+    listening = [
+        connection.laddr.ip
+        for process in (psutil.Process(driver.pid), *workers(driver))
+        for connection in process.net_connections("inet")
+        if connection.status == psutil.CONN_LISTEN
+    ]
+    assert set(listening) == {"127.0.0.1"}
     driver.send_signal(signal.SIGSTOP)  # for as long as another takes to start
     assert "is in use by process" in sweeps.complete(path, "--out", store, "--resume", status=2)
     assert "left" in report.status(store)
@@ -190,13 +198,21 @@ def cluster(drivers, tmp_path):
         drivers.started.append(process)
         return process
 
-    def scheduler():
+    def scheduler(*more):
         port = address.rsplit(":", 1)[1]
-        return run("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard")
+        return run("distributed.cli.dask_scheduler", "--host", "127.0.0.1", "--port", port, "--no-dashboard", *more)
 
-    def worker():
+    def worker(*more, at=address):
         return run(
-            "distributed.cli.dask_worker", address, "--nworkers", "1", "--nthreads", "1", "--no-nanny", "--no-dashboard"
+            "distributed.cli.dask_worker",
+            at,
+            "--nworkers",
+            "1",
+            "--nthreads",
+            "1",
+            "--no-nanny",
+            "--no-dashboard",
+            *more,
         )
 
     return address, scheduler, worker
@@ -244,6 +260,26 @@ def test_a_scheduler_without_workers_or_none_at_all(undisturbed, cluster, tmp_pa
         path, "--out", tmp_path / "a.zarr", "--scheduler", address, status=1
     )
     sweeps.complete(path, "--out", tmp_path / "a.zarr", "--resume")
+
+
+@long
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+def test_a_scheduler_over_tls(undisturbed, cluster, tmp_path):
+    """Workers and driver show a certificate; a driver without one is turned away."""
+    path, wanted = undisturbed
+    address, scheduler, worker = cluster
+    address = address.replace("tcp", "tls")
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost"]
+    subprocess.run([*request, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    files = [str(one) for one in ("--tls-ca-file", certificate, "--tls-cert", certificate, "--tls-key", key)]
+    scheduler("--protocol", "tls", *files)
+    worker(*files, at=address)
+    sweeps.complete(path, "--out", tmp_path / "a.zarr", "--scheduler", address, *files)
+    assert sweeps.contents(tmp_path / "a.zarr") == wanted
+    assert "--tls-ca-file" in sweeps.complete(path, "--out", tmp_path / "b.zarr", "--scheduler", address, status=2)
+    text = sweeps.complete(path, "--out", tmp_path / "b.zarr", "--scheduler", address, *files[:4], status=2)
+    assert "tls_key is missing" in text
 
 
 def test_an_address_that_is_none_is_refused(undisturbed, tmp_path):

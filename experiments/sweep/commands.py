@@ -105,7 +105,7 @@ def sweep(
     )
     try:
         print(f"Figure: {figure.draw(sweeps.Store.open(store), store.parent, store.stem)}")
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         print(f"no figure: {error}")
     return 1 if outcome.failed else 0
 

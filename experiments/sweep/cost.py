@@ -1,12 +1,12 @@
 """What a sweep will cost: core-hours from short trials at some of its points, and the size of its store."""
 
+import signal
 import time
 import warnings
 from collections import Counter
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
+from multiprocessing import Pipe, get_context
+from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
@@ -41,9 +41,16 @@ class Estimate:
         return self.hours > LIMIT_HOURS or self.nbytes > LIMIT_BYTES
 
     def __str__(self) -> str:
+        unit, size = next(
+            (u, s) for u, s in (("hours", 1), ("minutes", 60), ("seconds", 3600)) if self.hours * s >= 1 or s == 3600
+        )
+        about, low, high = (
+            f"{hours * size:,.2g}" if hours * size < 100 else f"{hours * size:,.0f}"
+            for hours in (self.hours, self.low, self.high)
+        )
         return (
-            f"about {self.hours:.2g} core-hours (from {self.low:.2g} to {self.high:.2g}, by {self.trials} trials); a store of at most "
-            f"{self.nbytes / 1e6:.3g} MB in {self.files} files"
+            f"about {about} core-{unit} (from {low} to {high}, by {self.trials} trials); a store of at most {self.nbytes / 1e6:,.3g} MB in "
+            f"{self.files:,} files"
         )
 
 
@@ -59,15 +66,28 @@ def estimate_apart(sweep: Sweep, share: float = 1.0) -> Estimate:
     TrialError
         If it ended its process.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        try:
-            return pool.submit(_of_sweep, sweep, share).result()
-        except BrokenProcessPool as error:
-            raise TrialError("a trial ended its process: out of memory, or killed") from error
+    ours, theirs = Pipe(duplex=False)
+    process = get_context("spawn").Process(target=_send, args=(theirs, sweep, share), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        found = ours.recv()
+    except EOFError as error:
+        raise TrialError("a trial ended its process: out of memory, or killed") from error
+    finally:
+        process.kill()
+    if isinstance(found, Exception):
+        raise found
+    assert isinstance(found, Estimate)
+    return found
 
 
-def _of_sweep(sweep: Sweep, share: float) -> Estimate:
-    return estimate(Layout.of(sweep), share)
+def _send(connection: Connection, sweep: Sweep, share: float) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the command, which ends this process
+    try:
+        connection.send(estimate(Layout.of(sweep), share))
+    except ValueError as error:
+        connection.send(error)
 
 
 def estimate(layout: Layout, share: float = 1.0) -> Estimate:

@@ -20,6 +20,7 @@ from experiments.sweep.store import Lock, Store, Survey, refuse_existing
 
 AHEAD = 16  # tasks that wait for each thread: a worker is never idle, and the scheduler never full
 JOIN = 30.0  # seconds that a scheduler is given to answer, and to find a worker
+UNWRITABLE = "the store could not be written"
 LOST = "the connection to the scheduler was lost"
 TELL = 1.0  # seconds between notes of progress for `status`
 
@@ -95,8 +96,11 @@ def run(
     progress = progress or Progress(quiet=True)
     check(sweep, out, resume=resume)
     with connected(scheduler, workers, tls) as client:
-        store = Store.open(out) if resume else Store.create(out, sweep)
-        outcome = _continue(store, client, retry, progress)
+        try:
+            store = Store.open(out) if resume else Store.create(out, sweep)
+            outcome = _continue(store, client, retry, progress)
+        except OSError as error:
+            raise StoppedError(f"{UNWRITABLE}: {error}") from error
     for one in np.flatnonzero(store.survey().failed.any(axis=1)):
         outcome.failed[int(one)] = "; ".join(dict.fromkeys(store.reasons(int(one))))
     return outcome
@@ -186,6 +190,8 @@ class _Run:
                     self._submit(pending, *self._suspects.pop())
         except CommClosedError as error:
             raise StoppedError(self._kept(LOST)) from error
+        except OSError as error:
+            raise StoppedError(self._kept(f"{UNWRITABLE}: {error}")) from error
 
     def _count(self, pending: Any, point: int, block: int) -> None:
         """A task is done: note it, and submit the summary if it was a point's last block."""
@@ -224,9 +230,7 @@ class _Run:
             raise StoppedError(self._kept(LOST))
         error = future.exception()
         if not isinstance(error, KilledWorker):
-            raise StoppedError(
-                self._kept(f"the store could not be written: {error}" if isinstance(error, OSError) else str(error))
-            )
+            raise StoppedError(self._kept(f"{UNWRITABLE}: {error}" if isinstance(error, OSError) else str(error)))
         if not alone:
             return False
         reason = f"its worker died {1 + error.allowed_failures} times: out of memory, or killed"
@@ -286,6 +290,8 @@ def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | 
     address = urlparse(scheduler)
     if address.scheme not in ("tcp", "tls") or not address.port:
         raise ValueError(f"scheduler = {scheduler!r} must be tcp://host:port or tls://host:port")
+    if address.scheme == "tls" and not tls:
+        raise ValueError(f"scheduler = {scheduler!r} wants certificates; give --tls-ca-file, --tls-cert and --tls-key")
     if address.scheme == "tcp" and address.hostname not in ("127.0.0.1", "localhost", "::1"):
         warnings.warn(
             f"scheduler = {scheduler!r} is not encrypted: who reads or joins this network can run code on its workers; use tls:// "

@@ -33,7 +33,8 @@ def physics() -> dict[str, str]:
     digest = hashlib.sha256()
     for folder in ("diffusion", "theory"):
         for path in sorted((root / folder).rglob("*.py")):
-            digest.update(path.read_bytes())
+            if "plot" not in path.relative_to(root).parts:
+                digest.update(path.read_bytes())
     return {
         "diffusion-lab": version("diffusion-lab"),
         "source": digest.hexdigest()[:16],
