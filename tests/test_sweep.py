@@ -357,12 +357,14 @@ def test_one_store_needs_one_size_of_block():
 def test_a_figure_finds_a_place_for_every_axis(tmp_path):
     axes = {"sharpness": [1.0, 2.0, 4.0], "optimizer": {"dynamics.name": ["SGD"]}, "lr": [0.3, 0.4]}
     store = run_here(sweep(axes=axes), tmp_path / "a.zarr")
-    assert figure._roles(store) == {"y": "rate", "x": "sharpness", "lines": "lr"}
+    assert figure._roles(store, "rate", list(store.sweep.axes)) == {"y": "rate", "x": "sharpness", "lines": "lr"}
     drawn = figure.draw(store, tmp_path, "a")
     assert drawn.stat().st_size > 10_000
-    assert figure._roles(run_here(own(), tmp_path / "b.zarr")) == {"y": "curvature", "x": "factor"}
+    alone = run_here(own(axes={"factor": [1.0]}), tmp_path / "b.zarr")
+    assert figure._default(alone) == "curvature"
+    assert figure.draw(alone, tmp_path, "b").exists()
     store.sweep.figure["y"] = "rte"
-    with pytest.raises(ValueError, match="no variable of one number a point; there are rate"):
+    with pytest.raises(ValueError, match="is no result of a point; there are rate"):
         figure.draw(store, tmp_path, "a")
 
 

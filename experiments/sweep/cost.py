@@ -48,8 +48,9 @@ class Estimate:
             f"{hours * size:,.2g}" if hours * size < 100 else f"{hours * size:,.0f}"
             for hours in (self.hours, self.low, self.high)
         )
+        spread = f"from {low} to {high}, " if low != high else ""
         return (
-            f"about {about} core-{unit} (from {low} to {high}, by {self.trials} trials); a store of at most {self.nbytes / 1e6:,.3g} MB in "
+            f"about {about} core-{unit} ({spread}by {self.trials} trials); a store of at most {self.nbytes / 1e6:,.3g} MB in "
             f"{self.files:,} files"
         )
 

@@ -159,7 +159,7 @@ class Sweep:
         for key, value in self.figure.items():
             checks.choice("figure", key, ("x", "y", "lines", "panels", "style"))
             if key != "y":
-                checks.choice(f"figure.{key}", value, tuple(axis.name for axis in self.axes))
+                checks.choice(f"figure.{key}", value, (*(axis.name for axis in self.axes), "iteration", "direction"))
 
     def values(self, section: str, name: str) -> tuple[Any, ...]:
         """All values that a parameter has on the grid."""

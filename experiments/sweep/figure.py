@@ -25,29 +25,27 @@ def draw(store: Store, directory: Path, name: str) -> Path:
     Raises
     ------
     ValueError
-        If [figure] names no variable of one number a point, or there are more axes than a figure has.
+        If [figure] names no result of a point, or there are more axes than a figure has.
     """
-    axes = {axis.name: axis for axis in store.sweep.axes}
-    asked = _roles(store)
-    y = asked["y"]
     data = results(store.path)
-    if y not in data or set(data[y].dims) != set(axes):
-        single = [
-            str(one) for one in data.data_vars if set(data[one].dims) == set(axes) and data[one].dtype.kind == "f"
-        ]
-        raise ValueError(
-            f"figure.y = {y!r} is no variable of one number a point; there are {', '.join(single) or 'none'}"
-        )
-    data = (
-        data[[one for one in (y, f"{y}_low", f"{y}_high", f"{y}_stderr") if one in data]].squeeze(drop=False).compute()
-    )
+    y = store.sweep.figure.get("y") or _default(store)
+    drawable = [name for name, one in store.layout.variables.items() if not set(one.dims) & set(store.layout.split)]
+    if y not in drawable:
+        raise ValueError(f"figure.y = {y!r} is no result of a point; there are {', '.join(drawable) or 'none'}")
+    more = [
+        Axis(str(dim), tuple(data[dim].values.tolist()), {}) for dim in data[y].dims if dim in store.layout.coordinates
+    ]
+    axes = {axis.name: axis for axis in (*more, *store.sweep.axes)}
+    asked = _roles(store, y, list(axes.values()))
+    data = data[[one for one in (y, f"{y}_low", f"{y}_high", f"{y}_stderr") if one in data]]
+    data = data.isel({dim: 0 for dim in data[y].dims if dim not in asked.values()}).compute()
     with mpl.rc_context(STYLE):
         figure = _figure(data, store, asked, axes)
         save([(name, "", figure, "")], directory)
     return directory / f"{name}.png"
 
 
-def _roles(store: Store) -> dict[str, str]:
+def _roles(store: Store, y: str, axes: list[Axis]) -> dict[str, str]:
     """What [figure] asks for, and what else there is: a measurement by style, then lines, then panels.
 
     Raises
@@ -55,12 +53,11 @@ def _roles(store: Store) -> dict[str, str]:
     ValueError
         If an axis is left over.
     """
-    asked = {"y": _default(store)} | store.sweep.figure
-    axes = [axis for axis in store.sweep.axes if len(axis.labels) > 1] or list(store.sweep.axes)
-    left = [axis for axis in axes if axis.name not in asked.values()]
+    asked = {"y": y} | store.sweep.figure
+    left = [axis for axis in axes if axis.name not in asked.values() and len(axis.labels) > 1]
     if "x" not in asked:
-        first = next((axis for axis in left if not isinstance(axis.labels[0], str)), left[0])
-        left.remove(first)
+        first = next((axis for axis in left if not isinstance(axis.labels[0], str)), (left or axes)[0])
+        left = [axis for axis in left if axis is not first]
         asked["x"] = first.name
     for axis in sorted(left, key=lambda axis: "measure.name" not in axis.sets):
         wanted = ("style", "lines", "panels") if "measure.name" in axis.sets else ("lines", "panels", "style")
@@ -72,9 +69,9 @@ def _roles(store: Store) -> dict[str, str]:
 
 
 def _default(store: Store) -> str:
-    """The rate if there is one, else the first variable of one number a point."""
-    single = [name for name, one in store.layout.variables.items() if len(one.dims) == len(store.sweep.axes)]
-    return "rate" if "rate" in single or not single else single[0]
+    """The rate if there is one, else the first result that all blocks of a point gave together."""
+    names = [name for name, one in store.layout.variables.items() if not set(one.dims) & set(store.layout.split)]
+    return "rate" if "rate" in names or not names else names[0]
 
 
 def _figure(data: xarray.Dataset, store: Store, asked: dict[str, str], axes: dict[str, Axis]) -> Any:
@@ -92,7 +89,8 @@ def _figure(data: xarray.Dataset, store: Store, asked: dict[str, str], axes: dic
         if panel is not None:
             axis.set_title(f"{asked['panels']} = {panel}")
     grid[0][0].set_ylabel(_words(store, y))
-    grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
+    if {"lines", "style"} & set(asked):
+        grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     title = store.sweep.title
     found = finding(data, asked)
     figure.suptitle("\n".join(one for one in (title, found) if one), fontsize=11)
@@ -110,7 +108,9 @@ def _lines(
             name = store.sweep.sections["measure"].get("name")
             if measure is not None and measure.name in chosen:
                 name = measure.sets["measure.name"][measure.labels.index(chosen[measure.name])]
-            label = ", ".join(str(value) for value in chosen.values())
+            label = ", ".join(
+                value if isinstance(value, str) else f"{axis} {value:g}" for axis, value in chosen.items()
+            )
             yield label, k, m, name == "exact_rate", part.sel(chosen)
 
 
@@ -140,10 +140,13 @@ def _plot(axis: Any, one: xarray.Dataset, x: str, y: str, label: str, line: int,
 def _scale(axis: Any, data: xarray.Dataset, x: str, y: str) -> None:
     """Logarithmic where values span more than a decade, or are spaced like that."""
     places = data[x].values
-    if places.dtype.kind in "fi" and len(places) > 2 and np.all(places > 0) and np.ptp(np.diff(np.log(places))) < 1e-6:
-        axis.set_xscale("log")
-        axis.set_xticks(places, [f"{place:.3g}" for place in places])
-        axis.minorticks_off()
+    if places.dtype.kind in "fi" and len(places) > 2 and np.all(places > 0):
+        steps = np.diff(np.log(places))
+        if np.ptp(steps) < 1e-6 or places.max() > 30 * places.min():
+            axis.set_xscale("log")
+        if np.ptp(steps) < 1e-6:
+            axis.set_xticks(places, [f"{place:.3g}" for place in places])
+            axis.minorticks_off()
     values = data[y].values[np.isfinite(data[y].values)]
     if values.size and values.min() > 0 and values.max() > 10 * values.min():
         axis.set_yscale("log")
