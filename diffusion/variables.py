@@ -59,7 +59,19 @@ VARIABLES = (
     Variable("probability", ("repetition",), "1", "probability to reach the boundary from there before returning"),
     Variable("rounds", ("repetition",), "1", "rounds of replacement"),
     Variable("families", ("repetition",), "1", "entrances with descendants beyond the boundary"),
+    Variable("extinct", ("repetition",), "1", "whether no path was left to copy"),
+    Variable("gate_low", ("repetition",), "as the reaction coordinate", "a path at or below has returned to the well"),
+    Variable("gate_high", ("repetition",), "as the reaction coordinate", "an entrance is the first time above"),
+    Variable("level_top", (), "as the reaction coordinate", "where the levels of splitting end"),
     Variable("steps", ("repetition",), "1", "substeps computed"),
+    Variable("milestone", ("milestone",), "1", "share of the way from gate_low to level_top"),
+    Variable(
+        "path",
+        ("repetition", "replica", "milestone", "coordinate"),
+        "theta",
+        "position first at or above the milestone",
+    ),
+    Variable("crossing", ("repetition", "replica", "coordinate"), "theta", "position beyond the boundary"),
     Variable("exponential_p", (), "1", "p-value of the exponential law, by the cumulative total time on test"),
     Variable(
         "exponential_detectable", (), "1", "departure of a Weibull shape from 1 rejected at 1 % with a power of 90 %"

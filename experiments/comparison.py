@@ -91,7 +91,7 @@ class Comparison:
     values
         Routes without sampling: "paper", "exact", "fokker_planck", and further references by name.
     samples
-        Routes with it: "simulated", "discrete", "torch", "shipped".
+        Routes with it: "simulated", "discrete", "torch", "shipped", and others where there are any.
     checks
         Name to (deviation, tolerance) of references that must agree.
     reasons
@@ -125,7 +125,7 @@ class Comparison:
         }  # fmt: skip
         row |= dict.fromkeys(("paper", "exact", "fokker_planck", "exact_simulated", "exact_discrete"))
         row |= {name: float(value) if np.isfinite(value) else None for name, value in self.values.items()}
-        for name in SAMPLED:
+        for name in dict.fromkeys((*SAMPLED, *self.samples)):
             sample = self.samples.get(name)
             low, high = sample.interval() if sample else (None, None)
             row |= {name: sample.value if sample else None, f"{name}_low": low, f"{name}_high": high}

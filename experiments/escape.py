@@ -15,15 +15,29 @@ from experiments.lines import exact_rate
 from experiments.points import Point, series
 from experiments.power import Power, fit_power
 from experiments.progress import Progress
-from experiments.sharpness import CLAIMED_POWER, GRID_TOLERANCE, OPTIMIZERS, PREFACTOR_POWER, paper_rate, settings
+from experiments.sharpness import (
+    CLAIMED_POWER,
+    GRID_TOLERANCE,
+    HIGHEST,
+    OPTIMIZERS,
+    PREFACTOR_POWER,
+    paper_rate,
+    settings,
+)
 
 CLEAN = ("parabolas-piecewise", "parabolas-frozen", "tang-piecewise", "tang-frozen")
 REPLICAS = (150, 800, 3000)  # at the bluntest minimum, where exits are slowest, at the next, and at all others
-WIDE = {"Adam": (1.0, 16.0)}  # range of k of the exact lines; of the others a factor 16 as well
-WIDE_LINE, SHORT_LINE = (0.25, 4.0), (1.0, 4.0)  # the second in a quick run: high barriers take the grid longest
+WIDE_LINE, WIDE_ADAM = (
+    (0.25, 4.0),
+    (0.11, 16.0),
+)  # range of k of the exact lines: barriers of 2 to 32, of Adam to 24 temperatures
+SHORT_LINE, SHORT_ADAM = (1.0, 4.0), (1.0, 16.0)  # in a quick run: high barriers take the grid longest
 LINE_POINTS = 7
-RARE, RARE_OTHERS = {"Adam": (0.11, 1.0)}, (0.34, 1.0)  # k at which splitting measures, to barriers of 24 temperatures
-SPLIT_REPLICAS = 1500
+RARE, RARE_FULL = (
+    (12.0, 17.0, 22.0),
+    (8.0, 12.0, 17.0, 24.0),
+)  # barriers that splitting measures; the second in a full run
+SPLIT_REPLICAS = (500, 1500)
 FACTORS = (0.5, 1.0, 2.0)  # learning rates of the collapse
 STATES = {True: "excluded", False: "possible", None: ""}
 FEWEST = 10  # exits for a point to be used in a fit
@@ -38,7 +52,7 @@ class Outcome:
     points
         Measured rates, as `points.measure` gives them.
     lines
-        Exact and paper's rates over a factor 16 in sharpness.
+        Exact and paper's rates over a wide range of sharpness.
     fits
         One for each setting, dimension, optimizer and route: the power with its interval, and the raw one.
     collapse
@@ -67,15 +81,16 @@ def plan(*, full: bool, quick: bool, seed: int) -> list[Point]:
         wanted += [(key, 10, route) for key in tens for route in ("sde", "discrete")]
         wanted += [("minibatch", d, route) for d in ((1, 10) if full else (10,)) for route in points.ROUTES]
         wanted += [("recalled", 10, route) for route in ("discrete", "torch")]
-        wanted += [(key, 1, "splitting") for key in CLEAN] if full else []
+        wanted += [(key, 1, "splitting") for key in (CLEAN if full else CLEAN[:1])]
     out = []
     for key, dimension, route in wanted:
         if route == "torch" and find_spec("torch") is None:
             continue
         for optimizer in OPTIMIZERS:
             if route == "splitting":
-                low, high = RARE.get(optimizer, RARE_OTHERS)
-                out += series(key, dimension, optimizer, route, SPLIT_REPLICAS, seed, np.geomspace(low, high, 4))
+                barriers, power = RARE_FULL if full else RARE, 2 if optimizer == "Adam" else 1
+                ks = [(HIGHEST / barrier) ** power for barrier in barriers]
+                out += series(key, dimension, optimizer, route, SPLIT_REPLICAS[full], seed, ks)
                 continue
             found = series(key, dimension, optimizer, route, points.TORCH_REPLICAS, seed)
             if route == "torch":
@@ -115,7 +130,7 @@ def run(
     out
         Directory of the results; None: keep nothing.
     full
-        More replicas, every dimension, torch at every sharpness, and rare escapes by splitting.
+        More replicas, every dimension, torch at every sharpness, and rare escapes by splitting in every clean setting.
     quick
         The double parabola alone, with few replicas.
     seed, threads
@@ -153,7 +168,8 @@ def _lines(quick: bool) -> Iterator[tuple[str, Any, Callable[[], dict[str, Any]]
     """Name, what it is made of, and function of each exact line; in one coordinate Adai is Momentum."""
     for key in CLEAN[:1] if quick else CLEAN:
         for optimizer in ("SGD", "Momentum", "Adam"):
-            low, high = WIDE.get(optimizer, SHORT_LINE if quick else WIDE_LINE)
+            of_adam, of_others = (SHORT_ADAM, SHORT_LINE) if quick else (WIDE_ADAM, WIDE_LINE)
+            low, high = of_adam if optimizer == "Adam" else of_others
             for k in np.geomspace(low, high, 3 if quick else LINE_POINTS):
 
                 def compute(key: str = key, optimizer: str = optimizer, k: float = float(k)) -> dict[str, Any]:
@@ -178,7 +194,7 @@ def scaled(optimizer: str, sharpness: Any, rate: Any, *, raw: bool = False) -> A
 
 
 def fits(outcome: Outcome) -> list[dict[str, Any]]:
-    """The fitted powers of every measured series and of every exact line."""
+    """The fitted powers of every measured series and of every exact line; splitting's go with the ensembles of the same SDE."""
     groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
     for point in outcome.points:
         if point["events"] >= FEWEST:
@@ -188,6 +204,8 @@ def fits(outcome: Outcome) -> list[dict[str, Any]]:
         groups.setdefault((line["setting"], 1, line["optimizer"], "exact"), []).append(line)
     out = []
     for (setting, dimension, optimizer, route), found in groups.items():
+        if route == "splitting":
+            found = groups.get((setting, dimension, optimizer, "sde"), []) + found
         k, rate = (np.array([one[name] for one in found]) for name in ("sharpness", "rate"))
         exact = route == "exact"
         error = np.array([0.01 if exact else one["events"] ** -0.5 for one in found])  # equal weights for exact rates

@@ -23,6 +23,7 @@ MARKERS = {
     "torch": ("^", False, "torch, real samples"),
     "splitting": ("D", True, "SDE by splitting"),
 }
+FITTED = {"splitting": "SDE ensemble and splitting"}  # a power's points where they are of more than one route
 Records = list[dict[str, Any]]
 
 
@@ -48,8 +49,10 @@ def _of(records: Records, **wanted: Any) -> Records:
     return [one for one in records if all(one[name] == value for name, value in wanted.items())]
 
 
-def _measured(axis: Axes, found: Records, optimizer: str, route: str, x: Any, raw: bool = False) -> None:
-    """Points with their intervals; x is a function of the sharpness."""
+def _measured(
+    axis: Axes, found: Records, optimizer: str, route: str, x: Any, raw: bool = False, aside: float = 0.0
+) -> None:
+    """Points with their intervals; x is a function of the sharpness, and `aside` moves them right."""
     found = [one for one in found if one["events"] >= FEWEST]
     if not found:
         return
@@ -59,9 +62,8 @@ def _measured(axis: Axes, found: Records, optimizer: str, route: str, x: Any, ra
     y, below, above = (scaled(optimizer, k, value, raw=raw) for value in (rate, high, low))
     marker, filled, _ = MARKERS[route]
     colour = COLOURS[optimizer]
-    aside = 1.035 if optimizer == "Adai" and not raw else 1.0  # in one coordinate it is Momentum, and would hide it
     axis.errorbar(
-        aside * x(k),
+        x(k) + aside,
         y,
         [y - below, above - y],
         fmt=marker,
@@ -79,19 +81,18 @@ def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
     found = _of(outcome.points, setting=key, dimension=dimension)
     lines = _of(outcome.lines, setting=key, dimension=dimension)
     routes = [route for route in MARKERS if _of(found, route=route)]
-    best = routes[0]
+    best = "splitting" if "splitting" in routes else routes[0]
     handles = []
     for axis, group, power in ((axes[0], ("SGD", "Momentum", "Adai"), 1.0), (axes[1], ("Adam",), 0.5)):
 
         def x(k: Any, power: float = power) -> Any:
             return np.asarray(k, float) ** -power
 
-        reach = 0.0
+        reach = max(float(x(one["sharpness"])) for one in found if one["optimizer"] in group)
         for optimizer in group:
+            aside = 0.012 * reach if optimizer == "Adai" else 0.0  # in one coordinate it is Momentum, and would hide it
             for route in routes:
-                these = _of(found, optimizer=optimizer, route=route)
-                _measured(axis, these, optimizer, route, x)
-                reach = max([reach, *(float(x(one["sharpness"])) for one in these)])
+                _measured(axis, _of(found, optimizer=optimizer, route=route), optimizer, route, x, aside=aside)
             line = _of(lines, optimizer=optimizer)
             if line:
                 k = np.array([one["sharpness"] for one in line])
@@ -138,13 +139,9 @@ def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
     figure.suptitle(title)
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     caption = (
-        f"{title}. p from -log(rate/k) = c + a k^-p, of Adam with sqrt(k), over the {MARKERS[best][2]} points, with 95 % intervals. A straight "
+        f"{title}. p from -log(rate/k) = c + a k^-p, of Adam with sqrt(k), over the {FITTED.get(best, MARKERS[best][2])} points, with 95 % intervals. A straight "
         "line has p = 1 on the left and p = 1/2 on the right."
-        + (
-            " Solid: quadrature or phase-space grid over a factor 16 in k; dashed: the paper's formula."
-            if lines
-            else ""
-        )
+        + (" Solid: quadrature or phase-space grid; dashed: the paper's formula." if lines else "")
     )
     return f"sharpness-{key}-{dimension}", "Table 1, minima row", figure, caption
 
@@ -173,7 +170,7 @@ def _finding(outcome: Outcome, key: str, dimension: int, route: str) -> str:
             names = {1.0: "1", 0.5: "1/2"}
             state = "excluded" if fit[0][f"excludes_{names[claimed]}"] else "possible"
             rival = "" if fit[0][f"excludes_{names[other]}"] else f", {names[other]} too"
-            said.append(f"{optimizer} p = {names[claimed]} {state}{rival}")
+            said.append(f"{optimizer} p = {fit[0]['p']:.2f} ({names[claimed]} {state}{rival})")
     return "; ".join(said)
 
 
@@ -216,11 +213,20 @@ def powers(outcome: Outcome) -> Named:
     title = f"The claimed power of k lies in the interval of {sum(held)} of {len(held)} SDE series under Hessian noise"
     figure.suptitle(title)
     handles = [
-        mpl.lines.Line2D([], [], color=GREY, marker=marker, mfc=GREY if filled else "white", ls="", ms=7, label=label)
-        for marker, filled, label in MARKERS.values()
+        mpl.lines.Line2D(
+            [],
+            [],
+            color=GREY,
+            marker=marker,
+            mfc=GREY if filled else "white",
+            ls="",
+            ms=7,
+            label=FITTED.get(route, label),
+        )
+        for route, (marker, filled, label) in MARKERS.items()
     ]
     handles += [
-        mpl.lines.Line2D([], [], color="black", marker="|", ls="", ms=13, mew=2.5, label="exact SDE, factor 16 in k"),
+        mpl.lines.Line2D([], [], color="black", marker="|", ls="", ms=13, mew=2.5, label="exact SDE"),
         mpl.lines.Line2D([], [], color=GREY, ls=DASHED, label="the paper"),
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=5)

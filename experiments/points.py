@@ -15,7 +15,7 @@ import xarray
 from diffusion import escape_rate, exit_times, rare_escape_rate
 from experiments.sharpness import Setting, expected_iterations, settings
 
-ROUTES = ("sde", "discrete", "torch")  # with minibatches; a full run adds "splitting" in the clean settings
+ROUTES = ("sde", "discrete", "torch")  # with minibatches; the clean settings have "splitting" too
 SUBSTEPS = 8  # of the SDE, at learning rate times curvature 0.05 to 0.2
 REPETITIONS = 12  # of splitting
 LONGEST = 60  # expected exit times until a run is censored

@@ -157,7 +157,7 @@ def _minima_table(rows: list[dict[str, Any]]) -> tuple[str, str]:
     """Header and body of a table of comparisons."""
     names = (
         "of", "regime", "quantity", "paper", "exact", "paper/exact", "verdict", "Fokker-Planck", "SDE ensemble", "its exact", "discrete",
-        "its exact", "torch", "as shipped", "detectable", "instrument",
+        "its exact", "torch", "splitting", "its exact", "as shipped", "detectable", "instrument",
     )  # fmt: skip
     body = ""
     for row in rows:
@@ -167,8 +167,8 @@ def _minima_table(rows: list[dict[str, Any]]) -> tuple[str, str]:
         detectable = ", ".join(f"{100 * test['detectable']:.1f} %" for test in row["tests"].values())
         numbers = [
             row["quantity"], row["paper"], row["exact"], ratio, row["verdict"] or "", row["fokker_planck"], _measured(row, "simulated"),
-            row["exact_simulated"], _measured(row, "discrete"), row["exact_discrete"], _measured(row, "torch"), _measured(row, "shipped"),
-            detectable,
+            row["exact_simulated"], _measured(row, "discrete"), row["exact_discrete"], _measured(row, "torch"),
+            _measured(row, "splitting") if "splitting" in row else "", row.get("exact_splitting"), _measured(row, "shipped"), detectable,
         ]  # fmt: skip
         cells = "".join(f"<td class='n'>{escape(one if isinstance(one, str) else _short(one))}" for one in numbers)
         body += (

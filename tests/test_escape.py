@@ -18,7 +18,7 @@ from diffusion import StyblinskiTang, fokker_planck
 from experiments import escape, points, statistics
 from experiments.comparison import Comparison, Sample
 from experiments.lines import Normalized, exact_rate
-from experiments.minima import CLAIMS, claims
+from experiments.minima import CLAIMS, claims, low_temperature
 from experiments.minima.verdicts import SENTENCES, comparison_verdict, conclude
 from experiments.sharpness import BETA0, BETA1, OPTIMIZERS, STEP, expected_iterations, paper_rate, settings
 
@@ -423,6 +423,53 @@ def test_rows_fail_by_a_test_or_a_check_and_are_inconclusive_by_a_weak_test():
     assert state(events=100) == "inconclusive"
 
 
+# --- low temperature
+
+
+def test_a_polynomial_in_the_root_of_temperature_is_extrapolated_exactly():
+    x = np.array([3.0, 8.0, 16.0, 32.0, 64.0])
+    value, off = low_temperature.extrapolate(x, 2 - 1 / x + 3 * x**-1.5, np.zeros(5))
+    assert value == pytest.approx(2, abs=1e-12)
+    assert off > 0.01  # what three points would have said
+    assert low_temperature.extrapolate(x, np.full(5, 2.0), np.full(5, 0.01))[1] > 0.02  # errors grow on the way
+
+
+@pytest.mark.parametrize("exponents", [(10, 20, 40), (5, 9, 20)])
+@pytest.mark.parametrize("p", [0.5, 1.0, 2.0])
+def test_the_power_of_a_remainder_is_found(exponents, p):
+    x = np.array(exponents, float)
+    assert low_temperature.power(x, 2 + 0.3 * x**-p) == pytest.approx(p, abs=0.03)
+    assert low_temperature.power(x, np.full(3, 2.0)) == np.inf
+
+
+def test_with_inertia_the_extrapolated_limits_hold_those_without():
+    """The learning rate falls with the temperature, and inertia with it: the limits are those of the overdamped equations."""
+    setting = settings()["parabolas-frozen"]
+    k, lr = 8.0 / 400, setting.lr["SGD"]
+    start, saddle = setting.positions(k)
+    time = theory.first_passage_time(setting.gradient(k), setting.diffusion(k, lr), start=start, boundary=saddle)
+    adai = low_temperature._adai()
+    value, off = low_temperature.extrapolate(adai.exponents, np.array(adai.paper) / adai.exact, adai.errors)
+    assert abs(value - paper_rate(setting, "SGD", k, 1) * time / lr) < off < 0.25
+
+
+def test_repeated_splitting_is_rejected_at_the_stated_rate_and_detected_with_the_stated_power():
+    """Student's law, by 20,000 samples of 24 normal repetitions of spread 10 %: the rate within 5 standard errors, the power nearly."""
+    found = np.random.default_rng(0).normal(1.0, 0.1, (20_000, 24))
+    errors = found.std(axis=1, ddof=1) / np.sqrt(24)
+    off = low_temperature.SplitSample(1.0, 24, 1.0, error=0.1 / np.sqrt(24)).detectable(0.01)
+    shares = []
+    for expected in (1.0, 1 - off):
+        samples = [
+            low_temperature.SplitSample(mean, 24, expected, error=error)
+            for mean, error in zip(found.mean(axis=1), errors, strict=True)
+        ]
+        shares.append(np.mean([sample.p_value() < 0.01 for sample in samples]))
+    assert shares == [pytest.approx(0.01, abs=5 * np.sqrt(0.01 / 20_000)), pytest.approx(statistics.POWER, abs=0.02)]
+    low, high = samples[0].interval()
+    assert low < samples[0].value < high
+
+
 # --- verdicts
 
 
@@ -465,6 +512,9 @@ def examples():
         "Exit line": [damping(claims.EXIT_LINE, 0.1, 1.02), damping(claims.EXIT_LINE, 4.0, 1.65)],
         "Proposition 2": [proposition(claims.PROPOSITION_2, "Adam", barrier, ratio) for barrier, ratio in ((2, 1.5), (32, 1.2))],
         "Proposition 4": [proposition(claims.PROPOSITION_4, "Adai", barrier, ratio) for barrier, ratio in ((2, 1.5), (32, 1.2))],
+        "Low temperature": [
+            one(claims.LOW_TEMPERATURE, "SGD", wells | {"barrier_over_temperature": [50.0, 400.0]}, {"formula_over_exact": 2.0, "uncertainty": 0.01, "power": 1.0})
+        ],
         "Scaling symmetry": [one(claims.SYMMETRY, "SGD", {}, {"exact_discrete": 1.0})],
         "Batch scaling rules": [one(claims.BATCH_RULES, "SGD", batch, {"paper": 1.0, "exact": 1.0, "exact_discrete": 0.93})],
         "Table 1, minima row": [one(claims.TABLE_1_MINIMA, "SGD", {"sharpness": [0.25, 4.0]}, {"paper": 1.0, "exact": 0.98})],
@@ -492,6 +542,10 @@ CHANGES = [  # claim, which row, name of the value, its new value, words before,
     ("Exit line", 1, "exact", 1.5, "1.65 at gamma/omega_b = 4", "1.5 at gamma/omega_b = 4"),
     ("Proposition 2", 1, "exact", 2.0, "1.5 at 2 and 1.2 at 32", "1.5 at 2 and 0.6 at 32"),
     ("Proposition 4", 0, "paper", 3.0, "as shipped: 0.60 to 0.75", "as shipped: 0.60 to 1.50"),
+    ("Low temperature", 0, "formula_over_exact", 3.0, "tends to 2 +- 0.01", "tends to 3 +- 0.01"),
+    ("Low temperature", 0, "power", 0.5, "dying out linearly (power 1 of", "dying out more slowly than linearly (power 0.5 of"),
+    ("Low temperature", 0, "power", np.inf, "dying out linearly", "dying out faster than linearly"),
+    ("Low temperature", 0, "power", -0.1, "dying out linearly", "dying out not yet as a power"),
     ("Scaling symmetry", 0, "exact_discrete", 0.999, "exact: at the same draws", "exact but for rounding: at the same draws up to 0.001"),
     ("Scaling symmetry", 0, "exact_discrete", 0.5, "exact: at", "not exact: at the same draws up to 0.5"),
     ("Batch scaling rules", 0, "exact", 0.8, "exact for the SDE", "off by 25 % for the SDE"),

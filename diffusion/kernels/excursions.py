@@ -1,6 +1,7 @@
 """Paths between a well and its exit: entrances out of the well, and excursions that remember where they first were farther out.
 
-The reaction coordinate of a replica is ``max_j (x_j - origin_j) scale_j``: 0 at the origin, above 1 outside.
+A replica is outside if any coordinate is beyond the boundary: if ``max_j (x_j - origin_j) scale_j`` is above 1. How far it is on its
+way, its reaction coordinate, is that number too, or the loss, or a user's function of its position.
 """
 
 import math
@@ -9,13 +10,17 @@ import numpy as np
 
 from diffusion.kernels.llvm import fetch_add
 
-advance = start_lane = None  # of `diffusion.kernels.step`, filled in by `specialise`
+# Filled in by `specialise`: helpers of `diffusion.kernels.step`, formulas, and which reaction coordinate.
+advance = start_lane = row = None
+loss = own = None
+SEPARABLE = ON_LOSS = ON_OWN = False
 TILE = 16  # lanes are computed in multiples of this
 REPLICA, ITERATION, SUBSTEP, DECAY = 0, 1, 2, 3  # places in `lanes`
+RETURNED, FAILED = -1, -2  # in place of a level
 
 
-def progress(x, lane, origin, scale):
-    """The reaction coordinate; NaN where a coordinate is."""
+def farthest(x, lane, origin, scale):
+    """How far the coordinate that is farthest out is: above 1 outside; NaN where a coordinate is."""
     highest = -math.inf
     for j in range(x.shape[0]):
         value = (x[j, lane] - origin[j]) * scale[j]
@@ -23,6 +28,37 @@ def progress(x, lane, origin, scale):
             return value
         highest = max(highest, value)
     return highest
+
+
+def progress(x, lane, out, table, theta):
+    """The reaction coordinate; `out` is what `farthest` says, theta (d,) is scratch."""
+    if ON_OWN:
+        for j in range(x.shape[0]):
+            theta[j] = x[j, lane]
+        return float(own(theta))
+    if ON_LOSS:
+        if SEPARABLE:
+            total = 0.0
+            for j in range(x.shape[0]):
+                total += loss(x[j, lane], row(table, j))
+            return total
+        return loss(x, lane, table)
+    return out
+
+
+def level_of(x, lane, edge, gates, levels, table, theta):
+    """The level that a lane is at: `levels` outside, RETURNED at or below gates[0], FAILED where there is a NaN."""
+    out = farthest(x, lane, edge[0], edge[1])
+    if math.isnan(out):
+        return FAILED
+    if out > 1.0:
+        return levels
+    value = progress(x, lane, out, table, theta)
+    if math.isnan(value):
+        return FAILED
+    if value <= gates[0]:
+        return RETURNED
+    return int(min((value - gates[0]) / (gates[1] - gates[0]) * levels, levels - 1.0))
 
 
 def turn(lanes, lane, substeps):
@@ -58,11 +94,12 @@ def wander(
 ):  # fmt: skip
     """Run replicas first to first + count for `total` substeps, of which `settle` settle.
 
-    edge: (origin (d,), scale (d,)). gates: (low, high): an entrance is the first time above `high` after a time at or below `low`.
-    sampled: (count, total // stride), the reaction coordinate every `stride` substeps. entrances: (count,), how many after settling. pool:
-    (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
+    edge: (origin (d,), scale (d,)). gates: (low, high): an entrance is the first time above `high`, or outside, after a time at or below
+    `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count,), how
+    many after settling. pool: (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
     """
     origin, scale = edge
+    theta = np.empty(origin.shape[0])
     inside = np.zeros(count, np.bool_)
     for lane in range(count):
         start_lane(lane, np.uint64(first + lane), seed, start[0], start[1], state, lanes)
@@ -71,10 +108,14 @@ def wander(
             return
         advance(problem, rule, 0, state, lanes, seed, (count + TILE - 1) // TILE * TILE)
         for lane in range(count):
-            where = progress(state[0], lane, origin, scale)
+            out = farthest(state[0], lane, origin, scale)
+            outside = not out <= 1.0
+            where = math.inf if out > 1.0 else out
+            if not outside:
+                where = progress(state[0], lane, out, problem[0], theta)
             if where <= gates[0]:
                 inside[lane] = True
-            elif inside[lane] and where > gates[1]:
+            elif inside[lane] and (where > gates[1] or outside):
                 inside[lane] = False
                 if t >= settle:
                     if entrances[lane] < pool.shape[1]:
@@ -82,7 +123,7 @@ def wander(
                     entrances[lane] += 1
             if t % stride == 0:
                 sampled[lane, t // stride] = where
-            if not where <= 1.0:
+            if outside:
                 iteration, substep = lanes[ITERATION][lane], lanes[SUBSTEP][lane]
                 start_lane(lane, lanes[REPLICA][lane], seed, start[0], start[1], state, lanes)
                 lanes[ITERATION][lane], lanes[SUBSTEP][lane] = iteration, substep  # the draws go on
@@ -91,50 +132,52 @@ def wander(
 
 
 def excursions(
-    width, problem, rule, edge, gates, levels, begin, ids, substeps, seed, queue, stop, state, lanes, reached, trail, used, limit
+    width, problem, rule, edge, gates, levels, paths, ids, substeps, seed, queue, stop, state, lanes, reached, trail, used, limit
 ):  # fmt: skip
-    """Run tasks from their first states until they return to the well, leave, or have used `limit` substeps.
+    """Run paths on from the highest level that they reached until they return to the well, leave, or have used `limit` substeps.
 
-    begin: (tasks, size), the first states. ids: (tasks,), replica numbers for the draws, none used before. reached: (tasks,), the highest of
-    `levels` equal steps from gates[0] to 1 so far; `levels` is outside, -1 in case of NaN or the limit. trail: (tasks, levels + 1, size), the
-    state at the first time at or above each level; entries from reached + 1 on are filled. used: (tasks,), substeps.
+    gates: (low, top) of the reaction coordinate, with `levels` equal steps between them. paths: (tasks,), their places in `reached` and
+    `trail`. ids: (tasks,), replica numbers for the draws, none used before. reached: (replicas,), the highest level so far; `levels` is
+    outside, FAILED in case of NaN or the limit. trail: (replicas, levels + 1, size), the state at the first time at or above each level, of
+    which that at `reached` is there. used: (tasks,), substeps.
     """
-    origin, scale = edge
+    theta = np.empty(edge[0].shape[0])
     task = np.zeros(width, np.int64)
     active = 0
     more = True
     while True:
         while more and active < width:
             following = fetch_add(queue, 1)
-            if following >= begin.shape[0]:
+            if following >= paths.shape[0]:
                 more = False
                 break
-            task[active] = following
-            restore(state, lanes, active, begin[following])
-            lanes[REPLICA][active], lanes[ITERATION][active], lanes[SUBSTEP][active] = ids[following], 1, 0
-            active += 1
+            path = paths[following]
+            restore(state, lanes, active, trail[path, reached[path]])
+            level = level_of(state[0], active, edge, gates, levels, problem[0], theta)
+            if level == FAILED:
+                reached[path] = FAILED
+                continue
+            while reached[path] < level:  # the step that led here may have passed several levels
+                reached[path] += 1
+                save(state, lanes, active, trail[path, reached[path]])
+            if reached[path] < levels:
+                task[active] = following
+                lanes[REPLICA][active], lanes[ITERATION][active], lanes[SUBSTEP][active] = ids[following], 1, 0
+                active += 1
         if active == 0 or fetch_add(stop, 0) != 0:
             return
         advance(problem, rule, 0, state, lanes, seed, (active + TILE - 1) // TILE * TILE)
         lane = 0
         while lane < active:
-            index = task[lane]
-            used[index] += 1
-            where = progress(state[0], lane, origin, scale)
-            done = False
-            if not where <= 1.0:
-                level = levels
-                done = True
-            else:
-                level = int((where - gates[0]) / (1.0 - gates[0]) * levels)
-                done = where <= gates[0]
-            if math.isnan(where) or used[index] >= limit:
-                reached[index], done = -1, True
-            else:
-                while reached[index] < level:
-                    reached[index] += 1
-                    save(state, lanes, lane, trail[index, reached[index]])
-            if not done:
+            path = paths[task[lane]]
+            used[task[lane]] += 1
+            level = level_of(state[0], lane, edge, gates, levels, problem[0], theta)
+            while reached[path] < level:
+                reached[path] += 1
+                save(state, lanes, lane, trail[path, reached[path]])
+            if level == FAILED or used[task[lane]] >= limit:
+                reached[path] = FAILED
+            elif level != RETURNED and level != levels:
                 turn(lanes, lane, substeps)
                 lane += 1
                 continue
@@ -147,4 +190,4 @@ def excursions(
             lanes[SUBSTEP][lane], lanes[DECAY][lane] = lanes[SUBSTEP][active], lanes[DECAY][active]
 
 
-HELPERS = (progress, turn, save, restore)
+HELPERS = (farthest, progress, level_of, turn, save, restore)

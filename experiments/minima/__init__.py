@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from experiments.comparison import Comparison
-from experiments.minima import propositions, rules, theorem_3
+from experiments.minima import low_temperature, propositions, rules, theorem_3
 from experiments.minima.claims import CLAIMS
 from experiments.minima.runner import Runner
 
@@ -20,7 +20,7 @@ STEPS: dict[str, Callable[[Runner], list[Comparison]]] = {
     "Batch scaling rules": lambda runner: list(rules.batch_rules(runner)),
     "Theorem 4": lambda runner: list(rules.theorem_4(runner.seed)),
 }
-TITLES = (*STEPS, "Table 1, minima row")
+TITLES = (*STEPS, "Table 1, minima row", "Low temperature")
 
 
 def compute(runner: Runner, advance: Callable[[str], None]) -> list[Comparison]:
@@ -30,5 +30,7 @@ def compute(runner: Runner, advance: Callable[[str], None]) -> list[Comparison]:
         found += step(runner)
         advance(title)
     found += rules.table_1(found)
+    advance(TITLES[-2])
+    found += low_temperature.low_temperature(found, runner)
     advance(TITLES[-1])
     return sorted(found, key=lambda one: CLAIMS.index(one.claim))

@@ -35,6 +35,11 @@ PROPOSITION_2 = Claim(
 PROPOSITION_4 = Claim(
     "Proposition 4", "Section 5, proof in A.5", "Adai leaves a minimum as Momentum does, with SGD's exponent."
 )
+LOW_TEMPERATURE = Claim(
+    "Low temperature",
+    "Theorem 3, Propositions 2 and 4",
+    "The formulas are for low temperature: what they leave out dies out with temperature over barrier.",
+)
 SYMMETRY = Claim(
     "Scaling symmetry",
     "Section 6, Figure 6",
@@ -56,9 +61,11 @@ THEOREM_4 = Claim(
     "Under Adai min_k E|grad L|^2 is at most (C1 + C2 + C3)/sqrt(t+1).",
 )
 CLAIMS = (
-    THEOREM_3, DAMPING, INERTIAL_EXPONENT, EQUATION_57, EXIT_LINE, PROPOSITION_2, PROPOSITION_4, SYMMETRY, BATCH_RULES, TABLE_1_MINIMA, THEOREM_4,
+    THEOREM_3, DAMPING, INERTIAL_EXPONENT, EQUATION_57, EXIT_LINE, PROPOSITION_2, PROPOSITION_4, LOW_TEMPERATURE, SYMMETRY, BATCH_RULES, TABLE_1_MINIMA, THEOREM_4,
 )  # fmt: skip
 
+AT, FAR = "at the saddle", "beyond the saddle"  # exit lines
+BARRIER = "barrier_over_temperature"  # in a row's regime
 ITERATIONS = "mean escape time in iterations"
 SUBSTEPS = 4
 SIMULATED = 4.5  # largest barrier over temperature that is simulated

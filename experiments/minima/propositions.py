@@ -133,6 +133,15 @@ def _overdamped(setting: Setting, k: float, moment: str, lr: float, v_a: float) 
     return gradient, setting.deviation(k), lr / float(np.sqrt(v_a))
 
 
+def rmsprop_times(setting: Setting, k: float) -> tuple[float, float]:
+    """Mean iterations to the saddle by Proposition 2 and exact, without inertia and with a second moment that follows the noise."""
+    lr = setting.lr["Adam"]
+    start, saddle = setting.positions(k)
+    gradient, _, _ = _overdamped(setting, k, "following", lr, np.nan)
+    time = theory.first_passage_time(gradient, lr / 2, start=start, boundary=saddle, breaks=setting.breaks(k))
+    return _paper_2(setting, k, 0.0), time / lr
+
+
 def _with_inertia(setting: Setting, k: float, moment: str, lr: float, v_a: float) -> dict[str, float]:
     """The phase-space grid's mean in iterations, as "exact", and its relative error."""
     start, saddle = setting.positions(k)

@@ -10,7 +10,7 @@ from experiments.verdicts import CLOSE, EXACT, ClaimVerdict, row_verdict
 
 Group = list[Comparison]
 CONVENTIONS = {"Ito": "exact", "Stratonovich": "exact_stratonovich", "isothermal": "exact_isothermal"}
-BARRIER, DAMPED = "barrier_over_temperature", "damping_over_omega_b"  # in a row's regime
+BARRIER, DAMPED = claims.BARRIER, "damping_over_omega_b"  # in a row's regime
 
 
 def conclude(found: Group) -> list[ClaimVerdict]:
@@ -138,6 +138,31 @@ def _by_barrier(group: Group) -> str:
     return text + (f"; over the optimizer as shipped: {min(shipped):.2f} to {max(shipped):.2f}" if shipped else "")
 
 
+def _low_temperature(group: Group) -> str:
+    said = []
+    for one in group:
+        if "formula_over_exact" not in one.values:
+            continue
+        low, high = one.regime[BARRIER]
+        value, off, power = (one.values[name] for name in ("formula_over_exact", "uncertainty", "power"))
+        pace = "linearly" if abs(power - 1) <= LINEAR else f"{'faster' if power > 1 else 'more slowly'} than linearly"
+        pace = pace if power > 0 else "not yet as a power of temperature"
+        said.append(
+            f"{one.regime['landscape']}, {one.regime['exit']}: formula over exact rate tends to {value:.4g} +- {max(off, 1e-4):.1g} "
+            f"(from barrier/temperature {low:g} to {high:g}), the rest dying out {pace}"
+            + (f" (power {power:.2g} of temperature/barrier)" if 0 < power < np.inf else "")
+        )
+    split = [one for one in group if "splitting" in one.samples]
+    if split:
+        off = max(abs(one.samples["splitting"].value / one.values["exact_splitting"] - 1) for one in split)
+        lowest = min(one.samples["splitting"].value for one in split)
+        said.append(f"split paths find the discrete optimizer's rates within {100 * off:.2g} %, down to {lowest:.2g}")
+    return "; ".join(said)
+
+
+LINEAR = 0.1  # most that the power of a remainder may be from 1 to be called linear
+
+
 def _symmetry(group: Group) -> str:
     apart = max(1 - one.values["exact_discrete"] for one in group)
     if apart == 0:
@@ -182,6 +207,7 @@ SENTENCES: dict[str, Callable[[Group], str]] = {
     "Exit line": _exit_line,
     "Proposition 2": _by_barrier,
     "Proposition 4": _by_barrier,
+    "Low temperature": _low_temperature,
     "Scaling symmetry": _symmetry,
     "Batch scaling rules": _batch_rules,
     "Table 1, minima row": _table_1,

@@ -1,0 +1,175 @@
+"""What a rare escape costs: splitting, levels fixed in advance, and direct simulation, at the same relative error.
+
+`python -m benchmarks.rare` takes a few minutes and writes rare-escapes.txt, .png and .svg; see benchmarks/README.md.
+"""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from benchmarks import rare_figure
+from benchmarks.machine import load
+from diffusion import SGD, exit_times, rare_escape_rate
+from diffusion.engine import prepare, thread_count
+from diffusion.plan import plan_run
+from diffusion.splitting.coordinate import scale_of
+from diffusion.splitting.repetition import LEVELS, Run
+from experiments.lines import exact_rate
+from experiments.sharpness import HIGHEST, Setting, settings
+
+BARRIERS = (4.0, 6.0, 8.0, 12.0, 16.0, 20.0, 24.0)  # over temperature
+DIRECT = BARRIERS[:3]  # where direct simulation is measured
+ERROR = 0.1  # relative standard error that work is stated for
+REPLICAS, REPETITIONS = 500, 64
+STAGES = 10  # of the fixed levels: as many as a user would choose who does not know the rate
+EXITS = 4000
+RESAMPLED = 400  # bootstrap samples behind an interval
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Substeps for a relative error of 10 %, with a 95 % interval, and the relative error of the run that they come from."""
+
+    method: str
+    barrier: float
+    rate: float
+    work: float
+    low: float
+    high: float
+    error: float
+
+
+def splitting(setting: Setting, barrier: float) -> Cost:
+    """Adaptive levels."""
+    start, boundary = setting.positions(HIGHEST / barrier)
+    found = rare_escape_rate(
+        SGD(setting.lr["SGD"]), setting.landscape(1, HIGHEST / barrier), noise=setting.noise, start=start, boundary=boundary,
+        replicas=REPLICAS, repetitions=REPETITIONS,
+    )  # fmt: skip
+    return _cost("splitting", setting, barrier, found["repetition_rate"].values, found["steps"].values)
+
+
+def fixed_levels(setting: Setting, barrier: float) -> Cost:
+    """Forward flux sampling: levels evenly spread, as many paths from each, which start where paths arrived at it."""
+    k = HIGHEST / barrier
+    start, boundary = setting.positions(k)
+    sgd = SGD(setting.lr["SGD"])
+    plan = plan_run(
+        sgd, setting.landscape(1, k), setting.noise, 1, REPLICAS, start, "rest", [1], "moments", 1, 0, "float64"
+    )
+    prepared = prepare(plan, plan.substeps)
+    run = Run(plan, scale_of("exit", plan, prepared, boundary), boundary, 1, thread_count(None), REPLICAS, paths=False)
+    found = np.array([_forward(run, index) for index in range(REPETITIONS)])
+    return _cost("fixed levels", setting, barrier, found[:, 0], found[:, 1])
+
+
+def _forward(run: Run, index: int) -> tuple[float, float]:
+    """Rate and substeps of one repetition. The next level is in turn the boundary, at which a path ends."""
+    rng = np.random.default_rng(index)
+    origin, scale = run.edge
+    found = run.well.entrances(REPLICAS, run.new_ids)
+    states, (low, rim) = found.states, found.gates
+    rate, steps = found.rate, float(found.steps)
+    for level in np.linspace(rim, 1.0, STAGES + 1)[1:]:
+        run.edge = (origin, scale / level)
+        run.trail[:, 0] = states[rng.integers(len(states), size=REPLICAS)]
+        reached = np.zeros(REPLICAS, np.int64)
+        steps += run.go_on(np.arange(REPLICAS), (low / level, 1.0), reached)
+        arrived = reached == LEVELS
+        rate *= float(arrived.mean())
+        if not arrived.any():
+            break
+        states = run.trail[arrived, LEVELS].copy()
+    run.edge = (origin, scale)
+    return rate, steps
+
+
+def direct(setting: Setting, barrier: float) -> Cost:
+    """Direct simulation: a relative error of 10 % takes 100 exits."""
+    k = HIGHEST / barrier
+    start, boundary = setting.positions(k)
+    found = exit_times(
+        SGD(setting.lr["SGD"]), setting.landscape(1, k), noise=setting.noise, start=start, boundary=boundary,
+        max_iterations=10**9, replicas=EXITS,
+    )  # fmt: skip
+    work = float(found.attrs["lane_steps_useful"]) / EXITS / ERROR**2
+    low, high = stats.chi2.ppf([0.025, 0.975], 2 * EXITS) / (2 * EXITS)
+    return Cost("direct", barrier, _exact(setting, barrier), work, work / high, work / low, EXITS**-0.5)
+
+
+def _exact(setting: Setting, barrier: float) -> float:
+    """Of the SDE: discrete steps leave at most 12 % apart, which -log(rate) does not show."""
+    return float(exact_rate(setting, "SGD", HIGHEST / barrier)["rate"])
+
+
+def _cost(method: str, setting: Setting, barrier: float, rates: Array, steps: Array) -> Cost:
+    """Work for the stated error, from the spread over repetitions; the interval by resampling them."""
+    rng = np.random.default_rng(0)
+    picked = rng.integers(len(rates), size=(RESAMPLED, len(rates)))
+    low, high = np.quantile([_work(rates[one], steps[one]) for one in picked], [0.025, 0.975])
+    error = float(rates.std(ddof=1) / rates.mean() / np.sqrt(len(rates)))
+    return Cost(method, barrier, _exact(setting, barrier), _work(rates, steps), float(low), float(high), error)
+
+
+def _work(rates: Array, steps: Array) -> float:
+    return float(steps.mean() * rates.var(ddof=1) / rates.mean() ** 2 / ERROR**2)
+
+
+def growth(costs: list[Cost]) -> tuple[float, float, float]:
+    """p in work ~ (-log rate)^p with its 95 % interval, by weighted least squares, widened by the misfit if there is one."""
+    x = np.log(-np.log([one.rate for one in costs]))
+    y = np.log([one.work for one in costs])
+    error = np.log([one.high / one.low for one in costs]) / (2 * stats.norm.isf(0.025))
+    design = np.stack([x, np.ones_like(x)], axis=1) / error[:, None]
+    covariance = np.linalg.inv(design.T @ design)
+    p, c = covariance @ design.T @ (y / error)
+    misfit = float(np.sum(((p * x + c - y) / error) ** 2) / (len(x) - 2))
+    spread = stats.t.isf(0.025, len(x) - 2) * np.sqrt(covariance[0, 0] * max(1.0, misfit))
+    return float(p), float(p - spread), float(p + spread)
+
+
+def table(costs: list[Cost]) -> str:
+    """As text."""
+    lines = [f"{'method':<13} {'barrier/T':>9} {'rate':>9} {'substeps for 10 %':>18} {'95 %':>20} {'error here':>11}"]
+    lines += [
+        f"{one.method:<13} {one.barrier:>9g} {one.rate:>9.2e} {one.work:>18.3g} {f'{one.low:.3g} to {one.high:.3g}':>20} "
+        f"{100 * one.error:>9.1f} %"
+        for one in costs
+    ]
+    for method in ("splitting", "fixed levels"):
+        p, low, high = growth([one for one in costs if one.method == method])
+        lines.append(f"{method}: substeps grow like (-log rate)^p, p = {p:.2f} [{low:.2f}, {high:.2f}]")
+    return "\n".join(lines)
+
+
+def main(out: Path) -> None:
+    """Measure everything, print the table and write it with the figure."""
+    setting = settings()["parabolas-piecewise"]
+    out.mkdir(parents=True, exist_ok=True)
+    before, costs = load(), []
+    methods: list[tuple[Callable[[Setting, float], Cost], tuple[float, ...]]] = [
+        (direct, DIRECT), (splitting, BARRIERS), (fixed_levels, BARRIERS),
+    ]  # fmt: skip
+    for method, barriers in methods:
+        for barrier in barriers:
+            costs.append(method(setting, barrier))
+            print(f"{costs[-1].method}, barrier/temperature {barrier:g}: done", file=sys.stderr)
+    text = f"{setting.title}, discrete SGD, load average before {before}\n{table(costs)}"
+    print(text)
+    (out / "rare-escapes.txt").write_text(text + "\n")
+    rare_figure.draw(
+        costs,
+        {method: growth([one for one in costs if one.method == method]) for method in ("splitting", "fixed levels")},
+        out,
+    )
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path("results/bench"))

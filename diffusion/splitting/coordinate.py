@@ -1,0 +1,93 @@
+"""What splitting goes by: a reaction coordinate, compiled for the kernels, and its scale between the start and the boundary."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffusion import checks
+from diffusion.engine import Prepared
+from diffusion.plan import Plan
+
+Array = NDArray[np.float64]
+Coordinate = str | Callable[[Array], float]
+ALONG = 65  # points of the straight line from the start to the boundary
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A reaction coordinate.
+
+    Attributes
+    ----------
+    prepared
+        What the kernels are specialised with, the coordinate included.
+    edge
+        Its value on the boundary: the well must lie below.
+    top
+        Where its levels end: what is above counts as the highest level until it is out.
+    name
+        For messages and for the record.
+    """
+
+    prepared: Prepared
+    edge: float
+    top: float
+    name: str
+
+
+def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: float) -> Scale:
+    """The coordinate asked for, compiled and tried on the straight lines from the start over each coordinate's boundary.
+
+    The loss is scaled by the line with the lowest pass, a user's function by the line at whose end it is highest.
+
+    Raises
+    ------
+    ValueError
+        If it is unknown, does not compile, is not a finite number on those lines, or is no higher at their ends than at the start.
+    """
+    if isinstance(coordinate, str):
+        checks.choice("coordinate", coordinate, ("exit", "loss"))
+        if coordinate == "exit":
+            return Scale(prepared, 1.0, 1.0, "exit")
+        values = np.asarray(plan.landscape.loss(_lines(plan.origin, boundary)))
+        best = int(np.argmin(values.max(axis=1)))
+        prepared, name = prepared.specialised("on-loss", {"ON_LOSS": True}), "loss"
+    else:
+        function = checks.compiled("coordinate", coordinate, plan.origin.copy())
+        name = str(getattr(coordinate, "__name__", coordinate))
+        values = _evaluated(name, function, _lines(plan.origin, boundary))
+        best = int(np.argmax(values[:, -1]))
+        prepared = replace(prepared, parts=prepared.parts | {"ON_OWN": True, "own": function}, key=None)
+    if not values[best, -1] > values[best, 0]:
+        raise ValueError(
+            f"coordinate = {name!r} does not separate the well from the boundary: it is {values[best, 0]:.6g} at the start and "
+            f"{values[best, -1]:.6g} on the boundary, and must grow on the way out"
+        )
+    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name)
+
+
+def _lines(origin: Array, boundary: float) -> Array:
+    """Positions from the start to the boundary of each coordinate, the others held, shape (d, ALONG, d)."""
+    out = np.tile(origin, (len(origin), ALONG, 1))
+    for j, start in enumerate(origin):
+        out[j, :, j] = np.linspace(start, boundary, ALONG)
+    return out
+
+
+def _evaluated(name: str, function: Any, lines: Array) -> Array:
+    values = np.empty(lines.shape[:2])
+    for place in np.ndindex(values.shape):
+        theta = lines[place].copy()
+        try:
+            values[place] = float(function(theta))
+        except (TypeError, ValueError, ZeroDivisionError) as error:
+            raise ValueError(f"coordinate = {name!r} must return a number: at {lines[place]} {error}") from error
+        if not np.isfinite(values[place]):
+            where = "at the start" if place[1] == 0 else f"at {lines[place]}, between the start and the boundary"
+            raise ValueError(f"coordinate = {name!r} is {values[place]} {where}; it must be finite there")
+        if np.any(theta != lines[place]):
+            raise ValueError(f"coordinate = {name!r} changes theta; it must only read it")
+    return values

@@ -1,0 +1,119 @@
+"""Entrances: how often replicas that wander in the well come to its rim, and their states there."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffusion.engine import Interruptible, allocate, kernel
+from diffusion.plan import Plan
+from diffusion.splitting.coordinate import Scale
+
+Array = NDArray[np.float64]
+
+WANDERERS = 64  # replicas that wander in the well, in each repetition
+RELAXATIONS = 40  # relaxation times that they wander, at first; then until there are entrances enough
+LOW, HIGH = (
+    0.5,
+    0.9,
+)  # quantiles of the reaction coordinate in the well: an entrance is from below the first to above the second
+LONGEST = 10**7  # substeps of a path
+BLOCK = 16  # replicas that a thread runs side by side, however many threads there are
+
+
+@dataclass(frozen=True)
+class Entrances:
+    """What wandering found: the two gates, entrances per iteration, their states, and the substeps computed."""
+
+    gates: tuple[float, float]
+    rate: float
+    states: Array
+    steps: int
+
+
+class Well:
+    """Replicas in the well."""
+
+    def __init__(
+        self, plan: Plan, scale: Scale, edge: tuple[Array, Array], size: int, substeps: int, threads: int
+    ) -> None:
+        from diffusion.kernels import excursions
+
+        self._plan, self._scale, self._edge = plan, scale, edge
+        self._size, self._substeps, self._threads = size, substeps, min(threads, WANDERERS // BLOCK)
+        self._wander = kernel(excursions.wander, excursions.HELPERS, scale.prepared)
+
+    def entrances(self, wanted: int, ids: Any) -> Entrances:
+        """At least `wanted` of them; `ids` gives as many new replica numbers as it is asked for.
+
+        Raises
+        ------
+        ValueError
+            If the reaction coordinate does not tell the well from the boundary, is not a number in the well, or entrances are too few.
+        """
+        relaxation = self._relaxation()
+        total = RELAXATIONS * relaxation
+        sampled, _, _ = self._run(ids(WANDERERS), total, total // 2, max(relaxation // 2, 1), (np.inf, np.inf), 1)
+        steps = WANDERERS * total
+        gates = self._gates(sampled[:, sampled.shape[1] // 2 :])
+        while True:
+            most = max(4 * wanted // WANDERERS, 8)
+            _, count, pool = self._run(ids(WANDERERS), total, total // 4, total, gates, most)
+            steps += WANDERERS * total
+            kept = np.concatenate([pool[k, : min(n, most)] for k, n in enumerate(count)])
+            if len(kept) >= wanted and count.sum() >= 4 * wanted:
+                break
+            total *= 4
+            if total > LONGEST:
+                raise ValueError(f"only {int(count.sum())} replicas went to the rim of the well; start at its minimum")
+        rate = count.sum() / (WANDERERS * (total - total // 4)) * self._substeps
+        return Entrances(gates, float(rate), kept, steps)
+
+    def _gates(self, inside: Array) -> tuple[float, float]:
+        if np.any(np.isnan(inside)):
+            raise ValueError(f"coordinate = {self._scale.name!r} is NaN in the well, or a replica diverged there")
+        low, high = map(float, np.quantile(inside, [LOW, HIGH], method="lower"))
+        if low < high < self._scale.edge:
+            return low, high
+        if self._scale.name == "exit":
+            raise ValueError(
+                "the well is not separated from the boundary: 9 of 10 replicas are at it; use diffusion.exit_times"
+            )
+        raise ValueError(
+            f"coordinate = {self._scale.name!r} does not separate the well from the boundary: in the well its quantiles {LOW} and {HIGH} "
+            f"are {low:.6g} and {high:.6g}, on the boundary it is {self._scale.edge:.6g}; they must be in ascending order"
+        )
+
+    def _relaxation(self) -> int:
+        """Substeps of a relaxation in the well, from the slowest of curvature and inertia at the start."""
+        plan = self._plan
+        steps = np.abs(plan.learning_rate * plan.hessian)
+        slowest = 1 / max(float(np.min(steps[steps > 0], initial=np.inf)), 1e-6) if np.any(steps > 0) else 1000.0
+        memory = 1000.0
+        if plan.dynamics.running is None:
+            rule = plan.dynamics.rule(plan.variance)
+            memory = float(np.max(1 / (1 - rule.inertia)))
+            friction = np.where(rule.inertia > 0, rule.mass * rule.damping, 1.0)
+            slowest *= float(np.max(friction))
+        return int(np.ceil(max(slowest, memory, 10.0))) * self._substeps
+
+    def _run(
+        self, ids: NDArray[np.uint64], total: int, settle: int, stride: int, gates: tuple[float, float], most: int
+    ) -> tuple[Array, NDArray[np.int64], Array]:
+        sampled = np.zeros((WANDERERS, -(-total // stride)))
+        count, kept = np.zeros(WANDERERS, np.int64), np.zeros((WANDERERS, most, self._size))
+        prepared = self._scale.prepared
+        with Interruptible(self._threads) as pool:
+
+            def part(block: int) -> None:
+                here = slice(BLOCK * block, BLOCK * (block + 1))
+                self._wander(
+                    int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._edge, gates, total, settle,
+                    stride, np.uint64(self._substeps), self._plan.seed, pool.stop, *allocate(prepared, BLOCK), sampled[here],
+                    count[here], kept[here],
+                )  # fmt: skip
+
+            for _ in pool.map(part, range(WANDERERS // BLOCK)):
+                pass
+        return sampled, count, kept

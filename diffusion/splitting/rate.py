@@ -1,0 +1,153 @@
+"""`rare_escape_rate`, and what its result is made of."""
+
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from diffusion import checks
+from diffusion.dynamics import Dynamics
+from diffusion.engine import prepare, thread_count
+from diffusion.landscapes import Landscape
+from diffusion.noise import Noise
+from diffusion.plan import Plan, plan_run, refuse_memory
+from diffusion.splitting.coordinate import Coordinate, Scale, scale_of
+from diffusion.splitting.repetition import MILESTONES, REMOVED, Repetition, Run
+from diffusion.variables import describe
+
+if TYPE_CHECKING:
+    import xarray
+
+FEW = 5  # families; a repetition that comes down to fewer says so
+
+
+def rare_escape_rate(
+    dynamics: Dynamics,
+    landscape: Landscape,
+    *,
+    noise: Noise,
+    start: ArrayLike | None = None,
+    boundary: float,
+    coordinate: Coordinate = "exit",
+    replicas: int = 1000,
+    repetitions: int = 8,
+    substeps: int = 1,
+    level: float = 0.95,
+    paths: bool = False,
+    seed: int = 0,
+    threads: int | None = None,
+) -> "xarray.Dataset":
+    """Escape rate per iteration by adaptive multilevel splitting (Cerou and Guyader 2007; Brehier et al. 2016 for steps and ties).
+
+    The rate is that of entrances, from the middle of the well to its rim, times the probability to reach the boundary from there before
+    returning. The probability is a product: again and again the replicas that came least far are replaced by copies of others, branched
+    with fresh noise where those first were farther. It is unbiased whatever the number of replicas and the reaction coordinate.
+
+    Parameters
+    ----------
+    dynamics, landscape, noise, start, substeps, seed, threads
+        As in `diffusion.exit_times`.
+    boundary
+        A number in theta units: out as soon as any coordinate is beyond it, on the far side from the start.
+    coordinate
+        By what "far" is judged; the exit is the boundary in any case. "exit": by the coordinate that is nearest to the boundary. "loss": by
+        the loss. Or a function of theta, a contiguous array of shape (d,), that returns a number which grows on the way out; plain
+        Python that numba can compile, or already compiled with njit. Its levels end at its highest value on the straight line from the
+        start over the boundary; of the d lines a function's is the one at whose end it is highest, the loss's the one with the lowest
+        pass. Paths above are at the top level until they are out.
+    replicas
+        Paths in each repetition.
+    repetitions
+        Independent repetitions, at least 2: the interval comes from their spread.
+    level
+        Confidence of the interval, in (0, 1).
+    paths
+        Also return the paths that left.
+
+    Returns
+    -------
+    xarray.Dataset
+        ``rate`` with the interval ``rate_low`` to ``rate_high`` (Student's, over repetitions). On repetition: ``repetition_rate``,
+        ``entrance_rate``, ``probability``, ``rounds`` of replacement, ``families`` (entrances with descendants outside: few mean that the
+        replicas are near copies of each other), ``extinct``, ``gate_low`` and ``gate_high``, the values of the reaction coordinate between
+        which an entrance is counted, and ``steps``, the substeps computed. ``level_top`` is where the levels end.
+
+        With `paths`, on repetition and replica: ``crossing``, the position outside, and ``path``, the position when the reaction
+        coordinate first was at or above each milestone, a share of the way from ``gate_low`` to ``level_top``; milestones below the
+        entrance hold the entrance, those that an exit jumped over the exit. The replicas of a repetition have equal weights, the
+        repetitions weights proportional to ``repetition_rate``; replicas of one family share the first part of their path, so they count
+        for less than as many independent ones. Positions are NaN where a repetition went extinct.
+
+    Raises
+    ------
+    ValueError
+        If a parameter is out of range, the start is on the boundary, the reaction coordinate does not compile, is not a finite number or
+        does not separate the well from the boundary, no replica enters the rim of the well, or a path diverges.
+
+    Warns
+    -----
+    RuntimeWarning
+        If a repetition went extinct or came down to fewer than 5 families: the interval may then be too narrow.
+    """
+    checks.whole("replicas", replicas, least=2 * REMOVED)
+    checks.whole("repetitions", repetitions, least=2)
+    checks.finite("boundary", boundary)
+    if not 0 < level < 1:
+        raise ValueError(f"level = {level!r} must lie between 0 and 1; 0.95 is usual")
+    plan = plan_run(dynamics, landscape, noise, 1, replicas, start, "rest", [1], "moments", substeps, seed, "float64")
+    if np.any(plan.origin == boundary):
+        raise ValueError(f"boundary = {boundary!r} is where the start is; choose another start or boundary")
+    prepared = prepare(plan, plan.substeps)
+    if prepared.turned and plan.rotated:
+        raise ValueError(
+            "boundary is a line in coordinates, and this rule runs along the eigenvectors of a rotated saddle"
+        )
+    if paths:
+        size = 8 * repetitions * replicas * (MILESTONES + 1) * len(plan.origin)
+        refuse_memory(size, "paths = True", "run fewer replicas or repetitions")
+    scale = scale_of(coordinate, plan, prepared, boundary)
+    run = Run(plan, scale, boundary, substeps, thread_count(threads), replicas, paths)
+    found = [run.repetition(index) for index in range(repetitions)]
+    return _label(found, plan, scale, {"boundary": boundary, "level": level, "paths": paths})
+
+
+def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, Any]) -> "xarray.Dataset":
+    import xarray
+    from scipy import stats
+
+    poor = sum(one.families < FEW for one in found)
+    if poor:
+        warnings.warn(
+            f"{poor} of {len(found)} repetitions came down to fewer than {FEW} families, or to none: the interval may be too narrow; use more "
+            "replicas",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    rates = np.array([one.entrance_rate * one.probability for one in found])
+    mean, error = float(rates.mean()), float(rates.std(ddof=1) / np.sqrt(len(rates)))
+    spread = float(stats.t.isf((1 - asked["level"]) / 2, len(rates) - 1)) * error
+    data: dict[str, Any] = {
+        "rate": ((), mean), "rate_low": ((), max(mean - spread, 0.0)), "rate_high": ((), mean + spread),
+        "level_top": ((), scale.top), "repetition_rate": ("repetition", rates),
+    }  # fmt: skip
+    for name in (
+        "entrance_rate", "probability", "rounds", "families", "extinct", "gate_low", "gate_high", "steps",
+    ):  # fmt: skip
+        data[name] = ("repetition", np.array([getattr(one, name) for one in found]))
+    coords: dict[str, Any] = {"repetition": np.arange(len(found))}
+    if asked["paths"]:
+        for name, more in (("path", ("milestone",)), ("crossing", ())):
+            data[name] = (
+                ("repetition", "replica", *more, "coordinate"),
+                np.stack([getattr(one, name) for one in found]),
+            )
+        coords |= {
+            "replica": np.arange(len(found[0].crossing)), "coordinate": np.arange(len(plan.origin)),
+            "milestone": np.arange(MILESTONES) / MILESTONES,
+        }  # fmt: skip
+    kept = {
+        key: value for key, value in plan.parameters.items() if key not in ("iterations", "save", "keep", "velocity")
+    }
+    parameters = kept | asked | {"coordinate": scale.name, "repetitions": len(found)}
+    return describe(xarray.Dataset(data, coords), parameters)

@@ -1,0 +1,124 @@
+"""One repetition: entrances, then rounds in which the paths that came least far are replaced."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffusion.engine import Interruptible, allocate, kernel, lanes_for
+from diffusion.plan import Plan, refuse_memory
+from diffusion.splitting.coordinate import Scale
+from diffusion.splitting.entrances import LONGEST, Well
+
+Array = NDArray[np.float64]
+
+LEVELS = 400  # equal steps of the reaction coordinate between the well and the top
+MILESTONES = 20  # of them, evenly spread, at which reactive paths are told
+REMOVED = 10  # a tenth of the replicas is replaced at a time
+
+
+@dataclass(frozen=True)
+class Repetition:
+    """What one repetition found; positions are NaN if it went extinct, and there are none unless they were asked for."""
+
+    entrance_rate: float
+    probability: float
+    rounds: int
+    families: int
+    steps: int
+    gate_low: float
+    gate_high: float
+    path: Array
+    crossing: Array
+
+    @property
+    def extinct(self) -> bool:
+        """Whether no path was left to copy."""
+        return self.probability == 0
+
+
+class Run:
+    """Kernels, memory and constants that all repetitions share."""
+
+    def __init__(
+        self, plan: Plan, scale: Scale, boundary: float, substeps: int, threads: int, replicas: int, paths: bool
+    ) -> None:
+        from diffusion.kernels import excursions
+
+        self._plan, self._scale, self._threads, self._paths = plan, scale, threads, paths
+        self._substeps, self._failed = substeps, excursions.FAILED
+        self.edge = (plan.origin.copy(), 1.0 / (boundary - plan.origin))
+        state, _ = allocate(scale.prepared, 1)
+        size = sum(len(array) for array in state) + 1
+        refuse_memory(8 * replicas * (LEVELS + 1) * size, f"replicas = {replicas}", "run fewer, and more repetitions")
+        self.trail = np.empty((replicas, LEVELS + 1, size))
+        self.well = Well(plan, scale, self.edge, size, substeps, threads)
+        self._excursions = kernel(excursions.excursions, excursions.HELPERS, scale.prepared)
+        self._used_ids = 0
+
+    def new_ids(self, count: int) -> NDArray[np.uint64]:
+        """Replica numbers that were not used before."""
+        first, self._used_ids = self._used_ids, self._used_ids + count
+        return np.arange(first, first + count).astype(np.uint64)
+
+    def repetition(self, index: int) -> Repetition:
+        """Entrances, then splitting."""
+        trail, replicas = self.trail, len(self.trail)
+        rng = np.random.Generator(np.random.Philox(np.random.SeedSequence([int(self._plan.seed), index])))
+        found = self.well.entrances(replicas, self.new_ids)
+        gates = (found.gates[0], self._scale.top)
+        trail[:, 0] = found.states[rng.permutation(len(found.states))[:replicas]]
+        reached, family = np.zeros(replicas, np.int64), np.arange(replicas)
+        steps = found.steps + self.go_on(np.arange(replicas), gates, reached)
+        probability, rounds = 1.0, 0
+        while reached.min() < LEVELS:
+            least = min(int(np.sort(reached)[max(replicas // REMOVED, 1) - 1]), LEVELS - 1)
+            gone, staying = np.flatnonzero(reached <= least), np.flatnonzero(reached > least)
+            probability *= len(staying) / replicas
+            if len(staying) == 0:
+                break
+            parents = staying[rng.integers(len(staying), size=len(gone))]
+            # what lies below is never branched from again: it is only kept to be told
+            known = slice(least + 2) if self._paths else slice(least + 1, least + 2)
+            trail[gone, known] = trail[parents, known]
+            family[gone], reached[gone] = family[parents], least + 1
+            steps += self.go_on(gone, gates, reached)
+            rounds += 1
+        families = len(np.unique(family)) if probability else 0
+        return Repetition(
+            found.rate, probability, rounds, families, steps, *found.gates, *self._told(bool(probability))
+        )
+
+    def _told(self, alive: bool) -> tuple[Array, Array]:
+        """Positions at milestones, (replicas, milestones, d), and outside, (replicas, d)."""
+        d = len(self._plan.origin)
+        if not self._paths:
+            return np.empty((0, 0, d)), np.empty((0, d))
+        told = self.trail[:, :: LEVELS // MILESTONES, :d].copy() if alive else None
+        if told is None:
+            told = np.full((len(self.trail), MILESTONES + 1, d), np.nan)
+        return told[:, :-1], told[:, -1]
+
+    def go_on(self, paths: NDArray[np.int64], gates: tuple[float, float], reached: NDArray[np.int64]) -> int:
+        """Run the paths on from the levels that they have reached; returns the substeps used."""
+        ids, used = self.new_ids(len(paths)), np.zeros(len(paths), np.int64)
+        queue = np.zeros(1, np.int64)
+        threads = min(self._threads, max(1, len(paths) // 16))
+        width = lanes_for(-(-len(paths) // threads), 16)
+        prepared = self._scale.prepared
+        with Interruptible(threads) as pool:
+
+            def until_done(_: int) -> None:
+                self._excursions(
+                    width, prepared.problem, prepared.rule, self.edge, gates, LEVELS, paths, ids, np.uint64(self._substeps),
+                    self._plan.seed, queue, pool.stop, *allocate(prepared, width), reached, self.trail, used, LONGEST,
+                )  # fmt: skip
+
+            for _ in pool.map(until_done, range(threads)):
+                pass
+        if np.any(reached == self._failed):
+            raise ValueError(
+                "a path diverged or did not end, or its reaction coordinate is NaN; lower the learning rate, or check landscape and "
+                "coordinate out to the boundary"
+            )
+        return int(used.sum())
