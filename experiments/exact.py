@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import fokker_planck
 from diffusion.dynamics import Adam, Dynamics
 from diffusion.landscapes import Formulas, Landscape
-from diffusion.noise import HessianNoise, Noise
+from diffusion.noise import HessianNoise, MinibatchNoise, Noise
 from theory.first_passage import first_passage_time
 
 Array = NDArray[np.float64]
@@ -96,8 +96,7 @@ def exact_rate(
     d = landscape.dimension
     rule = dynamics.rule(noise.variance_along(landscape))
     lr = float(rule.learning_rate[0])
-    piecewise = isinstance(noise, HessianNoise) and noise.at == "piecewise"
-    breaks = list(landscape.pieces().switches) if piecewise else []
+    breaks = [] if isinstance(noise, MinibatchNoise) else _kinks(landscape)
 
     def diffusion(x: Any) -> Array:
         return np.asarray(lr / 2 * noise.variance_at(landscape, _everywhere(x, d))[..., 0])
@@ -112,7 +111,7 @@ def exact_rate(
         )
     mass, damping, well, spread, per_iteration = float(rule.mass[0]), float(rule.damping[0]), landscape, diffusion, lr
     if dynamics.second_moment == "following":
-        if not isinstance(dynamics, Adam) or not piecewise:
+        if not isinstance(dynamics, Adam) or not isinstance(noise, HessianNoise) or noise.at == "pointwise":
             raise ValueError(
                 f"no exact rate is known of {dynamics!r} under {noise!r}; use Adam under piecewise Hessian noise"
             )
@@ -130,6 +129,14 @@ def exact_rate(
     )
     rate = per_iteration / float(found["mfpt"])
     return rate, rate * float(found["mfpt_error"] / found["mfpt"])
+
+
+def _kinks(landscape: Landscape) -> list[float]:
+    """Where noise or gradient may have one."""
+    try:
+        return list(landscape.pieces().switches)
+    except ValueError:  # it does not tell
+        return []
 
 
 def _everywhere(x: Any, dimension: int) -> Array:

@@ -17,7 +17,8 @@ import theory
 from diffusion import StyblinskiTang, fokker_planck
 from experiments import escape, points, statistics
 from experiments.comparison import Comparison, Sample
-from experiments.lines import Normalized, exact_rate
+from experiments.exact import Normalized
+from experiments.lines import exact_rate
 from experiments.minima import CLAIMS, claims, low_temperature
 from experiments.minima.verdicts import SENTENCES, comparison_verdict, conclude
 from experiments.sharpness import BETA0, BETA1, OPTIMIZERS, STEP, expected_iterations, paper_rate, settings
@@ -310,7 +311,7 @@ def test_normalized_loss_and_gradient_belong_together(key):
     """Central differences of the loss, also with a switch between the two points, where the slope jumps and the loss does not."""
     setting, k = settings()[key], 2.0
     lr = setting.lr["Adam"]
-    seen = Normalized(setting, k, lr)
+    seen = Normalized(setting.landscape(1, k), setting.noise, lr)
     (start, saddle), switches = setting.positions(k), np.array(setting.breaks(k))
     x = np.linspace(1.5 * start - 0.5 * saddle, 2 * saddle - start, 400)
     x = np.sort(np.concatenate([x, *(switches + side * 1e-3 * abs(saddle - start) for side in (-1, 1))]))
@@ -333,7 +334,10 @@ def test_without_inertia_the_grid_and_the_quadrature_agree_on_it(key):
     """RMSprop's SDE with a second moment that follows."""
     setting, k = settings()[key], 4.0
     (start, saddle), lr = setting.positions(k), setting.lr["Adam"]
-    seen, where = Normalized(setting, k, lr), {"start": start, "boundary": saddle, "breaks": setting.breaks(k)}
+    seen, where = (
+        Normalized(setting.landscape(1, k), setting.noise, lr),
+        {"start": start, "boundary": saddle, "breaks": setting.breaks(k)},
+    )
     grid = float(fokker_planck.mean_first_passage_time(seen, diffusion=lr**2 / 2, **where)["mfpt"])
     pull, variance = setting.gradient(k), setting.variance(k)
     exact = theory.first_passage_time(lambda x: lr * pull(x) / np.sqrt(variance(x)), lr**2 / 2, **where)

@@ -27,7 +27,7 @@ from diffusion import (
 )
 from diffusion.fokker_planck.overdamped import POWERS
 from experiments import turnover
-from experiments.lines import Normalized
+from experiments.exact import Normalized
 from experiments.minima import claims, theorem_3
 from experiments.minima.runner import Runner
 from experiments.sharpness import BETA1, settings
@@ -157,7 +157,7 @@ def adam_following():
 
     def grid(far):
         found = fokker_planck.mean_first_passage_time(
-            Normalized(setting, k, lr), diffusion=lr**2 / 2, start=start, boundary=far * saddle, mass=1 / (1 - BETA1),
+            Normalized(setting.landscape(1, k), setting.noise, lr), diffusion=lr**2 / 2, start=start, boundary=far * saddle, mass=1 / (1 - BETA1),
             damping=1 - BETA1, breaks=setting.breaks(k),
         )  # fmt: skip
         return float(found["mfpt"])

@@ -10,7 +10,7 @@ from diffusion import Adai, Adam, RMSprop, fokker_planck
 from diffusion.dynamics import Dynamics
 from experiments.comparison import Comparison, Sample
 from experiments.ensembles import TORCH_MISSING
-from experiments.lines import Normalized
+from experiments.exact import Normalized
 from experiments.minima import claims
 from experiments.minima.runner import Runner
 from experiments.sharpness import BETA0, BETA1, GRID_TOLERANCE, HIGHEST, Setting, paper_rate, settings
@@ -147,7 +147,7 @@ def _with_inertia(setting: Setting, k: float, moment: str, lr: float, v_a: float
     start, saddle = setting.positions(k)
     if moment == "following":
         arguments: dict[str, Any] = {"diffusion": lr**2 / 2, "mass": 1 / (1 - BETA1), "damping": 1 - BETA1}
-        landscape, unit = Normalized(setting, k, lr), 1.0
+        landscape, unit = Normalized(setting.landscape(1, k), setting.noise, lr), 1.0
     else:
         landscape, unit = setting.landscape(1, k), lr / float(np.sqrt(v_a))  # type: ignore[assignment]
         variance = setting.variance(k)

@@ -203,12 +203,13 @@ def _rare(
     boundary: float | str,
     replicas: int = 1000,
     repetitions: int = 8,
+    coordinate: str = "exit",
     start: Any = None,
     substeps: int = 1,
 ) -> Arrays:
     found = diffusion.rare_escape_rate(
         problem.dynamics, problem.landscape, noise=problem.noise, boundary=boundary_of(problem, boundary), replicas=replicas,
-        repetitions=repetitions, start=start, substeps=substeps, seed=seed, threads=1,
+        repetitions=repetitions, coordinate=coordinate, start=start, substeps=substeps, seed=seed, threads=1,
     )  # fmt: skip
     return {name: found[name].values for name in ("repetition_rate", "probability", "families")}
 
