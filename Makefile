@@ -1,6 +1,7 @@
 # make verify   check every claim and write results/verify/report.html
 # make escape   measure escape rates against sharpness; interrupted, it goes on where it stopped
-# make test     run the tests
+# make test     run the tests; make test-browser those of the lessons in a real browser
+# make docs     build the documentation into results/docs (open index.html); its verdicts are those of the last verify
 # make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
 # Each creates .venv and installs what it needs; PYTHON chooses the interpreter (3.11 or newer).
 
@@ -8,7 +9,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: verify quick escape test test-long bench lint clean
+.PHONY: verify quick escape test test-long test-browser bench docs lint clean
 
 verify: $(INSTALLED)
 	$(BIN)/diffusion-lab verify --out results/verify
@@ -20,14 +21,28 @@ escape: $(INSTALLED)
 	$(BIN)/diffusion-lab escape --out results/escape
 
 test: $(INSTALLED)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 test-long: $(INSTALLED)
 	$(BIN)/python -m pytest -m long -s
 
+# CHROMIUM chooses the browser; pictures and latencies are kept in results/browser
+CHROMIUM ?= $(firstword $(foreach name,chromium chromium-browser google-chrome google-chrome-stable,$(shell command -v $(name))))
+
+test-browser: $(INSTALLED)
+	@test -n "$(CHROMIUM)" || { echo "No Chromium found: apt-get install chromium, or make test-browser CHROMIUM=path" >&2; exit 1; }
+	CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -m 'browser and not long' -s
+
 bench: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,sweep,dev,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,sweep,teach,dev,bench]'
 	$(BIN)/diffusion-lab bench --out results/bench
+
+docs: $(INSTALLED) results/verify/claims.json
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,sweep,dev,docs]'
+	$(BIN)/sphinx-build -W --keep-going -b html docs results/docs
+
+results/verify/claims.json: | $(INSTALLED)
+	$(BIN)/diffusion-lab verify --quick --out results/verify
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
@@ -37,7 +52,7 @@ lint: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,sweep,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,sweep,teach,dev]'
 	touch $(INSTALLED)
 
 clean:

@@ -52,4 +52,8 @@ def __getattr__(name: str) -> Any:
         from diffusion import torch_exits
 
         return getattr(torch_exits, name)
+    if name == "plot":  # needs xarray, which takes half a second
+        from importlib import import_module
+
+        return import_module("diffusion.plot")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -3,7 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import matplotlib as mpl
 
@@ -11,19 +10,9 @@ mpl.use("Agg")  # figures are files; no display is needed
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-# Okabe and Ito's colours: distinct for colour-blind readers, and in this order also in grey
-BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#555555"
-DASHED = (0, (4, 2))  # the paper's formulas
-STYLE: dict[Any, Any] = {
-    "font.size": 11,
-    "axes.titlesize": 12,
-    "figure.titlesize": 14,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "svg.hashsalt": "diffusion-lab",
-    "savefig.dpi": 130,
-}
+from diffusion.plot.style import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, STYLE
+
+__all__ = ["BLUE", "DASHED", "GREEN", "GREY", "ORANGE", "PURPLE", "STYLE", "Drawn", "Named", "save"]
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments import statistics
-from experiments.claims import Claim
+from experiments import standing, statistics
 from experiments.drawing import Drawn
-from experiments.minima.claims import SCHEME
+from experiments.minima.claims import SCHEME, THEOREM_3
 from experiments.verdicts import ClaimVerdict
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ table{border-collapse:collapse;font-size:.88rem;width:100%}th,td{text-align:left
 border-bottom:1px solid #ddd}td.n{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 th{background:#f3f3f3;position:sticky;top:0}img{width:100%;height:auto}figure{margin:1.5rem 0}
 figcaption{color:#444;font-size:.9rem}.ok{color:#00694a}.failed{color:#b00020;font-weight:bold}
-.inconclusive{color:#8a5a00}summary{cursor:pointer;margin:1rem 0}.scroll{overflow:auto;max-height:40rem}
+.inconclusive{color:#8a5a00}summary{cursor:pointer}.rows td:nth-child(2):not(.n){min-width:18em}.scroll{overflow:auto;max-height:40rem}
 """
 
 
@@ -68,33 +67,18 @@ def html(outcome: "Outcome", drawn: list[Drawn]) -> str:
     """The report as one HTML page that needs nothing else."""
     parts = [
         "<!doctype html><html lang='en'><meta charset='utf-8'><meta name='viewport' content='width=device-width'>",
-        f"<title>diffusion-lab: how right is the paper?</title><style>{STYLE}</style>",
+        f"<title>diffusion-lab: how right is the paper?</title><style>{STYLE}{standing.STYLE}</style>",
         "<h1>How right is the theory of optimizer diffusion?</h1>",
         "<p>Every claim of Xie et al. about saddles and minima, <cite>Adaptive Inertia: Disentangling the Effects of Adaptive Learning "
         "Rate and Momentum</cite> (ICML 2022), set beside the exact moments of the stated dynamics, beside simulations, and "
         "beside the optimizers that torch ships. Every verdict is computed from the numbers below.</p>",
         f"<p class='{'ok' if outcome.passed else 'failed'}'>{escape(instrument_line(outcome))}</p>",
-        _verdict_table(outcome),
+        standing.table(standing.standings(outcome.rows), lambda claim: _inside(outcome, claim, drawn)),
         _how_to_read(outcome),
     ]
-    seen = []
-    for verdict in outcome.verdicts:
-        if verdict.claim not in seen:
-            seen.append(verdict.claim)
-            parts.append(_claim_section(outcome, verdict, drawn))
     settings = ", ".join(f"{name} = {value}" for name, value in outcome.settings.items())
     parts.append(f"<h2>Settings</h2><p>{escape(settings)}; {escape(_versions())}</p></html>")
     return "\n".join(parts)
-
-
-def _verdict_table(outcome: "Outcome") -> str:
-    body = "".join(
-        f"<tr><td>{escape(verdict.claim.name)}<td>{escape(verdict.subject)}<td>{escape(verdict.sentence)}"
-        f"{''.join('<br><em>' + escape(more) + '</em>' for more in (verdict.extremes, verdict.shipped) if more)}"
-        f"<td>{escape(_instrument(outcome, verdict))}</tr>"
-        for verdict in outcome.verdicts
-    )
-    return f"<table><tr><th>claim<th>of<th>verdict, computed<th>instrument</tr>{body}</table>"
 
 
 def _how_to_read(outcome: "Outcome") -> str:
@@ -124,33 +108,46 @@ quadrature and the grid, which share no code, must agree to 1e-5 without inertia
 theta<sup>2</sup>. For eigenvalue 0 the noise is isotropic; for all others its variance is |H|/B.</p>"""
 
 
-def _claim_section(outcome: "Outcome", verdict: ClaimVerdict, drawn: list[Drawn]) -> str:
-    claim = verdict.claim
+def _inside(outcome: "Outcome", name: str, drawn: list[Drawn]) -> str:
+    """What a claim's row unfolds to: what the paper says, more of the verdicts, figures, all numbers, and the command."""
+    verdicts = [verdict for verdict in outcome.verdicts if verdict.claim.name == name]
+    claim = verdicts[0].claim
+    more = "".join(
+        f"<p><b>{escape(verdict.subject)}</b>, more: {escape(text)}</p>"
+        for verdict in verdicts
+        for text in (verdict.extremes, verdict.shipped)
+        if text
+    )
+    instrument = "; ".join(f"{verdict.subject}: {_instrument(outcome, verdict)}" for verdict in verdicts)
     figures = "".join(
         f"<figure><img alt='{escape(one.caption, quote=True)}' src='data:image/svg+xml;base64,"
         f"{b64encode(one.svg.read_bytes()).decode()}'><figcaption>{escape(one.caption)}</figcaption></figure>"
         for one in drawn
-        if one.claim == claim.name
+        if one.claim == name
     )
-    rows = [row for row in outcome.rows if row["claim"] == claim.name]
-    if verdict.comparisons:
-        header, body = _minima_table(rows)
-        return _section(claim, figures, len(rows), header, body)
-    header = "".join(
-        f"<th>{name}" for name in (
-            "regime", "H", "T", "paper", "exact SDE", "paper/exact", "verdict", "SDE ensemble", "scheme", "discrete", "its exact",
-            "torch", "as shipped", "detectable", "instrument",
-        )
-    )  # fmt: skip
-    body = "".join(_row(row) for row in rows)
-    return _section(claim, figures, len(rows), header, body)
-
-
-def _section(claim: Claim, figures: str, count: int, header: str, body: str) -> str:
+    if not figures and verdicts[0].comparisons:
+        figures = f"<p>The figures about minima are in the row of {THEOREM_3.name}.</p>"
+    rows = [row for row in outcome.rows if row["claim"] == name]
+    header, body = _minima_table(rows) if verdicts[0].comparisons else _saddle_table(rows)
     return (
-        f"<h2>{escape(claim.name)}</h2><p>{escape(claim.statement)} <em>({escape(claim.place)})</em></p>{figures}"
-        f"<details><summary>All {count} rows</summary><div class='scroll'><table><tr>{header}</tr>{body}</table></div></details>"
+        f"<p>The paper ({escape(claim.place)}): {escape(claim.statement)}</p>{more}{figures}<p>Instrument: {escape(instrument)}.</p>"
+        f"<details class='rows'><summary>All {len(rows)} rows</summary><div class='scroll'><table><tr>{header}</tr>{body}</table></div>"
+        f"</details><p>Again: <code>{escape(command(outcome.settings))}</code></p>"
     )
+
+
+def command(settings: dict[str, Any]) -> str:
+    """The command that gives the same numbers."""
+    return f"diffusion-lab verify --seed {settings['seed']}{' --quick' if settings['quick'] else ''}"
+
+
+def _saddle_table(rows: list[dict[str, Any]]) -> tuple[str, str]:
+    """Header and body of a table of displacements."""
+    names = (
+        "regime", "H", "T", "paper", "exact SDE", "paper/exact", "verdict", "SDE ensemble", "scheme", "discrete", "its exact",
+        "torch", "as shipped", "detectable", "instrument",
+    )  # fmt: skip
+    return "".join(f"<th>{name}" for name in names), "".join(map(_row, rows))
 
 
 def _minima_table(rows: list[dict[str, Any]]) -> tuple[str, str]:

@@ -155,7 +155,7 @@ def test_report_is_one_page_that_needs_no_network(quick):
         == len(list((quick[0] / "figures").glob("*.png")))
     )
     for claim in (*claims.CLAIMS, *minima.CLAIMS):
-        assert f"<h2>{claim.name}</h2>" in page
+        assert f"<span class='name'>{claim.name}</span>" in page
 
 
 def test_data_is_labelled_and_agrees_with_the_rows(quick, rows):

@@ -1,0 +1,226 @@
+"""Plot functions: they draw what the result holds, on the axes given, and leave everybody's style alone."""
+
+import json
+import subprocess
+import sys
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+import xarray
+from matplotlib import pyplot as plt
+
+from diffusion import DoubleParabola, StyblinskiTang, fokker_planck, plot
+from diffusion.plot import style
+from diffusion.variables import VARIABLES, describe
+
+WELL = DoubleParabola(0.25, 1.0, 4.0, 1)
+PARAMETERS = {"dynamics": "Adam(lr=0.01)", "max_iterations": 100}
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+def displacements(iterations=(0, 1, 10, 100), eigenvalues=(0.1, -0.001)):
+    """A result like simulate's: made by hand, so that nothing is compiled."""
+    t = np.array(iterations)
+    value = np.outer(t, [1.0, 2.0][: len(eigenvalues)])
+    data = {
+        "msd": (("iteration", "direction"), value),
+        "msd_stderr": (("iteration", "direction"), 0.1 * value),
+        "position": (("replica", "iteration", "coordinate"), np.arange(5 * t.size * 2.0).reshape(5, t.size, 2)),
+    }
+    coordinates = {
+        "iteration": t,
+        "direction": np.arange(len(eigenvalues)),
+        "coordinate": [0, 1],
+        "eigenvalue": ("direction", list(eigenvalues)),
+        "dynamical_time": (("iteration", "direction"), 0.01 * value),
+    }
+    return describe(xarray.Dataset(data, coordinates), PARAMETERS)
+
+
+def exits(times, censored=0, diverged=0):
+    n = len(times) + censored + diverged
+    missing = [np.nan] * (censored + diverged)
+    data = {
+        "exit_iteration": ("replica", [*times, *missing]),
+        "exited": ("replica", np.arange(n) < len(times)),
+        "diverged": ("replica", np.arange(n) >= len(times) + censored),
+    }
+    return describe(xarray.Dataset(data), PARAMETERS)
+
+
+def rates():
+    data = {name: ("barrier", factor * np.array([1e-2, 1e-4])) for name, factor in
+            (("rate", 1.0), ("rate_low", 0.5), ("rate_high", 3.0))}  # fmt: skip
+    return xarray.Dataset(data, {"barrier": [2.0, 4.0], "twice": ("barrier", [4.0, 8.0])})
+
+
+def reactive_paths():
+    path = np.random.default_rng(0).normal(size=(2, 3, 4, 2))
+    path[1] = np.nan  # a repetition that went extinct
+    crossing = np.array([[[9.0, 9.0]] * 3, [[np.nan] * 2] * 3])
+    dims = ("repetition", "replica", "milestone", "coordinate")
+    data = {"path": (dims, path), "crossing": ((*dims[:2], "coordinate"), crossing)}
+    return xarray.Dataset(data, {"coordinate": [0, 1], "milestone": [0.0, 0.3, 0.6, 1.0]})
+
+
+def phase_space(name):
+    """A function of position and velocity."""
+    x, r = np.linspace(-1, 1, 12), np.linspace(-2, 2, 15)
+    values = np.exp(-(x[:, None] ** 2) - r**2)
+    data = xarray.Dataset({name: (("position", "velocity"), values)}, {"position": x, "velocity": r})
+    return describe(data, {})
+
+
+CURVE = fokker_planck.density(WELL, diffusion=0.06, start=0.0, times=[0.5, 2.0, 8.0], boundary=WELL.saddle)
+COMMITTOR = fokker_planck.committor(WELL, diffusion=0.06, left=-0.2, right=1.5)
+DRAWN = {
+    "msd": lambda ax=None: plot.msd(displacements(), ax),
+    "cloud": lambda ax=None: plot.cloud(displacements(), ax),
+    "survival": lambda ax=None: plot.survival(exits([1.0, 2.0, 5.0], censored=2), ax),
+    "rates": lambda ax=None: plot.rates(rates(), ax),
+    "paths": lambda ax=None: plot.paths(reactive_paths(), ax),
+    "landscape": lambda ax=None: plot.landscape(WELL, ax, between=(-1, 2)),
+    "contours": lambda ax=None: plot.landscape(StyblinskiTang(3), ax, between=(-4, 4), other=2),
+    "density": lambda ax=None: plot.density(CURVE, ax),
+    "density in phase space": lambda ax=None: plot.density(phase_space("density"), ax),
+    "committor": lambda ax=None: plot.committor(COMMITTOR, ax),
+    "committor in phase space": lambda ax=None: plot.committor(phase_space("committor"), ax),
+}
+
+
+def test_every_public_function_is_tried_here():
+    functions = {name for name in plot.__all__ if callable(getattr(plot, name))}
+    assert functions <= set(DRAWN)
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_it_draws_on_the_axes_given_or_on_new_ones_with_labels_and_forces_no_style(name):
+    before = dict(mpl.rcParams)
+    own, mine = plt.subplots()
+    assert DRAWN[name](mine) is mine
+    assert mine.spines["top"].get_visible()  # as the user's style has it
+    new = DRAWN[name]()
+    assert new is not mine
+    assert not new.spines["top"].get_visible()
+    for ax in (mine, new):
+        assert ax.get_xlabel()
+        assert ax.get_ylabel()
+        assert not ax.get_title()  # a title states a finding, which is the user's
+        assert ax.has_data()
+        ax.figure.canvas.draw()
+    assert dict(mpl.rcParams) == before
+    assert own is not new.figure
+
+
+def test_msd_shows_95_percent_and_leaves_out_iteration_0():
+    ax = plot.msd(displacements(), direction=1)
+    (points, _, (bars,)) = ax.containers[0]
+    assert points.get_xdata().tolist() == [1, 10, 100]
+    assert points.get_ydata() == pytest.approx([2, 20, 200])
+    assert bars.get_segments()[0][:, 1] == pytest.approx([2 - 1.96 * 0.2, 2 + 1.96 * 0.2])
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert ax.get_ylabel() == "mean squared displacement from the start [theta^2]"
+    times = plot.msd(displacements(), direction=0, clock="dynamical_time").containers[0][0].get_xdata()
+    assert times == pytest.approx([0.01, 0.1, 1.0])
+
+
+def test_colour_and_label_are_the_optimizer_s_unless_given():
+    assert plot.msd(displacements(), direction=0).containers[0].get_label() == "Adam"
+    assert plot.msd(displacements(), direction=0).containers[0][0].get_color() == style.OPTIMIZERS["Adam"]
+    given = plot.msd(displacements(), direction=0, color="k", label="mine").containers[0]
+    assert (given[0].get_color(), given.get_label()) == ("k", "mine")
+    labels = plot.msd(displacements()).get_legend_handles_labels()[1]
+    assert labels == ["$H$ = 0.1", "$H$ = -0.001"]
+
+
+def test_survival_is_kaplan_and_meier_s_with_greenwood_s_band():
+    """Five at risk, two ties, one censored, one diverged: against numbers worked out by hand."""
+    ax = plot.survival(exits([10.0, 10.0, 30.0, 40.0], censored=1, diverged=1), label="x")
+    assert ax.lines[0].get_xdata().tolist() == [0, 10, 30, 40]
+    assert ax.lines[0].get_ydata() == pytest.approx([1, 0.6, 0.4, 0.2])
+    width = np.exp(1.959964 * np.sqrt(2 / (5 * 3)) / np.abs(np.log(0.6)))
+    edges = ax.collections[0].get_paths()[0].vertices
+    at_first = edges[edges[:, 0] == 10][:, 1]
+    assert at_first.min() == pytest.approx(0.6**width, rel=1e-6)
+    assert at_first.max() == pytest.approx(0.6 ** (1 / width), rel=1e-6)
+
+
+def test_survival_ends_before_the_last_when_all_left():
+    ax = plot.survival(exits([10.0, 20.0, 30.0]), burn_in=5.0)
+    assert ax.lines[0].get_xdata().tolist() == [5, 10, 20]
+    assert ax.lines[0].get_ydata() == pytest.approx([1, 2 / 3, 1 / 3])
+
+
+def test_rates_have_their_intervals():
+    ax = plot.rates(rates(), against="twice")
+    (points, _, (bars,)) = ax.containers[0]
+    assert points.get_xdata().tolist() == [4, 8]
+    assert bars.get_segments()[1][:, 1] == pytest.approx([0.5e-4, 3e-4])
+    assert (ax.get_yscale(), ax.get_xlabel()) == ("log", "twice")
+
+
+def test_density_shows_the_nearest_times():
+    ax = plot.density(CURVE, times=[0.4, 9.0])
+    assert [line.get_label() for line in ax.lines] == ["$t$ = 0.5", "$t$ = 8"]
+    assert ax.lines[1].get_ydata() == pytest.approx(CURVE.density[2].values)
+
+
+def test_paths_end_where_they_left_and_extinct_repetitions_are_not_drawn():
+    ax = plot.paths(reactive_paths(), label="x")
+    assert len(ax.lines) == 3
+    assert all(line.get_xydata()[-1].tolist() == [9, 9] for line in ax.lines)
+    assert len(plot.paths(reactive_paths(), most=1).lines) == 1
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda: plot.msd(exits([1.0])), r"no msd, msd_stderr; give the result of diffusion.simulate"),
+        (lambda: plot.msd(displacements(), clock="hours"), "clock = 'hours'"),
+        (lambda: plot.survival(displacements()), "diffusion.exit_times"),
+        (lambda: plot.survival(exits([], censored=3)), "no replica left"),
+        (lambda: plot.survival(exits([1.0]), level=95), "level = 95"),
+        (lambda: plot.rates(rates().isel(barrier=0)), "concatenate"),
+        (lambda: plot.density(phase_space("density"), times=[1.0]), "does not depend on time"),
+        (lambda: plot.committor(CURVE), "fokker_planck.committor"),
+        (lambda: plot.paths(CURVE), "paths=True"),
+        (lambda: plot.cloud(CURVE), "keep"),
+    ],
+)
+def test_a_result_of_another_kind_is_refused_before_a_figure_opens(call, said):
+    with pytest.raises(ValueError, match=said):
+        call()
+    assert not plt.get_fignums()
+
+
+def test_plot_is_there_without_importing_it_and_costs_nothing_before():
+    code = """
+import json, sys, diffusion
+before = [name for name in ("matplotlib", "xarray") if name in sys.modules]
+diffusion.plot.msd
+print(json.dumps([before, "matplotlib.pyplot" in sys.modules]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [[], False]
+
+
+def test_variables_read_here_are_those_of_the_registry():
+    read = {
+        "msd",
+        "msd_stderr",
+        "position",
+        "exit_iteration",
+        "exited",
+        "rate",
+        "rate_low",
+        "density",
+        "committor",
+        "path",
+    }
+    assert read <= {variable.name for variable in VARIABLES}
