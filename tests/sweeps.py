@@ -86,11 +86,7 @@ def tasks_done(store):
 
 def contents(store):
     """Every chunk and every metadata file, by name."""
-    return {
-        str(path.relative_to(store)): path.read_bytes()
-        for path in sorted(store.rglob("*"))
-        if path.is_file() and not path.name.endswith(".partial")
-    }
+    return {str(path.relative_to(store)): path.read_bytes() for path in sorted(store.rglob("*")) if path.is_file()}
 
 
 def end(process):

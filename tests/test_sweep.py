@@ -1,9 +1,12 @@
 """Sweeps: what TOML may say, how points become tasks, and what their store holds, without any scheduler."""
 
+import datetime
 import json
+import os
 import re
 import subprocess
 import sys
+import time
 import tomllib
 
 import numpy as np
@@ -14,8 +17,21 @@ import xarray
 import diffusion
 import theory
 from diffusion import SGD, HessianNoise, StyblinskiTang
-from experiments.sweep import StoppedError, Store, Sweep, check, cost, driver, figure, measurements, report, tasks
+from experiments.sweep import (
+    StoppedError,
+    Store,
+    Sweep,
+    check,
+    cost,
+    driver,
+    figure,
+    measurements,
+    provenance,
+    report,
+    tasks,
+)
 from experiments.sweep.layout import Layout
+from experiments.sweep.lock import locked
 
 BASE = {
     "landscape": {"name": "StyblinskiTang", "dimension": 1, "height": 0.0054},
@@ -87,6 +103,18 @@ def test_an_axis_sets_the_parameter_of_its_name_or_several():
         ({"measure": {"name": "escape_rat"}}, "did you mean 'escape_rate'"),
         ({"axes": {"sharpnes": [1.0]}}, "axis sharpnes is a parameter of nothing here"),
         ({"axes": {"lr": []}}, "must be a list"),
+        ({"axes": {}}, r"\[axes\] is empty"),
+        ({"axes": {"lr": {"labels": ["a", "b"]}}}, "sets nothing"),
+        ({"axes": {"lr": [[1.0], [2.0]]}}, "do not tell its points apart"),
+        ({"axes": {"lr": [{"a": 1}]}}, "do not tell its points apart"),
+        ({"axes": {"lr": [datetime.date(2022, 7, 17)]}}, "must be a finite number"),
+        ({"axes": {"lr": [float("nan")]}}, "must be a finite number"),
+        ({"axes": {"seed": [2**70]}}, "must be a finite number of 64 bits"),
+        ({"axes": {"lr": {"start": 0, "stop": 1, "count": 10**13}}}, "at most 10000000"),
+        ({"axes": {name: {f"measure.{name}": list(range(65536))} for name in ("start", "seed")}}, "4294967296 points"),
+        ({"figure": {"x": "sharpness", "lines": "sharpness"}}, "uses the axis sharpness twice"),
+        ({"landscape": {"name": ".a:b", "dimension": None, "height": None}}, "cannot be imported"),
+        ({"landscape": {"name": ":", "dimension": None, "height": None}}, "cannot be imported"),
         ({"axes": {"lr": [0.1, 0.1]}}, "do not tell its points apart"),
         ({"axes": {"lr": [0.1, "a"]}}, "do not tell its points apart"),
         ({"axes": {"lr": {"start": 1, "stop": 2}}}, "axes.lr has no count"),
@@ -211,7 +239,7 @@ def test_a_seed_belongs_to_what_a_point_is_not_to_its_place(tmp_path):
 def test_a_failed_point_says_why_and_the_others_go_on(tmp_path):
     store = run_here(own(axes={"factor": [1.0, -1.0, 2.0]}), tmp_path / "a.zarr")
     found = report.results(store.path)
-    assert found["reason"].values.tolist() == [[""], ["ArithmeticError: factor = -1.0 is below 0"], [""]]
+    assert store.every_reason().tolist() == [[""], ["ArithmeticError: factor = -1.0 is below 0"], [""]]
     assert np.isnan(found["curvature"].values).tolist() == [False, True, False]
     assert found["complete"].all()
     text = report.status(store.path)
@@ -268,14 +296,146 @@ def test_a_store_of_another_version_is_refused(tmp_path, attribute, key, message
 
 def test_a_second_driver_is_refused(tmp_path):
     store = Store.create(tmp_path / "a.zarr", own())
-    with store.locked() as lock:
-        lock.tell(total=3, computed=1, first=0.0)
-        with pytest.raises(ValueError, match="is in use by process"), store.locked():
+    with locked(store.path) as lock:
+        assert f"driver: process {os.getpid()} on" in report.status(store.path)
+        assert "starting" in report.status(store.path)
+        lock.tell(total=401, computed=101, since=(time.time() - 60, 1))
+        assert "about 3 minutes left" in report.status(store.path)
+        with pytest.raises(ValueError, match=f"is in use by process {os.getpid()}"), locked(store.path):
             pass
-        assert "driver: process" in report.status(store.path)
-    with store.locked():
-        pass
     assert "no driver runs" in report.status(store.path)
+    store.path.with_name("a.zarr.lock").write_text(
+        '{"pid": 1, "host": "dead", "computed": 3, "total": 9, "since": [0, 1]}'
+    )  # of one killed
+    assert "no driver runs" in report.status(store.path)
+    with locked(store.path):
+        assert f"driver: process {os.getpid()} on" in report.status(store.path)
+        assert "starting" in report.status(store.path)
+    assert not store.path.with_name("a.zarr.lock").exists()
+
+
+def test_a_worker_computes_with_what_it_imported_and_says_so(tmp_path, monkeypatch):
+    """A module that changes on disk after it was imported: no store that is begun with the new file is computed with the old."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    text = "def value(factor):\n    return {{'v': {0} * factor}}\nvalue.variables = ('v',)\nready = __import__('diffusion').StyblinskiTang({0})\n"
+    (tmp_path / "changing.py").write_text(text.format(1))
+    asked = sweep(measure={"name": "changing:value", "boundary": None}, axes={"factor": [1.0]})
+    ready = sweep(landscape={"name": "changing:ready", "dimension": None, "height": None}, axes={"lr": [0.1]})
+    before = provenance.own_sources(asked) | provenance.own_sources(ready)
+    assert len(set(before.values())) == 1
+    (tmp_path / "changing.py").write_text(text.format(2))
+    store = Store.create(tmp_path / "a.zarr", asked)
+    assert provenance.own_sources(asked)["changing:value"] == before["changing:value"]  # of what it computes with
+    new = "import sys; from experiments.sweep import Store; Store.open(sys.argv[1]).check_physics()"
+    path = os.pathsep.join([str(sweeps.ROOT), str(tmp_path)])
+    done = subprocess.run(
+        [sys.executable, "-c", new, store.path], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
+    )
+    assert "begun with another source of: changing:value is" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        ("[1.0]", "no finite number"),
+        ("float('nan')", "no finite number"),
+        (None, "returned no 'v'"),
+        ("__import__('sys').exit()", "SystemExit"),
+    ],
+)
+def test_a_measurement_that_returns_something_else_fails_at_its_point(tmp_path, monkeypatch, returned, message):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    name = f"odd_{abs(hash(returned))}"
+    body = "return {}" if returned is None else f"return {{'v': {returned}}}"
+    (tmp_path / f"{name}.py").write_text(f"def value(factor):\n    {body}\nvalue.variables = ('v',)\n")
+    store = run_here(
+        sweep(measure={"name": f"{name}:value", "boundary": None}, axes={"factor": [1.0]}), tmp_path / "a.zarr"
+    )
+    assert message in store.reasons(0)[0]
+
+
+def test_a_reason_without_its_flag_is_of_a_task_that_was_killed(tmp_path):
+    """Between the two; computed again and well, the point has not failed."""
+    store = Store.create(tmp_path / "a.zarr", own())
+    store._arrays["reason"][1, 0] = "killed before it was done"
+    assert not store.survey().failed.any()
+    for point in range(3):
+        tasks.run(str(store.path), 0.0, point, 0)
+    assert store.reasons(1) == []
+    assert store.survey().complete.all()
+
+
+@pytest.mark.parametrize("flag", ["done/c/1/0", "complete/c/1"])
+def test_an_empty_flag_is_none(tmp_path, flag):
+    """As a loss of power leaves files."""
+    store = run_here(own(), tmp_path / "a.zarr")
+    (store.path / flag).write_bytes(b"")
+    (store.path / "done" / "c" / "1" / ".nfs0001").write_bytes(b"x")
+    assert store.survey().complete.all() != store.survey().done.all()
+    assert check(own(), store.path, resume=True) == pytest.approx(1 / 3 if "complete" in flag else 0)
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    store = run_here(own(), tmp_path / "a.zarr")
+    left = store.path / "curvature" / "c" / "1.0123.partial"
+    left.write_bytes(b"x")
+    assert list(store.survey().damaged()) == []
+    assert not left.exists()
+
+
+def test_names_that_results_and_axes_share_are_refused(tmp_path):
+    with pytest.raises(ValueError, match="rate is the name of a result and of something else"):
+        check(sweep(axes={"rate": {"dynamics.lr": [0.1]}}), tmp_path / "a.zarr", resume=False)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_options_are_checked_before_anything_runs():
+    measure = {"name": "escape_rate", "max_iterations": 10, "replicas": 10}
+    for more, message in (
+        ({"replicas": None}, "has no replicas"),
+        ({"max_iterations": None}, "has no max_iterations"),
+        ({"level": 2.0}, "measure.level = 2.0"),
+        ({"level": "a"}, "measure.level = 'a'"),
+        ({"seed": -1}, "measure.seed = -1"),
+        ({"replicas": "a"}, "measure.replicas = 'a'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Layout.of(sweep(measure=measure | more))
+    rare = sweep(measure={"name": "rare_escape_rate"})
+    assert Layout.of(rare).blocks == 1
+    assert Layout.of(rare).sizes["repetition"] == 8
+
+
+def test_a_block_of_one_replica_has_no_error_of_its_own_but_all_together_have():
+    blocks = {
+        "block_msd": np.array([[[1.0]], [[3.0]]]),
+        "block_msd_stderr": np.full((2, 1, 1), np.nan),
+        "block_diverged": np.zeros((2, 1)),
+    }
+    found = measurements._msd_of_all(blocks, {"replicas": 2, "block": 1})
+    assert found["msd"].tolist() == [[2.0]]
+    assert found["msd_stderr"].tolist() == [[1.0]]
+
+
+def test_many_points_are_looked_at_quickly(tmp_path):
+    """Ten thousand of four blocks: none of their 40,000 reasons is read."""
+    factors = {"start": 0, "stop": 1, "count": 10_000}
+    store = Store.create(
+        tmp_path / "a.zarr",
+        sweep(
+            measure={"name": "msd", "replicas": 4, "block": 1, "iterations": 1, "boundary": None}, axes={"lr": factors}
+        ),
+    )
+    began = time.monotonic()
+    report.results(store.path)
+    report.status(store.path)
+    assert time.monotonic() - began < 5
+
+
+def test_failed_tasks_count_as_left_when_they_are_tried_again(tmp_path):
+    store = run_here(own(axes={"factor": [1.0, -1.0]}), tmp_path / "a.zarr")
+    assert check(store.sweep, store.path, resume=True) == 0
+    assert check(store.sweep, store.path, resume=True, retry=True) == 0.5
 
 
 @pytest.mark.parametrize("harm", ["truncated", "missing", "longer"])
@@ -361,7 +521,7 @@ def test_a_figure_finds_a_place_for_every_axis(tmp_path):
     drawn = figure.draw(store, tmp_path, "a")
     assert drawn.stat().st_size > 10_000
     alone = run_here(own(axes={"factor": [1.0]}), tmp_path / "b.zarr")
-    assert figure._default(alone) == "curvature"
+    assert alone.layout.default == "curvature"
     assert figure.draw(alone, tmp_path, "b").exists()
     store.sweep.figure["y"] = "rte"
     with pytest.raises(ValueError, match="is no result of a point; there are rate"):

@@ -56,7 +56,7 @@ def sweep(
     if workers is not None:
         checks.whole("workers", workers)
     if retry and not resume:
-        raise ValueError("retry = True goes with --resume")
+        raise ValueError("--retry goes with --resume: it computes the failed tasks of a store again")
     files = {"ca_file": tls_ca_file, "cert": tls_cert, "key": tls_key}
     if any(files.values()) and not all(files.values()):
         missing = next(name for name, path in files.items() if path is None)
@@ -64,14 +64,19 @@ def sweep(
     tls = {name: str(path) for name, path in files.items()} if all(files.values()) else None
     asked = sweeps.Sweep.from_toml(file)
     store = out or Path("results") / f"{file.stem}.zarr"
-    left = sweeps.check(asked, store, resume=resume)
+    left = sweeps.check(asked, store, resume=resume, retry=retry)
     if left:
+        print("trying a few points", file=sys.stderr, flush=True)
         try:
             expected: cost.Estimate | None = cost.estimate_apart(asked, left)
             print(f"{asked.size} points, {expected}", file=sys.stderr, flush=True)
         except cost.TrialError as error:
             expected = None
             print(f"{asked.size} points; what they cost is not known, as {error}", file=sys.stderr, flush=True)
+        if not yes and expected and expected.reason:
+            raise ValueError(
+                f"no point that was tried can be computed: {expected.reason}; correct it, or begin with --yes"
+            )
         if not yes and (expected is None or expected.large):
             raise ValueError(
                 "this is, or may be, more than a core-hour or 10 GB; begin with --yes, or choose a smaller grid or fewer replicas"
@@ -96,15 +101,16 @@ def sweep(
         return 130
     if outcome.damaged:
         print(f"{outcome.damaged} tasks had lost data and were computed again")
-    for point, reason in list(outcome.failed.items())[:10]:
-        print(f"failed: {asked.label(point)}: {reason}")
+    found = sweeps.Store.open(store)
+    for point in outcome.failed[:10]:
+        print(f"failed: {asked.label(point)}: {'; '.join(dict.fromkeys(found.reasons(point)))}")
     if len(outcome.failed) > 10:
         print(f"and {len(outcome.failed) - 10} more: diffusion-lab sweep status {store}")
     print(
         f"{outcome.computed} tasks computed; {asked.size - len(outcome.failed)} of {asked.size} points are in {store}"
     )
     try:
-        print(f"Figure: {figure.draw(sweeps.Store.open(store), store.parent, store.stem)}")
+        print(f"Figure: {figure.draw(sweeps.Store(store, asked, found.layout), store.parent, store.stem)}")
     except (ValueError, OSError) as error:
         print(f"no figure: {error}")
     return 1 if outcome.failed else 0

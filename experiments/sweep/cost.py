@@ -18,7 +18,9 @@ from experiments.sweep.measurements import Problem, boundary_of, named, problem
 
 SAMPLES, SECONDS = 6, 8.0  # most trials of a kind of measurement, and the time after which no more begin
 TRIAL_UPDATES = 15_000_000  # of an ensemble in a trial, a twentieth of a second
+DRAWN = 1000  # points among which trials are chosen
 LIMIT_HOURS, LIMIT_BYTES = 1.0, 10e9  # above which a sweep wants a yes
+PATIENCE = 60.0  # seconds for all trials together
 BLOCK = 4096  # bytes that a small file takes on disk
 
 Costs = tuple[float, float, float]  # seconds of a point: about, at least, at most
@@ -26,7 +28,7 @@ Costs = tuple[float, float, float]  # seconds of a point: about, at least, at mo
 
 @dataclass(frozen=True)
 class Estimate:
-    """Core-hours of a sweep with the range that the trials leave, and bytes and files of its store."""
+    """Core-hours of a sweep with the range that the trials leave, and bytes and files of its store; a reason if every trial failed."""
 
     hours: float
     low: float
@@ -34,11 +36,12 @@ class Estimate:
     trials: int
     nbytes: int
     files: int
+    reason: str = ""
 
     @property
     def large(self) -> bool:
         """Whether it wants a yes."""
-        return self.hours > LIMIT_HOURS or self.nbytes > LIMIT_BYTES
+        return not self.hours <= LIMIT_HOURS or self.nbytes > LIMIT_BYTES
 
     def __str__(self) -> str:
         unit, size = next(
@@ -72,6 +75,8 @@ def estimate_apart(sweep: Sweep, share: float = 1.0) -> Estimate:
     process.start()
     theirs.close()
     try:
+        if not ours.poll(PATIENCE):
+            raise TrialError(f"its trials take more than {PATIENCE:g} s")
         found = ours.recv()
     except EOFError as error:
         raise TrialError("a trial ended its process: out of memory, or killed") from error
@@ -87,8 +92,8 @@ def _send(connection: Connection, sweep: Sweep, share: float) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the command, which ends this process
     try:
         connection.send(estimate(Layout.of(sweep), share))
-    except ValueError as error:
-        connection.send(error)
+    except Exception as error:
+        connection.send(ValueError(str(error)))
 
 
 def estimate(layout: Layout, share: float = 1.0) -> Estimate:
@@ -105,7 +110,9 @@ def estimate(layout: Layout, share: float = 1.0) -> Estimate:
     names = sweep.values("measure", "name")
     shares = {name: n / len(names) for name, n in Counter(names).items()}
     total, trials = np.zeros(3), 0
-    order = np.random.default_rng(0).permutation(min(sweep.size, 10**6)) * max(sweep.size // 10**6, 1)
+    rng = np.random.default_rng(0)
+    order = rng.integers(sweep.size, size=DRAWN) if sweep.size > DRAWN else rng.permutation(sweep.size)
+    reasons: list[str] = []
     for name, part in shares.items():
         costs: list[Costs] = []
         began = time.perf_counter()
@@ -114,40 +121,42 @@ def estimate(layout: Layout, share: float = 1.0) -> Estimate:
                 break
             sections = sweep.at(int(point))
             if sections["measure"]["name"] == name:
-                costs.append(_trial(name, sections))
+                try:
+                    costs.append(_trial(name, sections))
+                except Exception as error:  # told at that point when it is computed
+                    costs.append((0.0, 0.0, 0.0))
+                    reasons.append(f"{type(error).__name__}: {' '.join(str(error).split())}")
         total += part * sweep.size * share * np.mean(costs, axis=0)
         trials += len(costs)
     nbytes = int(layout.nbytes + BLOCK * layout.files)
     hours, low, high = (float(one) / 3600 for one in total)
-    return Estimate(hours, low, high, trials, nbytes, layout.files)
+    reason = reasons[0] if reasons and len(reasons) == trials else ""
+    return Estimate(hours, low, high, trials, nbytes, layout.files, reason)
 
 
 def _trial(name: str, sections: dict[str, dict[str, Any]]) -> Costs:
-    """Seconds that a point takes; one that cannot be computed takes none."""
-    options = sections["measure"]
+    """Seconds that a point takes."""
+    options, measurement = sections["measure"], named(name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        try:
-            one = problem(sections)
-            if name == "escape_rate":
-                return _exits(one, options)
-            shorter, factor = dict(options), 1.0
-            if name == "msd":
-                updates = options["replicas"] * one.landscape.dimension * options.get("substeps", 1)
-                iterations = int(min(options["iterations"], max(TRIAL_UPDATES / updates, 1)))
-                shorter |= {"iterations": iterations, "save": [iterations], "block": options["replicas"]}
-                factor = options["iterations"] / iterations
-            elif name == "rare_escape_rate":
-                replicas, repetitions = options.get("replicas", 1000), options.get("repetitions", 8)
-                shorter |= {"replicas": min(replicas, 100), "repetitions": 2, "block": 2}
-                factor = max(replicas / 100, 1.0) * repetitions / 2
-            if factor > 1:
-                named(name).run(one, shorter, seed=0)  # compiles
-            began = time.perf_counter()
-            named(name).run(one, shorter, seed=0)
-            seconds = factor * (time.perf_counter() - began)
-        except Exception:  # told at that point when it is computed
-            return 0.0, 0.0, 0.0
+        one = problem(sections)
+        if name == "escape_rate":
+            return _exits(one, options)
+        shorter, factor = dict(options), 1.0
+        if name == "msd":
+            updates = measurement.share(options) * one.landscape.dimension * options.get("substeps", 1)
+            iterations = int(min(options["iterations"], max(TRIAL_UPDATES / updates, 1)))
+            shorter |= {"iterations": iterations, "save": [iterations]}
+            factor = options["iterations"] / iterations * measurement.blocks(options)
+        elif name == "rare_escape_rate":
+            replicas = options.get("replicas", 1000)
+            shorter |= {"replicas": min(replicas, 100), "repetitions": 2, "block": 2}
+            factor = max(replicas / 100, 1.0) * measurement.total(options) / 2
+        if measurement.unit:
+            measurement.run(one, shorter, seed=0)  # compiles
+        began = time.perf_counter()
+        measurement.run(one, shorter, seed=0)
+        seconds = factor * (time.perf_counter() - began)
     return seconds, seconds, seconds
 
 

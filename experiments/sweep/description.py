@@ -5,6 +5,7 @@ import json
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +78,10 @@ class Sweep:
         for name in (*SECTIONS, "axes", "figure"):
             if not isinstance(mapping.get(name, {}), Mapping):
                 raise ValueError(f"{name} = {mapping[name]!r} must be a table")
+        for name in (*SECTIONS, "axes", "figure"):
+            _plain(name, mapping.get(name, {}))
+        if not mapping["axes"]:
+            raise ValueError("[axes] is empty; a sweep needs at least one axis, as in lr = [0.1, 0.2]")
         sections = {name: dict(mapping[name]) for name in SECTIONS}
         axes = tuple(_axis(name, given, sections) for name, given in mapping["axes"].items())
         sweep = cls(sections, axes, str(mapping.get("title", "")), dict(mapping.get("figure", {})))
@@ -90,6 +95,8 @@ class Sweep:
             return cls.from_mapping(tomllib.loads(Path(path).read_text(encoding="utf-8")))
         except tomllib.TOMLDecodeError as error:
             raise ValueError(f"{path} is not TOML: {error}") from error
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path} is not text in UTF-8: {error}") from error
         except OSError as error:
             raise ValueError(f"cannot read {path}: {error.strerror}") from error
 
@@ -101,7 +108,7 @@ class Sweep:
     @property
     def size(self) -> int:
         """Number of points."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     def index(self, point: int) -> tuple[int, ...]:
         """Place of a point along each axis."""
@@ -156,6 +163,10 @@ class Sweep:
                 if target.startswith(f"{section}.")
             }
             naming.check(section, names, given - {"name"})
+        roles = [value for key, value in self.figure.items() if key != "y"]
+        twice = next((value for value in roles if roles.count(value) > 1), None)
+        if twice is not None:
+            raise ValueError(f"[figure] uses the axis {twice} twice; give it one role")
         for key, value in self.figure.items():
             checks.choice("figure", key, ("x", "y", "lines", "panels", "style"))
             if key != "y":
@@ -169,6 +180,18 @@ class Sweep:
         return (self.sections[section][name],) if name in self.sections[section] else ()
 
 
+def _plain(where: str, value: Any) -> None:
+    """Refuse what is not made of finite numbers, texts, lists and tables."""
+    if isinstance(value, Mapping):
+        for key, one in value.items():
+            _plain(f"{where}.{key}", one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            _plain(where, one)
+    elif not isinstance(value, str | int | float) or (not isinstance(value, str) and not abs(value) < 2**63):
+        raise ValueError(f"{where} = {value!r} must be a finite number of 64 bits, a text, a list or a table")
+
+
 def _axis(name: str, given: Any, sections: Sections) -> Axis:
     if not name.isidentifier() or name in _TAKEN:
         raise ValueError(f"axes.{name}: a name of letters, digits and _ is needed, and none of {', '.join(_TAKEN)}")
@@ -176,6 +199,8 @@ def _axis(name: str, given: Any, sections: Sections) -> Axis:
         table = {key: _values(f"axes.{name}.{key}", value) for key, value in given.items()}
         labels = table.pop("labels", None) or next(iter(table.values()), ())
         sets = {_target(key, sections): values for key, values in table.items()}
+        if not sets:
+            raise ValueError(f'axes.{name} sets nothing; give it a list for a parameter, as "dynamics.lr" = [...]')
         lengths = {len(values) for values in (labels, *sets.values())}
         if len(lengths) > 1:
             raise ValueError(f"axes.{name}: its lists have {sorted(lengths)} entries; give each as many")
@@ -183,7 +208,7 @@ def _axis(name: str, given: Any, sections: Sections) -> Axis:
         labels = _values(f"axes.{name}", given)
         sets = {_target(name, sections): labels}
     texts = {isinstance(label, str) for label in labels}
-    if len(set(labels)) < len(labels) or len(texts) > 1 or any(isinstance(label, list) for label in labels):
+    if any(isinstance(label, list | dict) for label in labels) or len(texts) > 1 or len(set(labels)) < len(labels):
         raise ValueError(
             f"axes.{name}: {list(labels)} do not tell its points apart; give labels = [...], numbers or texts, none twice"
         )
@@ -197,7 +222,7 @@ def _values(where: str, given: Any) -> tuple[Any, ...]:
         if missing:
             raise ValueError(f"{where} has no {missing[0]}; a range is {{start, stop, count, spacing}}")
         spacing = checks.choice(f"{where}.spacing", given.get("spacing", "linear"), ("linear", "log"))
-        count = checks.whole(f"{where}.count", given["count"])
+        count = checks.whole(f"{where}.count", given["count"], most=MOST_POINTS)
         for end in ("start", "stop"):
             (checks.positive if spacing == "log" else checks.finite)(f"{where}.{end}", given[end])
         space = np.geomspace if spacing == "log" else np.linspace

@@ -16,7 +16,10 @@ import numpy as np
 from experiments.progress import Progress
 from experiments.sweep import tasks
 from experiments.sweep.description import Sweep
-from experiments.sweep.store import Lock, Store, Survey, refuse_existing
+from experiments.sweep.layout import Layout
+from experiments.sweep.lock import Lock, locked
+from experiments.sweep.store import Store, refuse_existing
+from experiments.sweep.survey import Survey
 
 AHEAD = 16  # tasks that wait for each thread: a worker is never idle, and the scheduler never full
 JOIN = 30.0  # seconds that a scheduler is given to answer, and to find a worker
@@ -38,13 +41,13 @@ class Outcome:
     computed
         Tasks that this run computed.
     failed
-        Points that failed, and why.
+        Points that failed; `Store.reasons` says why.
     damaged
         Tasks that were done but whose chunks were not whole, and were computed again.
     """
 
     computed: int = 0
-    failed: dict[int, str] = field(default_factory=dict)
+    failed: list[int] = field(default_factory=list)
     damaged: int = 0
 
 
@@ -94,42 +97,44 @@ def run(
     """
     out = Path(out).absolute()
     progress = progress or Progress(quiet=True)
-    check(sweep, out, resume=resume)
+    check(sweep, out, resume=resume, retry=retry)
     with connected(scheduler, workers, tls) as client:
         try:
-            store = Store.open(out) if resume else Store.create(out, sweep)
-            outcome = _continue(store, client, retry, progress)
+            with locked(out) as lock:
+                store = Store.open(out) if resume else Store.create(out, sweep)
+                outcome = _continue(store, lock, client, retry, progress)
         except OSError as error:
             raise StoppedError(f"{UNWRITABLE}: {error}") from error
-    for one in np.flatnonzero(store.survey().failed.any(axis=1)):
-        outcome.failed[int(one)] = "; ".join(dict.fromkeys(store.reasons(int(one))))
+    outcome.failed = np.flatnonzero(store.survey().failed.any(axis=1)).tolist()
     return outcome
 
 
-def _continue(store: Store, client: Any, retry: bool, progress: Progress) -> Outcome:
-    with store.locked() as lock:
-        survey = store.survey()
-        outcome = Outcome()
-        for point, block in survey.damaged():
-            survey.forget(point, block)
-            outcome.damaged += 1
-        if retry:
-            for where in np.argwhere(survey.failed):
-                survey.forget(*map(int, where))
-        _Run(store, survey, lock, client, progress, outcome).until_done()
+def _continue(store: Store, lock: Lock, client: Any, retry: bool, progress: Progress) -> Outcome:
+    survey = store.survey()
+    outcome = Outcome()
+    for point, block in survey.damaged():
+        survey.forget(point, block)
+        outcome.damaged += 1
+    if retry:
+        for where in np.argwhere(survey.failed):
+            survey.forget(*map(int, where))
+    _Run(store, survey, lock, client, progress, outcome).until_done()
     return outcome
 
 
-def check(sweep: Sweep, out: str | Path, *, resume: bool) -> float:
+def check(sweep: Sweep, out: str | Path, *, resume: bool, retry: bool = False) -> float:
     """Share of the tasks that a store lacks; errors as in `run`, before anything is written."""
     out = Path(out)
+    Layout.of(sweep).check_figure()
     if not resume:
         refuse_existing(out)
         return 1.0
     store = Store.open(out)
     store.check_sweep(sweep)
     store.check_physics()
-    return 1 - float(store.survey().complete.mean())
+    survey = store.survey()
+    done = survey.complete & ~survey.failed.any(axis=1) if retry else survey.complete
+    return 1 - float(done.mean())
 
 
 class _Run:
@@ -145,6 +150,8 @@ class _Run:
         self.total = sum(n + (self._blocks(point) > 1 or n == 0) for point, n in self._left.items())
         self._waiting: dict[Any, tuple[int, int]] = {}
         self._suspects: list[tuple[int, int]] = []
+        self._alone: tuple[int, int] | None = None
+        self._since: tuple[float, int] | None = None
         self._told, self._counted, self._room, self._submitted = 0.0, 0.0, 0, 0
 
     def _blocks_left(self) -> Iterator[tuple[int, int]]:
@@ -179,15 +186,15 @@ class _Run:
             self._fill(todo, pending)
             for future in pending:
                 task = self._waiting.pop(future)
-                alone = not self._waiting
-                if self._heed(future, *task, alone):
+                if self._heed(future, *task, alone=task == self._alone):
                     self._count(pending, *task)
                 else:
                     self._suspects.append(task)
                 future.release()
                 self._fill(todo, pending)
                 if self._suspects and not self._waiting:
-                    self._submit(pending, *self._suspects.pop())
+                    self._alone = self._suspects.pop()
+                    self._submit(pending, *self._alone)
         except CommClosedError as error:
             raise StoppedError(self._kept(LOST)) from error
         except OSError as error:
@@ -217,7 +224,7 @@ class _Run:
         self._waiting[future] = point, block
         pending.add(future)
 
-    def _heed(self, future: Any, point: int, block: int, alone: bool) -> bool:
+    def _heed(self, future: Any, point: int, block: int, *, alone: bool) -> bool:
         """Take a task's end; returns whether it is done.
 
         Where workers died a task is suspect, and so are all that waited for the same workers: each is tried again, alone.
@@ -249,8 +256,9 @@ class _Run:
         now = time.time()
         if now - self._told > TELL:
             self._told = now
-            if self._outcome.computed <= 1:
-                self._lock.tell(first=now)  # without the time that workers take to start
+            if not self._since:
+                self._since = now, self._outcome.computed  # without the time that workers take to start
+                self._lock.tell(since=self._since)
             self._lock.tell(total=self.total, computed=self._outcome.computed)
 
     def _meet_workers(self) -> None:
@@ -261,6 +269,8 @@ class _Run:
             raise StoppedError(
                 f"no worker has joined {self._client.scheduler.address} in {JOIN:g} s; start some, with one thread each"
             ) from None
+        if max(self._client.nthreads().values()) > 1:
+            raise StoppedError("a worker has several threads; start workers with one each (--nthreads 1)")
         try:
             self._client.submit(tasks.probe, str(self._store.path), pure=False).result()
         except (ValueError, ImportError) as error:
@@ -272,6 +282,7 @@ class _Run:
 @contextmanager
 def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | None) -> Iterator[Any]:
     """A dask client: of a scheduler that runs, or of processes on this machine, on loopback alone."""
+    import dask
     from distributed import Client, LocalCluster
 
     for name in ("distributed", "distributed.client"):  # what matters is in the store, or raised
@@ -279,9 +290,10 @@ def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | 
     if scheduler is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         with (
+            dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}),
             LocalCluster(
-                n_workers=workers or cores, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None,
-                preload=["experiments.sweep.tasks"], silence_logs=logging.CRITICAL,
+                n_workers=workers or cores, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+                scheduler_kwargs={"dashboard": False}, preload=["experiments.sweep.tasks"], silence_logs=logging.CRITICAL,
             ) as cluster,
             Client(cluster) as client,
         ):  # fmt: skip
@@ -312,6 +324,9 @@ def _security(tls: dict[str, str] | None) -> Any:
 
     if not tls:
         return None
+    for name, path in tls.items():
+        if not Path(path).is_file():
+            raise ValueError(f"tls_{name} = {path!r} is not there")
     return Security(
         tls_ca_file=tls["ca_file"], tls_client_cert=tls["cert"], tls_client_key=tls["key"], require_encryption=True
     )

@@ -28,10 +28,10 @@ def draw(store: Store, directory: Path, name: str) -> Path:
         If [figure] names no result of a point, or there are more axes than a figure has.
     """
     data = results(store.path)
-    y = store.sweep.figure.get("y") or _default(store)
-    drawable = [name for name, one in store.layout.variables.items() if not set(one.dims) & set(store.layout.split)]
-    if y not in drawable:
-        raise ValueError(f"figure.y = {y!r} is no result of a point; there are {', '.join(drawable) or 'none'}")
+    store.layout.check_figure()
+    y = store.sweep.figure.get("y") or store.layout.default
+    if y not in store.layout.results:
+        raise ValueError("nothing here is one number for all blocks of a point; draw it from the store")
     more = [
         Axis(str(dim), tuple(data[dim].values.tolist()), {}) for dim in data[y].dims if dim in store.layout.coordinates
     ]
@@ -68,12 +68,6 @@ def _roles(store: Store, y: str, axes: list[Axis]) -> dict[str, str]:
     return asked
 
 
-def _default(store: Store) -> str:
-    """The rate if there is one, else the first result that all blocks of a point gave together."""
-    names = [name for name, one in store.layout.variables.items() if not set(one.dims) & set(store.layout.split)]
-    return "rate" if "rate" in names or not names else names[0]
-
-
 def _figure(data: xarray.Dataset, store: Store, asked: dict[str, str], axes: dict[str, Axis]) -> Any:
     panels = axes[asked["panels"]].labels if "panels" in asked else (None,)
     figure, grid = mpl.pyplot.subplots(
@@ -85,10 +79,10 @@ def _figure(data: xarray.Dataset, store: Store, asked: dict[str, str], axes: dic
         for label, line, style, exact, one in _lines(part, store, asked, axes):
             _plot(axis, one, x, y, label, line, style, exact)
         _scale(axis, data, x, y)
-        axis.set_xlabel(_words(store, x))
+        axis.set_xlabel(_words(data, x, axes))
         if panel is not None:
             axis.set_title(f"{asked['panels']} = {panel}")
-    grid[0][0].set_ylabel(_words(store, y))
+    grid[0][0].set_ylabel(_words(data, y, axes))
     if {"lines", "style"} & set(asked):
         grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     title = store.sweep.title
@@ -130,9 +124,9 @@ def _plot(axis: Any, one: xarray.Dataset, x: str, y: str, label: str, line: int,
         spread = np.maximum([values - low, high - values], 0)
     elif f"{y}_stderr" in one:
         spread = 1.96 * one[f"{y}_stderr"].values[there]
-    filled = colour if style == 0 else "white"
+    fill = ("full", "none", "left", "bottom")[style % 4]
     axis.errorbar(
-        places, values, spread, color=colour, marker=MARKERS[line % len(MARKERS)], ms=MARKER * thinner**0.5, mfc=filled, mec=colour, ls="",
+        places, values, spread, color=colour, marker=MARKERS[line % len(MARKERS)], ms=MARKER * thinner**0.5, fillstyle=fill, mfc=colour, mec=colour, ls="",
         capsize=3, label=label, zorder=3,
     )  # fmt: skip
 
@@ -159,6 +153,7 @@ def finding(data: xarray.Dataset, asked: dict[str, str]) -> str:
         return ""
     ratio = data[y].isel({x: -1}) / data[y].isel({x: 0})
     if "style" in asked:
+        y += f" ({data[asked['style']].values[0]})"
         ratio = ratio.isel({asked["style"]: 0})
     if "lines" not in asked:
         texts = [_number(float(ratio))] if np.isfinite(float(ratio)) else []
@@ -176,10 +171,9 @@ def _number(value: float) -> str:
     return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
 
 
-def _words(store: Store, name: str) -> str:
+def _words(data: xarray.Dataset, name: str, axes: dict[str, Axis]) -> str:
     """Name and units, for an axis."""
-    attributes = results(store.path)[name].attrs
-    meaning = (
-        name if name in {axis.name for axis in store.sweep.axes} else attributes.get("long_name", name).split(":")[0]
-    )
-    return f"{meaning} ({attributes['units']})" if attributes.get("units", "1") != "1" else str(meaning)
+    attributes = data[name].attrs
+    swept = name in axes and axes[name].sets
+    meaning = name if swept else str(attributes.get("long_name", name)).split(":")[0]
+    return f"{meaning} ({attributes['units']})" if attributes.get("units", "1") != "1" else meaning

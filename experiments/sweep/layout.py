@@ -69,11 +69,12 @@ class Layout:
         coordinates: dict[str, NDArray[Any]] = {}
         for options, name in sweep.kinds():
             measurement = measurements.named(name)
+            measurement.check(options)
             here = measurement.blocks(options)
             blocks = max(blocks, here)
             if measurement.unit:
                 dim = measurement.unit[:-1]
-                share = options.get("block", options[measurement.unit])
+                share = measurement.share(options)
                 if shares.setdefault(dim, share) != share:
                     raise ValueError(
                         f"measure.block is {shares[dim]} and {share} {measurement.unit}; one store needs one size of block"
@@ -107,7 +108,33 @@ class Layout:
                     raise ValueError(
                         f"{name} has other dimensions in another measurement of this sweep; use two sweeps"
                     )
+        axes_and_flags = (*axes, *self.coordinates, *self.sizes, "done", "complete", "reason")
+        taken = next((name for name in found if name in axes_and_flags), None)
+        if taken is not None:
+            raise ValueError(
+                f"{taken} is the name of a result and of something else here; rename the axis or the variable"
+            )
         return found
+
+    @property
+    def results(self) -> list[str]:
+        """Variables that are the same for all blocks: what a figure can show."""
+        return [name for name, one in self.variables.items() if not set(one.dims) & set(self.split)]
+
+    def check_figure(self) -> None:
+        """Refuse a [figure] that cannot be drawn."""
+        y = self.sweep.figure.get("y")
+        if y is not None and y not in self.results:
+            raise ValueError(f"figure.y = {y!r} is no result of a point; there are {', '.join(self.results) or 'none'}")
+        shown = y or self.default
+        for role, name in self.sweep.figure.items():
+            if role != "y" and shown and name not in self.variables[shown].dims:
+                raise ValueError(f"figure.{role} = {name!r}: {shown} has no such dimension")
+
+    @property
+    def default(self) -> str:
+        """What a figure shows unless told otherwise: the rate if there is one."""
+        return "rate" if "rate" in self.results or not self.results else self.results[0]
 
     def measurement(self, point: int) -> tuple[Measurement, dict[str, Any]]:
         """What is measured at a point, and its options."""

@@ -69,31 +69,44 @@ class Measurement:
         own = [name for name in inspect.signature(self.block).parameters if name not in ("problem", "seed")]
         return (*own, *self.more, "seed", *(("block",) if self.unit else ()))
 
+    def check(self, options: dict[str, Any]) -> None:
+        """Refuse options that no point can be measured with."""
+        given = {"problem", "seed", *options}
+        parameters = inspect.signature(self.block).parameters.items()
+        missing = [name for name, one in parameters if one.default is one.empty and name not in given]
+        if missing:
+            raise ValueError(f"[measure] has no {missing[0]}, which {options['name']} needs")
+        checks.whole("measure.seed", options.get("seed", 0), least=0)
+        level = options.get("level", 0.95)
+        if "level" in self.more and (isinstance(level, str) or not 0 < level < 1):
+            raise ValueError(f"measure.level = {level!r} must lie between 0 and 1; 0.95 is usual")
+
+    def total(self, options: dict[str, Any]) -> int:
+        """Replicas, or repetitions, of a point."""
+        default = inspect.signature(self.block).parameters[self.unit].default
+        return checks.whole(f"measure.{self.unit}", options.get(self.unit, default))
+
+    def share(self, options: dict[str, Any]) -> int:
+        """Those of one block."""
+        return checks.whole("measure.block", options.get("block", self.total(options)))
+
     def blocks(self, options: dict[str, Any]) -> int:
         """Tasks of a point."""
         if not self.unit:
             return 1
-        total = checks.whole(f"measure.{self.unit}", options.get(self.unit, 0))
-        size = checks.whole("measure.block", options.get("block", total))
-        if total % size:
+        total, share = self.total(options), self.share(options)
+        if total % share:
             raise ValueError(
-                f"measure.block = {size} does not divide measure.{self.unit} = {total}; choose one that does"
+                f"measure.block = {share} does not divide measure.{self.unit} = {total}; choose one that does"
             )
-        return total // size
+        return total // share
 
     def run(self, problem: Problem, options: dict[str, Any], seed: int) -> Arrays:
         """Run one block."""
         accepted = inspect.signature(self.block).parameters
         given = {key: value for key, value in options.items() if key in accepted and key != "seed"}
         if self.unit:
-            given[self.unit] = options.get("block", options[self.unit])
-        missing = [
-            name
-            for name, one in accepted.items()
-            if one.default is one.empty and name not in (*given, "problem", "seed")
-        ]
-        if missing:
-            raise ValueError(f"[measure] has no {missing[0]}, which {options['name']} needs")
+            given[self.unit] = self.share(options)
         return self.block(problem, seed=seed, **given)
 
 
@@ -119,14 +132,26 @@ def _own(name: str) -> Measurement:
     def block(problem: Problem, seed: int, **options: Any) -> Arrays:
         everything = {**vars(problem), "seed": seed}
         found = function(**{key: value for key, value in everything.items() if key in signature}, **options)
-        return {one: np.asarray(found[one], np.float64) for one in variables}
+        return {one: np.asarray(_number(name, one, found), np.float64) for one in variables}
 
+    if any(one.kind is one.VAR_KEYWORD for one in signature.values()):
+        raise ValueError(f"measure.name = {name!r} takes any option (**); name those that it takes")
     own = [one for one in signature.values() if one.name not in known]
     block.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [inspect.Parameter(one, inspect.Parameter.POSITIONAL_OR_KEYWORD) for one in ("problem", "seed")]
         + [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
     )
     return Measurement(block, kept=dict.fromkeys(variables, ()))
+
+
+def _number(name: str, variable: str, found: Any) -> float:
+    """One number of those that a user's measurement returned."""
+    if not isinstance(found, Mapping) or variable not in found:
+        raise ValueError(f"{name} returned no {variable!r}")
+    value = found[variable]
+    if np.shape(value) != () or not np.isfinite(value):
+        raise ValueError(f"{name} returned {variable} = {value!r}, which is no finite number")
+    return float(value)
 
 
 def boundary_of(problem: Problem, boundary: float | str) -> float:
@@ -162,10 +187,11 @@ def _msd(
 
 def _msd_of_all(blocks: Arrays, options: dict[str, Any]) -> Arrays:
     msd, stderr, diverged = (blocks[f"block_{name}"] for name in ("msd", "msd_stderr", "diverged"))
-    size = options.get("block", options["replicas"])
     total = options["replicas"]
+    size = options.get("block", total)
     mean = msd.mean(axis=0)
-    squares = (stderr**2 * (size - 1) + msd**2).mean(axis=0)  # mean fourth power of the displacement
+    spread = stderr**2 * (size - 1) if size > 1 else 0.0  # a block of one replica has no error of its own
+    squares = (spread + msd**2).mean(axis=0)  # mean fourth power of the displacement
     return {
         "msd": mean,
         "msd_stderr": np.sqrt(np.maximum(squares - mean**2, 0) / (total - 1)),

@@ -1,10 +1,13 @@
 """From names and parameters, as a sweep's tables have them, to dynamics, landscapes, noises and measurements."""
 
+import hashlib
 import importlib
+import importlib.util
 import inspect
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, get_type_hints
 
 import diffusion
@@ -94,20 +97,25 @@ def _resolve(section: str, name: str) -> Any:
     return found
 
 
+SOURCES: dict[str, str] = {}  # a hash of each user's module, as it was imported
+
+
 def imported(what: str, name: str) -> Any:
     """What module:object names, from what is importable."""
     module, _, path = name.partition(":")
     try:
+        if module not in SOURCES:
+            spec = importlib.util.find_spec(module)
+            file = spec.origin if spec else None
+            source = Path(file).read_bytes() if file and Path(file).exists() else b""
+            importlib.import_module(module)
+            SOURCES[module] = hashlib.sha256(source).hexdigest()[:16]
         found: Any = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # whatever the module does
         raise ValueError(
-            f"{what} = {name!r} cannot be imported: {error}; the module must be on the path of every worker (PYTHONPATH, or installed)"
+            f"{what} = {name!r} cannot be imported: {type(error).__name__}: {error}; the module must be on the path of every worker "
+            "(PYTHONPATH, or installed)"
         ) from error
     return found
-
-
-def source(function: Callable[..., Any] | Any) -> str:
-    """File of the module that an imported object comes from."""
-    return str(inspect.getsourcefile(inspect.getmodule(function) or type(function)) or "")

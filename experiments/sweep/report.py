@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import xarray
 
-from experiments.sweep.store import Store, read_lock
+from experiments.sweep.lock import read_lock
+from experiments.sweep.store import Store
 
 MOST_REASONS = 20
 
@@ -39,10 +40,10 @@ def _driver(store: Store, finished: bool) -> str:
     if not about:
         return "finished" if finished else "no driver runs; diffusion-lab sweep FILE --resume goes on"
     text = f"driver: process {about['pid']} on {about['host']}"
+    began, before = about.get("since") or (0.0, 0)
     computed, total = about.get("computed", 0), about.get("total", 0)
-    if computed:
-        seconds = (time.time() - about["first"]) / computed * (total - computed)
-        return f"{text}, about {_duration(seconds)} left"
+    if computed > before:
+        return f"{text}, about {_duration((time.time() - began) / (computed - before) * (total - computed))} left"
     return f"{text}, starting"
 
 
@@ -61,16 +62,14 @@ def _blocks(store: Store, point: int) -> int:
 
 
 def results(path: str | Path) -> xarray.Dataset:
-    """The store as a Dataset, read as it is needed; texts, which are few, as NumPy's, which every file format has."""
-    found: xarray.Dataset = xarray.open_zarr(path)
+    """The store as a Dataset, read as it is needed, but for the reasons: at many points they take long."""
+    found: xarray.Dataset = xarray.open_zarr(path, drop_variables=["reason"], chunks=None)
     texts = {
         name: (one.dims, np.array(one.values.tolist(), dtype=str), one.attrs)
-        for name, one in found.variables.items()
+        for name, one in found.coords.items()
         if one.dtype.kind == "T"
     }
-    return found.assign_coords({k: v for k, v in texts.items() if k in found.coords}).assign(
-        {k: v for k, v in texts.items() if k in found.data_vars}
-    )
+    return found.assign_coords(texts)
 
 
 def export(path: str | Path, target: str | Path) -> None:
@@ -81,10 +80,17 @@ def export(path: str | Path, target: str | Path) -> None:
     ValueError
         If there is no store, or a file is at the target.
     """
-    Store.open(path)
+    store = Store.open(path)
     target = Path(target)
     if target.exists():
         raise ValueError(f"{target} exists; give another name")
     partial = target.with_name(target.name + ".partial")
-    results(path).to_netcdf(partial, engine="h5netcdf")
+    axes = tuple(axis.name for axis in store.sweep.axes)
+    everything = results(path).assign(
+        reason=((*axes, "block"), store.every_reason(), {"long_name": "why the task failed"})
+    )
+    try:
+        everything.to_netcdf(partial, engine="h5netcdf")
+    except OSError as error:
+        raise ValueError(f"cannot write {target}: {error}") from error
     partial.replace(target)

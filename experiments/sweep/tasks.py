@@ -43,8 +43,8 @@ def run(path: str, began: float, point: int, block: int) -> str:
             measurement, options = store.layout.measurement(point)
             found = measurement.run(problem(store.sweep.at(point)), options, seed(store, point, block))
         data, reason = found, _divergence(found)
-    except Exception as error:  # of any kind: the others go on
-        data, reason = {}, f"{type(error).__name__}: {' '.join(str(error).split())}"
+    except (Exception, SystemExit) as error:  # of any kind: the others go on
+        data, reason = {}, _words(error)
     store.write(point, block, data)
     store.finish(point, block, reason)
     return _summarise(store, point) if store.layout.blocks_of(point) == 1 else reason
@@ -56,17 +56,21 @@ def _summarise(store: Store, point: int) -> str:
     if reason or measurement.summary is None:
         store.complete(point)
         return reason
+    blocks = store.read(point, tuple(measurement.kept), measurement.blocks(options))
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            blocks = store.read(point, tuple(measurement.kept), measurement.blocks(options))
             data = measurement.summary(blocks, options)
-    except ValueError as error:
-        reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    except Exception as error:
+        reason = _words(error)
     else:
         store.write(point, ALL, data)
     store.complete(point, reason)
     return reason
+
+
+def _words(error: BaseException) -> str:
+    return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def seed(store: Store, point: int, block: int) -> int:
