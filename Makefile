@@ -1,6 +1,7 @@
 # make verify   check every claim and write results/verify/report.html
 # make escape   measure escape rates against sharpness; interrupted, it goes on where it stopped
 # make test     run the tests; make test-browser those of the lessons in a real browser
+# make teach    open the lessons in the browser
 # make docs     build the documentation into results/docs (open index.html); its verdicts are those of the last verify
 # make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
 # Each creates .venv and installs what it needs; PYTHON chooses the interpreter (3.11 or newer).
@@ -9,7 +10,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: verify quick escape test test-long test-browser bench docs lint clean
+.PHONY: verify quick escape teach test test-long test-browser bench docs lint clean
 
 verify: $(INSTALLED)
 	$(BIN)/diffusion-lab verify --out results/verify
@@ -19,6 +20,9 @@ quick: $(INSTALLED)
 
 escape: $(INSTALLED)
 	$(BIN)/diffusion-lab escape --out results/escape
+
+teach: $(INSTALLED)
+	$(BIN)/diffusion-lab teach
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile

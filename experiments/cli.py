@@ -63,7 +63,10 @@ def escape(
         "results/escape"
     ),
     full: Annotated[
-        bool, Parameter(negative="", help="More replicas and dimensions, torch at every sharpness, rare escapes.")
+        bool,
+        Parameter(
+            negative="", help="More replicas and dimensions, torch at every sharpness, rare escapes in all settings."
+        ),
     ] = False,
     quick: Annotated[bool, Parameter(negative="", help="The double parabola alone, with few replicas.")] = False,
     seed: Annotated[int, Parameter(help="Seed of all ensembles, a whole number >= 0.")] = 0,
@@ -158,6 +161,42 @@ def bench(
     print(text)
     print(f"Written to {out}/: bench.json, bench.txt, bench.png, bench.svg")
     return 0 if outcome.agree else 1
+
+
+@app.command
+def teach(
+    *,
+    host: Annotated[
+        str, Parameter(help="Address to listen at; only 127.0.0.1 and its like are reached from this machine alone.")
+    ] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="Port; 0 takes any free one.")] = 8765,
+    browser: Annotated[bool, Parameter(help="Open the lessons in a browser.")] = True,
+    limit: Annotated[int, Parameter(help="Most coordinate updates that one request may take.")] = 50_000_000,
+) -> int:
+    """Open the lessons: seven questions, each with sliders and the experiment that answers it.
+
+    Serves small web pages from this machine until Ctrl-C; nothing is loaded
+    from anywhere else. At an address that other machines can reach, readers
+    need the link with the token that is printed.
+
+    The exit status is 0, or 2 for a bad argument.
+
+    For example:
+
+      diffusion-lab teach
+      diffusion-lab teach --no-browser --port 9000
+      diffusion-lab teach --host 0.0.0.0 --limit 10000000
+    """
+    from diffusion import checks
+
+    checks.whole("port", port, least=0, most=65535)
+    checks.whole("limit", limit)
+    try:
+        from experiments.teach import server
+    except ModuleNotFoundError as error:
+        raise ValueError(f"teach needs {error.name}; install it with pip install 'diffusion-lab[teach]'") from error
+    server.serve(host=host, port=port, browser=browser, limit=limit)
+    return 0
 
 
 app.command(

@@ -1,0 +1,1 @@
+"""The lessons: marimo applications, each a question, sliders, and the figure that answers it."""

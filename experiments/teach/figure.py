@@ -1,0 +1,57 @@
+"""Panels put together as one SVG figure, with a legend and a description for those who cannot see it."""
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from typing import Protocol
+
+BLACK = "#111111"
+DASH = "9 6"  # the paper's formulas
+Key = tuple[str, str, str]  # words, colour, and "line", "dash", "dot", "bar" or "band"
+
+
+class Drawable(Protocol):
+    """What a figure is made of."""
+
+    def svg(self) -> str:
+        """As SVG."""
+
+
+def figure(panels: Iterable[Drawable], size: tuple[float, float], description: str, legend: Sequence[Key] = ()) -> str:
+    """Panels side by side in a figure of that size, above a legend."""
+    width, height = size
+    total = height + (34 if legend else 0)
+    parts = [panel.svg() for panel in panels]
+    widths = [72 + 10.2 * len(words) for words, _, _ in legend]
+    x = (width - sum(widths)) / 2
+    for (words, colour, kind), step in zip(legend, widths, strict=True):
+        parts.append(_key(x, height + 14, colour, kind) + text(x + 38, height + 20, words, "start"))
+        x += step
+    return (
+        f'<svg viewBox="0 0 {width:.0f} {total:.0f}" role="img" aria-label="{escape(description)}" '
+        f'style="width:100%;height:auto;max-height:54vh" font-family="system-ui,sans-serif" font-size="19">'
+        f"{''.join(parts)}</svg>"
+    )
+
+
+def _key(x: float, y: float, colour: str, kind: str) -> str:
+    if kind == "dot":
+        return f'<circle cx="{x + 16}" cy="{y}" r="6" fill="{colour}"/>'
+    if kind in ("bar", "band"):
+        opacity = 1 if kind == "bar" else 0.22
+        return f'<rect x="{x}" y="{y - 8}" width="32" height="16" fill="{colour}" fill-opacity="{opacity}"/>'
+    dash = f' stroke-dasharray="{DASH}"' if kind == "dash" else ""
+    return f'<path d="M{x} {y}h32" stroke="{colour}" stroke-width="3"{dash}/>'
+
+
+def text(
+    x: float, y: float, words: str, anchor: str, *, colour: str = BLACK, weight: int = 400, turned: bool = False,
+    halo: bool = False,
+) -> str:  # fmt: skip
+    if not words:
+        return ""
+    turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turned else ""
+    under = ' stroke="white" stroke-width="5" paint-order="stroke"' if halo else ""
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-weight="{weight}"{under}{turn}>'
+        f"{escape(words)}</text>"
+    )

@@ -1,0 +1,111 @@
+"""The server: marimo's application behind a guard, on the loopback interface unless told otherwise."""
+
+import contextlib
+import ipaddress
+import os
+import secrets
+import socket
+import threading
+import webbrowser
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import marimo
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse
+
+from experiments import lessons
+from experiments.teach import convention, hill, page, site
+from experiments.teach.assets import Assets
+from experiments.teach.guard import Application, Guard
+
+GRACE = 1  # seconds that open pages get when the server stops
+
+
+def application(port: int, *, host: str = "127.0.0.1", token: str | None = None) -> Application:
+    """The lessons and their index as one guarded ASGI application."""
+    folder = Path(lessons.__file__).parent
+    builder = marimo.create_asgi_app(quiet=True, html_head=site.STYLE, asset_url="/front")
+    app = Starlette()
+    app.add_route("/", lambda request: HTMLResponse(site.index()))
+    for name in page.LESSONS:
+        app.add_route(f"/{name}", _with_slash)
+        builder = builder.with_app(path=f"/{name}", root=str(folder / f"{name}.py"))
+    app.mount("/front", Assets())
+    app.mount("/", builder.build())
+    names = {"localhost", "127.0.0.1", "::1"}
+    if not is_loopback(host):
+        names |= {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
+    return Guard(app, names, port, addresses=not is_loopback(host), token=token)
+
+
+def _with_slash(request: Request) -> RedirectResponse:
+    return RedirectResponse(f"{request.url.path}/")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A socket on the address.
+
+    Raises
+    ------
+    ValueError
+        If there is no such address here, or the port is taken.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise ValueError(f"host = {host!r} is no address of this machine; 127.0.0.1 is") from error
+    sock = socket.socket(family, kind, protocol)  # named, or asyncio lets small packets wait 40 ms for each other
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise ValueError(
+            f"host = {host!r}, port = {port}: {os.strerror(error.errno or 0)}; give another, or port 0 for any free one"
+        ) from error
+    return sock
+
+
+def warm() -> None:
+    """Run every lesson once, so that kernels are compiled before the first page opens."""
+    for name in page.LESSONS:
+        import_module(f"experiments.lessons.{name}").app.run()
+    for module in (convention, hill):
+        module.warm()
+
+
+def serve(*, host: str, port: int, browser: bool, limit: int) -> None:
+    """Serve the lessons until interrupted."""
+    page.limit.updates = limit
+    sock = bind(host, port)
+    port = sock.getsockname()[1]
+    token = None if is_loopback(host) else secrets.token_urlsafe(16)
+    shown = host if host not in ("0.0.0.0", "::") else socket.gethostname()
+    url = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else "")
+    print("Warming up: the first time on a machine, kernels are compiled for about half a minute ...", flush=True)
+    warm()
+    config = uvicorn.Config(
+        application(port, host=host, token=token), log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="off",
+        proxy_headers=False, server_header=False,
+    )  # fmt: skip
+    sock.listen()  # so that the address can be opened as soon as it is shown
+    print(f"Lessons: {url}  (Ctrl-C stops)", flush=True)
+    if browser:
+        threading.Timer(0.3, webbrowser.open, [url]).start()
+    server: Any = uvicorn.Server(config)
+    with contextlib.suppress(KeyboardInterrupt):  # uvicorn has stopped by then
+        server.run(sockets=[sock])
+    print("Stopped.", flush=True)
+    os._exit(0)  # threads of pages that are still open would be waited for

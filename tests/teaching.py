@@ -1,0 +1,30 @@
+"""The lessons' server as a process, for tests."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import sys
+
+
+@contextlib.contextmanager
+def serving(*options):
+    """The real server on a free port; gives the process and the address that it prints."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments", "teach", "--no-browser", "--port", "0", *options],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )  # fmt: skip
+    try:
+        lines = []
+        for line in process.stdout:
+            lines.append(line)
+            found = re.search(r"Lessons: (http://\S+)", line)
+            if found:
+                yield process, found[1]
+                return
+        raise RuntimeError("".join(lines))
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
