@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from experiments.sweep import Store, Sweep, run, tasks
-from experiments.sweep.driver import connected
+from experiments.sweep.cluster import connected
 
 TASKS = 10_000
 

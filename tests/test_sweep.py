@@ -22,8 +22,8 @@ from experiments.sweep import (
     Store,
     Sweep,
     check,
+    cluster,
     cost,
-    driver,
     figure,
     measurements,
     provenance,
@@ -250,8 +250,8 @@ def test_a_failed_point_says_why_and_the_others_go_on(tmp_path):
 
 def test_a_point_whose_parameters_are_out_of_range_fails_alone(tmp_path):
     store = run_here(sweep(axes={"lr": [0.316, -1.0]}), tmp_path / "a.zarr")
-    assert "lr = -1.0" in store.reasons(1)[0]
-    assert store.reasons(0) == []
+    assert "lr = -1.0" in store.why(1)
+    assert store.why(0) == ""
 
 
 def test_a_running_sweep_can_be_read(tmp_path):
@@ -351,7 +351,7 @@ def test_a_measurement_that_returns_something_else_fails_at_its_point(tmp_path, 
     store = run_here(
         sweep(measure={"name": f"{name}:value", "boundary": None}, axes={"factor": [1.0]}), tmp_path / "a.zarr"
     )
-    assert message in store.reasons(0)[0]
+    assert message in store.why(0)
 
 
 def test_a_reason_without_its_flag_is_of_a_task_that_was_killed(tmp_path):
@@ -361,7 +361,7 @@ def test_a_reason_without_its_flag_is_of_a_task_that_was_killed(tmp_path):
     assert not store.survey().failed.any()
     for point in range(3):
         tasks.run(str(store.path), 0.0, point, 0)
-    assert store.reasons(1) == []
+    assert store.why(1) == ""
     assert store.survey().complete.all()
 
 
@@ -543,12 +543,12 @@ def test_without_dask_the_command_names_the_extra(tmp_path):
 
 def test_a_scheduler_on_another_machine_without_encryption_is_warned_of(monkeypatch):
     """At an address of the network for documentation, where nothing answers."""
-    monkeypatch.setattr(driver, "JOIN", 0.2)
+    monkeypatch.setattr(cluster, "JOIN", 0.2)
     with (
         pytest.warns(UserWarning, match="is not encrypted"),
         pytest.raises(StoppedError, match="no scheduler answers"),
-        driver.connected("tcp://192.0.2.1:8786", None, None),
+        cluster.connected("tcp://192.0.2.1:8786", None, None),
     ):
         pass
-    with pytest.raises(ValueError, match="wants certificates"), driver.connected("tls://127.0.0.1:8786", None, None):
+    with pytest.raises(ValueError, match="wants certificates"), cluster.connected("tls://127.0.0.1:8786", None, None):
         pass

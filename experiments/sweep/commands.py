@@ -103,7 +103,7 @@ def sweep(
         print(f"{outcome.damaged} tasks had lost data and were computed again")
     found = sweeps.Store.open(store)
     for point in outcome.failed[:10]:
-        print(f"failed: {asked.label(point)}: {'; '.join(dict.fromkeys(found.reasons(point)))}")
+        print(f"failed: {asked.label(point)}: {found.why(point)}")
     if len(outcome.failed) > 10:
         print(f"and {len(outcome.failed) - 10} more: diffusion-lab sweep status {store}")
     print(

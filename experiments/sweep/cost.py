@@ -15,6 +15,7 @@ import diffusion
 from experiments.sweep.description import Sweep
 from experiments.sweep.layout import Layout
 from experiments.sweep.measurements import Problem, boundary_of, named, problem
+from experiments.sweep.tasks import words
 
 SAMPLES, SECONDS = 6, 8.0  # most trials of a kind of measurement, and the time after which no more begin
 TRIAL_UPDATES = 15_000_000  # of an ensemble in a trial, a twentieth of a second
@@ -125,7 +126,7 @@ def estimate(layout: Layout, share: float = 1.0) -> Estimate:
                     costs.append(_trial(name, sections))
                 except Exception as error:  # told at that point when it is computed
                     costs.append((0.0, 0.0, 0.0))
-                    reasons.append(f"{type(error).__name__}: {' '.join(str(error).split())}")
+                    reasons.append(words(error))
         total += part * sweep.size * share * np.mean(costs, axis=0)
         trials += len(costs)
     nbytes = int(layout.nbytes + BLOCK * layout.files)

@@ -1,20 +1,16 @@
 """Runs a sweep's tasks on dask.distributed and keeps no results itself."""
 
-import logging
-import os
 import time
-import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlparse
 
 import numpy as np
 
 from experiments.progress import Progress
 from experiments.sweep import tasks
+from experiments.sweep.cluster import JOIN, StoppedError, connected
 from experiments.sweep.description import Sweep
 from experiments.sweep.layout import Layout
 from experiments.sweep.lock import Lock, locked
@@ -22,14 +18,9 @@ from experiments.sweep.store import Store, refuse_existing
 from experiments.sweep.survey import Survey
 
 AHEAD = 16  # tasks that wait for each thread: a worker is never idle, and the scheduler never full
-JOIN = 30.0  # seconds that a scheduler is given to answer, and to find a worker
 UNWRITABLE = "the store could not be written"
 LOST = "the connection to the scheduler was lost"
 TELL = 1.0  # seconds between notes of progress for `status`
-
-
-class StoppedError(Exception):
-    """A run that ended before its sweep did; the message says why, and what is kept."""
 
 
 @dataclass
@@ -41,7 +32,7 @@ class Outcome:
     computed
         Tasks that this run computed.
     failed
-        Points that failed; `Store.reasons` says why.
+        Points that failed; `Store.why` says why.
     damaged
         Tasks that were done but whose chunks were not whole, and were computed again.
     """
@@ -147,7 +138,7 @@ class _Run:
         self._progress, self._outcome = progress, outcome
         self._began = time.time()
         self._left = {int(point): int(n) for point, n in self._blocks_left() if n or not survey.complete[point]}
-        self.total = sum(n + (self._blocks(point) > 1 or n == 0) for point, n in self._left.items())
+        self.total = sum(n + (self._store.layout.blocks_of(point) > 1 or n == 0) for point, n in self._left.items())
         self._waiting: dict[Any, tuple[int, int]] = {}
         self._suspects: list[tuple[int, int]] = []
         self._alone: tuple[int, int] | None = None
@@ -156,19 +147,13 @@ class _Run:
 
     def _blocks_left(self) -> Iterator[tuple[int, int]]:
         for point in range(self._store.sweep.size):
-            yield point, self._blocks(point) - int(self._survey.done[point].sum())
-
-    def _blocks(self, point: int) -> int:
-        try:
-            return self._store.layout.blocks_of(point)
-        except ValueError:  # told by its only task
-            return 1
+            yield point, self._store.layout.blocks_of(point) - int(self._survey.done[point].sum())
 
     def _todo(self) -> Iterator[tuple[int, int]]:
         for point, left in self._left.items():
             if left == 0:
                 yield point, tasks.ALL
-            for block in range(self._blocks(point)) if left else ():
+            for block in range(self._store.layout.blocks_of(point)) if left else ():
                 if not self._survey.done[point, block]:
                     yield point, block
 
@@ -204,7 +189,7 @@ class _Run:
         """A task is done: note it, and submit the summary if it was a point's last block."""
         if block != tasks.ALL:
             self._left[point] -= 1
-            if not self._left[point] and self._blocks(point) > 1:
+            if not self._left[point] and self._store.layout.blocks_of(point) > 1:
                 self._submit(pending, point, tasks.ALL)
         self._outcome.computed += 1
         self._progress.advance(self._store.sweep.label(point))
@@ -245,7 +230,7 @@ class _Run:
             self._store.complete(point, reason)
         else:
             self._store.finish(point, block, reason)
-            if self._blocks(point) == 1:
+            if self._store.layout.blocks_of(point) == 1:
                 self._store.complete(point)
         return True
 
@@ -277,56 +262,3 @@ class _Run:
             raise StoppedError(
                 f"a worker cannot do it: {error}; workers need this version of diffusion-lab and must see the store"
             ) from error
-
-
-@contextmanager
-def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | None) -> Iterator[Any]:
-    """A dask client: of a scheduler that runs, or of processes on this machine, on loopback alone."""
-    import dask
-    from distributed import Client, LocalCluster
-
-    for name in ("distributed", "distributed.client"):  # what matters is in the store, or raised
-        logging.getLogger(name).setLevel(logging.CRITICAL)
-    if scheduler is None:
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-        with (
-            dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}),
-            LocalCluster(
-                n_workers=workers or cores, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False}, preload=["experiments.sweep.tasks"], silence_logs=logging.CRITICAL,
-            ) as cluster,
-            Client(cluster) as client,
-        ):  # fmt: skip
-            yield client
-        return
-    address = urlparse(scheduler)
-    if address.scheme not in ("tcp", "tls") or not address.port:
-        raise ValueError(f"scheduler = {scheduler!r} must be tcp://host:port or tls://host:port")
-    if address.scheme == "tls" and not tls:
-        raise ValueError(f"scheduler = {scheduler!r} wants certificates; give --tls-ca-file, --tls-cert and --tls-key")
-    if address.scheme == "tcp" and address.hostname not in ("127.0.0.1", "localhost", "::1"):
-        warnings.warn(
-            f"scheduler = {scheduler!r} is not encrypted: who reads or joins this network can run code on its workers; use tls:// "
-            "with --tls-ca-file, --tls-cert and --tls-key",
-            UserWarning,
-            stacklevel=2,
-        )
-    try:
-        client = Client(scheduler, security=_security(tls), timeout=JOIN)
-    except OSError as error:
-        raise StoppedError(f"no scheduler answers at {scheduler}: {error}") from error
-    with client:
-        yield client
-
-
-def _security(tls: dict[str, str] | None) -> Any:
-    from distributed import Security
-
-    if not tls:
-        return None
-    for name, path in tls.items():
-        if not Path(path).is_file():
-            raise ValueError(f"tls_{name} = {path!r} is not there")
-    return Security(
-        tls_ca_file=tls["ca_file"], tls_client_cert=tls["cert"], tls_client_key=tls["key"], require_encryption=True
-    )

@@ -18,7 +18,7 @@ def status(path: str | Path) -> str:
     store = Store.open(path)
     survey = store.survey()
     sweep = store.sweep
-    blocks = sum(_blocks(store, point) for point in range(sweep.size))
+    blocks = sum(store.layout.blocks_of(point) for point in range(sweep.size))
     done = int(survey.done.sum())
     lines = [
         f"{sweep.title or path}: {sweep.size} points on {' x '.join(f'{len(a.labels)} {a.name}' for a in sweep.axes)}",
@@ -29,7 +29,7 @@ def status(path: str | Path) -> str:
     if len(failed):
         lines.append(f"{len(failed)} points failed:")
     for point in islice(failed, MOST_REASONS):
-        lines.append(f"  {sweep.label(int(point))}: {'; '.join(dict.fromkeys(store.reasons(int(point))))}")
+        lines.append(f"  {sweep.label(int(point))}: {store.why(int(point))}")
     if len(failed) > MOST_REASONS:
         lines.append(f"  and {len(failed) - MOST_REASONS} more; the variable `reason` has them all")
     return "\n".join(lines)
@@ -52,13 +52,6 @@ def _duration(seconds: float) -> str:
         if seconds >= 2 * size:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds:.0f} seconds"
-
-
-def _blocks(store: Store, point: int) -> int:
-    try:
-        return store.layout.blocks_of(point)
-    except ValueError:
-        return 1
 
 
 def results(path: str | Path) -> xarray.Dataset:

@@ -189,9 +189,10 @@ class Store:
             self._arrays["reason"][(*self.sweep.index(point), 0)] = reason
         self._arrays["complete"][self.sweep.index(point)] = True
 
-    def reasons(self, point: int) -> list[str]:
-        """Why tasks of a point failed."""
-        return [str(text) for text in self._arrays["reason"][self.sweep.index(point)] if text]
+    def why(self, point: int) -> str:
+        """Why tasks of a point failed, each reason once; nothing if none did."""
+        reasons = (str(text) for text in self._arrays["reason"][self.sweep.index(point)] if text)
+        return "; ".join(dict.fromkeys(reasons))
 
     def every_reason(self) -> NDArray[np.str_]:
         """Why tasks failed, on the axes and block; only those that are there are read."""

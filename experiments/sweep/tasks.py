@@ -44,14 +44,14 @@ def run(path: str, began: float, point: int, block: int) -> str:
             found = measurement.run(problem(store.sweep.at(point)), options, seed(store, point, block))
         data, reason = found, _divergence(found)
     except (Exception, SystemExit) as error:  # of any kind: the others go on
-        data, reason = {}, _words(error)
+        data, reason = {}, words(error)
     store.write(point, block, data)
     store.finish(point, block, reason)
     return _summarise(store, point) if store.layout.blocks_of(point) == 1 else reason
 
 
 def _summarise(store: Store, point: int) -> str:
-    reason = "; ".join(dict.fromkeys(store.reasons(point)))
+    reason = store.why(point)
     measurement, options = store.layout.measurement(point)
     if reason or measurement.summary is None:
         store.complete(point)
@@ -62,14 +62,15 @@ def _summarise(store: Store, point: int) -> str:
             warnings.simplefilter("ignore")
             data = measurement.summary(blocks, options)
     except Exception as error:
-        reason = _words(error)
+        reason = words(error)
     else:
         store.write(point, ALL, data)
     store.complete(point, reason)
     return reason
 
 
-def _words(error: BaseException) -> str:
+def words(error: BaseException) -> str:
+    """What happened, on one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())}"
 
 

@@ -47,6 +47,7 @@ def text(
     x: float, y: float, words: str, anchor: str, *, colour: str = BLACK, weight: int = 400, turned: bool = False,
     halo: bool = False,
 ) -> str:  # fmt: skip
+    """Words at (x, y) as SVG; nothing if there are none."""
     if not words:
         return ""
     turn = f' transform="rotate(-90 {x:.1f} {y:.1f})"' if turned else ""
