@@ -3,7 +3,6 @@
 import difflib
 import math
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from numbers import Integral, Real
 from typing import Any
 
@@ -68,28 +67,26 @@ def per_coordinate(name: str, value: ArrayLike, dimension: int) -> NDArray[np.fl
     return np.broadcast_to(vector, (dimension,)).copy()
 
 
-@lru_cache(maxsize=256)
-def _inlined(function: Callable[..., Any]) -> Any:
-    from diffusion.kernels.jit import inlined
-
-    return inlined(function)
+def numbers(name: str, value: ArrayLike) -> tuple[float, ...]:
+    """Finite numbers, as many as there are."""
+    return tuple(finite_vector(name, value).tolist()) if np.size(value) else ()
 
 
 def compiled(name: str, function: Callable[..., Any], *example: Any) -> Any:
-    """A user's function compiled, and tried on the example; refused if numba cannot compile it."""
+    """A user's function compiled with the values that it reads now, and tried on the example; refused if numba cannot."""
     from numba.core.errors import NumbaError
 
-    if not callable(function):
-        raise ValueError(f"{name} = {function!r} must be a function")
-    dispatcher = _inlined(function)
+    from diffusion.callables import REMEDY, plain
+    from diffusion.kernels.jit import snapshot
+
+    dispatcher = snapshot(plain(name, function))
     try:
-        if example:
-            dispatcher(*example)
-    except (NumbaError, TypeError) as error:
+        dispatcher(*example)
+    except (NumbaError, TypeError, NotImplementedError) as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ValueError(
-            f"{name} = {getattr(function, '__name__', function)} does not compile with numba: {' '.join(lines[:3])}"
+            f"{name} = {getattr(function, '__name__', function)} does not compile with numba: {' '.join(lines[:3])}; {REMEDY}"
         ) from error
-    except ZeroDivisionError:
+    except (ArithmeticError, ValueError):
         pass  # a function compiled elsewhere may raise where ours gives infinity; later checks say where
     return dispatcher

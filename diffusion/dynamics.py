@@ -5,15 +5,15 @@ in ``beta_i``, ``eta_i`` and the gradient's weight ``beta3_i``.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffusion import checks
+from diffusion.callables import described, formula
 
 Array = NDArray[np.float64]
 STYLES = ("ema", "heavy-ball")
@@ -49,8 +49,6 @@ class Running:
 
     Attributes
     ----------
-    name
-        Names the compiled code on disk; None: it is not kept.
     inertia, learning_rate
         Functions of (v, mean_v, p) and of (v, p).
     parameters
@@ -61,10 +59,9 @@ class Running:
         Whether the second moment is corrected for its start at 0.
     """
 
-    name: str | None
     inertia: Callable[..., Any]
     learning_rate: Callable[..., Any]
-    parameters: tuple[float, float, float]
+    parameters: tuple[float, ...]
     beta2: float
     corrects: bool = True
 
@@ -257,9 +254,7 @@ class Adam(Dynamics):
         """The optimizer as shipped."""
         if self.second_moment != "running":
             return None
-        return Running(
-            "adaptive-rate", constant_inertia, adaptive_learning_rate, (self.lr, self.beta1, self.eps), self.beta2
-        )
+        return Running(constant_inertia, adaptive_learning_rate, (self.lr, self.beta1, self.eps), self.beta2)
 
 
 @dataclass(frozen=True)
@@ -300,7 +295,6 @@ class RMSprop(Dynamics):
         if self.second_moment != "running":
             return None
         return Running(
-            "adaptive-rate",
             constant_inertia,
             adaptive_learning_rate,
             (self.lr, 0.0, self.eps),
@@ -356,12 +350,10 @@ class Adai(Dynamics):
         """The optimizer as shipped."""
         if self.second_moment != "running":
             return None
-        return Running(
-            "adaptive-inertia", adaptive_inertia, constant_learning_rate, (self.lr, self.beta0, self.eps), self.beta2
-        )
+        return Running(adaptive_inertia, constant_learning_rate, (self.lr, self.beta0, self.eps), self.beta2)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class OwnDynamics(Dynamics):
     """A user's own optimizer, as the two functions that tell it from the others.
 
@@ -372,25 +364,36 @@ class OwnDynamics(Dynamics):
     Parameters
     ----------
     inertia_function
-        ``inertia(v, mean_v)`` in [0, 1), a scalar function; plain Python that numba can compile, or compiled with njit.
+        ``inertia(v, mean_v, *parameters)`` in [0, 1), a scalar function; plain Python that numba can compile, or compiled with njit.
+        Values that it reads besides are read once, here; each set of them is compiled anew.
     learning_rate_function
-        ``learning_rate(v)`` above 0, likewise.
+        ``learning_rate(v, *parameters)`` above 0, likewise.
     beta2
         Decay of the second moment.
     second_moment
         "running", or "frozen": v is the noise variance, as in the theory's idealization.
+    parameters
+        Numbers handed to both functions after their other arguments. A sweep over them compiles once.
     """
 
-    inertia_function: Callable[[float, float], float]
-    learning_rate_function: Callable[[float], float]
+    inertia_function: Callable[..., float]
+    learning_rate_function: Callable[..., float]
     beta2: float = 0.999
     second_moment: str = "running"
+    parameters: Sequence[float] = ()
 
     def __post_init__(self) -> None:
         checks.fraction("beta2", self.beta2)
         checks.choice("second_moment", self.second_moment, SECOND_MOMENTS)
-        beta = checks.compiled("inertia_function", self.inertia_function, 1.0, 1.0)(1.0, 1.0)
-        eta = checks.compiled("learning_rate_function", self.learning_rate_function, 1.0)(1.0)
+        numbers = (
+            tuple(checks.finite_vector("parameters", self.parameters).tolist()) if np.size(self.parameters) else ()
+        )
+        inertia = checks.compiled("inertia_function", self.inertia_function, 1.0, 1.0, *numbers)
+        learning_rate = checks.compiled("learning_rate_function", self.learning_rate_function, 1.0, *numbers)
+        own = {"parameters": numbers, "inertia_function": inertia, "learning_rate_function": learning_rate}
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+        beta, eta = float(inertia(1.0, 1.0, *numbers)), float(learning_rate(1.0, *numbers))
         if not 0 <= beta < 1:
             raise ValueError(f"inertia_function is {beta} at v = 1, mean_v = 1; it must lie in [0, 1)")
         if not 0 < eta < np.inf:
@@ -398,35 +401,28 @@ class OwnDynamics(Dynamics):
 
     def inertia(self, v: Array, mean_v: float) -> Array:
         """inertia_function of each v."""
-        function = checks.compiled("inertia_function", self.inertia_function)
-        return np.array([function(one, mean_v) for one in v])
+        return np.array([self.inertia_function(one, mean_v, *self.parameters) for one in v])
 
     def learning_rate(self, v: Array) -> Array:
         """learning_rate_function of each v."""
-        function = checks.compiled("learning_rate_function", self.learning_rate_function)
-        return np.array([function(one) for one in v])
+        return np.array([self.learning_rate_function(one, *self.parameters) for one in v])
 
     @property
     def running(self) -> Running | None:
         """The optimizer with its running second moment."""
         if self.second_moment != "running":
             return None
-        formulas = _own_formulas(
-            checks.compiled("inertia_function", self.inertia_function),
-            checks.compiled("learning_rate_function", self.learning_rate_function),
+        rest = "".join(f", p[{k}]" for k in range(len(self.parameters)))
+        inertia = formula(f"lambda v, mean_v, p: function(v, mean_v{rest})", self.inertia_function)
+        learning_rate = formula(f"lambda v, p: function(v{rest})", self.learning_rate_function)
+        return Running(inertia, learning_rate, tuple(self.parameters) or (0.0,), self.beta2)
+
+    def __repr__(self) -> str:
+        return (
+            f"OwnDynamics(inertia_function={described(self.inertia_function)}, "
+            f"learning_rate_function={described(self.learning_rate_function)}, beta2={self.beta2}, "
+            f"second_moment={self.second_moment!r}, parameters={self.parameters})"
         )
-        return Running(None, *formulas, (0.0, 0.0, 0.0), self.beta2)
-
-
-@lru_cache(maxsize=256)
-def _own_formulas(inertia: Any, learning_rate: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    def own_inertia(v: Any, mean_v: Any, p: Any) -> Any:
-        return inertia(v, mean_v)
-
-    def own_learning_rate(v: Any, p: Any) -> Any:
-        return learning_rate(v)
-
-    return own_inertia, own_learning_rate
 
 
 def _idealized_learning_rate(dynamics: Adam | RMSprop, v: Array) -> Array:

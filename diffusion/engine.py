@@ -31,7 +31,7 @@ class Prepared:
 
     Attributes
     ----------
-    parts, key
+    parts
         For `diffusion.kernels.jit.specialise`.
     problem, rule, start
         As `diffusion.kernels.step.advance` and the kernels take them.
@@ -40,15 +40,14 @@ class Prepared:
     """
 
     parts: dict[str, Any]
-    key: str | None
     problem: tuple[Array, Array, Array]
     rule: tuple[Any, ...]
     start: tuple[Array, Array]
     turned: bool
 
-    def specialised(self, name: str, parts: dict[str, Any]) -> "Prepared":
+    def specialised(self, **parts: Any) -> "Prepared":
         """The same with more for the kernel to be specialised with."""
-        return replace(self, parts=self.parts | parts, key=None if self.key is None else f"{self.key}-{name}")
+        return replace(self, parts=self.parts | parts)
 
 
 def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
@@ -68,7 +67,6 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         "FOLLOWING": plan.dynamics.second_moment == "following",
     }
     parts |= {"gradient": formulas.gradient, "loss": formulas.loss}
-    names = [formulas.name]
     d = landscape.dimension
     table, mixing = np.zeros((1, d)), np.zeros((0, 0))
     if formulas.coupled:
@@ -76,33 +74,33 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     else:
         deviation = plan.noise.deviation(landscape)
         parts |= {"curvature": formulas.curvature, "deviation": deviation.formula}
-        names.append(deviation.name)
         table = deviation.parameters
+        parts["ROWS"] = most = max(len(formulas.parameters), len(table))
+        formulas, table = replace(formulas, parameters=_padded(formulas.parameters, most)), _padded(table, most)
         if parts["FOLLOWING"]:
             parts |= {"scale": deviation.formula, "deviation": unit_deviation}
-            names.append("following")
     if plan.precision == "mixed":
         parts |= {"draw": random.draw_float32, "WIDTH": 4}
     else:
         parts |= {"draw": random.draw_float64, "WIDTH": 2}
     if running is None:
-        names.append("frozen")
         rule = plan.dynamics.rule(plan.variance)
         rows = [rule.coefficients(int(n)) for n in substeps]
         coefficients = tuple(np.ascontiguousarray([one[k] for one in rows]) for k in range(4))
         adaptive = (0.0, False, (0.0, 0.0, 0.0))
         thermal = rule.thermal_momentum(int(plan.substeps[0]))
     else:
-        names.append(running.name)
         parts |= {"inertia": running.inertia, "learning_rate": running.learning_rate}
         coefficients = (np.zeros((1, d)), np.ones((1, d)), np.ones((1, d)), np.zeros((1, d)))
         adaptive = (running.beta2, running.corrects, tuple(float(value) for value in running.parameters))  # type: ignore[assignment]
         thermal = np.zeros(d)
-    names.append(plan.precision)
-    key = None if None in names else "-".join(str(name) for name in names)
     origin = plan.basis.T @ plan.origin if turned else plan.origin.copy()
     start = (origin, thermal if plan.thermal else np.zeros(d))
-    return Prepared(parts, key, (formulas.parameters, table, mixing), (*coefficients, adaptive), start, turned)
+    return Prepared(parts, (formulas.parameters, table, mixing), (*coefficients, adaptive), start, turned)
+
+
+def _padded(table: Array, rows: int) -> Array:
+    return np.concatenate([table, np.zeros((rows - len(table), table.shape[1]))])
 
 
 def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[NDArray[Any], ...]]:
@@ -178,4 +176,4 @@ def kernel(function: Callable[..., Any], helpers: Iterable[Any], prepared: Prepa
     from diffusion.kernels.jit import specialise
 
     with _compiling:
-        return specialise(function, (*step.HELPERS, *helpers), prepared.parts, prepared.key)
+        return specialise(function, (*step.HELPERS, *helpers), prepared.parts)

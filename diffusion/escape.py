@@ -131,9 +131,7 @@ def exit_times(
     bridged = crossing == "bridge"
     if bridged:
         _check_bridge(plan, edge, boundary)
-    kind = "line" if edge.line else "level" if edge.level else "radius"
-    parts = {"LINE": edge.line, "LEVEL": edge.level, "BRIDGED": bridged}
-    prepared = prepared.specialised(f"{kind}-{crossing}", parts)
+    prepared = prepared.specialised(LINE=edge.line, LEVEL=edge.level, BRIDGED=bridged)
     threads = thread_count(threads)
 
     from diffusion.kernels import exits

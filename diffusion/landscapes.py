@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import checks
 
 Array = NDArray[np.float64]
-PARAMETERS = 5  # of a formula, in each coordinate
+PARAMETERS = 5  # of a built-in formula, in each coordinate
 
 
 @dataclass(frozen=True)
@@ -24,18 +24,15 @@ class Formulas:
 
     Attributes
     ----------
-    name
-        Names the compiled code on disk; None: it is not kept.
     loss, gradient, curvature
         Functions of (theta, p), p one coordinate's parameters; of a coupled landscape, loss(X, lane, table) and
         gradient(X, j, lane, table) for X of shape (d, lanes), and no curvature.
     parameters
-        Shape (PARAMETERS, d); of a coupled landscape any table.
+        Shape (PARAMETERS or more, d); of a coupled landscape any table.
     coupled
         Whether the gradient in one coordinate depends on others.
     """
 
-    name: str | None
     loss: Callable[..., Any]
     gradient: Callable[..., Any]
     curvature: Callable[..., Any] | None
@@ -109,7 +106,7 @@ class Landscape(ABC):
         )
 
     def _parameters(self, *values: float | Array) -> Array:
-        table = np.zeros((PARAMETERS, self.dimension))
+        table = np.zeros((max(PARAMETERS, len(values)), self.dimension))
         for k, value in enumerate(values):
             table[k] = value
         return table
@@ -201,16 +198,12 @@ class QuadraticSaddle(Landscape):
         """What the kernels need: separable along the axes, or a matrix."""
         if self.rotation is None:
             return self.eigen_formulas
-        return Formulas(
-            "matrix", _matrix_loss, _matrix_gradient, None, self.hessian_matrix(self.reference), coupled=True
-        )
+        return Formulas(_matrix_loss, _matrix_gradient, None, self.hessian_matrix(self.reference), coupled=True)
 
     @property
     def eigen_formulas(self) -> Formulas:
         """What the kernels need to work along the eigenvectors."""
-        return Formulas(
-            "quadratic", _quadratic_loss, _quadratic_gradient, _quadratic_curvature, self._parameters(self.hessian)
-        )
+        return Formulas(_quadratic_loss, _quadratic_gradient, _quadratic_curvature, self._parameters(self.hessian))
 
     def loss(self, theta: ArrayLike) -> Array:
         """Loss at positions of shape (..., d)."""
@@ -299,7 +292,7 @@ class StyblinskiTang(Landscape):
     def formulas(self) -> Formulas:
         """What the kernels need."""
         table = self._parameters(*self._coefficients)
-        return Formulas("styblinski-tang", _quartic_loss, _quartic_gradient, _quartic_curvature, table)
+        return Formulas(_quartic_loss, _quartic_gradient, _quartic_curvature, table)
 
     @property
     def _coefficients(self) -> tuple[float, ...]:
@@ -381,7 +374,7 @@ class DoubleParabola(Landscape):
     def formulas(self) -> Formulas:
         """What the kernels need."""
         table = self._parameters(self.join, self.hessian_minimum, self.hessian_saddle)
-        return Formulas("double-parabola", _parabolas_loss, _parabolas_gradient, _parabolas_curvature, table)
+        return Formulas(_parabolas_loss, _parabolas_gradient, _parabolas_curvature, table)
 
     def pieces(self) -> Pieces:
         """H_a in the well and -H_b beyond the join."""

@@ -21,15 +21,12 @@ class Deviation:
 
     Attributes
     ----------
-    name
-        Names the compiled code on disk.
     formula
         Function of (theta, curvature, q), q one coordinate's parameters.
     parameters
         Shape (PARAMETERS, d).
     """
 
-    name: str
     formula: Callable[..., Any]
     parameters: Array
 
@@ -83,7 +80,7 @@ def _minibatch_formula(theta: Any, curvature: Any, q: Any) -> Any:
 
 
 def _constant(deviation: Array) -> Deviation:
-    return Deviation("constant", _constant_formula, _table(len(deviation), deviation))
+    return Deviation(_constant_formula, _table(len(deviation), deviation))
 
 
 def _table(dimension: int, *values: Any) -> Array:
@@ -147,7 +144,7 @@ class HessianNoise(Noise):
         """The standard deviation as a formula."""
         d = landscape.dimension
         if self.at == "pointwise":
-            return Deviation("pointwise", _pointwise_formula, _table(d, np.sqrt(1 / self.batch_size)))
+            return Deviation(_pointwise_formula, _table(d, np.sqrt(1 / self.batch_size)))
         if self.at == "piecewise":
             pieces = landscape.pieces()
             deviations = np.sqrt(np.abs(pieces.curvatures) / self.batch_size).tolist()
@@ -155,7 +152,7 @@ class HessianNoise(Noise):
             while len(switches) < 2:  # a switch that is never reached
                 switches.append(np.inf)
                 deviations.append(deviations[-1])
-            return Deviation("piecewise", _piecewise_formula, _table(d, *deviations, *switches))
+            return Deviation(_piecewise_formula, _table(d, *deviations, *switches))
         return super().deviation(landscape)
 
     def mixing(self, landscape: Landscape) -> Array:
@@ -238,4 +235,4 @@ class MinibatchNoise(Noise):
             )
         root, height = np.sqrt(landscape.sharpness), landscape.height
         table = _table(landscape.dimension, height * root / np.sqrt(self.batch_size), root, landscape.data_variance)
-        return Deviation("minibatch", _minibatch_formula, table)
+        return Deviation(_minibatch_formula, table)

@@ -1,19 +1,20 @@
 """A user's own landscapes, from functions that numba can compile, checked against each other before they are used."""
 
-import inspect
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffusion import checks
+from diffusion import checks, derivatives
+from diffusion.callables import described, formula
 from diffusion.landscapes import Formulas, Landscape, Pieces
 
 Array = NDArray[np.float64]
-CHECK_POINTS = 16
-TOLERANCE = 1e-4  # of a derivative against finite differences, relative to its largest value over the points checked
+SEGMENTS = np.concatenate(
+    [np.ones(4), 3.0 ** -np.arange(1, 9)]
+)  # of a coordinate: widths of checks, in that of the domain
+MANY = 32  # coordinates; of more, each is checked on fewer of these
 
 
 class SeparableLandscape(Landscape):
@@ -22,7 +23,11 @@ class SeparableLandscape(Landscape):
     Parameters
     ----------
     loss, gradient, curvature
-        f, f' and f'' as scalar functions of u; plain Python that numba can compile, or already compiled with njit.
+        f, f' and f'' as functions of u, or of u and the parameters; plain Python that numba can compile, or already compiled with
+        njit, or polynomials of NumPy's or piecewise ones of SciPy's, such as a `CubicSpline` and its derivatives. What they read
+        besides, as globals or closed over, is read once, here; each set of such values is compiled anew.
+    parameters
+        Numbers handed to the three functions after u. A sweep over them compiles once.
     dimension
         Number of coordinates.
     reference
@@ -32,47 +37,63 @@ class SeparableLandscape(Landscape):
     sharpness
         Scales every Hessian eigenvalue and leaves the barriers as they are.
     domain
-        Range of u over which the functions are checked against each other; None: from reference - 1 to reference + 1, and
-        as far as the saddle.
+        Range of u over which the functions are checked against each other. None: around the reference as far as the saddle is away; without
+        a saddle, by 1 or the reference's own size, whichever is more.
 
     Raises
     ------
     ValueError
-        If a function does not compile, returns NaN or infinity, or disagrees with the finite differences of another; the
-        message names the function and the point.
+        If a function does not compile, returns NaN or infinity, is not the derivative of another, or is too rough for that to be seen; the
+        message names the function and the place.
     """
 
     def __init__(
         self,
-        loss: Callable[[float], float],
-        gradient: Callable[[float], float],
-        curvature: Callable[[float], float],
+        loss: Callable[..., float],
+        gradient: Callable[..., float],
+        curvature: Callable[..., float],
         *,
+        parameters: ArrayLike = (),
         dimension: int = 1,
         reference: float = 0.0,
         saddle: float | None = None,
         sharpness: float = 1.0,
         domain: tuple[float, float] | None = None,
     ) -> None:
-        checks.whole("dimension", dimension)
+        self.dimension = checks.whole("dimension", dimension)
         checks.positive("sharpness", sharpness)
-        checks.finite_vector("reference", reference)
+        checks.finite("reference", reference)
+        self.parameters, self.sharpness, self.reference_point = (
+            checks.numbers("parameters", parameters),
+            float(sharpness),
+            float(reference),
+        )
+        self.saddle = None
         if saddle is not None:
-            checks.finite_vector("saddle", saddle)
-        marks = [reference - 1, reference + 1] + ([] if saddle is None else [saddle])
-        low, high = domain if domain is not None else (min(marks), max(marks))
-        points = checks.finite_vector("domain", np.linspace(low, high, CHECK_POINTS + 1)[:-1] + (high - low) / 37)
-        functions = {"loss": loss, "gradient": gradient, "curvature": curvature}
-        compiled = {name: checks.compiled(name, function, 0.0) for name, function in functions.items()}
-        values = {name: _evaluated(name, function, points) for name, function in compiled.items()}
-        step = 1e-5 * (1 + np.abs(points))
-        for name, of in (("gradient", "loss"), ("curvature", "gradient")):
-            ends = [_evaluated(of, compiled[of], points + sign * step) for sign in (1, -1)]
-            _check_derivative(name, of, values[name], (ends[0] - ends[1]) / (2 * step), points)
-        self.loss_function, self.gradient_function, self.curvature_function = loss, gradient, curvature
-        self.dimension, self.reference_point, self.saddle = dimension, float(reference), saddle
-        self.sharpness = float(sharpness)
-        self._compiled = tuple(compiled.values())
+            checks.finite("saddle", saddle)
+            self.saddle = float(saddle)
+            if self.saddle == self.reference_point:
+                raise ValueError(f"saddle = {saddle} is the reference; give the saddle next to it, or None")
+        given = {"loss": loss, "gradient": gradient, "curvature": curvature}
+        self._functions = tuple(
+            checks.compiled(name, function, self.reference_point, *self.parameters) for name, function in given.items()
+        )
+        names = list(given)
+        where = derivatives.intervals(self.reference_point, *self._domain(domain))
+        called = [_number(name, one, self.parameters) for name, one in zip(names, self._functions, strict=True)]
+        for derivative, of in ((1, 0), (2, 1)):
+            if not derivatives.check(names[derivative], names[of], called[derivative], called[of], where):
+                derivatives.refuse_rounding(names[of])
+
+    def _domain(self, domain: tuple[float, float] | None) -> tuple[float, float]:
+        if domain is None:
+            here = self.reference_point
+            width = max(1.0, abs(here)) if self.saddle is None else abs(self.saddle - here)
+            return here - width, here + width
+        ends = checks.finite_vector("domain", domain)
+        if len(ends) != 2 or not ends[0] < ends[1]:
+            raise ValueError(f"domain = {domain!r} must be two positions in ascending order")
+        return float(ends[0]), float(ends[1])
 
     @property
     def reference(self) -> Array:
@@ -81,9 +102,13 @@ class SeparableLandscape(Landscape):
 
     @property
     def formulas(self) -> Formulas:
-        """What the kernels need."""
-        loss, gradient, curvature = (_scaled(function, power) for power, function in enumerate(self._compiled))
-        return Formulas(None, loss, gradient, curvature, self._parameters(np.sqrt(self.sharpness)))
+        """What the kernels need: sharpness and parameters are in the table, so that a sweep over them compiles once."""
+        rest = "".join(f", p[{k + 1}]" for k in range(len(self.parameters)))
+        loss, gradient, curvature = (
+            formula(f"lambda theta, p: {'p[0] * ' * power}function(p[0] * theta{rest})", function)
+            for power, function in enumerate(self._functions)
+        )
+        return Formulas(loss, gradient, curvature, self._parameters(np.sqrt(self.sharpness), *self.parameters))
 
     def loss(self, theta: ArrayLike) -> Array:
         """Loss."""
@@ -110,19 +135,20 @@ class SeparableLandscape(Landscape):
             raise ValueError(
                 f"saddle = {self.saddle}: the curvature there and at reference = {self.reference_point} has the same sign"
             )
-        switch = brentq(lambda x: float(self.hessian_diagonal(np.full(self.dimension, x))[0]), *ends)
+        accuracy = 1e-13 * float(ends[1] - ends[0])
+        switch = brentq(lambda x: float(self.hessian_diagonal(np.full(self.dimension, x))[0]), *ends, xtol=accuracy)
         return Pieces((float(switch),), tuple(curvatures.tolist()))
 
     def _each(self, power: int, theta: ArrayLike) -> Array:
-        root = np.sqrt(self.sharpness)
-        values = np.vectorize(self._compiled[power], otypes=[float])(root * np.asarray(theta, np.float64))
-        return np.asarray(root**power * values)
+        root, function = np.sqrt(self.sharpness), self._functions[power]
+        each = np.vectorize(lambda u: function(u, *self.parameters), otypes=[float])
+        return np.asarray(root**power * each(root * np.asarray(theta, np.float64)))
 
     def __repr__(self) -> str:
+        loss, gradient, curvature = map(described, self._functions)
         return (
-            f"SeparableLandscape(loss={_source(self.loss_function)}, gradient={_source(self.gradient_function)}, "
-            f"curvature={_source(self.curvature_function)}, dimension={self.dimension}, reference={self.reference_point}, "
-            f"saddle={self.saddle}, sharpness={self.sharpness})"
+            f"SeparableLandscape(loss={loss}, gradient={gradient}, curvature={curvature}, parameters={self.parameters}, "
+            f"dimension={self.dimension}, reference={self.reference_point}, saddle={self.saddle}, sharpness={self.sharpness})"
         )
 
 
@@ -132,16 +158,20 @@ class CoupledLandscape(Landscape):
     Parameters
     ----------
     loss
-        ``loss(X, lane)``: the loss of ``X[:, lane]``; plain Python that numba can compile, or already compiled with njit.
+        ``loss(X, lane, *parameters)``: the loss of ``X[:, lane]``; plain Python that numba can compile, or already compiled with njit.
+        Values that it reads besides are read once, here, as for `SeparableLandscape`.
     gradient
-        ``gradient(X, j, lane)``: its derivative by ``X[j, lane]``. Lanes are replicas that run side by side: a gradient that
+        ``gradient(X, j, lane, *parameters)``: its derivative by ``X[j, lane]``. Lanes are replicas that run side by side: a gradient that
         reads few coordinates, without loops or branches, runs at the speed of a built-in.
     dimension
         Number of coordinates d.
+    parameters
+        Numbers handed to both functions after their other arguments. A sweep over them compiles once.
     reference
         A critical point, one number for every coordinate or one each: where a run starts unless told otherwise.
     domain
-        Half-width of the box around the reference in which the functions are checked against each other.
+        Half-width of the box around the reference in which the functions are checked against each other. None: 1 or the reference's own
+        size, whichever is more.
 
     Raises
     ------
@@ -155,31 +185,42 @@ class CoupledLandscape(Landscape):
         gradient: Callable[..., float],
         *,
         dimension: int,
+        parameters: ArrayLike = (),
         reference: float | Sequence[float] = 0.0,
-        domain: float = 1.0,
+        domain: float | None = None,
     ) -> None:
-        checks.whole("dimension", dimension)
-        checks.positive("domain", domain)
-        point = checks.per_coordinate("reference", reference, dimension)
-        box = np.random.default_rng(0).uniform(-domain, domain, (CHECK_POINTS, dimension)) + point
-        compiled = (
-            checks.compiled("loss", loss, np.zeros((dimension, 1)), 0),
-            checks.compiled("gradient", gradient, np.zeros((dimension, 1)), 0, 0),
+        self.dimension = checks.whole("dimension", dimension)
+        self._reference, self.parameters = (
+            checks.per_coordinate("reference", reference, dimension),
+            checks.numbers("parameters", parameters),
         )
-        self.loss_function, self.gradient_function, self.dimension, self._reference = loss, gradient, dimension, point
-        self._formulas = _coupled(*compiled)
-        step = 1e-5 * (1 + np.abs(box))
-        for j in range(dimension):
-            shift = np.eye(dimension)[j] * step
-            ends = [self._checked(box + shift), self._checked(box - shift)]
-            values = np.array([compiled[1](x[:, None].copy(), j, 0) for x in box])
-            _check_finite(f"gradient (coordinate {j})", values, box)
-            _check_derivative(f"gradient (coordinate {j})", "loss", values, (ends[0] - ends[1]) / (2 * step[:, j]), box)
+        if domain is not None:
+            checks.positive("domain", domain)
+        self._width = max(1.0, float(np.abs(self._reference).max())) if domain is None else float(domain)
+        start = self._reference[:, None].copy()
+        self._functions = (
+            checks.compiled("loss", loss, start, 0, *self.parameters),
+            checks.compiled("gradient", gradient, start, 0, 0, *self.parameters),
+        )
+        self._check()
 
-    def _checked(self, positions: Array) -> Array:
-        values = self.loss(positions)
-        _check_finite("loss", values, positions)
-        return values
+    def _check(self) -> None:
+        """Along each coordinate, from places ever closer to the reference."""
+        rng = np.random.default_rng(0)
+        told, stride = False, min(1 + self.dimension // MANY, len(SEGMENTS))
+        for j in range(self.dimension):
+            for width in self._width * SEGMENTS[j % stride :: stride]:
+                place = (self._reference + rng.uniform(-width, width, self.dimension))[:, None]
+                begin = float(self._reference[j] - width * rng.uniform(0, 1))
+                loss, gradient = (
+                    _number(name, _along(function, place, j, *more), self.parameters)
+                    for name, function, more in zip(("loss", "gradient"), self._functions, ((), (j,)), strict=True)
+                )
+                at = f" in coordinate {j}, the others at {np.delete(place[:, 0], j)}" if self.dimension > 1 else ""
+                where = [(begin, begin + width)]
+                told |= derivatives.check(f"gradient (coordinate {j})", "loss", gradient, loss, where, at)
+        if not told:
+            derivatives.refuse_rounding("loss")
 
     @property
     def reference(self) -> Array:
@@ -188,100 +229,77 @@ class CoupledLandscape(Landscape):
 
     @property
     def formulas(self) -> Formulas:
-        """What the kernels need."""
-        return Formulas(None, *self._formulas, None, np.zeros((1, 1)), coupled=True)
+        """What the kernels need; the parameters are in the table."""
+        rest = "".join(f", table[0, {k}]" for k in range(len(self.parameters)))
+        loss = formula(f"lambda x, lane, table: function(x, lane{rest})", self._functions[0])
+        gradient = formula(f"lambda x, j, lane, table: function(x, j, lane{rest})", self._functions[1])
+        return Formulas(loss, gradient, None, np.array([self.parameters or (0.0,)]), coupled=True)
 
     def loss(self, theta: ArrayLike) -> Array:
         """Loss at positions of shape (..., d)."""
         positions = np.asarray(theta, np.float64)
-        lanes = np.ascontiguousarray(positions.reshape(-1, self.dimension).T)
-        function = checks.compiled("loss", self.loss_function)
-        return np.reshape([function(lanes, lane) for lane in range(lanes.shape[1])], positions.shape[:-1])
+        return np.asarray(self._evaluated("losses", positions)[0].reshape(positions.shape[:-1]))
 
     def gradient(self, theta: ArrayLike) -> Array:
         """Gradient at positions of shape (..., d)."""
         positions = np.asarray(theta, np.float64)
+        return np.asarray(self._evaluated("gradients", positions).T.reshape(positions.shape))
+
+    def _evaluated(self, what: str, positions: Array) -> Array:
+        """Values at positions of shape (..., d), one row for the loss or one for each coordinate of the gradient."""
+        from diffusion.kernels import evaluate
+        from diffusion.kernels.jit import specialise
+
         lanes = np.ascontiguousarray(positions.reshape(-1, self.dimension).T)
-        function = checks.compiled("gradient", self.gradient_function)
-        each = [[function(lanes, j, lane) for j in range(self.dimension)] for lane in range(lanes.shape[1])]
-        return np.reshape(each, positions.shape)
+        formulas = self.formulas
+        out = np.empty((1 if what == "losses" else self.dimension, lanes.shape[1]))
+        parts = {"loss": formulas.loss, "gradient": formulas.gradient}
+        specialise(getattr(evaluate, what), (), parts)(
+            lanes, formulas.parameters, out if what == "gradients" else out[0]
+        )
+        return out
 
     def hessian_diagonal(self, theta: ArrayLike) -> Array:
-        """Diagonal of the Hessian at one position, shape (d,), by differences of the gradient."""
-        return np.diag(self.hessian_matrix(theta)).copy()
+        """Diagonal of the Hessian at positions of shape (..., d), by finite differences of the gradient."""
+        positions = np.asarray(theta, np.float64)
+        flat = [np.diag(self.hessian_matrix(one)) for one in positions.reshape(-1, self.dimension)]
+        return np.reshape(flat, positions.shape)
 
     def hessian_matrix(self, theta: ArrayLike) -> Array:
-        """The Hessian at one position, shape (d, d), by central differences of the gradient."""
-        position = np.asarray(theta, np.float64)
-        shifts = np.diag(1e-5 * (1 + np.abs(position)))
-        matrix = (self.gradient(position + shifts) - self.gradient(position - shifts)) / (
-            2 * shifts.sum(axis=1)[:, None]
-        )
+        """The Hessian at one position, shape (d, d), by finite differences of the gradient."""
+        matrix = derivatives.jacobian(self.gradient, np.asarray(theta, np.float64), self._width)
         return np.asarray((matrix + matrix.T) / 2)
 
     def __repr__(self) -> str:
+        loss, gradient = map(described, self._functions)
         return (
-            f"CoupledLandscape(loss={_source(self.loss_function)}, gradient={_source(self.gradient_function)}, "
-            f"dimension={self.dimension}, reference={self._reference.tolist()})"
+            f"CoupledLandscape(loss={loss}, gradient={gradient}, parameters={self.parameters}, dimension={self.dimension}, "
+            f"reference={self._reference.tolist()})"
         )
 
 
-# One wrapper for each user's function: sharpness is a parameter, so that a sweep compiles once.
-@lru_cache(maxsize=256)
-def _scaled(function: Any, power: int) -> Callable[..., Any]:
-    if power == 0:
+def _along(function: Any, place: Array, j: int, *more: int) -> Callable[..., Any]:
+    """A coupled function along one coordinate, the others held."""
+    here = place.copy()
 
-        def scaled(theta: Any, p: Any) -> Any:
-            return function(p[0] * theta)
-    elif power == 1:
+    def along(x: float, *parameters: float) -> Any:
+        here[j, 0] = x
+        return function(here, *more, 0, *parameters)
 
-        def scaled(theta: Any, p: Any) -> Any:
-            return p[0] * function(p[0] * theta)
-    else:
-
-        def scaled(theta: Any, p: Any) -> Any:
-            return p[0] * p[0] * function(p[0] * theta)
-
-    return scaled
+    return along
 
 
-@lru_cache(maxsize=256)
-def _coupled(loss: Any, gradient: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
-    def loss_of_lane(x: Any, lane: Any, table: Any) -> Any:
-        return loss(x, lane)
+def _number(name: str, function: Callable[..., Any], parameters: tuple[float, ...]) -> Callable[[float], float]:
+    """The function of one number; NaN where it raises, refused if what it returns is no number."""
 
-    def gradient_of_lane(x: Any, j: Any, lane: Any, table: Any) -> Any:
-        return gradient(x, j, lane)
+    def number(x: float) -> float:
+        try:
+            value = function(x, *parameters)
+        except (ArithmeticError, ValueError):
+            return np.nan
+        try:
+            return float(value)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{name} returns {value!r} at {x:.6g}; it must return a number") from error
 
-    return loss_of_lane, gradient_of_lane
-
-
-def _evaluated(name: str, function: Any, points: Array) -> Array:
-    values = np.array([function(point) for point in points], dtype=np.float64)
-    _check_finite(name, values, points)
-    return values
-
-
-def _check_finite(name: str, values: Array, points: Array) -> None:
-    if not np.all(np.isfinite(values)):
-        i = int(np.argmin(np.isfinite(values)))
-        raise ValueError(f"{name} is {values[i]} at {points[i]}; it must be finite where replicas go, or narrow domain")
-
-
-def _check_derivative(name: str, of: str, values: Array, differences: Array, points: Array) -> None:
-    error = np.abs(values - differences)
-    allowed = TOLERANCE * max(np.abs(values).max(), np.abs(differences).max(), 1e-8)
-    if error.max() > allowed:
-        i = int(np.argmax(error))
-        raise ValueError(
-            f"{name} is {values[i]:.6g} at {points[i]}, but finite differences of {of} give {differences[i]:.6g}; "
-            "one of the two is wrong"
-        )
-
-
-def _source(function: Any) -> str:
-    """The function's source, so that a result tells what it was made with."""
-    try:
-        return inspect.getsource(getattr(function, "py_func", function)).strip()
-    except (OSError, TypeError):
-        return str(getattr(function, "__name__", function))
+    return number

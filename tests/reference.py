@@ -63,8 +63,8 @@ def _shipped(dynamics, landscape, noise, start, iterations, draw):
         v = dynamics.beta2 * v + (1 - dynamics.beta2) * g**2
         vhat = v if isinstance(dynamics, RMSprop) else v / (1 - dynamics.beta2**t)
         if isinstance(dynamics, OwnDynamics):
-            inertia = np.array([dynamics.inertia_function(one, vhat.mean()) for one in vhat])
-            rate = np.array([dynamics.learning_rate_function(one) for one in vhat])
+            inertia = np.array([dynamics.inertia_function(one, vhat.mean(), *dynamics.parameters) for one in vhat])
+            rate = np.array([dynamics.learning_rate_function(one, *dynamics.parameters) for one in vhat])
         elif isinstance(dynamics, Adai):
             inertia, rate = np.clip(1 - dynamics.beta0 * vhat / vhat.mean(), 0, 1 - dynamics.eps), dynamics.lr
         else:

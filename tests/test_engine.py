@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import shutil
 import subprocess
 import sys
 import warnings
@@ -276,24 +275,6 @@ def test_an_interrupt_stops_within_two_seconds(call):
     assert stopped - sent < 2
 
 
-OWN = """
-from diffusion import SGD, IsotropicNoise, SeparableLandscape, simulate
-well = SeparableLandscape(lambda u: u * u / 2, lambda u: u, lambda u: 1.0)
-simulate(SGD(0.1), well, noise=IsotropicNoise(1.0), iterations=2, replicas=2)
-"""
-
-
-def test_a_users_landscape_leaves_no_file_behind(tmp_path):
-    """A second run finds what both share and adds nothing to it."""
-
-    def files():
-        environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
-        subprocess.run([sys.executable, "-c", OWN], env=environment, timeout=120, check=True)
-        return sorted(path for path in tmp_path.rglob("*") if path.is_file())
-
-    assert files() == files()
-
-
 TWO = """
 import sys
 from diffusion import SGD, IsotropicNoise, QuadraticSaddle, StyblinskiTang, simulate
@@ -341,7 +322,7 @@ def test_kernels_that_other_processes_cached_do_not_borrow_each_others_helpers(t
         ).stdout
 
     run("parabolas")  # compiles what all kernels share
-    shutil.rmtree(next(tmp_path.rglob("double-parabola*")))
+    max(tmp_path.rglob("*.nbc"), key=lambda path: path.stat().st_size).unlink()  # the kernel, not what it shares
     alone = run("parabolas") + run("tang")
     assert run("parabolas", "tang") == alone
 

@@ -206,16 +206,16 @@ def wrong_ring(x, j, lane):
 
 
 BAD = [
-    (lambda: SeparableLandscape(tang_loss, wrong_gradient, tang_curvature), r"gradient is .* at .*, but finite differences of loss"),
-    (lambda: SeparableLandscape(tang_loss, tang_gradient, tang_loss), "curvature is .* finite differences of gradient"),
-    (lambda: SeparableLandscape(undefined, tang_gradient, tang_curvature), "loss is nan at -0.9"),
+    (lambda: SeparableLandscape(tang_loss, wrong_gradient, tang_curvature), "gradient integrates to .* from .* to .*, but loss changes by"),
+    (lambda: SeparableLandscape(tang_loss, tang_gradient, tang_loss), "curvature integrates to .*, but gradient changes by"),
+    (lambda: SeparableLandscape(undefined, tang_gradient, tang_curvature), "loss is nan at -1"),
     (lambda: SeparableLandscape(tang_loss, uncompilable, tang_curvature), "gradient = uncompilable does not compile .*no_such_attribute"),
     (lambda: SeparableLandscape(tang_loss, 3, tang_curvature), "gradient = 3 must be a function"),
     (lambda: own(dimension=0), "dimension = 0"),
     (lambda: own(sharpness=-1.0), "sharpness = -1.0"),
     (lambda: own(saddle=3.0).pieces(), "saddle = 3.0: the curvature there .* same sign"),
     (lambda: ring(reference=[1.0, 0.0, 0.0]), "reference has 3 entries; give one number or 2"),
-    (lambda: CoupledLandscape(ring_loss, wrong_ring, dimension=2), r"gradient \(coordinate 0\) is .* finite differences of loss"),
+    (lambda: CoupledLandscape(ring_loss, wrong_ring, dimension=2), r"gradient \(coordinate 0\) integrates to .* in coordinate 0, the others at .*, but loss changes by"),
     (lambda: HessianNoise(10, at="piecewize"), "did you mean 'piecewise'"),
     (lambda: simulate(SGD(0.1), ring(), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1), "not; use 'reference' or a position"),
     (lambda: simulate(SGD(0.1), QuadraticSaddle([1.0]), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1), "needs a minimum and a saddle"),

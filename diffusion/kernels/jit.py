@@ -1,85 +1,110 @@
 """The one place that sets how kernels are compiled, vectorised and cached."""
 
-import hashlib
-import os
-import re
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from types import FunctionType
 from typing import Any
 
 import numba
 
+from diffusion.kernels.disk import Kept
+from diffusion.kernels.functions import copied, digest
+
 # contract: fused multiply-add. Nothing that reorders sums: bits must not depend on the width of the vectors.
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 _HELPER = {"_nrt": False}  # arrays are not counted in and out of helpers: they outlive every call, and none is made
-_FORMULAS = ("landscapes.py", "noise.py", "dynamics.py")  # what kernels are specialised with
 
 
-def _cache_directory() -> Path:
-    """A folder named by a hash of the sources: numba looks only at a kernel's own file, not at what it calls."""
-    digest = hashlib.sha256(numba.__version__.encode())
-    here = Path(__file__).parent
-    for source in (*sorted(here.glob("*.py")), *(here.parent / name for name in _FORMULAS)):
-        digest.update(source.read_bytes())
-    home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(home) / "diffusion-lab" / digest.hexdigest()[:16]
-
-
-_CACHE = _cache_directory()
-
-
-def jit(function: Callable[..., Any], key: str | None = "common", inline: bool = False) -> Any:
-    """Compile without the GIL: replicas run in a pool of threads.
-
-    Compiled code is cached on disk in a folder `key` (None: not at all). Inlined functions are part of their callers.
-    """
-    if isinstance(function, numba.core.registry.CPUDispatcher):
-        return function
-    if key is None or inline:
-        return numba.njit(forceinline=inline, **_OPTIONS)(function)
+@contextmanager
+def _jit_on() -> Iterator[None]:
+    """Compile even where NUMBA_DISABLE_JIT is set, which breaks numba's own functions too: kernels have no form that Python could run."""
     config: Any = numba.config
-    before, folder = config.CACHE_DIR, str(_CACHE / key)
-    config.CACHE_DIR = folder
+    before, config.DISABLE_JIT = config.DISABLE_JIT, 0
     try:
-        kept = numba.njit(cache=True, **_OPTIONS)(function)
-    except RuntimeError:  # nowhere to write
-        return jit(function, key=None)
+        yield
     finally:
-        config.CACHE_DIR = before
-    # where the folder cannot be written numba takes another, in which kernels of other formulas would have the same name
-    return kept if kept.stats.cache_path.startswith(folder) else jit(function, key=None)
+        config.DISABLE_JIT = before
+
+
+def _njit(function: Callable[..., Any], options: dict[str, Any]) -> Any:
+    with _jit_on():
+        dispatcher = numba.njit(**options)(function)
+    if numba.config.DISABLE_JIT:
+        dispatcher.compile = _jit_on()(dispatcher.compile)
+    return dispatcher
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """Compile without the GIL, as replicas run in a pool of threads, and keep the code on disk if it can be kept."""
+    dispatcher = _njit(function, _OPTIONS)
+    made_of, portable = digest(dispatcher)
+    if portable:
+        dispatcher._cache = Kept(made_of)
+    return dispatcher
 
 
 def inlined(function: Callable[..., Any]) -> Any:
     """Compile as a part of every caller."""
-    return jit(function, inline=True)
+    return _njit(function, {"forceinline": True, **_OPTIONS})
 
 
-specialisations: dict[Any, Any] = {}
+_copies: dict[str, tuple[Any, Any]] = {}
 
 
-def specialise(
-    kernel: Callable[..., Any], helpers: Sequence[Callable[..., Any]], parts: dict[str, Any], key: str | None
-) -> Any:
+def snapshot(function: Callable[..., Any]) -> Any:
+    """A user's function compiled, with the values that it and the functions it calls read now; one for each set of values."""
+    made_of, _ = digest(function)
+    if made_of not in _copies:
+
+        def compile_plain(plain: FunctionType, options: dict[str, Any] | None = None) -> Any:
+            return inlined(plain) if options is None else _njit(plain, options)
+
+        _copies[made_of] = (
+            copied(function, compile_plain, made_of[:16]),
+            function,
+        )  # the digest may name objects by place
+    return _copies[made_of][0]
+
+
+specialisations: dict[str, Any] = {}
+_known: dict[Any, Any] = {}
+
+
+def specialise(kernel: Callable[..., Any], helpers: Sequence[Callable[..., Any]], parts: dict[str, Any]) -> Any:
     """Compile a kernel and its helpers with some of their global names bound to `parts`.
 
-    numba cannot cache a kernel that takes a function as an argument or closes over one; a global it can. Each set of parts
-    is compiled once in a process and, if `key` names it, once on disk. Functions in `parts` must be hashable.
+    numba cannot cache a kernel that takes a function as an argument or closes over one; a global it can. What is made of the same
+    bytecode and values is compiled once in a process, and once on disk. Functions in `parts` must be hashable.
     """
     identity = (kernel, tuple(sorted(parts.items())))
-    if identity not in specialisations:
-        compiled = {name: inlined(value) if isinstance(value, FunctionType) else value for name, value in parts.items()}
-        # Two kernels loaded from disk may each bring a helper of the same name, compiled in processes that counted alike, and
-        # the linker takes the first for both. So the name tells which kernel a helper belongs to.
-        tag = f"own_{len(specialisations)}" if key is None else re.sub(r"\W", "_", key)
-        for helper in helpers:
-            compiled[helper.__name__] = numba.njit(**_OPTIONS, **_HELPER)(_bound(helper, compiled, tag))
-        specialisations[identity] = jit(_bound(kernel, compiled, tag), key)
-    return specialisations[identity]
+    if identity not in _known:
+        names = {name: inlined(value) if isinstance(value, FunctionType) else value for name, value in parts.items()}
+        plain = [_bound(function, names) for function in (*helpers, kernel)]
+        names = {function.__name__: function for function in plain}
+        for function in plain:
+            function.__globals__.update(names)
+        made_of, _ = digest(plain[-1])
+        if made_of not in specialisations:
+            specialisations[made_of] = _compiled(plain, made_of)
+        _known[identity] = specialisations[made_of]
+    return _known[identity]
 
 
-def _bound(function: Any, names: dict[str, Any], tag: str) -> FunctionType:
+def _bound(function: Any, names: dict[str, Any]) -> FunctionType:
     bound = FunctionType(function.__code__, function.__globals__ | names, function.__name__, function.__defaults__)
-    bound.__qualname__, bound.__module__ = f"{function.__qualname__}_{tag}", function.__module__
+    bound.__module__ = function.__module__
     return bound
+
+
+def _compiled(plain: Sequence[FunctionType], made_of: str) -> Any:
+    """The last of them compiled, the others as its helpers.
+
+    Two kernels loaded from disk may each bring a helper of the same name, compiled in processes that counted alike, and the linker
+    takes the first for both. So the name tells which kernel a helper belongs to.
+    """
+    for function in plain:
+        function.__qualname__ = f"{function.__name__}_{made_of[:16]}"
+    helpers = {function.__name__: _njit(function, _OPTIONS | _HELPER) for function in plain[:-1]}
+    for function in plain:
+        function.__globals__.update(helpers)
+    return jit(plain[-1])

@@ -5,6 +5,7 @@ The loops are many and short: LLVM checks at run time that arrays do not overlap
 """
 
 import numpy as np
+from numba.np.unsafe.ndarray import to_fixed_tuple
 
 from diffusion.kernels.llvm import full_width
 from diffusion.kernels.random import START, normal_pair
@@ -12,12 +13,13 @@ from diffusion.kernels.random import START, normal_pair
 gradient = curvature = deviation = scale = inertia = learning_rate = None  # formulas
 draw = None  # draw_float64 or draw_float32
 WIDTH = 2  # coordinates that one draw fills
+ROWS = 5  # parameters of a formula in each coordinate
 COUPLED = ADAPTIVE = FOLLOWING = False
 
 
 def row(table, j):
     """A coordinate's parameters as a tuple, so that they stay in registers."""
-    return table[0, j], table[1, j], table[2, j], table[3, j], table[4, j]
+    return to_fixed_tuple(table[:, j], ROWS)
 
 
 def pull(theta, p, q):

@@ -1,7 +1,7 @@
 """What splitting goes by: a reaction coordinate, compiled for the kernels, and its scale between the start and the boundary."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,13 +54,13 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
             return Scale(prepared, 1.0, 1.0, "exit")
         values = np.asarray(plan.landscape.loss(_lines(plan.origin, boundary)))
         best = int(np.argmin(values.max(axis=1)))
-        prepared, name = prepared.specialised("on-loss", {"ON_LOSS": True}), "loss"
+        prepared, name = prepared.specialised(ON_LOSS=True), "loss"
     else:
         function = checks.compiled("coordinate", coordinate, plan.origin.copy())
         name = str(getattr(coordinate, "__name__", coordinate))
         values = _evaluated(name, function, _lines(plan.origin, boundary))
         best = int(np.argmax(values[:, -1]))
-        prepared = replace(prepared, parts=prepared.parts | {"ON_OWN": True, "own": function}, key=None)
+        prepared = prepared.specialised(ON_OWN=True, own=function)
     if not values[best, -1] > values[best, 0]:
         raise ValueError(
             f"coordinate = {name!r} does not separate the well from the boundary: it is {values[best, 0]:.6g} at the start and "

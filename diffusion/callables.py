@@ -1,0 +1,149 @@
+"""Functions as users have them, turned into plain functions that numba can compile; and what a result says of them."""
+
+import functools
+import hashlib
+import inspect
+from collections.abc import Callable
+from types import BuiltinFunctionType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+REMEDY = "give a function of numbers, with what else it needs in parameters=, or as its globals or defaults"
+
+
+def plain(name: str, function: Any) -> Callable[..., Any]:
+    """A plain function, or one compiled with njit, that does what `function` does.
+
+    Polynomials of NumPy's, piecewise polynomials of SciPy's (`CubicSpline`, `PchipInterpolator`, ...), `functools.partial`,
+    `numpy.vectorize` and functions of NumPy's or Python's are turned into one.
+
+    Raises
+    ------
+    ValueError
+        If `function` is something that has no such form; the message names it and the remedy.
+    """
+    from numba.core.registry import CPUDispatcher
+
+    if isinstance(function, FunctionType | CPUDispatcher):
+        return function
+    if isinstance(function, functools.partial):
+        return _bound(name, plain(name, function.func), function.args, function.keywords)
+    if isinstance(function, np.vectorize):
+        return plain(name, function.pyfunc)
+    if isinstance(function, np.poly1d):
+        return _polynomial(function.coeffs)
+    if isinstance(function, _POLYNOMIALS):
+        return _polynomial(function.convert(kind=np.polynomial.Polynomial).coef[::-1])
+    if isinstance(function, MethodType):
+        raise ValueError(
+            f"{name} = {function.__qualname__} is a method, and the object that it belongs to cannot be compiled; {REMEDY}"
+        )
+    if isinstance(function, BuiltinFunctionType | np.ufunc) or hasattr(function, "_dispatcher"):
+
+        def called(*arguments: Any) -> Any:
+            return function(*arguments)
+
+        return called
+    if not callable(function):
+        raise ValueError(f"{name} = {function!r} must be a function")
+    from scipy.interpolate import BSpline, PPoly
+
+    if isinstance(function, BSpline) and function.c.ndim == 1:
+        function = PPoly.from_spline(function)
+    if isinstance(function, PPoly) and function.c.ndim == 2:
+        return _pieces(name, function)
+    raise ValueError(f"{name} = {function!r} is an object that is called, which cannot be compiled; {REMEDY}")
+
+
+_POLYNOMIALS = tuple(
+    getattr(np.polynomial, kind) for kind in ("Polynomial", "Chebyshev", "Legendre", "Laguerre", "Hermite", "HermiteE")
+)
+
+
+def _bound(name: str, function: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Callable[..., Any]:
+    """The function with some of its arguments given."""
+    signature = inspect.signature(getattr(function, "py_func", function))
+    try:
+        given = signature.bind_partial(*arguments, **keywords).arguments
+    except TypeError as error:
+        raise ValueError(f"{name} = functools.partial(...): {error}") from error
+    left = [one for one in signature.parameters if one not in given]
+    # numba calls by keyword only what is written so
+    source = f"lambda {', '.join(left)}: function({', '.join(f'{one}={one}' for one in signature.parameters)})"
+    return eval(source, {"function": function, **given})  # type: ignore[no-any-return]
+
+
+def _polynomial(coefficients: NDArray[Any]) -> Callable[[float], float]:
+    """A polynomial by its coefficients, the highest first."""
+    terms = tuple(map(float, coefficients))
+
+    def polynomial(u: float) -> float:
+        total = 0.0
+        for term in terms:
+            total = total * u + term
+        return total
+
+    return polynomial
+
+
+def _pieces(name: str, spline: Any) -> Callable[[float], float]:
+    """A piecewise polynomial of SciPy's."""
+    width = np.diff(spline.x)
+    if spline.extrapolate == "periodic" or np.any(width < 0):
+        raise ValueError(f"{name} = {spline!r} is periodic or descends; give an ascending spline that extrapolates")
+    edges = np.append(spline.x[:-1][width > 0], spline.x[-1])
+    terms = np.ascontiguousarray(spline.c[:, width > 0], np.float64)
+    inside = not spline.extrapolate
+
+    def pieces(u: float) -> float:
+        if inside and not edges[0] <= u <= edges[-1]:
+            return np.nan
+        i = min(max(int(np.searchsorted(edges, u, side="right")) - 1, 0), len(edges) - 2)
+        total = 0.0
+        for k in range(len(terms)):
+            total = total * (u - edges[i]) + terms[k, i]
+        return total
+
+    return pieces
+
+
+@functools.lru_cache(maxsize=1024)
+def formula(text: str, function: Any) -> Callable[..., Any]:
+    """A formula of the kernels' that calls `function`, the same one each time for the same text."""
+    return eval(text, {"function": function})  # type: ignore[no-any-return]
+
+
+def described(function: Any) -> str:
+    """A compiled function for the record: its source, the values that it reads, and a digest that tells it from any other."""
+    from diffusion.kernels.functions import digest
+
+    return f"{_described(function, set())} #{digest(function)[0][:8]}"
+
+
+def _described(function: Any, told: set[int]) -> str:
+    from diffusion.kernels.functions import is_library, values_read
+
+    function = getattr(function, "py_func", function)
+    told.add(id(function))
+    try:
+        text = inspect.getsource(function).strip()
+    except (OSError, TypeError):  # made without a file, as in an interpreter
+        text = str(function.__name__)
+    values = {name: value for name, value in values_read(function).items() if not is_library(value)}
+    shown = [f"{name} = {_shown(value, told)}" for name, value in sorted(values.items()) if id(value) not in told]
+    return f"{text} [{'; '.join(shown)}]" if shown else text
+
+
+def _shown(value: Any, told: set[int]) -> str:
+    plain = getattr(value, "py_func", value)
+    if isinstance(plain, FunctionType):
+        return plain.__name__ if id(plain) in told else _described(plain, told)
+    if isinstance(value, np.ndarray) and value.size > 20:
+        return f"{value.dtype} array of shape {value.shape}, SHA-256 {hashlib.sha256(value.tobytes()).hexdigest()[:16]}"
+    if isinstance(value, np.ndarray | np.generic):
+        return repr(value.tolist())
+    if inspect.ismodule(value):
+        return repr({name: one for name, one in vars(value).items() if not name.startswith("__")})
+    return repr(value)
