@@ -1,4 +1,4 @@
-"""What only a fresh process shows: time to a first result, memory, and what is left on disk."""
+"""What only a fresh process shows: time to a first result, and memory."""
 
 import json
 import os
@@ -34,8 +34,6 @@ class Fresh:
     ----------
     seconds
         To a first result: "cold", "cached", and "own", a user's landscape.
-    left
-        Files that a user's landscape left in the caches.
     vectors
         Packed instructions of the kernel of A by register.
     memory
@@ -43,7 +41,6 @@ class Fresh:
     """
 
     seconds: dict[str, list[float]] = field(default_factory=lambda: {"cold": [], "cached": [], "own": []})
-    left: list[float] = field(default_factory=list)
     vectors: dict[str, int] = field(default_factory=dict)
     memory: dict[str, float] = field(default_factory=dict)
 
@@ -56,11 +53,9 @@ def measure(runs: int, progress: Progress) -> Fresh:
             home = Path(directory)
             for name, landscape in (("cold", "built-in"), ("cached", "built-in"), ("own", "own")):
                 progress.say(f"fresh process, {name}")
-                before = _files(home)
                 found = child(home, "first_result", str(time.time()), landscape)
                 fresh.seconds[name].append(found["seconds"])
                 fresh.vectors = found["vectors"] if name == "cold" else fresh.vectors
-            fresh.left.append(float(len(_files(home) - before)))
             if k == 0:
                 progress.say("memory")
                 small = child(home, "memory", str(SMALL), "moments")["bytes"]
@@ -69,7 +64,3 @@ def measure(runs: int, progress: Progress) -> Fresh:
                     fresh.memory[keep] = (large - small) / FINAL_STATE
         progress.advance(f"fresh processes: {k + 1} of {runs}")
     return fresh
-
-
-def _files(home: Path) -> set[Path]:
-    return {path for path in home.rglob("*") if path.is_file()}

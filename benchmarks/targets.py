@@ -117,7 +117,6 @@ def rows_fresh(found: Fresh) -> list[Row]:
         Row(time, "kernels cached", found.seconds["cached"], "s", at_most=2),
         Row(time, "cold", found.seconds["cold"], "s", at_most=8),
         Row(time, "a user's landscape", found.seconds["own"], "s", at_most=5),
-        Row(time, "files that it leaves in caches", found.left, "files", at_most=0),
         Row(memory, "moments", [found.memory["moments"]], "final states", at_most=0.1),
         Row(memory, "with the final state, labelled", [found.memory["states"]], "final states", at_most=1.25),
     ]

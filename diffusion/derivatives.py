@@ -14,7 +14,7 @@ Function = Callable[[float], float]
 TOLERANCE = 1e-4  # of an integral against a difference, relative to the integral of the magnitude
 LARGE = 0.05  # a share by which tables do not differ over a length that they resolve
 PIECES, DECADES = 16, 8  # intervals over the whole domain, and towards the reference point
-FINEST = 15  # decades below the width that a step is looked for in
+FINEST = 40  # decades below the width that a step is looked for in
 
 
 def intervals(reference: float, low: float, high: float) -> list[tuple[float, float]]:

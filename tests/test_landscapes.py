@@ -21,6 +21,7 @@ from diffusion import (
     RMSprop,
     SeparableLandscape,
     StyblinskiTang,
+    derivatives,
     simulate,
 )
 
@@ -178,6 +179,81 @@ def test_coupled_noise_has_the_covariance_of_the_hessian():
     found = np.cov(run["position"].values[:, 0].T)
     expected = np.array([[1.0, 0.9], [0.9, 1.0]]) / 4
     np.testing.assert_allclose(found, expected, atol=6 * 0.25 * np.sqrt(2 / 40_000))
+
+
+# --- a user's own, at any scale
+
+UNITS = st.floats(-40, 40).map(lambda exponent: 10.0**exponent)
+
+
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(UNITS, UNITS, st.floats(-3, 3), st.sampled_from([1.0, 1.001, 0.5, -1.0]))
+def test_derivatives_are_checked_at_any_scale(width, height, shift, factor):
+    """A double well of any width, height and place, its gradient right or wrong by a factor."""
+
+    def loss(x):
+        return height * ((x / width - shift) ** 2 - 1) ** 2
+
+    def gradient(x):
+        return factor * 4 * height / width * (x / width - shift) * ((x / width - shift) ** 2 - 1)
+
+    reference = width * (1 + shift)
+    where = derivatives.intervals(reference, reference - 2 * width, reference + width)
+    if factor == 1.0:
+        assert derivatives.check("gradient", "loss", gradient, loss, where)
+    else:
+        with pytest.raises(
+            ValueError, match=r"gradient integrates to .*, but loss changes by .*; one of the two is wrong"
+        ):
+            derivatives.check("gradient", "loss", gradient, loss, where)
+
+
+def test_joules_and_micrometres_are_no_reason_to_refuse():
+    b, w = 5 * 1.380649e-23 * 300, 1e-6
+    well = {"reference": 1.0, "saddle": 0.0}
+    SeparableLandscape(
+        lambda u: b * (u * u - 1) ** 2, lambda u: 4 * b * u * (u * u - 1), lambda u: 4 * b * (3 * u * u - 1), **well
+    )
+    with pytest.raises(
+        ValueError, match=r"gradient integrates to .*e-21 .* changes by .*e-20 there; one of the two is wrong"
+    ):
+        SeparableLandscape(lambda u: b * (u * u - 1) ** 2, lambda u: 2 * b * u * (u * u - 1), lambda u: 4 * b * (3 * u * u - 1), **well)  # fmt: skip
+    SeparableLandscape(
+        lambda u: ((u / w) ** 2 - 1) ** 2, lambda u: 4 / w * (u / w) * ((u / w) ** 2 - 1), lambda u: 4 / w**2 * (3 * (u / w) ** 2 - 1),
+        reference=w, domain=(-2 * w, 2 * w),
+    )  # fmt: skip
+
+
+def test_a_table_is_told_that_it_is_too_rough_and_a_wrong_table_that_it_is_wrong():
+    x = np.linspace(-3, 3, 601)
+    y = (x * x - 1) ** 2
+    slope = np.gradient(y, x)
+    where = derivatives.intervals(1.0, 0.0, 2.0)
+    with pytest.raises(ValueError, match=r"too rough .* as tables are .*CubicSpline\(positions, values\)"):
+        derivatives.check("gradient", "loss", lambda u: np.interp(u, x, slope), lambda u: np.interp(u, x, y), where)
+    with pytest.raises(ValueError, match="one of the two is wrong"):
+        derivatives.check("gradient", "loss", lambda u: np.interp(u, x, 2 * slope), lambda u: np.interp(u, x, y), where)
+
+
+def test_a_loss_whose_rounding_hides_it_is_told_so():
+    where = derivatives.intervals(0.0, -1e-9, 1e-9)
+    assert not derivatives.check("gradient", "loss", lambda u: u, lambda u: 1.0 + u * u / 2, where)
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.floats(-9, 9), st.floats(-9, 9), UNITS)
+def test_differences_of_a_gradient_find_the_hessian_at_any_scale(first, second, height):
+    """Of exp(-x^2 - y^2 + x y/2), in any units of its coordinates and of itself, from steps as wide as the plane."""
+    scales = 10.0 ** np.array([first, second])
+
+    def gradient(positions):
+        x, y = (positions / scales).T
+        with np.errstate(all="ignore"):
+            value = height * np.exp(-x * x - y * y + x * y / 2)
+            return value[:, None] * np.stack([-2 * x + y / 2, -2 * y + x / 2], axis=1) / scales
+
+    found = derivatives.jacobian(gradient, np.zeros(2), float(scales.max()) * 1e3) * np.outer(scales, scales) / height
+    np.testing.assert_allclose(found, [[-2.0, 0.5], [0.5, -2.0]], atol=1e-6)
 
 
 # --- a user's own, at the same values as the built-in
