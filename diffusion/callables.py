@@ -17,7 +17,7 @@ def plain(name: str, function: Any) -> Callable[..., Any]:
     """A plain function, or one compiled with njit, that does what `function` does.
 
     Polynomials of NumPy's, piecewise polynomials of SciPy's (`CubicSpline`, `PchipInterpolator`, ...), `functools.partial`,
-    `numpy.vectorize` and functions of NumPy's or Python's are turned into one.
+    `numpy.vectorize`, `numba.vectorize` and functions of NumPy's or Python's are turned into one.
 
     Raises
     ------
@@ -25,6 +25,7 @@ def plain(name: str, function: Any) -> Callable[..., Any]:
         If `function` is something that has no such form; the message names it and the remedy.
     """
     from numba.core.registry import CPUDispatcher
+    from numba.np.ufunc.dufunc import DUFunc
 
     if isinstance(function, FunctionType | CPUDispatcher):
         return function
@@ -40,7 +41,9 @@ def plain(name: str, function: Any) -> Callable[..., Any]:
         raise ValueError(
             f"{name} = {function.__qualname__} is a method, and the object that it belongs to cannot be compiled; {REMEDY}"
         )
-    if isinstance(function, BuiltinFunctionType | np.ufunc) or hasattr(function, "_dispatcher"):
+    if isinstance(function, DUFunc):
+        return plain(name, function._dispatcher.py_func)  # type: ignore[attr-defined]
+    if isinstance(function, BuiltinFunctionType | np.ufunc):
 
         def called(*arguments: Any) -> Any:
             return function(*arguments)

@@ -1,5 +1,6 @@
 """What is compiled is what was asked: values that functions read, callables of other kinds, and code kept on disk."""
 
+import copy
 import functools
 import json
 import math
@@ -13,7 +14,7 @@ import warnings
 
 import numpy as np
 import pytest
-from numba import njit
+from numba import njit, vectorize
 from scipy.interpolate import BSpline, CubicSpline
 
 from diffusion import (
@@ -159,10 +160,12 @@ def helper(u):
     return scale * u
 
 
-compiled_helper = njit(helper)
+compiled_helper, vectorized_helper = njit(helper), vectorize(helper)
 READERS = {
     "a helper's global": lambda: lambda u: helper(u),
     "a compiled helper's global": lambda: lambda u: compiled_helper(u),
+    "a vectorized helper's global": lambda: lambda u: vectorized_helper(u),
+    "vectorized itself": lambda: vectorized_helper,
     "a default": lambda: lambda u, a=scale: a * u,
     "a closure's function": lambda: calls(lambda u: scale * u),
     "a module's attribute": lambda: lambda u: settings.scale * u,
@@ -193,11 +196,11 @@ def test_a_function_may_call_itself():
 
 
 @pytest.mark.parametrize("make", [well, lambda: CoupledLandscape(lambda x, lane: x[0, lane] ** 2, lambda x, j, lane: 2 * x[0, lane], dimension=1)])  # fmt: skip
-def test_landscapes_go_through_pickle(make):
+def test_landscapes_can_be_pickled_and_copied(make):
     landscape = make()
-    back = pickle.loads(pickle.dumps(landscape))
-    assert back.gradient([3.0]) == landscape.gradient([3.0])
-    assert repr(back) == repr(landscape)
+    for back in (pickle.loads(pickle.dumps(landscape)), copy.deepcopy(landscape)):
+        assert back.gradient([3.0]) == landscape.gradient([3.0])
+        assert repr(back) == repr(landscape)
 
 
 def test_a_pickled_landscape_keeps_its_values_in_another_process(monkeypatch, tmp_path):

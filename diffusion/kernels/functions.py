@@ -16,6 +16,7 @@ from typing import Any
 import numba
 import numpy as np
 from numba.core.registry import CPUDispatcher, cpu_target
+from numba.np.ufunc.dufunc import DUFunc
 
 LIBRARIES = frozenset(sys.stdlib_module_names) | {
     "numpy",
@@ -114,6 +115,9 @@ class _Digest:
             self._tell("code", value.co_argcount, value.co_flags, value.co_names, value.co_varnames, value.co_freevars)
             self.hash.update(value.co_code)
             self.add(tuple(value.co_consts))
+        elif isinstance(value, DUFunc):  # numba.vectorize
+            self._tell("ufunc")
+            self.add(value._dispatcher.py_func)
         elif hasattr(value, "py_func"):
             self._tell("compiled")
             self._add_items({name: one for name, one in sorted(value.targetoptions.items()) if name != "cache"})
@@ -152,6 +156,8 @@ def copied(function: Any, compile_plain: Callable[..., Any], tag: str) -> Any:
     def copy(value):
         if id(value) in made:
             return made[id(value)]
+        if isinstance(value, DUFunc):
+            return copy(value._dispatcher.py_func)
         if isinstance(value, np.ndarray):
             return value.copy()
         if type(value) is tuple:
