@@ -92,7 +92,7 @@ def test_boundaries_are_lines_levels_and_radii_from_either_side():
         "noise": IsotropicNoise(20.0),
     }
     positions = paths(**problem, start=1.0)
-    loss = np.array([[problem["landscape"].loss(x) for x in path] for path in positions])
+    loss = problem["landscape"].loss(positions)
     cases = [
         (2.0, (positions > 2.0).any(axis=2)),
         (-0.5, (positions < -0.5).any(axis=2)),
