@@ -42,18 +42,32 @@ __all__ = [
     "simulate_torch",
 ]
 
+# Imported when first asked for: torch takes seconds, plots and grids half a second.
+_OF_TORCH = {
+    "Samples": "torch_exits",
+    "exit_times_torch": "torch_exits",
+    "optimizers": "",
+    "simulate_torch": "torch_ensemble",
+}
+_MODULES = ("fokker_planck", "optimizers", "plot")
+
 
 def __getattr__(name: str) -> Any:
-    if name == "simulate_torch":  # torch takes seconds to import, so it waits until asked for
-        from diffusion.torch_ensemble import simulate_torch
+    from importlib import import_module
 
-        return simulate_torch
-    if name in ("Samples", "exit_times_torch"):
-        from diffusion import torch_exits
+    if name not in _OF_TORCH and name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = import_module(f"diffusion.{_OF_TORCH.get(name) or name}")
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ImportError(f"diffusion.{name} needs torch: pip install '.[torch]' in the project's folder") from error
+    return module if name in _MODULES else getattr(module, name)
 
-        return getattr(torch_exits, name)
-    if name == "plot":  # needs xarray, which takes half a second
-        from importlib import import_module
 
-        return import_module("diffusion.plot")
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __dir__() -> list[str]:
+    from importlib.util import find_spec
+
+    absent = set() if find_spec("torch") else set(_OF_TORCH)
+    return sorted({*globals(), *__all__, *_MODULES} - absent)
