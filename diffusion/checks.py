@@ -3,11 +3,27 @@
 import difflib
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+
+def plain(value: Any) -> Any:
+    """NumPy's scalars and arrays as Python's numbers and lists, inside lists and tuples too; anything else as it is."""
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, list | tuple):
+        return type(value)([plain(one) for one in value])
+    return value
+
+
+def plain_fields(instance: Any) -> None:
+    """Make a dataclass's fields plain: what it computes and how it is written do not depend on whose numbers it was given."""
+    for one in fields(instance):
+        object.__setattr__(instance, one.name, plain(getattr(instance, one.name)))
 
 
 def positive(name: str, value: float) -> None:

@@ -167,6 +167,7 @@ class SGD(Dynamics):
     lr: float
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.positive("lr", self.lr)
 
     def inertia(self, v: Array, mean_v: float) -> Array:
@@ -197,6 +198,7 @@ class Momentum(Dynamics):
     style: str = "ema"
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.positive("lr", self.lr)
         checks.fraction("beta1", self.beta1)
         checks.choice("style", self.style, STYLES)
@@ -235,6 +237,7 @@ class Adam(Dynamics):
     second_moment: str = "frozen"
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.positive("lr", self.lr)
         checks.fraction("beta1", self.beta1)
         checks.fraction("beta2", self.beta2)
@@ -276,6 +279,7 @@ class RMSprop(Dynamics):
     second_moment: str = "frozen"
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.positive("lr", self.lr)
         checks.fraction("beta2", self.beta2)
         checks.positive("eps", self.eps)
@@ -326,6 +330,7 @@ class Adai(Dynamics):
     second_moment: str = "frozen"
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.positive("lr", self.lr)
         checks.positive("beta0", self.beta0)
         checks.fraction("beta2", self.beta2)
@@ -383,6 +388,7 @@ class OwnDynamics(Dynamics):
     parameters: Sequence[float] = ()
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.fraction("beta2", self.beta2)
         checks.choice("second_moment", self.second_moment, SECOND_MOMENTS)
         numbers = (

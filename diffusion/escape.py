@@ -12,13 +12,14 @@ from diffusion.dynamics import Dynamics
 from diffusion.engine import Interruptible, allocate, kernel, lanes_for, prepare, thread_count
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
+from diffusion.observations import problem_digest
 from diffusion.plan import Plan, plan_run, refuse_memory
 from diffusion.variables import describe
 
 if TYPE_CHECKING:
     import xarray
 
-BYTES_PER_REPLICA = 26  # of a result: time, coordinate, number and two flags
+BYTES_PER_REPLICA = 42  # of a result: time, coordinate, number, horizon, problem and two flags
 
 Array = NDArray[np.float64]
 
@@ -36,6 +37,7 @@ class LossLevel:
     value: float
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.finite("LossLevel value", self.value)
 
 
@@ -52,6 +54,7 @@ class Radius:
     value: float
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.positive("Radius value", self.value)
 
 
@@ -106,8 +109,7 @@ def exit_times(
     RuntimeWarning
         If replicas diverged.
     """
-    checks.whole("max_iterations", max_iterations)
-    checks.whole("substeps", substeps)
+    max_iterations, substeps = checks.whole("max_iterations", max_iterations), checks.whole("substeps", substeps)
     checks.choice("crossing", crossing, ("step", "bridge"))
     plan = plan_run(
         dynamics,
@@ -123,6 +125,7 @@ def exit_times(
         seed,
         precision,
     )
+    replicas, boundary = plan.replicas, checks.plain(boundary)
     refuse_memory(
         BYTES_PER_REPLICA * replicas, f"replicas = {replicas}", "run fewer replicas at a time, with other seeds"
     )
@@ -164,7 +167,7 @@ def exit_times(
         "exit_coordinate": ("replica", coordinate),
     }
     parameters = {key: value for key, value in plan.parameters.items() if key not in ("iterations", "save", "keep")}
-    parameters |= {"boundary": repr(boundary), "crossing": crossing, "max_iterations": int(max_iterations)}
+    parameters |= {"boundary": repr(boundary), "crossing": crossing, "max_iterations": max_iterations}
     result = label_exits(data, parameters)
     result.attrs.update(zip(("lane_steps", "lane_steps_useful"), map(int, work.sum(axis=0)), strict=True))
     return result
@@ -242,4 +245,10 @@ def label_exits(data: dict[str, Any], parameters: dict[str, Any]) -> "xarray.Dat
             RuntimeWarning,
             stacklevel=3,
         )
-    return describe(xarray.Dataset(data, {"replica": np.arange(parameters["replicas"])}), parameters)
+    count = parameters["replicas"]
+    coords: dict[str, Any] = {
+        "replica": np.arange(count),
+        "horizon": ("replica", np.full(count, parameters["max_iterations"])),
+        "problem": ("replica", np.full(count, problem_digest(parameters))),
+    }
+    return describe(xarray.Dataset(data, coords), parameters)

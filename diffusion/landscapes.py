@@ -266,6 +266,7 @@ class StyblinskiTang(Landscape):
     height: float = 1.0
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.whole("dimension", self.dimension)
         checks.positive("sharpness", self.sharpness)
         checks.positive("height", self.height)
@@ -349,6 +350,7 @@ class DoubleParabola(Landscape):
     dimension: int
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.positive("barrier", self.barrier)
         checks.positive("hessian_minimum", self.hessian_minimum)
         checks.positive("hessian_saddle", self.hessian_saddle)

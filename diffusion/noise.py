@@ -119,6 +119,7 @@ class HessianNoise(Noise):
     at: str | float | Sequence[float] = "reference"
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.positive("batch_size", self.batch_size)
         if self.batch_size < 1:
             raise ValueError(f"batch_size = {self.batch_size!r} must be at least 1")
@@ -190,6 +191,7 @@ class IsotropicNoise(Noise):
     variance: float
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.positive("variance", self.variance)
 
     def variance_along(self, landscape: Landscape) -> Array:
@@ -221,6 +223,7 @@ class MinibatchNoise(Noise):
     batch_size: float
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         HessianNoise(self.batch_size)
 
     def variance_along(self, landscape: Landscape) -> Array:

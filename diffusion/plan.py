@@ -45,6 +45,11 @@ class Plan:
     learning_rate: Array
 
     @property
+    def replicas(self) -> int:
+        """Number of replicas."""
+        return int(self.parameters["replicas"])
+
+    @property
     def rotated(self) -> bool:
         """Whether results are given along directions that are not the coordinate axes."""
         return isinstance(self.landscape, QuadraticSaddle) and self.landscape.rotation is not None
@@ -65,12 +70,12 @@ def plan_run(
     precision: str,
 ) -> Plan:
     """Check everything that a run was asked for, before anything is computed; arguments and errors as in `simulate`."""
-    checks.whole("iterations", iterations, most=LARGEST_COUNTER)
-    checks.whole("replicas", replicas, most=LARGEST_COUNTER)
+    iterations = checks.whole("iterations", iterations, most=LARGEST_COUNTER)
+    replicas = checks.whole("replicas", replicas, most=LARGEST_COUNTER)
     checks.choice("velocity", velocity, ("rest", "thermal"))
     checks.choice("keep", keep, ("moments", "states"))
     checks.choice("precision", precision, ("float64", "mixed"))
-    checks.whole("seed", seed, least=0, most=2**64 - 1)
+    seed = checks.whole("seed", seed, least=0, most=2**64 - 1)
     d = landscape.dimension
     saves = save_points(save, iterations)
     schedule = _schedule(substeps, iterations)
@@ -105,9 +110,9 @@ def plan_run(
             steepness = steepness / np.sqrt(variance)
         _check_stability(dynamics, rule.stability_bound(int(schedule.min())), nominal * steepness)
     parameters = {
-        "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "iterations": int(iterations),
-        "replicas": int(replicas), "start": position.tolist(), "velocity": velocity, "save": saves.tolist(), "keep": keep,
-        "substeps": int(schedule[0]) if len(schedule) == 1 else schedule.tolist(), "precision": precision, "seed": int(seed),
+        "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "iterations": iterations,
+        "replicas": replicas, "start": position.tolist(), "velocity": velocity, "save": saves.tolist(), "keep": keep,
+        "substeps": int(schedule[0]) if len(schedule) == 1 else schedule.tolist(), "precision": precision, "seed": seed,
     }  # fmt: skip
     return Plan(
         dynamics, landscape, noise, landscape.basis, landscape.hessian, variance, position, velocity == "thermal", saves,
@@ -184,7 +189,7 @@ def label(
     """The Dataset for sums of squared and fourth-power displacements over all replicas; warns if any diverged."""
     import xarray
 
-    replicas = plan.parameters["replicas"]
+    replicas = plan.replicas
     if diverged.any():
         where = int(plan.save[np.argmax(diverged > 0)])
         warnings.warn(

@@ -1,13 +1,13 @@
 """From exit times to an escape rate, its interval, and a test of the exponential law behind both."""
 
-import json
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffusion import checks
+from diffusion.observations import observed
 from diffusion.variables import describe
 
 if TYPE_CHECKING:
@@ -24,7 +24,8 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     Parameters
     ----------
     exit_times
-        Result of `diffusion.exit_times`.
+        Result of `diffusion.exit_times` or `diffusion.exit_times_torch`; also several of the same problem joined by
+        ``xarray.concat(results, "replica")``, of whatever horizons and seeds (each its own), or a selection of replicas.
     burn_in
         Iterations that an ensemble needs to settle in its valley: exits before do not count, nor does the time.
     level
@@ -39,54 +40,64 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
         censored, as it is not defined then. ``exponential_p`` tests the exponential law by the cumulative total time on test (Barlow et al. 1972):
         it rejects where the rate rises (no burn-in) or falls (several wells) in time, and ``exponential_detectable`` is the departure of a
         Weibull law's shape from 1 that it rejects at a rate of 1 % with a power of 90 %. ``early`` counts exits during burn-in, ``censored``
-        and ``diverged`` runs.
+        and ``diverged`` runs. With several coordinates ``events_by_coordinate`` is on coordinate, if the record tells how many there are.
+        Of joined and selected exits the record has what all of them share.
 
     Raises
     ------
     ValueError
-        If exit_times is something else, level is outside (0, 1), or nothing is left after burn_in.
+        If exit_times is something else, contradicts itself, lacks a horizon, or joins different problems; if level is outside (0, 1), or
+        nothing is left after burn_in.
 
     Warns
     -----
     RuntimeWarning
-        If there are fewer than 10 exits, or replicas diverged and were left out; the message carries the estimate.
+        If there are fewer than 10 exits, or replicas were left out, as they diverged or were censored before burn_in; the message carries
+        the estimate.
     """
     import xarray
 
-    missing = {"exit_iteration", "exited", "diverged"} - set(exit_times.variables)
-    if missing:
-        raise ValueError(f"exit_times has no {', '.join(sorted(missing))}; give the result of diffusion.exit_times")
     checks.not_negative("burn_in", burn_in)
     if not 0 < level < 1:
         raise ValueError(f"level = {level!r} must lie between 0 and 1; 0.95 is usual")
-    parameters = json.loads(exit_times.attrs["parameters"])
-    horizon = parameters["max_iterations"]
-    if burn_in >= horizon:
-        raise ValueError(f"burn_in = {burn_in:g} leaves nothing of max_iterations = {horizon}; use a shorter burn_in")
+    seen = observed(exit_times)
+    longest = seen.horizon.max()
+    if burn_in >= longest:
+        raise ValueError(
+            f"burn_in = {burn_in:g} leaves nothing of max_iterations = {longest:.0f}; use a shorter burn_in"
+        )
 
-    exited, diverged = exit_times["exited"].values, exit_times["diverged"].values
-    time = exit_times["exit_iteration"].values
-    late = np.sort(time[exited & (time > burn_in)]) - burn_in if exited.any() else np.empty(0)
-    events, lost = len(late), int(diverged.sum())
-    censored = len(exited) - int(exited.sum()) - lost
-    if lost == len(exited):
+    lost, stayed = int(seen.diverged.sum()), ~seen.exited & ~seen.diverged
+    if lost == len(seen.time):
         raise ValueError(f"all {lost} replicas diverged; lower the learning rate or move the boundary closer")
-    if events + censored == 0:
+    counted = (seen.exited | stayed) & (seen.time > burn_in)
+    late = seen.exited & counted
+    events, censored, unseen = int(late.sum()), int((stayed & counted).sum()), int((stayed & ~counted).sum())
+    if not counted.any():
         raise ValueError(f"all replicas were out before burn_in = {burn_in:g}; use a shorter one, or a higher barrier")
-    at_risk = float(late.sum() + censored * (horizon - burn_in))
+    time = seen.time[counted] - burn_in
+    at_risk = float(time.sum())
     rate, (low, high) = events / at_risk, _interval(events, at_risk, censored, level)
     paper = (events - 2) / at_risk if events > 2 and not censored else np.nan
     spread = 1.96 / np.sqrt(events) if events else np.nan
-    p, detectable = exponential_test(late, censored, horizon - burn_in)
-    _warn(events, rate, high, lost, censored, horizon)
+    p, detectable = exponential_test(time, late[counted], seen.horizon[counted] - burn_in)
+    _warn(events, rate, high, lost, censored, unseen, seen.horizon[counted], burn_in)
     values = {
         "rate": rate, "rate_low": low, "rate_high": high, "events": events, "censored": censored, "diverged": lost,
-        "early": int(exited.sum()) - events, "time_at_risk": at_risk, "rate_paper": paper,
+        "early": int(seen.exited.sum()) - events, "time_at_risk": at_risk, "rate_paper": paper,
         "rate_paper_low": paper * (1 - spread), "rate_paper_high": paper * (1 + spread), "exponential_p": p,
         "exponential_detectable": detectable,
     }  # fmt: skip
-    parameters |= {"burn_in": burn_in, "level": level}
-    return describe(xarray.Dataset({name: ((), value) for name, value in values.items()}), parameters)
+    data: dict[str, Any] = {name: ((), value) for name, value in values.items()}
+    coords = {}
+    start = seen.record.get("start")
+    if isinstance(start, list) and (dimension := len(start)) > 1:
+        data["events_by_coordinate"] = (
+            "coordinate",
+            np.bincount(seen.coordinate[late] + 1, minlength=dimension + 1)[1:],
+        )
+        coords["coordinate"] = np.arange(dimension)
+    return describe(xarray.Dataset(data, coords), seen.record | {"burn_in": burn_in, "level": level})
 
 
 def _interval(events: int, at_risk: float, censored: int, level: float) -> tuple[float, float]:
@@ -98,40 +109,52 @@ def _interval(events: int, at_risk: float, censored: int, level: float) -> tuple
     return float(low), float(stats.chi2.isf(tail, 2 * events + more) / 2 / at_risk)
 
 
-def exponential_test(times: NDArray[np.float64], censored: int, horizon: float) -> tuple[float, float]:
+def exponential_test(
+    times: NDArray[np.float64], exited: NDArray[np.bool_], horizon: NDArray[np.float64]
+) -> tuple[float, float]:
     """Test that exits have a constant rate: p-value, and the detectable departure of a Weibull shape from 1.
 
-    On the clock of the total time spent at risk, exits at a constant rate are scattered uniformly; their mean place is normal with
-    variance 1/(12 n) to far below 1 % for n >= 10. Without censoring the last exit ends the clock and n counts the others.
+    On the clock of the total time that all runs together have spent at risk, exits at a constant rate are scattered uniformly, whenever
+    runs were censored; their mean place is normal with variance 1/(12 n) to far below 1 % for n >= 10. If the run that lasted longest left,
+    it ends the clock, and n counts the others.
 
     Parameters
     ----------
-    times
-        Exit times, ascending, shape (events,).
-    censored
-        Runs still inside at `horizon`.
+    times, exited
+        How long each run was at risk, and whether it then left; shape (runs,).
+    horizon
+        After how long it was to be censored; shape (runs,).
     """
     from scipy import stats
 
-    n = len(times) if censored else len(times) - 1
+    order = np.lexsort((~exited, times))  # who left and who was censored at the same time: the first was still at risk
+    times, exited = times[order], exited[order]
+    total = np.cumsum(np.diff(times, prepend=0.0) * np.arange(len(times), 0, -1))
+    places = total[exited] / total[-1]
+    if exited[-1]:
+        places = places[:-1]
+    n = len(places)
     if n < 2:
         return np.nan, np.nan
-    waits = np.diff(times, prepend=0.0)
-    total = np.cumsum(waits * (len(times) + censored - np.arange(len(times))))
-    end = total[-1] + censored * (horizon - times[-1])
-    z = (float(np.mean(total[:n])) / end - 0.5) * np.sqrt(12 * n)
+    z = (float(np.mean(places)) - 0.5) * np.sqrt(12 * n)
     needed = stats.norm.isf(TEST_RATE / 2) + stats.norm.ppf(TEST_POWER)
-    # a Weibull hazard of shape k is 1 + (k - 1)(1 + log t) times the exponential's, at time t when the share exited is 1 - e^-t
-    share = len(times) / (len(times) + censored)
-    shift = float(np.mean((PLACES - 0.5) * np.log(-np.log1p(-share * PLACES))))
+    # a Weibull hazard of shape k is 1 + (k - 1)(1 + log t) times the exponential's; until time t of those still watched the share
+    # 1 - e^-t has left, and the clock stands at the sum of that over all runs, each up to its horizon
+    gone = -np.expm1(-np.sort(horizon) * exited.sum() / times.sum())
+    clock = np.cumsum(np.diff(gone, prepend=0.0) * np.arange(len(gone), 0, -1))
+    share = np.interp(PLACES * clock[-1], np.append(0.0, clock), np.append(0.0, gone))
+    shift = float(np.mean((PLACES - 0.5) * np.log(-np.log1p(-share))))
     return float(2 * stats.norm.sf(abs(z))), float(needed / np.sqrt(12 * n) / shift)
 
 
-def _warn(events: int, rate: float, high: float, lost: int, censored: int, horizon: int) -> None:
+def _warn(
+    events: int, rate: float, high: float, lost: int, censored: int, unseen: int, horizon: NDArray[np.float64], burn_in: float
+) -> None:  # fmt: skip
     texts = []
     if events == 0:
+        within = " to ".join(f"{end:.0f}" for end in np.unique([horizon.min(), horizon.max()]))
         texts.append(
-            f"none of {censored} runs left within {horizon} iterations: the rate is below {high:.3g} per iteration; run longer, "
+            f"none of {censored} runs left within {within} iterations: the rate is below {high:.3g} per iteration; run longer, "
             "or use diffusion.fokker_planck for one coordinate"
         )
     elif events < FEW:
@@ -141,6 +164,10 @@ def _warn(events: int, rate: float, high: float, lost: int, censored: int, horiz
     if lost:
         texts.append(
             f"{lost} replicas diverged and were left out: the rate, {rate:.3g} per iteration, is that of the others"
+        )
+    if unseen:
+        texts.append(
+            f"{unseen} replicas that had not left were censored before burn_in = {burn_in:g}, and count for nothing"
         )
     if texts:
         warnings.warn("; ".join(texts), RuntimeWarning, stacklevel=3)

@@ -95,7 +95,7 @@ def simulate(
     plan = plan_run(
         dynamics, landscape, noise, iterations, replicas, start, velocity, save, keep, substeps, seed, precision
     )
-    threads = thread_count(threads)
+    threads, replicas = thread_count(threads), plan.replicas
     run = _kernel(plan)
 
     shape = (len(plan.save), landscape.dimension)

@@ -47,7 +47,7 @@ def simulate_torch(
         )
     plan = plan_run(dynamics, landscape, noise, iterations, replicas, start, "rest", save, keep, 1, seed, "float64")
     shipped_optimizer(dynamics, torch.nn.Parameter(torch.zeros(1)))  # refuses what torch does not have
-    threads = thread_count(threads)
+    threads, replicas = thread_count(threads), plan.replicas
 
     shape = (len(plan.save), landscape.dimension)
     squares, fourths = np.zeros(shape), np.zeros(shape)

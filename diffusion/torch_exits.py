@@ -41,6 +41,7 @@ class Samples:
     size: int = 50_000
 
     def __post_init__(self) -> None:
+        checks.plain_fields(self)
         checks.whole("batch_size", self.batch_size)
         checks.whole("size", self.size)
 
@@ -87,9 +88,8 @@ def exit_times_torch(
     RuntimeWarning
         If replicas diverged.
     """
-    checks.whole("max_iterations", max_iterations)
-    checks.whole("replicas", replicas)
-    checks.whole("seed", seed, least=0, most=2**63 - 1)
+    max_iterations, replicas = checks.whole("max_iterations", max_iterations), checks.whole("replicas", replicas)
+    seed, boundary = checks.whole("seed", seed, least=0, most=2**63 - 1), checks.plain(boundary)
     checks.finite("boundary", boundary)
     if landscape.formulas.coupled:
         raise ValueError(f"{landscape!r} couples its coordinates; use diffusion.exit_times")

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
-from json import dumps
+from json import dumps, loads
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffusion import checks
 
 if TYPE_CHECKING:
     import xarray
@@ -42,6 +46,9 @@ VARIABLES = (
     Variable("exited", ("replica",), "1", "whether the replica left the region"),
     Variable("diverged", ("replica",), "1", "whether the replica left floating-point range first"),
     Variable("exit_coordinate", ("replica",), "1", "coordinate that left; -1 where it has no meaning"),
+    Variable("horizon", ("replica",), "1", "iterations after which the replica is censored"),
+    Variable("problem", ("replica",), "1", "digest of all parameters but seed, replicas and horizon"),
+    Variable("events_by_coordinate", ("coordinate",), "1", "exits counted, by the coordinate that left"),
     Variable("rate", (), "1 / iteration", "escape rate: exits over the time at risk"),
     Variable("rate_low", (), "1 / iteration", "lower end of the rate's interval"),
     Variable("rate_high", (), "1 / iteration", "upper end of the rate's interval"),
@@ -116,13 +123,35 @@ def describe(dataset: "xarray.Dataset", parameters: dict[str, Any]) -> "xarray.D
             raise ValueError(f"variable {name!r} with dimensions {variable.dims} is not in the registry")
         variable.attrs.update(units=known.units, long_name=known.long_name)
     dataset.attrs.update(
-        parameters=dumps(parameters, default=str),
+        parameters=dumps(parameters, default=written),
         versions=dumps({name: _version(name) for name in ("diffusion-lab", "numpy", "scipy", "numba")}),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     if "seed" in parameters:  # of what is random; as text: netCDF has no 64-bit attribute everywhere
         dataset.attrs["seed"] = str(parameters["seed"])
     return dataset
+
+
+def single(dataset: "xarray.Dataset") -> bool:
+    """Whether a dataset has the form of one result: joined along another dimension, its attributes are those of the first alone."""
+    allowed: dict[str, set[str]] = {}
+    for name, dims in _KNOWN:
+        allowed.setdefault(name, set()).update(dims)
+    return all(name in allowed and set(one.dims) <= allowed[str(name)] for name, one in dataset.variables.items())
+
+
+def recorded(dataset: "xarray.Dataset") -> dict[str, Any]:
+    """The parameters that a result's attributes tell; none where they are gone or are not ours."""
+    try:
+        found = loads(dataset.attrs.get("parameters", "{}"))
+    except (TypeError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def written(value: Any) -> Any:
+    """What JSON does not know: NumPy's numbers as numbers, anything else as text."""
+    return checks.plain(value) if isinstance(value, np.generic | np.ndarray) else str(value)
 
 
 @lru_cache

@@ -15,7 +15,7 @@ from diffusion.plot import style
 from diffusion.variables import VARIABLES, describe
 
 WELL = DoubleParabola(0.25, 1.0, 4.0, 1)
-PARAMETERS = {"dynamics": "Adam(lr=0.01)", "max_iterations": 100}
+PARAMETERS = {"dynamics": "Adam(lr=0.01)", "max_iterations": 100, "replicas": 100}
 
 
 @pytest.fixture(autouse=True)
@@ -51,7 +51,7 @@ def exits(times, censored=0, diverged=0):
         "exited": ("replica", np.arange(n) < len(times)),
         "diverged": ("replica", np.arange(n) >= len(times) + censored),
     }
-    return describe(xarray.Dataset(data), PARAMETERS)
+    return describe(xarray.Dataset(data, {"horizon": ("replica", np.full(n, 100))}), PARAMETERS)
 
 
 def rates():
@@ -155,6 +155,29 @@ def test_survival_ends_before_the_last_when_all_left():
     ax = plot.survival(exits([10.0, 20.0, 30.0]), burn_in=5.0)
     assert ax.lines[0].get_xdata().tolist() == [5, 10, 20]
     assert ax.lines[0].get_ydata() == pytest.approx([1, 2 / 3, 1 / 3])
+
+
+def test_survival_of_joined_exits_takes_each_replica_for_as_long_as_it_was_watched():
+    """Horizons 20 and 100: of five, two are censored at 20, so one of two leaves at 30 and the last at 40."""
+    both = xarray.concat([exits([10.0, 30.0, 40.0]), exits([], censored=2).assign_coords(horizon=("replica", [20, 20]))], "replica")  # fmt: skip
+    ax = plot.survival(both)
+    assert ax.lines[0].get_xdata().tolist() == [0, 10, 30]
+    assert ax.lines[0].get_ydata() == pytest.approx([1, 0.8, 0.4])
+
+
+def test_results_that_were_joined_are_not_labelled_as_the_first_of_them():
+    other = displacements().assign_attrs(parameters=json.dumps({"dynamics": "SGD(lr=0.01)"}))
+    both = xarray.concat([displacements(), other], xarray.Variable("optimizer", ["Adam", "SGD"]))
+    assert plot.msd(both.sel(optimizer="SGD"), direction=0).get_legend_handles_labels()[1] == []
+    assert plot.survival(exits([1.0, 2.0])).get_legend_handles_labels()[1] == []  # 2 of 100 replicas, of which problem?
+    assert plot.rates(rates().assign_attrs(other.attrs)).get_legend_handles_labels()[1] == []
+
+
+@pytest.mark.parametrize("parameters", ["no JSON", "[1, 2]", 3, "{}"])
+def test_attributes_that_are_not_ours_are_let_be(parameters):
+    plot.msd(displacements().assign_attrs(parameters=parameters), direction=0)
+    plot.survival(exits([1.0, 2.0]).assign_attrs(parameters=parameters))
+    plot.msd(displacements().drop_attrs(), direction=0, clock="dynamical_time")
 
 
 def test_rates_have_their_intervals():

@@ -199,8 +199,7 @@ def test_blocks_together_give_what_one_ensemble_of_all_gives(tmp_path):
             "diverged": ("replica", np.zeros(40, bool)),
         }
     )
-    exits.attrs["parameters"] = json.dumps({"max_iterations": 10_000_000})
-    rate = diffusion.escape_rate(exits)
+    rate = diffusion.escape_rate(exits.assign_coords(horizon=("replica", np.full(exits.sizes["replica"], 10_000_000))))
     for name in ("rate", "rate_low", "rate_high", "events"):
         assert float(found[name]) == float(rate[name])
     assert len(np.unique(found["exit_iteration"])) > 36  # every block has draws of its own

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray
 
-from diffusion.plot.style import CYCLE, axes_or_new, axis_label, chosen, needed
+from diffusion.observations import observed
+from diffusion.plot.style import CYCLE, axes_or_new, axis_label, chosen, needed, record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,7 +56,7 @@ def msd(
         one = result.sel(direction=j).where(result.iteration > 0, drop=True)  # nothing has moved at iteration 0
         look: dict[str, Any] = {"fmt": "o", "ms": 4, "capsize": 0}
         if len(shown) == 1:
-            look = chosen(result, look | kwargs)
+            look = chosen(record(result), look | kwargs)
         else:
             look |= {"label": f"$H$ = {one.eigenvalue.item():g}", "color": CYCLE[j % len(CYCLE)]} | kwargs
         ax.errorbar(one[clock], one.msd, yerr=NORMAL_95 * one.msd_stderr, **look)
@@ -75,7 +76,7 @@ def survival(
     Parameters
     ----------
     exits
-        Result of `diffusion.exit_times` or `diffusion.exit_times_torch`.
+        Result of `diffusion.exit_times` or `diffusion.exit_times_torch`, or several joined along replica, of whatever horizons.
     ax
         Axes to draw on; None: new ones.
     level
@@ -93,27 +94,26 @@ def survival(
     Raises
     ------
     ValueError
-        If the dataset has no exits, none lies after burn_in, or level is outside (0, 1).
+        If the dataset has no exits, or contradicts itself, none lies after burn_in, or level is outside (0, 1).
     """
     from scipy import stats
 
-    needed(exits, "diffusion.exit_times", "exit_iteration", "exited", "diverged")
     if not 0 < level < 1:
         raise ValueError(f"level = {level!r} must lie between 0 and 1; 0.95 is usual")
-    time = exits.exit_iteration.values
-    out = exits.exited.values & (time > burn_in)
-    if not out.any():
+    seen = observed(exits)
+    counted = ~seen.diverged & (seen.time > burn_in)
+    if not (counted & seen.exited).any():
         raise ValueError(f"no replica left after burn_in = {burn_in:g}; run for longer")
-    inside = int((~exits.exited.values & ~exits.diverged.values).sum())  # to the end
-    times, leaving = np.unique(time[out], return_counts=True)
-    at_risk = inside + leaving[::-1].cumsum()[::-1]
+    times, leaving = np.unique(seen.time[counted & seen.exited], return_counts=True)
+    ends = np.sort(seen.time[counted])
+    at_risk = len(ends) - np.searchsorted(ends, times)
     left = at_risk - leaving
     alive = left > 0  # the last step, to 0, has no place on a logarithmic axis
-    times, share = times[alive], (left / at_risk[0])[alive]
+    times, share = times[alive], np.cumprod(left / at_risk)[alive]
     greenwood = np.cumsum(leaving[alive] / (at_risk[alive] * left[alive]))
     width = np.exp(stats.norm.isf((1 - level) / 2) * np.sqrt(greenwood) / np.abs(np.log(share)))
     ax = axes_or_new(ax)
-    look = chosen(exits, kwargs)
+    look = chosen(seen.record, kwargs)
     (line,) = ax.step(np.append(burn_in, times), np.append(1.0, share), where="post", **look)
     ax.fill_between(times, share**width, share ** (1 / width), step="post", alpha=0.25, lw=0, color=line.get_color())
     ax.set(yscale="log", xlabel="iterations", ylabel="share still inside")
@@ -151,6 +151,6 @@ def rates(result: xarray.Dataset, ax: "Axes | None" = None, *, against: str | No
     x = result[against or str(result.rate.dims[0])]
     ax = axes_or_new(ax)
     error = [result.rate - result.rate_low, result.rate_high - result.rate]
-    ax.errorbar(x, result.rate, yerr=error, **chosen(result, {"fmt": "o", "ms": 4, "capsize": 0} | kwargs))
+    ax.errorbar(x, result.rate, yerr=error, **chosen({}, {"fmt": "o", "ms": 4, "capsize": 0} | kwargs))
     ax.set(yscale="log", xlabel=axis_label(x), ylabel="escape rate [1 / iteration]")
     return ax

@@ -1,9 +1,10 @@
 """The one palette and style, and the axes that a plot function draws on."""
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import xarray
+
+from diffusion.variables import recorded, single
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,15 +38,14 @@ def axes_or_new(ax: "Axes | None") -> "Axes":
         return plt.subplots(layout="constrained")[1]
 
 
-def optimizer(result: xarray.Dataset) -> str | None:
-    """The name of the dynamics that a result came from; None where it tells none."""
-    dynamics = json.loads(result.attrs.get("parameters", "{}")).get("dynamics")
-    return None if dynamics is None else str(dynamics).partition("(")[0]
+def record(result: xarray.Dataset) -> dict[str, Any]:
+    """The parameters of one result; none of results that were joined, as attributes would be those of the first alone."""
+    return recorded(result) if single(result) else {}
 
 
-def chosen(result: xarray.Dataset, given: dict[str, Any]) -> dict[str, Any]:
-    """Colour and label of a result: those given, else those of its optimizer."""
-    name = optimizer(result)
+def chosen(record: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """Colour and label: those given, else those of the optimizer that the record names."""
+    name = str(record["dynamics"]).partition("(")[0] if "dynamics" in record else None
     defaults = {"color": OPTIMIZERS.get(name or "", BLUE), "label": name}
     if "c" in given:  # matplotlib's short name
         defaults.pop("color")

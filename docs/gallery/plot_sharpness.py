@@ -35,13 +35,14 @@ for name, sharpness in grids.items():
     found = xarray.concat(
         rates, xarray.Variable("sharpness", sharpness, {"long_name": "sharpness k"}), combine_attrs="override"
     )
-    diffusion.plot.rates(found, left)
+    look = {"label": name, "color": diffusion.plot.OPTIMIZERS[name]}
+    diffusion.plot.rates(found, left, **look)
     power = 1.0 if name == "SGD" else 0.5
     clock = dynamics.lr * (height * sharpness) ** power  # learning rate times curvature, in iterations
     scaled = found[["rate", "rate_low", "rate_high"]] / xarray.DataArray(clock, dims="sharpness")
-    scaled = scaled.assign_coords(exponent=("sharpness", exponents)).assign_attrs(found.attrs)
+    scaled = scaled.assign_coords(exponent=("sharpness", exponents))
     scaled.exponent.attrs["long_name"] = "barrier over temperature"
-    diffusion.plot.rates(scaled, right, against="exponent")
+    diffusion.plot.rates(scaled, right, against="exponent", **look)
     slopes[name] = float(-np.polyfit(exponents, np.log(scaled.rate), 1)[0])
 
 sgd, adam = slopes["SGD"], slopes["Adam"]

@@ -1,7 +1,6 @@
 """What a sweep can measure at a point: how a block of it is run, what a block gives, and what all blocks together say."""
 
 import inspect
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -215,9 +214,9 @@ def _exits(
 def _rate_of_exits(blocks: Arrays, options: dict[str, Any]) -> Arrays:
     time, diverged = blocks["exit_iteration"], blocks["replica_diverged"]
     exits = xarray.Dataset(
-        {"exit_iteration": ("replica", time), "exited": ("replica", ~np.isnan(time)), "diverged": ("replica", diverged)}
+        {"exit_iteration": ("replica", time), "exited": ("replica", ~np.isnan(time)), "diverged": ("replica", diverged)},
+        {"horizon": ("replica", np.full(len(time), options["max_iterations"]))},
     )
-    exits.attrs["parameters"] = json.dumps({"max_iterations": options["max_iterations"]})
     found = diffusion.escape_rate(exits, **{key: options[key] for key in ("burn_in", "level") if key in options})
     return {name: found[name].values for name in (*RATE, *EXITS)}
 
