@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusion import checks
+from diffusion.dynamics import Rule
 from diffusion.landscapes import QuadraticSaddle
 from diffusion.noise import unit_deviation
 from diffusion.plan import Plan
@@ -53,7 +54,8 @@ class Prepared:
 def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     """Formulas and parameters for a run; the rule has one row of coefficients for each entry of `substeps`.
 
-    The idealized rule of a quadratic runs along its eigenvectors, everything else in coordinates.
+    Positions are in coordinates, but those of a quadratic's idealized rule along its eigenvectors. On another coupled landscape an
+    idealized rule that differs between directions keeps its momentum along the eigenvectors at the reference point.
     """
     from diffusion.kernels import random
 
@@ -69,8 +71,9 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     parts |= {"gradient": formulas.gradient, "loss": formulas.loss}
     d = landscape.dimension
     table, mixing = np.zeros((1, d)), np.zeros((0, 0))
+    momentum = np.zeros((d, 0) if formulas.coupled else d)  # at rest
     if formulas.coupled:
-        mixing = plan.noise.mixing(landscape)
+        mixing = np.ascontiguousarray(plan.noise.mixing(landscape))
     else:
         deviation = plan.noise.deviation(landscape)
         parts |= {"curvature": formulas.curvature, "deviation": deviation.formula}
@@ -88,19 +91,41 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         rows = [rule.coefficients(int(n)) for n in substeps]
         coefficients = tuple(np.ascontiguousarray([one[k] for one in rows]) for k in range(4))
         adaptive = (0.0, False, (0.0, 0.0, 0.0))
-        thermal = rule.thermal_momentum(int(plan.substeps[0]))
+        if formulas.coupled:
+            parts["ALONG"], table, mixing, momentum = _along(plan, rule, coefficients, mixing)
+        elif plan.thermal:
+            momentum = rule.thermal_momentum(int(plan.substeps[0]))
     else:
         parts |= {"inertia": running.inertia, "learning_rate": running.learning_rate}
         coefficients = (np.zeros((1, d)), np.ones((1, d)), np.ones((1, d)), np.zeros((1, d)))
         adaptive = (running.beta2, running.corrects, tuple(float(value) for value in running.parameters))  # type: ignore[assignment]
-        thermal = np.zeros(d)
     origin = plan.basis.T @ plan.origin if turned else plan.origin.copy()
-    start = (origin, thermal if plan.thermal else np.zeros(d))
-    return Prepared(parts, (formulas.parameters, table, mixing), (*coefficients, adaptive), start, turned)
+    return Prepared(parts, (formulas.parameters, table, mixing), (*coefficients, adaptive), (origin, momentum), turned)
 
 
 def _padded(table: Array, rows: int) -> Array:
     return np.concatenate([table, np.zeros((rows - len(table), table.shape[1]))])
+
+
+def _along(plan: Plan, rule: Rule, coefficients: tuple[Array, ...], mixing: Array) -> tuple[bool, Array, Array, Array]:
+    """A coupled landscape's rule: whether it differs between directions; these; what turns normals into noise, and into a momentum.
+
+    If it differs, noise and momentum are along the directions, else in coordinates, where such a rule is the same.
+    """
+    along, momentum = plan.basis.T @ mixing, np.zeros((len(mixing), 0))
+    if plan.thermal:
+        momentum = _thermal_mixing(rule, along, int(plan.substeps[0]))
+    if any(np.ptp(row, axis=1).any() for row in coefficients):
+        return True, np.ascontiguousarray(plan.basis), np.ascontiguousarray(along), momentum
+    return False, np.zeros((1, len(mixing))), mixing, plan.basis @ momentum
+
+
+def _thermal_mixing(rule: Rule, mixing: Array, substeps: int) -> Array:
+    """Matrix (d, d) that turns normals into the stationary momentum of the recursion at H = 0, both along the directions of the rule."""
+    keep, _, share, _ = rule.coefficients(substeps)
+    share = np.where(keep > 0, share, 0.0)  # a direction without inertia has none
+    values, vectors = np.linalg.eigh(np.outer(share, share) * (mixing @ mixing.T) / (1 - np.outer(keep, keep)))
+    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T)
 
 
 def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[NDArray[Any], ...]]:

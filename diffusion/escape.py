@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 BYTES_PER_REPLICA = 42  # of a result: time, coordinate, number, horizon, problem and two flags
 
+TOLD = 5  # coordinates named in a warning
+
 Array = NDArray[np.float64]
 
 
@@ -81,7 +83,7 @@ def exit_times(
     dynamics, landscape, noise, start, replicas, velocity, substeps, precision, seed, threads
         As in `simulate`; substeps is one number.
     boundary
-        A number in theta units: out as soon as any coordinate is strictly beyond it, on the far side from the start. Or
+        A number in theta units: out as soon as *any* coordinate is strictly beyond it, on the far side from the start. Or
         ``LossLevel(value)``, or ``Radius(value)`` around the start (in one dimension, two lines).
     max_iterations
         Replicas still inside after this many iterations are censored.
@@ -107,7 +109,8 @@ def exit_times(
     Warns
     -----
     RuntimeWarning
-        If replicas diverged.
+        If replicas diverged, or if the boundary is a number and the landscape couples several coordinates: any of them counts, and the
+        warning says how many replicas left by which.
     """
     max_iterations, substeps = checks.whole("max_iterations", max_iterations), checks.whole("substeps", substeps)
     checks.choice("crossing", crossing, ("step", "bridge"))
@@ -169,6 +172,8 @@ def exit_times(
     parameters = {key: value for key, value in plan.parameters.items() if key not in ("iterations", "save", "keep")}
     parameters |= {"boundary": repr(boundary), "crossing": crossing, "max_iterations": max_iterations}
     result = label_exits(data, parameters)
+    if edge.line:
+        warn_any_coordinate(landscape, boundary, coordinate)
     result.attrs.update(zip(("lane_steps", "lane_steps_useful"), map(int, work.sum(axis=0)), strict=True))
     return result
 
@@ -232,6 +237,34 @@ def _check_bridge(plan: Plan, edge: _Edge, boundary: float | LossLevel | Radius)
     else:
         return
     raise ValueError(f"crossing = 'bridge' does not apply: {reason}; use crossing='step' and more substeps")
+
+
+def warn_any_coordinate(landscape: Landscape, boundary: Any, coordinates: ArrayLike, stacklevel: int = 3) -> None:
+    """Say that a number as boundary is a line in every coordinate, where coordinates are coupled and hence may mean different things.
+
+    Parameters
+    ----------
+    landscape, boundary
+        As the user gave them; nothing is said of independent coordinates, or of one.
+    coordinates
+        By which replicas left; below 0: they did not.
+    stacklevel
+        As `warnings.warn` has it, from here: 3 is the caller of the caller.
+    """
+    if not landscape.formulas.coupled or landscape.dimension == 1:
+        return
+    out = np.asarray(coordinates)
+    count = np.bincount(out[out >= 0], minlength=landscape.dimension)
+    most = np.argsort(-count, kind="stable")[:TOLD]
+    told = ", ".join(f"{count[j]} by coordinate {j}" for j in most)
+    rest = count.sum() - count[most].sum()
+    warnings.warn(
+        f"boundary = {boundary!r} is a line in each of the {landscape.dimension} coordinates of {type(landscape).__name__}, and any of them "
+        f"counts: of {count.sum()} exits {told}{f', {rest} by others' if rest else ''}; use LossLevel or Radius, or shift the coordinates "
+        "that should not count out of its reach",
+        RuntimeWarning,
+        stacklevel=stacklevel,
+    )
 
 
 def label_exits(data: dict[str, Any], parameters: dict[str, Any]) -> "xarray.Dataset":

@@ -7,12 +7,14 @@ so that it runs on NumPy arrays here and, compiled, in the kernels.
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
+from diffusion.directions import directions
 
 Array = NDArray[np.float64]
 PARAMETERS = 5  # of a built-in formula, in each coordinate
@@ -65,13 +67,25 @@ class Landscape(ABC):
 
     @property
     def basis(self) -> Array:
-        """Directions in which results are given, as columns, shape (d, d): the coordinate axes unless said otherwise."""
-        return np.eye(self.dimension)
+        """Directions in which results are given, as columns, shape (d, d): eigenvectors of the Hessian at the reference point.
+
+        Where coordinates are independent, and where that Hessian is diagonal, these are the coordinate axes.
+        """
+        return self._directions[1] if self.formulas.coupled else np.eye(self.dimension)
 
     @property
     def hessian(self) -> Array:
-        """Second derivatives at the reference point along the directions in which results are given, shape (d,)."""
-        return self.hessian_diagonal(self.reference)
+        """Eigenvalues at the reference point along the directions in which results are given, shape (d,)."""
+        return self._directions[0] if self.formulas.coupled else self.hessian_diagonal(self.reference)
+
+    @cached_property
+    def _directions(self) -> tuple[Array, Array]:
+        matrix = self.hessian_matrix(self.reference)
+        if not np.all(np.isfinite(matrix)):
+            raise ValueError(
+                f"the Hessian of {type(self).__name__} at its reference point is not finite; check the gradient there, or move reference"
+            )
+        return directions(matrix)
 
     def loss(self, theta: ArrayLike) -> Array:
         """Loss."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
-from diffusion.landscapes import PARAMETERS, Landscape, QuadraticSaddle, StyblinskiTang
+from diffusion.landscapes import PARAMETERS, Landscape, StyblinskiTang
 
 Array = NDArray[np.float64]
 
@@ -43,12 +43,15 @@ class Noise(ABC):
         return _constant(np.sqrt(self.variance_along(landscape)))
 
     def mixing(self, landscape: Landscape) -> Array:
-        """Matrix (d, d) that turns standard normals into noise, for a coupled landscape."""
+        """Matrix (d, d) that turns standard normals, one for each direction, into noise in coordinates, for a coupled landscape."""
         return np.asarray(landscape.basis * np.sqrt(self.variance_along(landscape)))
 
     def variance_at(self, landscape: Landscape, theta: ArrayLike) -> Array:
         """Variance of one minibatch gradient in each coordinate, at positions of shape (..., d)."""
-        deviation, position = self.deviation(landscape), np.asarray(theta, np.float64)
+        position = np.asarray(theta, np.float64)
+        if landscape.formulas.coupled:
+            return np.broadcast_to(np.sum(self.mixing(landscape) ** 2, axis=1), position.shape)
+        deviation = self.deviation(landscape)
         curvature = landscape.hessian_diagonal(position)
         value = deviation.formula(position, curvature, tuple(deviation.parameters))
         return np.broadcast_to(value, position.shape) ** 2
@@ -139,6 +142,8 @@ class HessianNoise(Noise):
         """``|H_i| / B`` at the reference point, or at the position given, along the landscape's basis, shape (d,)."""
         if isinstance(self.at, str):
             return np.abs(landscape.hessian) / self.batch_size
+        if landscape.formulas.coupled:
+            return np.asarray(np.sum((landscape.basis.T @ self.mixing(landscape)) ** 2, axis=1))
         return np.abs(landscape.hessian_diagonal(self._position(landscape))) / self.batch_size
 
     def deviation(self, landscape: Landscape) -> Deviation:
@@ -157,16 +162,15 @@ class HessianNoise(Noise):
         return super().deviation(landscape)
 
     def mixing(self, landscape: Landscape) -> Array:
-        """Square root of ``[H]^+ / B``, shape (d, d)."""
+        """A square root of ``[H]^+ / B``, shape (d, d)."""
         if self.at in ("piecewise", "pointwise"):
             raise ValueError(
                 f"at = {self.at!r} needs a Hessian that is diagonal at every position, and that of {type(landscape).__name__} "
                 "is not; use 'reference' or a position"
             )
-        if isinstance(landscape, QuadraticSaddle):
-            return super().mixing(landscape)  # the same draws along the same eigenvectors as in the eigenbasis
-        point = landscape.reference if isinstance(self.at, str) else self._position(landscape)
-        eigenvalues, vectors = np.linalg.eigh(landscape.hessian_matrix(point))
+        if isinstance(self.at, str):
+            return super().mixing(landscape)
+        eigenvalues, vectors = np.linalg.eigh(landscape.hessian_matrix(self._position(landscape)))
         return np.asarray(vectors * np.sqrt(np.abs(eigenvalues) / self.batch_size) @ vectors.T)
 
     def _position(self, landscape: Landscape) -> Array:

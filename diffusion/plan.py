@@ -52,7 +52,7 @@ class Plan:
     @property
     def rotated(self) -> bool:
         """Whether results are given along directions that are not the coordinate axes."""
-        return isinstance(self.landscape, QuadraticSaddle) and self.landscape.rotation is not None
+        return not np.array_equal(self.basis, np.eye(len(self.basis)))
 
 
 def plan_run(
@@ -129,9 +129,9 @@ def refuse_memory(size: int, what: str, remedy: str) -> None:
 def _variance(noise: Noise, landscape: Landscape) -> Array:
     """Noise variance at the reference point, along the directions in which the rule holds."""
     if landscape.formulas.coupled and not isinstance(landscape, QuadraticSaddle):
-        mixing = noise.mixing(landscape)
-        return np.asarray(np.diag(mixing @ mixing.T))
-    noise.deviation(landscape)  # refuses what the landscape cannot give
+        noise.mixing(landscape)  # refuses what the landscape cannot give
+    else:
+        noise.deviation(landscape)
     return noise.variance_along(landscape)
 
 

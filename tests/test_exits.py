@@ -13,7 +13,6 @@ from diffusion import (
     SGD,
     Adai,
     Adam,
-    CoupledLandscape,
     DoubleParabola,
     HessianNoise,
     IsotropicNoise,
@@ -72,40 +71,6 @@ def test_thermal_starts_are_those_of_simulate():
     np.testing.assert_array_equal(
         run(**momentum)["exit_iteration"], first((paths(**momentum) < SADDLE_POINT).any(axis=2))
     )
-
-
-def bowl(x, lane):
-    total = 0.0
-    for j in range(3):
-        total += 0.5 * (x[j, lane] - 0.5 * x[(j + 1) % 3, lane]) ** 2
-    return total
-
-
-def bowl_gradient(x, j, lane):
-    return (x[j, lane] - 0.5 * x[(j + 1) % 3, lane]) - 0.5 * (x[(j + 2) % 3, lane] - 0.5 * x[j, lane])
-
-
-def test_boundaries_are_lines_levels_and_radii_from_either_side():
-    problem = {
-        "dynamics": SGD(0.05),
-        "landscape": CoupledLandscape(bowl, bowl_gradient, dimension=3),
-        "noise": IsotropicNoise(20.0),
-    }
-    positions = paths(**problem, start=1.0)
-    loss = problem["landscape"].loss(positions)
-    cases = [
-        (2.0, (positions > 2.0).any(axis=2)),
-        (-0.5, (positions < -0.5).any(axis=2)),
-        (LossLevel(0.8), loss > 0.8),
-        (LossLevel(0.05), loss < 0.05),
-        (Radius(1.5), np.sum((positions - 1.0) ** 2, axis=2) > 1.5**2),
-    ]
-    for boundary, outside in cases:
-        result, expected = run(**problem, start=1.0, boundary=boundary), first(outside)
-        assert 0 < np.isfinite(expected).sum() < 300, boundary
-        np.testing.assert_array_equal(result["exit_iteration"], expected, err_msg=str(boundary))
-        if not isinstance(boundary, float):
-            assert np.all(result["exit_coordinate"] == -1)
 
 
 @pytest.mark.parametrize("boundary", [LossLevel(-0.01), Radius(0.5)], ids=repr)

@@ -88,6 +88,7 @@ def test_torch_runs_on_every_landscape(landscape, noise, lr):
     """Two-sample test against the simulator, 1,500 replicas each; another noise is rejected."""
     problem = {"iterations": 30, "save": [30], "replicas": 1500}
     shipped = simulate_torch(Momentum(lr), landscape, noise=noise, **problem)
+    np.testing.assert_allclose(shipped["eigenvalue"], [0.1, 1.9] if lr == 0.05 else landscape.hessian, rtol=1e-7)
     for other, right in ((noise, True), (IsotropicNoise(2 * noise.variance_along(landscape)[0]), False)):
         ours = simulate(Momentum(lr), landscape, noise=other, **problem)
         errors = [(run["msd_stderr"] / run["msd"]).values for run in (shipped, ours)]

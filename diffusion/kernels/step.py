@@ -14,7 +14,7 @@ gradient = curvature = deviation = scale = inertia = learning_rate = None  # for
 draw = None  # draw_float64 or draw_float32
 WIDTH = 2  # coordinates that one draw fills
 ROWS = 5  # parameters of a formula in each coordinate
-COUPLED = ADAPTIVE = FOLLOWING = False
+COUPLED = ADAPTIVE = FOLLOWING = ALONG = False
 
 
 def row(table, j):
@@ -69,6 +69,27 @@ def push_together(x, g, xi, table, mixing, force, share, n):
                     g[j, lane] += amount * xi[k, lane]
 
 
+def move_along(x, m, g, xi, table, basis, mixing, keep, force, share, step, n):
+    """The idealized rule along the columns of `basis`, positions in coordinates; mixing turns normals into noise along those columns."""
+    full_width()
+    d = x.shape[0]
+    for j in range(d):
+        for lane in range(n):
+            g[j, lane] = gradient(x, j, lane, table)
+    for i in range(d):
+        for lane in range(n):
+            m[i, lane] *= keep[i]
+        for j in range(d):
+            pulled, shaken = force[i] * basis[j, i], share[i] * mixing[i, j]
+            for lane in range(n):
+                m[i, lane] += pulled * g[j, lane] + shaken * xi[j, lane]
+    for j in range(d):
+        for i in range(d):
+            amount = step[i] * basis[j, i]
+            for lane in range(n):
+                x[j, lane] -= amount * m[i, lane]
+
+
 def follow(x, m, g, keep, step, n):
     """The idealized rule along one coordinate, for a gradient that is already known."""
     full_width()
@@ -107,7 +128,8 @@ def adapt(x, m, v, product, g, mean_v, correction, decay, scratch, beta2, correc
 def advance(problem, rule, stage, state, lanes, seed, n):
     """One substep of lanes 0 to n.
 
-    problem: (P, Q, mixing), parameters of landscape and noise, shape (PARAMETERS, d), or what a coupled gradient reads.
+    problem: (P, Q, mixing), parameters of landscape and noise, shape (PARAMETERS, d); or what a coupled gradient reads, the directions
+    along which the rule holds if these are not the coordinate axes, and what turns normals into noise.
     rule: (keep, force, share, step, (beta2, corrects, parameters)), the first four of shape (stages, d).
     state: (x, m, g, v, product), (d, lanes). lanes: (replica, iteration, substep, decay, xi, words, scratch).
     """
@@ -120,10 +142,13 @@ def advance(problem, rule, stage, state, lanes, seed, n):
     if COUPLED:
         for group in range(groups):
             draw(xi[WIDTH * group :], words, seed, replica, iteration, substep, np.uint64(group), d - WIDTH * group, n)
-        push_together(x, g, xi, table, mixing, force[stage], share[stage], n)
-        if not ADAPTIVE:
-            for j in range(d):
-                follow(x[j], m[j], g[j], keep[stage, j], step[stage, j], n)
+        if ALONG:
+            move_along(x, m, g, xi, table, noise_table, mixing, keep[stage], force[stage], share[stage], step[stage], n)
+        else:
+            push_together(x, g, xi, table, mixing, force[stage], share[stage], n)
+            if not ADAPTIVE:
+                for j in range(d):
+                    follow(x[j], m[j], g[j], keep[stage, j], step[stage, j], n)
     else:
         for group in range(groups):
             draw(xi, words, seed, replica, iteration, substep, np.uint64(group), d - WIDTH * group, n)
@@ -139,7 +164,10 @@ def advance(problem, rule, stage, state, lanes, seed, n):
 
 
 def start_lane(lane, replica, seed, origin, velocity, state, lanes):
-    """Put a fresh replica in a lane: at the origin, its momentum at rest or drawn."""
+    """Put a fresh replica in a lane: at the origin, its momentum at rest or drawn.
+
+    velocity: standard deviations of the momentum (d,), or of a coupled landscape a matrix (d, normals) for as many normals as are drawn.
+    """
     x, m, _, v, product = state
     lanes[0][lane], lanes[1][lane], lanes[2][lane], lanes[3][lane] = replica, 1, 0, 1.0
     d = x.shape[0]
@@ -149,9 +177,12 @@ def start_lane(lane, replica, seed, origin, velocity, state, lanes):
         if ADAPTIVE:
             v[j, lane] = 0.0
             product[j, lane] = 1.0
-        if velocity[j] != 0.0:
+        if COUPLED:
+            for k in range(velocity.shape[1]):
+                m[j, lane] -= velocity[j, k] * normal_pair(seed, START, replica, 0, 0, k // 2)[k % 2]
+        elif velocity[j] != 0.0:
             pair = normal_pair(seed, START, replica, 0, 0, j // 2)
             m[j, lane] = -velocity[j] * pair[j % 2]
 
 
-HELPERS = (row, pull, move, push_along, push_together, follow, adapt, advance, start_lane)
+HELPERS = (row, pull, move, push_along, push_together, move_along, follow, adapt, advance, start_lane)

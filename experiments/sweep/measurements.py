@@ -214,7 +214,11 @@ def _exits(
 def _rate_of_exits(blocks: Arrays, options: dict[str, Any]) -> Arrays:
     time, diverged = blocks["exit_iteration"], blocks["replica_diverged"]
     exits = xarray.Dataset(
-        {"exit_iteration": ("replica", time), "exited": ("replica", ~np.isnan(time)), "diverged": ("replica", diverged)},
+        {
+            "exit_iteration": ("replica", time),
+            "exited": ("replica", ~np.isnan(time)),
+            "diverged": ("replica", diverged),
+        },
         {"horizon": ("replica", np.full(len(time), options["max_iterations"]))},
     )
     found = diffusion.escape_rate(exits, **{key: options[key] for key in ("burn_in", "level") if key in options})
