@@ -52,6 +52,7 @@ def fraction(name: str, value: float) -> None:
 
 def whole(name: str, value: int, least: int = 1, most: int | None = None) -> int:
     """A whole number, at least `least` and at most `most`."""
+    value = plain(value)
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise ValueError(f"{name} = {value!r} must be a whole number >= {least}")
     if most is not None and value > most:

@@ -164,7 +164,5 @@ def _record(exits: "xarray.Dataset", horizon: Array, parameters: dict[str, Any])
     if asked == (len(horizon), horizons[0]) and len(horizons) == 1 and _apart(exits) and (known or not len(problems)):
         return parameters
     shared = {key: value for key, value in parameters.items() if key not in OF_ONE_RUN} if known else {}
-    return shared | {
-        "replicas": len(horizon),
-        "max_iterations": int(horizons[0]) if len(horizons) == 1 else horizons.tolist(),
-    }
+    told = [int(end) if end.is_integer() else end for end in horizons.tolist()]
+    return shared | {"replicas": len(horizon), "max_iterations": told[0] if len(told) == 1 else told}

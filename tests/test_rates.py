@@ -204,7 +204,7 @@ def test_the_record_of_a_join_or_a_part_claims_only_what_all_replicas_share(runs
     assert whole | {"burn_in": 10} == json.loads(runs[1].attrs["parameters"]) | {"burn_in": 10, "level": 0.95}
     assert joined == {k: v for k, v in whole.items() if k != "seed"} | {
         "replicas": 1000,
-        "max_iterations": [200.0, 20000.0],
+        "max_iterations": [200, 20000],
     }
     assert part == {k: v for k, v in whole.items() if k != "seed"} | {"replicas": 100}
     foreign = runs[1].assign_attrs(
