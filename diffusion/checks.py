@@ -21,7 +21,7 @@ def plain(value: Any) -> Any:
 
 
 def plain_fields(instance: Any) -> None:
-    """Make a dataclass's fields plain: what it computes and how it is written do not depend on whose numbers it was given."""
+    """Make a dataclass's fields plain, so that what it computes and how it is written do not depend on their types."""
     for one in fields(instance):
         object.__setattr__(instance, one.name, plain(getattr(instance, one.name)))
 

@@ -1,4 +1,4 @@
-"""The directions in which results are given: eigenvectors of a Hessian, in an order and with signs that rounding does not choose."""
+"""Directions in which results are given: eigenvectors of a Hessian, in an order and with signs not left to rounding."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +10,8 @@ NEGLIGIBLE = 1e-8  # of the largest entry of a Hessian: what finite differences 
 def directions(hessian: Array) -> tuple[Array, Array]:
     """Eigenvalues, shape (d,), and eigenvectors as columns, shape (d, d), of a symmetric matrix.
 
-    Those of a diagonal matrix are the coordinate axes, in their order; else eigenvalues ascend. Equal eigenvalues leave the basis of
-    their space open, and a single one its vector's sign: both are taken from the space alone.
+    Those of a diagonal matrix are the coordinate axes, in their order; else eigenvalues ascend. Equal eigenvalues leave
+    the basis of their space open, and a single one its vector's sign: both are taken from the space alone.
     """
     diagonal = np.diag(hessian)
     close = NEGLIGIBLE * np.abs(hessian).max()
@@ -24,9 +24,10 @@ def directions(hessian: Array) -> tuple[Array, Array]:
 
 
 def _frame(space: Array) -> Array:
-    """The orthonormal basis of a space, spanned by orthonormal columns, that follows the coordinate axes one after another.
+    """The orthonormal basis of a space, given by any, that follows the coordinate axes one after another.
 
-    Each vector is the projection, into what is left of the space, of the first axis that has no less than half the average share of it.
+    Each vector is the projection, into what is left of the space, of the first axis that has no less than half the
+    average share of it.
     """
     columns = []
     for _ in range(space.shape[1]):

@@ -54,8 +54,9 @@ class Prepared:
 def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     """Formulas and parameters for a run; the rule has one row of coefficients for each entry of `substeps`.
 
-    Positions are in coordinates, but those of a quadratic's idealized rule along its eigenvectors. On another coupled landscape an
-    idealized rule that differs between directions keeps its momentum along the eigenvectors at the reference point.
+    Positions are in coordinates, but those of a quadratic's idealized rule along its eigenvectors. On another coupled
+    landscape an idealized rule that differs between directions keeps its momentum along the eigenvectors at the
+    reference point.
     """
     from diffusion.kernels import random
 
@@ -108,7 +109,7 @@ def _padded(table: Array, rows: int) -> Array:
 
 
 def _along(plan: Plan, rule: Rule, coefficients: tuple[Array, ...], mixing: Array) -> tuple[bool, Array, Array, Array]:
-    """A coupled landscape's rule: whether it differs between directions; these; what turns normals into noise, and into a momentum.
+    """On a coupled landscape: whether the rule differs between directions, these, and mixing of noise and momentum.
 
     If it differs, noise and momentum are along the directions, else in coordinates, where such a rule is the same.
     """
@@ -121,7 +122,7 @@ def _along(plan: Plan, rule: Rule, coefficients: tuple[Array, ...], mixing: Arra
 
 
 def _thermal_mixing(rule: Rule, mixing: Array, substeps: int) -> Array:
-    """Matrix (d, d) that turns normals into the stationary momentum of the recursion at H = 0, both along the directions of the rule."""
+    """Matrix (d, d) that turns normals into the stationary momentum at H = 0, both along the directions of the rule."""
     keep, _, share, _ = rule.coefficients(substeps)
     share = np.where(keep > 0, share, 0.0)  # a direction without inertia has none
     values, vectors = np.linalg.eigh(np.outer(share, share) * (mixing @ mixing.T) / (1 - np.outer(keep, keep)))

@@ -83,8 +83,8 @@ def exit_times(
     dynamics, landscape, noise, start, replicas, velocity, substeps, precision, seed, threads
         As in `simulate`; substeps is one number.
     boundary
-        A number in theta units: out as soon as *any* coordinate is strictly beyond it, on the far side from the start. Or
-        ``LossLevel(value)``, or ``Radius(value)`` around the start (in one dimension, two lines).
+        A number in theta units: out as soon as *any* coordinate is strictly beyond it, on the far side from the start.
+        Or ``LossLevel(value)``, or ``Radius(value)`` around the start (in one dimension, two lines).
     max_iterations
         Replicas still inside after this many iterations are censored.
     crossing
@@ -109,8 +109,8 @@ def exit_times(
     Warns
     -----
     RuntimeWarning
-        If replicas diverged, or if the boundary is a number and the landscape couples several coordinates: any of them counts, and the
-        warning says how many replicas left by which.
+        If replicas diverged, or if the boundary is a number and the landscape couples several coordinates: any of them
+        counts, and the warning says how many replicas left by which.
     """
     max_iterations, substeps = checks.whole("max_iterations", max_iterations), checks.whole("substeps", substeps)
     checks.choice("crossing", crossing, ("step", "bridge"))
@@ -240,7 +240,7 @@ def _check_bridge(plan: Plan, edge: _Edge, boundary: float | LossLevel | Radius)
 
 
 def warn_any_coordinate(landscape: Landscape, boundary: Any, coordinates: ArrayLike, stacklevel: int = 3) -> None:
-    """Say that a number as boundary is a line in every coordinate, where coordinates are coupled and hence may mean different things.
+    """Say that a number as boundary is a line in every coordinate, where these are coupled and may be unlike.
 
     Parameters
     ----------
@@ -259,9 +259,10 @@ def warn_any_coordinate(landscape: Landscape, boundary: Any, coordinates: ArrayL
     told = ", ".join(f"{count[j]} by coordinate {j}" for j in most)
     rest = count.sum() - count[most].sum()
     warnings.warn(
-        f"boundary = {boundary!r} is a line in each of the {landscape.dimension} coordinates of {type(landscape).__name__}, and any of them "
-        f"counts: of {count.sum()} exits {told}{f', {rest} by others' if rest else ''}; use LossLevel or Radius, or shift the coordinates "
-        "that should not count out of its reach",
+        f"boundary = {boundary!r} is a line in each of the {landscape.dimension} coordinates of "
+        f"{type(landscape).__name__}, and any of them counts: of {count.sum()} exits {told}"
+        f"{f', {rest} by others' if rest else ''}; use LossLevel or Radius, or shift the coordinates that should not "
+        "count out of its reach",
         RuntimeWarning,
         stacklevel=stacklevel,
     )

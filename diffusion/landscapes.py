@@ -67,7 +67,7 @@ class Landscape(ABC):
 
     @property
     def basis(self) -> Array:
-        """Directions in which results are given, as columns, shape (d, d): eigenvectors of the Hessian at the reference point.
+        """Directions in which results are given, as columns, shape (d, d): eigenvectors at the reference point.
 
         Where coordinates are independent, and where that Hessian is diagonal, these are the coordinate axes.
         """
@@ -83,7 +83,8 @@ class Landscape(ABC):
         matrix = self.hessian_matrix(self.reference)
         if not np.all(np.isfinite(matrix)):
             raise ValueError(
-                f"the Hessian of {type(self).__name__} at its reference point is not finite; check the gradient there, or move reference"
+                f"the Hessian of {type(self).__name__} at its reference point is not finite; check the gradient there, "
+                "or move reference"
             )
         return directions(matrix)
 

@@ -43,7 +43,7 @@ class Noise(ABC):
         return _constant(np.sqrt(self.variance_along(landscape)))
 
     def mixing(self, landscape: Landscape) -> Array:
-        """Matrix (d, d) that turns standard normals, one for each direction, into noise in coordinates, for a coupled landscape."""
+        """Matrix (d, d) that turns normals, one for each direction, into noise in coordinates; for coupled landscapes."""
         return np.asarray(landscape.basis * np.sqrt(self.variance_along(landscape)))
 
     def variance_at(self, landscape: Landscape, theta: ArrayLike) -> Array:

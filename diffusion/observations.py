@@ -1,7 +1,8 @@
-"""Exits as analyses see them: how long each replica was watched and whether it left, whatever has become of the Dataset since.
+"""Exits as analyses see them: how long each replica was watched and whether it left, whatever became of the Dataset.
 
-A Dataset of exits may have been joined with others, sliced, reordered, written and read, or stripped of its attributes. What an
-analysis needs is therefore on `replica`; what the attributes say counts only as far as those variables bear it out.
+A Dataset of exits may have been joined with others, sliced, reordered, written and read, or stripped of its attributes.
+What an analysis needs is therefore on `replica`; what the attributes say counts only as far as those variables bear it
+out.
 """
 
 import hashlib
@@ -49,11 +50,10 @@ class Observations:
 
 
 def problem_digest(parameters: dict[str, Any]) -> int:
-    """A number that tells problems apart: of all parameters but seed, replicas and horizon. Below 2^48: exact as a float."""
+    """A number that tells problems apart, made of all parameters but seed, replicas and horizon; exact as a float."""
     problem = {key: value for key, value in parameters.items() if key not in OF_ONE_RUN}
-    return int.from_bytes(
-        hashlib.sha256(json.dumps(problem, sort_keys=True, default=written).encode()).digest()[:6], "big"
-    )
+    text = json.dumps(problem, sort_keys=True, default=written)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:6], "big")
 
 
 def observed(exits: "xarray.Dataset") -> Observations:
@@ -62,8 +62,8 @@ def observed(exits: "xarray.Dataset") -> Observations:
     Raises
     ------
     ValueError
-        If it is something else, has more than one dimension or no replicas, lacks a horizon or other values, contradicts itself, or
-        joins exits of different problems; the message names the variable and the remedy.
+        If it is something else, has more than one dimension or no replicas, lacks a horizon or other values,
+        contradicts itself, or joins exits of different problems; the message names the variable and the remedy.
     """
     missing = {"exit_iteration", "exited", "diverged"} - set(getattr(exits, "variables", ()))
     if missing:
@@ -71,7 +71,8 @@ def observed(exits: "xarray.Dataset") -> Observations:
     dims = exits["exit_iteration"].dims
     if len(dims) != 1:
         raise ValueError(
-            f"exit_iteration has dimensions {dims}, and must have one, replica; select one case, or keep a single replica by isel(replica=[0])"
+            f"exit_iteration has dimensions {dims}, and must have one, replica; select one case, or keep a single replica "
+            "by isel(replica=[0])"
         )
     if exits.sizes[dims[0]] == 0:
         raise ValueError("exit_times has no replicas; widen the selection")
@@ -90,8 +91,8 @@ def observed(exits: "xarray.Dataset") -> Observations:
     ):
         if wrong.any():
             raise ValueError(
-                f"{int(wrong.sum())} of {len(wrong)} replicas {what}, as replica {int(np.argmax(wrong))} by position; exited, diverged, "
-                "exit_iteration and horizon must belong together, as diffusion.exit_times gives them"
+                f"{int(wrong.sum())} of {len(wrong)} replicas {what}, as replica {int(np.argmax(wrong))} by position; "
+                "exited, diverged, exit_iteration and horizon must belong together, as diffusion.exit_times gives them"
             )
     coordinate = _numbers(exits, "exit_coordinate") if "exit_coordinate" in exits.variables else np.full(len(time), -1)
     coordinate = np.where(exited & (coordinate >= 0), coordinate, -1).astype(np.int64)
@@ -100,10 +101,9 @@ def observed(exits: "xarray.Dataset") -> Observations:
 
 def _numbers(exits: "xarray.Dataset", name: str) -> Array:
     """A variable as float64, NaN where it has no value."""
-    if exits[name].dims != exits["exit_iteration"].dims:
-        raise ValueError(
-            f"{name} has dimensions {exits[name].dims}, exit_iteration {exits['exit_iteration'].dims}; they must have one, replica"
-        )
+    dims = exits["exit_iteration"].dims
+    if exits[name].dims != dims:
+        raise ValueError(f"{name} has dimensions {exits[name].dims}, exit_iteration {dims}; they must be the same")
     try:
         return np.asarray(exits[name].values).astype(np.float64)
     except (TypeError, ValueError) as error:
@@ -115,7 +115,8 @@ def _complete(exits: "xarray.Dataset", name: str) -> Array:
     absent = np.isnan(values)
     if absent.any():
         raise ValueError(
-            f"{name} is missing for {int(absent.sum())} of {len(absent)} replicas; drop them by dropna, and join only results that have it"
+            f"{name} is missing for {int(absent.sum())} of {len(absent)} replicas; drop them by dropna, and join only "
+            "results that have it"
         )
     return values
 
@@ -139,8 +140,8 @@ def _horizon(exits: "xarray.Dataset", parameters: dict[str, Any]) -> Array:
     most = parameters.get("max_iterations")
     if not isinstance(most, int) or parameters.get("replicas", count) != count or not _apart(exits):
         raise ValueError(
-            "exit_times has no horizon, and its attributes do not tell that of every replica; give each the max_iterations that it was "
-            'run with: exits.assign_coords(horizon=("replica", [...]))'
+            "exit_times has no horizon, and its attributes do not tell that of every replica; give each the "
+            'max_iterations that it was run with: exits.assign_coords(horizon=("replica", [...]))'
         )
     return np.full(count, float(most))
 
@@ -151,13 +152,13 @@ def _apart(exits: "xarray.Dataset") -> bool:
 
 
 def _record(exits: "xarray.Dataset", horizon: Array, parameters: dict[str, Any]) -> dict[str, Any]:
-    """The parameters of one whole run; of parts and joins, those that all replicas share, how many there are, and their horizons."""
+    """The parameters of one whole run; of parts and joins those that all share, with their number and horizons."""
     horizons = np.unique(horizon)
     problems = np.unique(_complete(exits, "problem")) if "problem" in exits.variables else np.empty(0)
     if len(problems) > 1:
         raise ValueError(
-            f"exit_times joins exits of {len(problems)} problems, which differ in more than seed, replicas and horizon; analyse each "
-            'alone, or drop_vars("problem") if you mean their mixture'
+            f"exit_times joins exits of {len(problems)} problems, which differ in more than seed, replicas and "
+            'horizon; analyse each alone, or drop_vars("problem") if you mean their mixture'
         )
     known = len(problems) == 1 and problem_digest(parameters) == problems[0]
     asked = parameters.get("replicas"), parameters.get("max_iterations")

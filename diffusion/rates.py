@@ -25,7 +25,8 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     ----------
     exit_times
         Result of `diffusion.exit_times` or `diffusion.exit_times_torch`; also several of the same problem joined by
-        ``xarray.concat(results, "replica")``, of whatever horizons and seeds (each its own), or a selection of replicas.
+        ``xarray.concat(results, "replica")``, of whatever horizons and seeds (each its own), or a selection of
+        replicas.
     burn_in
         Iterations that an ensemble needs to settle in its valley: exits before do not count, nor does the time.
     level
@@ -40,20 +41,20 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
         censored, as it is not defined then. ``exponential_p`` tests the exponential law by the cumulative total time on test (Barlow et al. 1972):
         it rejects where the rate rises (no burn-in) or falls (several wells) in time, and ``exponential_detectable`` is the departure of a
         Weibull law's shape from 1 that it rejects at a rate of 1 % with a power of 90 %. ``early`` counts exits during burn-in, ``censored``
-        and ``diverged`` runs. With several coordinates ``events_by_coordinate`` is on coordinate, if the record tells how many there are.
-        Of joined and selected exits the record has what all of them share.
+        and ``diverged`` runs. With several coordinates ``events_by_coordinate`` is on coordinate, if the record tells
+        how many there are. Of joined and selected exits the record has what all of them share.
 
     Raises
     ------
     ValueError
-        If exit_times is something else, contradicts itself, lacks a horizon, or joins different problems; if level is outside (0, 1), or
-        nothing is left after burn_in.
+        If exit_times is something else, contradicts itself, lacks a horizon, or joins different problems; if level is
+        outside (0, 1), or nothing is left after burn_in.
 
     Warns
     -----
     RuntimeWarning
-        If there are fewer than 10 exits, or replicas were left out, as they diverged or were censored before burn_in; the message carries
-        the estimate.
+        If there are fewer than 10 exits, or replicas were left out, as they diverged or were censored before burn_in;
+        the message carries the estimate.
     """
     import xarray
 
@@ -114,9 +115,9 @@ def exponential_test(
 ) -> tuple[float, float]:
     """Test that exits have a constant rate: p-value, and the detectable departure of a Weibull shape from 1.
 
-    On the clock of the total time that all runs together have spent at risk, exits at a constant rate are scattered uniformly, whenever
-    runs were censored; their mean place is normal with variance 1/(12 n) to far below 1 % for n >= 10. If the run that lasted longest left,
-    it ends the clock, and n counts the others.
+    On the clock of the total time that all runs together have spent at risk, exits at a constant rate are scattered
+    uniformly, whenever runs were censored; their mean place is normal with variance 1/(12 n) to far below 1 % for n >=
+    10. If the run that lasted longest left, it ends the clock, and n counts the others.
 
     Parameters
     ----------
@@ -138,8 +139,8 @@ def exponential_test(
         return np.nan, np.nan
     z = (float(np.mean(places)) - 0.5) * np.sqrt(12 * n)
     needed = stats.norm.isf(TEST_RATE / 2) + stats.norm.ppf(TEST_POWER)
-    # a Weibull hazard of shape k is 1 + (k - 1)(1 + log t) times the exponential's; until time t of those still watched the share
-    # 1 - e^-t has left, and the clock stands at the sum of that over all runs, each up to its horizon
+    # a Weibull hazard of shape k is 1 + (k - 1)(1 + log t) times the exponential's; until time t a share 1 - e^-t of
+    # the runs has left, and the clock stands at the sum of that over all runs, each up to its horizon
     gone = -np.expm1(-np.sort(horizon) * exited.sum() / times.sum())
     clock = np.cumsum(np.diff(gone, prepend=0.0) * np.arange(len(gone), 0, -1))
     share = np.interp(PLACES * clock[-1], np.append(0.0, clock), np.append(0.0, gone))
@@ -148,14 +149,21 @@ def exponential_test(
 
 
 def _warn(
-    events: int, rate: float, high: float, lost: int, censored: int, unseen: int, horizon: NDArray[np.float64], burn_in: float
-) -> None:  # fmt: skip
+    events: int,
+    rate: float,
+    high: float,
+    lost: int,
+    censored: int,
+    unseen: int,
+    horizon: NDArray[np.float64],
+    burn_in: float,
+) -> None:
     texts = []
     if events == 0:
         within = " to ".join(f"{end:.0f}" for end in np.unique([horizon.min(), horizon.max()]))
         texts.append(
-            f"none of {censored} runs left within {within} iterations: the rate is below {high:.3g} per iteration; run longer, "
-            "or use diffusion.fokker_planck for one coordinate"
+            f"none of {censored} runs left within {within} iterations: the rate is below {high:.3g} per iteration; "
+            "run longer, or use diffusion.fokker_planck for one coordinate"
         )
     elif events < FEW:
         texts.append(

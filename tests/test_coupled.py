@@ -1,4 +1,4 @@
-"""Coupled landscapes: directions and rules are those of the Hessian's eigenvectors, and a turned problem is the same problem."""
+"""Coupled landscapes: directions and rules are those of the Hessian's eigenvectors; a turned problem stays the same."""
 
 import numpy as np
 import pytest
@@ -87,7 +87,7 @@ def test_a_diagonal_hessian_keeps_the_order_of_its_coordinates():
 @few
 @given(st.integers(0, 10_000), st.sampled_from([(0.1, 1.9, 3.0), (-1.0, 2.0, 2.0), (0.5, 0.5, 0.5), (-2.0, 0.0, 1e6)]))
 def test_directions_are_eigenvectors_that_rounding_does_not_choose(seed, values):
-    """Ascending; the same to rounding, signs and bases of equal eigenvalues included, if the matrix is off by rounding."""
+    """Ascending; the same, signs and bases of equal eigenvalues included, if the matrix is off by rounding."""
     turn = ortho_group.rvs(3, random_state=seed)
     matrix = turn * values @ turn.T
     matrix = (matrix + matrix.T) / 2
@@ -118,7 +118,7 @@ def test_noise_of_another_position_is_told_along_the_eigenvectors_of_the_referen
     """L = x^2 y + x^2 + y^2 has [[2 y + 2, 2 x], [2 x, 2]]: at (0, 0) diagonal, at (1, 1) not."""
     saddle = CoupledLandscape(
         lambda x, lane: x[0, lane] ** 2 * x[1, lane] + x[0, lane] ** 2 + x[1, lane] ** 2,
-        lambda x, j, lane: (2 * x[0, lane] * x[1, lane] + 2 * x[0, lane]) * (1 - j) + (x[0, lane] ** 2 + 2 * x[1, lane]) * j,
+        lambda x, j, lane: 2 * x[0, lane] * (x[1, lane] + 1) * (1 - j) + (x[0, lane] ** 2 + 2 * x[1, lane]) * j,
         dimension=2,
     )  # fmt: skip
     np.testing.assert_array_equal(saddle.basis, np.eye(2))
@@ -256,8 +256,10 @@ def check_warning(said, result, boundary):
     assert count.sum() > 0
     [one] = said
     assert one.filename == __file__
-    told = f"boundary = {boundary!r} is a line in each of the 2 coordinates of CoupledLandscape, and any of them counts: of {count.sum()} exits "
-    assert told in str(one.message)
+    told = (
+        f"boundary = {boundary!r} is a line in each of the 2 coordinates of CoupledLandscape, and any of them counts: "
+    )
+    assert f"{told}of {count.sum()} exits " in str(one.message)
     assert all(f"{count[j]} by coordinate {j}" in str(one.message) for j in range(2))
     assert escape_rate(result)["events_by_coordinate"].values.tolist() == count.tolist()
 

@@ -70,7 +70,7 @@ def push_together(x, g, xi, table, mixing, force, share, n):
 
 
 def move_along(x, m, g, xi, table, basis, mixing, keep, force, share, step, n):
-    """The idealized rule along the columns of `basis`, positions in coordinates; mixing turns normals into noise along those columns."""
+    """The idealized rule and the noise that mixing makes along the columns of `basis`; positions are in coordinates."""
     full_width()
     d = x.shape[0]
     for j in range(d):
@@ -128,10 +128,10 @@ def adapt(x, m, v, product, g, mean_v, correction, decay, scratch, beta2, correc
 def advance(problem, rule, stage, state, lanes, seed, n):
     """One substep of lanes 0 to n.
 
-    problem: (P, Q, mixing), parameters of landscape and noise, shape (PARAMETERS, d); or what a coupled gradient reads, the directions
-    along which the rule holds if these are not the coordinate axes, and what turns normals into noise.
-    rule: (keep, force, share, step, (beta2, corrects, parameters)), the first four of shape (stages, d).
-    state: (x, m, g, v, product), (d, lanes). lanes: (replica, iteration, substep, decay, xi, words, scratch).
+    problem: (P, Q, mixing), parameters of landscape and noise, shape (PARAMETERS, d); or what a coupled gradient reads,
+    the directions along which the rule holds if these are not the coordinate axes, and what turns normals into noise.
+    rule: (keep, force, share, step, (beta2, corrects, parameters)), the first four of shape (stages, d). state: (x, m,
+    g, v, product), (d, lanes). lanes: (replica, iteration, substep, decay, xi, words, scratch).
     """
     table, noise_table, mixing = problem
     keep, force, share, step, adaptive = rule
@@ -166,7 +166,8 @@ def advance(problem, rule, stage, state, lanes, seed, n):
 def start_lane(lane, replica, seed, origin, velocity, state, lanes):
     """Put a fresh replica in a lane: at the origin, its momentum at rest or drawn.
 
-    velocity: standard deviations of the momentum (d,), or of a coupled landscape a matrix (d, normals) for as many normals as are drawn.
+    velocity: standard deviations of the momentum (d,), or of a coupled landscape a matrix (d, normals) for as many
+    normals as are drawn.
     """
     x, m, _, v, product = state
     lanes[0][lane], lanes[1][lane], lanes[2][lane], lanes[3][lane] = replica, 1, 0, 1.0

@@ -76,7 +76,8 @@ def survival(
     Parameters
     ----------
     exits
-        Result of `diffusion.exit_times` or `diffusion.exit_times_torch`, or several joined along replica, of whatever horizons.
+        Result of `diffusion.exit_times` or `diffusion.exit_times_torch`, or several joined along replica, of whatever
+        horizons.
     ax
         Axes to draw on; None: new ones.
     level

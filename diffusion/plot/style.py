@@ -39,7 +39,7 @@ def axes_or_new(ax: "Axes | None") -> "Axes":
 
 
 def record(result: xarray.Dataset) -> dict[str, Any]:
-    """The parameters of one result; none of results that were joined, as attributes would be those of the first alone."""
+    """The parameters of one result; none of joined results, as attributes would be those of the first alone."""
     return recorded(result) if single(result) else {}
 
 
