@@ -80,13 +80,7 @@ class Landscape(ABC):
 
     @cached_property
     def _directions(self) -> tuple[Array, Array]:
-        matrix = self.hessian_matrix(self.reference)
-        if not np.all(np.isfinite(matrix)):
-            raise ValueError(
-                f"the Hessian of {type(self).__name__} at its reference point is not finite; check the gradient there, "
-                "or move reference"
-            )
-        return directions(matrix)
+        return directions(self.hessian_matrix(self.reference))
 
     def loss(self, theta: ArrayLike) -> Array:
         """Loss."""
