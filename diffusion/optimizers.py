@@ -8,14 +8,17 @@ Xie et al., "Adaptive Inertia" (ICML 2022), Algorithm 2. For each coordinate, wi
     theta <- theta - lr mhat
 """
 
-import math
+import warnings
 from collections.abc import Callable, Iterable
-from numbers import Real
+from functools import reduce
+from itertools import chain
 from typing import Any, overload
 
 import torch
 from torch import Tensor
 from torch.optim import Optimizer
+
+from diffusion.optimizer_settings import CYCLED, check, check_leading_axes, check_replicas, pair, unpacked
 
 
 class Adai(Optimizer):
@@ -24,11 +27,13 @@ class Adai(Optimizer):
     Parameters
     ----------
     params
-        Parameters, or parameter groups; vbar spans all groups, over the parameters that have a gradient.
+        Parameters, or parameter groups; vbar spans all groups, over the parameters that have a gradient. A complex number is two
+        coordinates.
     lr
-        Learning rate, above 0.
+        Learning rate, 0 or above; a number, or a tensor of one element, as every setting may be.
     betas
-        (beta0, beta2): scale of the damping 1 - beta1, above 0, and decay of the second moment, in [0, 1).
+        (beta0, beta2): scale of the damping 1 - beta1, above 0, and decay of the second moment, in [0, 1). A group holds them as
+        ``beta0`` and ``beta2``.
     eps
         The inertia beta1 is at most 1 - eps; in (0, 1]. Not a term in a denominator: Adai is scale-free.
     weight_decay
@@ -49,9 +54,16 @@ class Adai(Optimizer):
     Notes
     -----
     The first step at dampening 1 is an SGD step. Where all gradients so far are 0, the ratio vhat/vbar is taken as 1.
+
+    State and arithmetic are in float32, of float64 parameters in float64; a step is rounded to the parameter's own precision once.
+    Squares of gradients must be numbers in float32, as from 1e-18 to 1e18: gradients whose squares overflow have no inertia and all
+    others the most; where squares vanish the ratio is taken as 1.
+
+    Inertia is not scheduled: a momentum that a scheduler writes has no effect, and the next step says so, once.
     """
 
     _decoupled = False
+    _told = False  # that a momentum has no effect
 
     def __init__(
         self,
@@ -66,17 +78,61 @@ class Adai(Optimizer):
         replicas: bool = False,
     ) -> None:
         decoupled = self._decoupled if decoupled is None else decoupled
-        settings = {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay}
+        settings = {"lr": lr, **pair(betas), "momentum": 0.0, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, settings | {"decoupled": decoupled, "dampening": dampening, "replicas": replicas})
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
         """Add a group of parameters with its own settings, checked; `replicas` must be the same in all groups."""
+        given = unpacked(param_group) if isinstance(param_group, dict) else {}  # torch refuses what is no dict
+        check(self.defaults | given)
         super().add_param_group(param_group)
+        param_group.pop("betas", None)
+        param_group |= {name: given[name] for name in ("beta0", "beta2") if name in given}
         try:
-            _check(self.param_groups)
+            check_replicas(self.param_groups)
         except ValueError:
             self.param_groups.pop()
             raise
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state and the settings, with `betas` in every group, as `torch.optim.Adam` has them."""
+        found = super().state_dict()
+        for group in found["param_groups"]:
+            group["betas"] = (group["beta0"], group["beta2"])
+        return found
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Load the state; settings that an older version did not save stay as they are.
+
+        Raises
+        ------
+        ValueError
+            If a setting is out of range, or the groups are others than those that were saved.
+        """
+        final: dict[str, Any] = {}
+        handle = self.register_load_state_dict_pre_hook(lambda _, last: final.update(last))
+        try:
+            super().load_state_dict(state_dict)
+        finally:
+            handle.remove()
+        # torch has cast the state to the parameters' own precision
+        saved = chain.from_iterable(group["params"] for group in final["param_groups"])
+        for name, p in zip(saved, chain.from_iterable(group["params"] for group in self.param_groups), strict=True):
+            for key, value in final["state"].get(name, {}).items():
+                if isinstance(value, Tensor) and key != "step":
+                    self.state[p][key] = value.to(p.device, _wide(_real(p)))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore a copy or a checkpoint; what an older version did not save is as in the groups that are there, or as it was then."""
+        then = {"momentum": 0.0, "decoupled": self._decoupled, "dampening": 1.0, "replicas": False}
+        defaults = then | unpacked(state["defaults"]) if "defaults" in state else self.defaults
+        before = self.__dict__.get("param_groups") or [defaults] * len(state["param_groups"])
+        groups = []
+        for old, new in zip(before, state["param_groups"], strict=True):
+            groups.append({name: old[name] for name in defaults if name in old} | unpacked(new))
+            check(groups[-1])
+        check_replicas(groups)
+        super().__setstate__(state | {"defaults": defaults, "param_groups": groups})
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -91,45 +147,75 @@ class Adai(Optimizer):
         Raises
         ------
         ValueError
-            If a gradient is sparse or complex; nothing has changed then.
+            If a gradient is sparse, or `betas` that were written into a group are wrong; nothing has moved then.
         """
         loss = None
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
+        self._heed_groups()
         moving = [(p, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
         for p, _ in moving:
-            if p.grad.layout != torch.strided or p.grad.is_complex():
-                kind = "complex" if p.grad.is_complex() else "sparse"
-                raise ValueError(f"gradient of shape {tuple(p.shape)} is {kind}; Adai needs dense real gradients")
+            if p.grad.layout != torch.strided:
+                raise ValueError(f"gradient of shape {tuple(p.shape)} is sparse; Adai needs dense gradients")
         if not moving:
             return loss
+        replicas = moving[0][1]["replicas"]
+        if replicas:
+            check_leading_axes(p for p, _ in moving)
         observed = [self._observe(p, group) for p, group in moving]
-        vbar = _mean([vhat for _, vhat in observed], moving[0][1]["replicas"])
+        vbar = _mean([vhat for _, vhat in observed], replicas)
         for (p, group), (g, vhat) in zip(moving, observed, strict=True):
-            beta0, d, state = group["betas"][0], group["dampening"], self.state[p]
-            mean = vbar.to(vhat).view([-1, *[1] * p.dim()][: p.dim()])
+            lr, beta0, eps, decay, d = (
+                float(group[name]) for name in ("lr", "beta0", "eps", "weight_decay", "dampening")
+            )
+            state = self.state[p]
+            mean = vbar.to(vhat).clamp(
+                max=torch.finfo(vhat.dtype).max
+            )  # squares that overflow: infinite ratios, not NaN
+            mean = mean.view([-1, *[1] * vhat.dim()][: vhat.dim()])
             ratio = vhat.div_(mean).masked_fill_(mean == 0, 1)
-            damping = ratio.pow_(1 / (3 - 2 * d)).mul_(beta0).clamp_(group["eps"], 1)  # 1 - beta1
+            if d != 1:
+                ratio.pow_(1 / (3 - 2 * d))
+            damping = ratio.mul_(beta0).clamp_(eps, 1)  # 1 - beta1
             beta1 = 1 - damping
-            state["exp_avg"].mul_(beta1).addcmul_(g, damping.pow(d))
+            state["exp_avg"].mul_(beta1).addcmul_(g, damping if d == 1 else damping.pow(d))
             state["weight"].mul_(beta1).add_(damping)  # 1 - prod beta1, which never rounds to 0
             mhat = state["exp_avg"] / state["weight"]
-            p.add_(mhat, alpha=-group["lr"] * beta0 ** (1 - d))
+            theta = _real(p)
+            wide = theta.to(vhat.dtype)
+            if group["decoupled"]:
+                wide.mul_(1 - lr * decay)
+            wide.add_(mhat, alpha=-lr * beta0 ** (1 - d))
+            if wide.dtype != theta.dtype:
+                theta.copy_(wide)
         return loss
 
+    def _heed_groups(self) -> None:
+        """Take what was written into the groups since the last step: `betas`, and a momentum, which has no effect."""
+        for group in self.param_groups:
+            if "betas" in group:
+                written = pair(group["betas"])
+                check(group | written)
+                del group["betas"]
+                group |= written
+        if not self._told and any(group["momentum"] != 0 for group in self.param_groups):
+            self._told = True
+            warnings.warn(CYCLED, UserWarning, stacklevel=2)
+
     def _observe(self, p: Tensor, group: dict[str, Any]) -> tuple[Tensor, Tensor]:
-        """Apply weight decay and update the second moment: the gradient and vhat."""
-        g, state, beta2 = p.grad, self.state[p], group["betas"][1]
-        assert g is not None
+        """Add L2 weight decay and update the second moment: the gradient and vhat, both wide."""
+        theta, state = _real(p), self.state[p]
+        beta2, decay, dtype = float(group["beta2"]), float(group["weight_decay"]), _wide(theta)
+        assert p.grad is not None
+        g = _real(p.grad).to(dtype)
         if not state:
             state["step"] = 0
-            state["exp_avg"], state["exp_avg_sq"], state["weight"] = (torch.zeros_like(p) for _ in range(3))
+            for name in ("exp_avg", "exp_avg_sq", "weight"):
+                state[name] = torch.zeros_like(theta, dtype=dtype)
         state["step"] += 1
-        if group["decoupled"]:
-            p.mul_(1 - group["lr"] * group["weight_decay"])
-        elif group["weight_decay"] != 0:
-            g = g.add(p, alpha=group["weight_decay"])
+        if decay != 0 and not group["decoupled"]:
+            g = g.add(theta.to(dtype), alpha=decay)
         state["exp_avg_sq"].mul_(beta2).addcmul_(g, g, value=1 - beta2)
         return g, state["exp_avg_sq"] / (1 - beta2 ** state["step"])
 
@@ -144,33 +230,19 @@ class AdaiV2(AdaiW):
     """AdaiW with dampening: d below 1 brings the inertias of the coordinates closer together; d = 1 is AdaiW."""
 
 
+def _real(p: Tensor) -> Tensor:
+    """The same numbers as coordinates: real and imaginary parts along a last axis if they are complex."""
+    return torch.view_as_real(p) if p.is_complex() else p
+
+
+def _wide(p: Tensor) -> torch.dtype:
+    """The precision of state and arithmetic: float32, or the parameter's own if that is higher."""
+    return torch.promote_types(p.dtype, torch.float32)
+
+
 def _mean(vhats: list[Tensor], replicas: bool) -> Tensor:
     """vbar, the mean over all coordinates of all parameters: one entry, or with replicas one per leading index."""
     rows, device = (len(vhats[0]) if replicas else 1), vhats[0].device
-    wide = torch.promote_types(vhats[0].dtype, torch.float32)  # a sum in float16 overflows
-    totals = [vhat.reshape(rows, -1).sum(dim=1, dtype=wide).to(device) for vhat in vhats]
+    dtype = reduce(torch.promote_types, (vhat.dtype for vhat in vhats))
+    totals = [vhat.reshape(rows, -1).sum(dim=1, dtype=dtype).to(device) for vhat in vhats]
     return torch.stack(totals).sum(dim=0) / (sum(vhat.numel() for vhat in vhats) / rows)
-
-
-def _check(groups: list[dict[str, Any]]) -> None:
-    """Check the settings of the last group, and that the groups agree about replicas."""
-    group = groups[-1]
-    if not isinstance(group["betas"], tuple | list) or len(group["betas"]) != 2:
-        raise ValueError(f"betas = {group['betas']!r} must be a pair (beta0, beta2)")
-    values = group | dict(zip(("beta0", "beta2"), group["betas"], strict=True))
-    ranges: dict[str, tuple[Callable[[Any], bool], str]] = {
-        "lr": (lambda x: 0 < x < math.inf, "be above 0 and finite"),
-        "beta0": (lambda x: 0 < x < math.inf, "be above 0 and finite"),
-        "beta2": (lambda x: 0 <= x < 1, "lie in [0, 1)"),
-        "eps": (lambda x: 0 < x <= 1, "lie in (0, 1]: it bounds the inertia by 1 - eps"),
-        "weight_decay": (lambda x: 0 <= x < math.inf, "be 0 or above and finite"),
-        "dampening": (lambda x: 0 <= x <= 1, "lie in [0, 1]"),
-    }
-    for name, (holds, remedy) in ranges.items():
-        if not isinstance(values[name], Real) or not holds(values[name]):
-            raise ValueError(f"{name} = {values[name]!r} must {remedy}")
-    if any(other["replicas"] != group["replicas"] for other in groups):
-        raise ValueError(f"replicas = {group['replicas']!r} must be the same in all parameter groups")
-    sizes = sorted({p.shape[0] if p.dim() else 0 for other in groups for p in other["params"]})
-    if group["replicas"] and (len(sizes) > 1 or 0 in sizes):
-        raise ValueError(f"replicas = True needs the same leading axis in every parameter, found sizes {sizes}")

@@ -208,7 +208,7 @@ def test_no_dampening_is_adaiw():
 
 
 BAD = [
-    ({"lr": 0.0}, "lr = 0.0 must be above 0"),
+    ({"lr": -0.1}, "lr = -0.1 must be 0 or above"),
     ({"betas": (0.0, 0.9)}, "beta0 = 0.0 must be above 0"),
     ({"betas": (0.1, 1.0)}, r"beta2 = 1.0 must lie in \[0, 1\)"),
     ({"eps": 0.0}, r"eps = 0.0 must lie in \(0, 1\]"),
@@ -225,15 +225,22 @@ def test_bad_settings_are_named_in_the_constructor_and_in_groups(settings, messa
         AdaiV2([{"params": parameters(), **settings}], lr=0.1)
 
 
-def test_sparse_and_complex_gradients_are_refused():
+def test_sparse_gradients_are_refused():
     (p,) = parameters((3,))
     p.grad = torch.ones(3).to_sparse()
-    with pytest.raises(ValueError, match="is sparse; Adai needs dense real gradients"):
+    with pytest.raises(ValueError, match="is sparse; Adai needs dense gradients"):
         Adai([p], lr=0.1).step()
-    q = torch.nn.Parameter(torch.zeros(3, dtype=torch.complex128))
-    q.grad = torch.ones_like(q)
-    with pytest.raises(ValueError, match="is complex"):
-        Adai([q], lr=0.1).step()
+
+
+def test_complex_number_is_two_coordinates():
+    (pairs,) = parameters((3, 2))
+    number = torch.nn.Parameter(torch.view_as_complex(pairs.detach().clone()))
+    ours, other = AdaiW([number], lr=0.1, weight_decay=0.3), AdaiW([pairs], lr=0.1, weight_decay=0.3)
+    for g in torch.randn(20, 3, 2, generator=torch.Generator().manual_seed(1)):
+        number.grad, pairs.grad = torch.view_as_complex(g), g
+        ours.step()
+        other.step()
+    assert torch.equal(torch.view_as_real(number), pairs)
 
 
 def test_stiff_coordinate_has_no_inertia_and_a_flat_one_at_most_1_minus_eps():
@@ -284,6 +291,102 @@ def test_low_precision_stays_finite():
         assert float(optimizer.state[p]["weight"][-1]) == pytest.approx(0.19, rel=0.02)
 
 
+HALF = [torch.float16, torch.bfloat16]
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 300.0])
+@pytest.mark.parametrize("dtype", HALF)
+def test_half_precision_has_the_inertia_and_the_step_of_float64_on_the_same_gradients(dtype, scale):
+    """In float16 itself squares of 300 are infinite and squares of 0.001 are 0, and then all inertias are alike."""
+    half, double = torch.nn.Parameter(torch.zeros(4, dtype=dtype)), torch.nn.Parameter(torch.zeros(4))
+    ours, exact = Adai([half], lr=0.1 / scale), Adai([double], lr=0.1 / scale)
+    for t in range(5):
+        half.grad = (scale * torch.tensor([1.0, 2.0, 3.0, 0.1]) * (1 + t % 2)).to(dtype)
+        double.grad = half.grad.double()
+        half.data.zero_()
+        double.data.zero_()
+        ours.step()
+        exact.step()
+    assert {ours.state[half][name].dtype for name in ("exp_avg", "exp_avg_sq", "weight")} == {torch.float32}
+    torch.testing.assert_close(ours.state[half]["weight"].double(), exact.state[double]["weight"], rtol=1e-5, atol=0)
+    torch.testing.assert_close(half.double(), double, rtol=torch.finfo(dtype).eps, atol=0)
+
+
+def test_half_precision_step_is_rounded_once():
+    """Decay and step of 0.001 each: in bfloat16 1 - 0.001 is 1, but 1 - 0.002 is 1 - 1/256."""
+    p = torch.nn.Parameter(torch.ones(2, dtype=torch.bfloat16))
+    p.grad = torch.full_like(p, 0.125)
+    AdaiW([p], lr=0.008, weight_decay=0.125).step()
+    assert p.tolist() == [1 - 1 / 256] * 2
+
+
+def test_precisions_mix_in_one_mean_whatever_their_order():
+    """As in float64 throughout, where float32 and float16 hold the gradients exactly."""
+    dtypes = (torch.float32, torch.float64, torch.float16)
+    expected = None
+    for order in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
+        mixed = [torch.nn.Parameter(torch.zeros(3, dtype=dtypes[k])) for k in order]
+        optimizer = Adai(mixed, lr=0.1)
+        for k, p in zip(order, mixed, strict=True):
+            p.grad = torch.tensor([1.0, 2.0, 4.0]).to(p.dtype) * 2.0**k
+        optimizer.step()
+        weight = torch.cat([optimizer.state[mixed[order.index(k)]]["weight"].double() for k in range(3)])
+        g = torch.cat([torch.tensor([1.0, 2.0, 4.0]) * 2.0**k for k in range(3)])
+        expected = (0.1 * g**2 / (g**2).mean()).clamp(1e-3, 1)
+        torch.testing.assert_close(weight, expected, rtol=1e-6, atol=0)
+        assert [p.dtype for p in mixed] == [dtypes[k] for k in order]
+
+
+@pytest.mark.parametrize("dtype", HALF)
+def test_checkpoint_of_half_precision_keeps_its_state_in_float32(dtype):
+    """Torch casts state to the parameters' precision as it loads."""
+    p = torch.nn.Parameter(torch.ones(4, dtype=dtype))
+    optimizer = Adai([p], lr=1e-4)
+    p.grad = torch.tensor([300.0, 1e-3, 1.0, 7.0]).to(dtype)
+    optimizer.step()
+    resumed = Adai([p], lr=1e-4)
+    resumed.load_state_dict(optimizer.state_dict())
+    for name in ("exp_avg", "exp_avg_sq", "weight"):
+        assert resumed.state[p][name].dtype == torch.float32
+        assert torch.equal(resumed.state[p][name], optimizer.state[p][name])
+    old = optimizer.state_dict()
+    old["state"][0]["exp_avg_sq"] = old["state"][0]["exp_avg_sq"].to(
+        dtype
+    )  # as a version without float32 state saved it
+    resumed.load_state_dict(old)
+    assert resumed.state[p]["exp_avg_sq"].dtype == torch.float32
+
+
+@pytest.mark.parametrize("other", [torch.float32, torch.float64])
+def test_squares_that_overflow_give_infinite_ratios_and_no_nan(other):
+    """Gradients of 1e20 in float32: as the steepest by far they have no inertia, the others the most."""
+    p, q = (torch.nn.Parameter(torch.zeros(2, dtype=dtype)) for dtype in (torch.float32, other))
+    optimizer = Adai([p, q], lr=1e-20)
+    for _ in range(3):
+        p.grad = torch.tensor([1e20, 1.0], dtype=torch.float32)
+        q.grad = torch.ones_like(q)
+        optimizer.step()
+    assert optimizer.state[q]["weight"].tolist() == pytest.approx([1 - 0.999**3] * 2)
+    assert optimizer.state[p]["weight"].tolist() == pytest.approx([1.0, 1 - 0.999**3])
+    torch.testing.assert_close(p, torch.tensor([-3.0, -3e-20], dtype=torch.float32))
+
+
+def test_nan_in_a_gradient_is_not_hidden():
+    (p,) = parameters((3,))
+    p.grad = torch.tensor([float("nan"), 1.0, 1.0])
+    Adai([p], lr=0.1).step()
+    assert p.isnan().all()
+
+
+def test_empty_and_scalar_parameters_are_taken():
+    empty, scalar = parameters((0,), ())
+    before = scalar.item()
+    empty.grad, scalar.grad = torch.zeros(0), torch.tensor(2.0)
+    Adai([empty, scalar], lr=0.1).step()
+    assert scalar.item() == pytest.approx(before - 0.2, rel=1e-14)
+    Adai([empty], lr=0.1).step()
+
+
 def test_gradients_are_left_as_they_were():
     (p,) = parameters((3,))
     p.grad = torch.ones(3)
@@ -324,11 +427,13 @@ def test_no_dampening_and_l2_decay_is_adai():
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"lr": float("nan")}, "lr = nan must be above 0 and finite"),
-        ({"lr": float("inf")}, "lr = inf must be above 0 and finite"),
-        ({"lr": "0.1"}, "lr = '0.1' must be above 0"),
+        ({"lr": float("nan")}, "lr = nan must be 0 or above and finite"),
+        ({"lr": float("inf")}, "lr = inf must be 0 or above and finite"),
+        ({"lr": "0.1"}, "lr = '0.1' must be one number, and be 0 or above"),
+        ({"lr": torch.ones(2)}, r"lr = tensor\(\[1., 1.\].* must be one number"),
         ({"betas": (0.1, -0.1)}, "beta2 = -0.1 must lie"),
         ({"betas": 0.1}, r"betas = 0.1 must be a pair \(beta0, beta2\)"),
+        ({"betas": (0.2, 0.9), "beta0": 0.3}, r"betas = \(0.2, 0.9\) and beta0 = 0.3 contradict each other"),
         ({"eps": 1.5}, "eps = 1.5 must lie"),
         ({"dampening": -0.1}, "dampening = -0.1 must lie"),
         ({"replicas": True}, "replicas = True must be the same in all parameter groups"),
