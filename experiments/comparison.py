@@ -1,18 +1,17 @@
 """One number of a claim by every route: values without sampling, samples with their tests, and the row of claims.json."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from experiments import statistics
 from experiments.claims import Claim
-
-if TYPE_CHECKING:
-    import xarray
+from experiments.faults import Fault, MeanExit
 
 ROUTES = ("paper", "exact", "fokker_planck", "simulated", "discrete", "torch", "shipped")
 SAMPLED = ("simulated", "discrete", "torch", "shipped")
+MAY_LACK = ("paper", "power")  # the paper is not stated everywhere, and a power may be infinite
 
 
 @dataclass
@@ -23,13 +22,15 @@ class Sample:
     ----------
     value, events
         The mean, and the number of exponential waiting times that vary as much: twice that times value over its expectation is
-        chi-squared with twice as many degrees of freedom. See `sample_of`.
+        chi-squared with twice as many degrees of freedom. See `faults.MeanExit`.
     expected
         What the instrument should find; None: it is not tested.
     allowance
         Relative error of the expectation: the test is against the nearest value within it.
     other
         Exits behind the expectation if that is a sample itself, else 0.
+    fault
+        Why there is no mean.
     """
 
     value: float
@@ -37,6 +38,14 @@ class Sample:
     expected: float | None = None
     allowance: float = 0.0
     other: int = 0
+    fault: Fault | None = None
+
+    @classmethod
+    def of(
+        cls, found: MeanExit, expected: float | None = None, allowance: float = 0.0, other: int = 0, unit: float = 1.0
+    ) -> "Sample":
+        """An ensemble's mean, times `unit`."""
+        return cls(unit * found.value, found.events, expected, allowance, other, found.fault)
 
     @property
     def _freedom(self) -> int:
@@ -64,18 +73,6 @@ class Sample:
         return (1 + self.allowance) * (1 + statistics.mean_square_detectable(self._freedom, rate)) - 1
 
 
-def sample_of(exits: "xarray.Dataset") -> tuple[float, int]:
-    """Mean exit time in iterations of an ensemble without censored runs, and the number of exponential times that vary as much.
-
-    Where the squared deviation is above the exponential's, as with a running second moment at low barriers, fewer times count; where
-    it is below, as with a time to settle, no more do, and tests are conservative.
-    """
-    times = exits["exit_iteration"].values
-    assert exits["exited"].all()
-    mean = float(times.mean())
-    return mean, int(len(times) / max(1.0, float(times.var()) / mean**2))
-
-
 @dataclass
 class Comparison:
     """One row.
@@ -96,6 +93,10 @@ class Comparison:
         Name to (deviation, tolerance) of references that must agree.
     reasons
         Why a route has no value.
+    faults
+        Routes that should have a value and have none; a sample with a fault is taken out of `samples`.
+    missing
+        Why the row cannot be judged at all; no verdict is drawn from it.
     """
 
     claim: Claim
@@ -106,6 +107,17 @@ class Comparison:
     samples: dict[str, Sample] = field(default_factory=dict)
     checks: dict[str, tuple[float, float]] = field(default_factory=dict)
     reasons: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, Fault] = field(default_factory=dict)
+    missing: str = ""
+
+    def __post_init__(self) -> None:
+        for name, one in self.samples.items():
+            if one.fault or not np.isfinite(one.expected or 0):
+                self.faults = self.faults | {name: one.fault or Fault("what it should find is not known")}
+        self.samples = {name: one for name, one in self.samples.items() if name not in self.faults}
+        lost = [name for name, value in self.values.items() if name not in MAY_LACK and not np.isfinite(value)]
+        if lost and not self.missing:
+            self.missing = f"no finite value of {', '.join(lost)}"
 
     @property
     def tests(self) -> int:
@@ -125,7 +137,7 @@ class Comparison:
         }  # fmt: skip
         row |= dict.fromkeys(("paper", "exact", "fokker_planck", "exact_simulated", "exact_discrete"))
         row |= {name: float(value) if np.isfinite(value) else None for name, value in self.values.items()}
-        for name in dict.fromkeys((*SAMPLED, *self.samples)):
+        for name in dict.fromkeys((*SAMPLED, *self.samples, *self.faults)):
             sample = self.samples.get(name)
             low, high = sample.interval() if sample else (None, None)
             row |= {name: sample.value if sample else None, f"{name}_low": low, f"{name}_high": high}
@@ -137,17 +149,25 @@ class Comparison:
             if sample.expected is not None
         }
         row["checks"] = {
-            name: {"deviation": deviation, "tolerance": most} for name, (deviation, most) in self.checks.items()
+            name: {"deviation": deviation if np.isfinite(deviation) else None, "tolerance": most}
+            for name, (deviation, most) in self.checks.items()
         }
-        row["reasons"] = {name: self.reasons.get(name, "not stated") for name in ROUTES if row[name] is None}
+        reasons = dict.fromkeys(ROUTES, self.missing or "not stated") | self.reasons
+        reasons |= {name: fault.reason for name, fault in self.faults.items()}
+        row["reasons"] = {name: reason for name, reason in reasons.items() if row.get(name) is None}
+        row["faults"] = [self.missing] * bool(self.missing) + [
+            f"{name}: {one.reason}" for name, one in self.faults.items()
+        ]
         row["instrument"] = self._instrument(row, rate)
         return row
 
     def _instrument(self, row: dict[str, Any], rate: float) -> str:
-        """As for the other rows: "failed" if a test rejects or references disagree, "inconclusive" if a test is too weak."""
-        rejected = any(test["p"] < rate for test in row["tests"].values())
+        """As for the other rows: "failed" if a test rejects, references disagree or something broke; "inconclusive" if a test is weak."""
+        states = {fault.state for fault in self.faults.values()}
+        rejected = any(not test["p"] >= rate for test in row["tests"].values())
         apart = any(not deviation <= most for deviation, most in self.checks.values())
-        if rejected or apart:
+        if rejected or apart or self.missing or "failed" in states:
             return "failed"
-        weak = any(test["detectable"] > statistics.LARGEST_DETECTABLE[name] for name, test in row["tests"].items())
-        return "inconclusive" if weak else "ok"
+        limits = statistics.LARGEST_DETECTABLE
+        weak = any(not test["detectable"] <= limits[name] for name, test in row["tests"].items())
+        return "inconclusive" if weak or states else "ok"

@@ -1,5 +1,6 @@
 """The measured routes: SDE ensemble, discrete ensemble, the optimizer as shipped, and torch's own."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -14,8 +15,10 @@ from diffusion import SGD, Adai, HessianNoise, IsotropicNoise, Momentum, Quadrat
 from diffusion.dynamics import Dynamics
 from diffusion.noise import Noise
 from experiments import regimes
+from experiments.faults import NOT_HAD, refused
 
 HEAVY_TAILS = {"shipped": 4, "torch": 10}  # times more replicas for Adai as shipped: heavy tails along flat directions
+REFUSED = "refused"  # attribute of an ensemble that could not be run: why
 TORCH_MISSING = "torch is not installed: pip install '.[torch]' in the project's folder"
 
 
@@ -92,7 +95,12 @@ class Ensembles:
     def _once(self, key: Any, title: str, run: Callable[[QuadraticSaddle, Noise], xarray.Dataset]) -> xarray.Dataset:
         if key not in self.memory:
             self.on_start(title)
-            self.memory[key] = _join(run)
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", RuntimeWarning)  # of divergence: it is in the rows
+                    self.memory[key] = _join(run)
+            except NOT_HAD as error:
+                self.memory[key] = _nothing(len(key[-1]), refused(error).reason)
         return self.memory[key]
 
     def _seed(self, route: str, dynamics: Dynamics, noise: Noise) -> int:
@@ -104,6 +112,14 @@ def _running(dynamics: Dynamics) -> Dynamics:
     if isinstance(dynamics, SGD | Momentum):
         return dynamics
     return replace(dynamics, second_moment="running")  # type: ignore[type-var]
+
+
+def _nothing(iterations: int, why: str) -> xarray.Dataset:
+    """What a refused ensemble gives: NaN for everything, as if it had diverged at once."""
+    values = np.full((iterations, len(regimes.EIGENVALUES)), np.nan)
+    of = ("iteration", "direction")
+    data = {"msd": (of, values), "msd_stderr": (of, values), "displacement": (("replica", *of), values[None])}
+    return xarray.Dataset(data, attrs={REFUSED: why})
 
 
 def _join(run: Callable[[QuadraticSaddle, Noise], xarray.Dataset]) -> xarray.Dataset:

@@ -31,7 +31,8 @@ def draw(found: list[ClaimVerdict], directory: Path, seed: int = 0) -> list[Draw
 
 
 def _all(judged: list[Judged], comparisons: list[Comparison], seed: int) -> Iterable[Named]:
-    yield from _claim_figures(judged)
+    if not any(one.missing for one in judged):
+        yield from _claim_figures(judged)
     yield _regime_map()
     yield _cloud(seed)
     yield from minima_figures.all_figures(comparisons)

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from diffusion import SGD, Momentum
 from experiments import claims, statistics
 from experiments.claims import Case
-from experiments.ensembles import TORCH_MISSING, Ensembles
+from experiments.ensembles import REFUSED, TORCH_MISSING, Ensembles
+from experiments.faults import NOT_HAD, refused
 
 Array = NDArray[np.float64]
 TABLE_1_CURVATURES = (0.1, 0.01, 0.001)
@@ -33,6 +34,8 @@ class Measured:
         Standard error of log(value).
     test_error
         Standard error of log(value/expected): larger than log_error if `expected` is a measurement too.
+    lost, why
+        Where there should be a value and is none, and the reason.
     replicas
         Set if value is a mean square over this many Gaussian displacements, whose test and interval are exact.
     """
@@ -41,6 +44,8 @@ class Measured:
     expected: Array | None
     log_error: Array
     test_error: Array
+    lost: NDArray[np.bool_]
+    why: str
     replicas: int | None = None
 
     def interval(self) -> tuple[Array, Array]:
@@ -81,7 +86,8 @@ class Judged:
 
     `exact` holds what is computed without noise: "paper", "exact" (the SDE), "exact_simulated" (the recursion of the SDE
     ensemble at its substeps), "exact_discrete" (one step per iteration), and "finer", "finest": the recursion at 128 and 256
-    times the substeps. `measured` holds "simulated", "discrete", "torch", "shipped", as far as they exist.
+    times the substeps. `measured` holds "simulated", "discrete", "torch", "shipped", as far as they exist. `missing` says why the
+    case cannot be judged at all.
     """
 
     case: Case
@@ -89,6 +95,7 @@ class Judged:
     exact: dict[str, Array]
     measured: dict[str, Measured]
     reasons: dict[str, str] = field(default_factory=dict)
+    missing: str = ""
 
     @property
     def tests(self) -> int:
@@ -121,20 +128,26 @@ class Judged:
 
 
 def compute(case: Case, ensembles: Ensembles) -> Judged:
-    """Every route of a case."""
-    exact = {
-        "paper": case.paper(),
-        "exact": case.exact(),
-        "exact_simulated": case.exact_recursion(1),
-        "exact_discrete": case.exact_recursion(None),
-        "finer": case.exact_recursion(128),
-        "finest": case.exact_recursion(256),
+    """Every route of a case; without exact values no ensemble is run."""
+    routes: dict[str, Callable[[], Array]] = {
+        "paper": case.paper,
+        "exact": case.exact,
+        "exact_simulated": lambda: case.exact_recursion(1),
+        "exact_discrete": lambda: case.exact_recursion(None),
+        "finer": lambda: case.exact_recursion(128),
+        "finest": lambda: case.exact_recursion(256),
     }
+    try:
+        exact = {name: route() for name, route in routes.items()}
+    except NOT_HAD as error:
+        nothing = np.full((len(case.iterations), len(claims.HESSIAN)), np.nan)
+        return Judged(case, tuple(claims.HESSIAN), dict.fromkeys(routes, nothing), {}, missing=refused(error).reason)
     judged = Judged(case, tuple(claims.HESSIAN), exact, {})
     for name, route, expected in (("simulated", "sde", "exact_simulated"), ("discrete", "discrete", "exact_discrete")):
-        run = getattr(ensembles, route)
-        mean_squares = _drift_mean_squares(case, run, exact[expected]) if case.drift else _mean_squares(case, run)
-        judged.measured[name] = _gaussian(case, mean_squares, exact[expected], ensembles.replicas)
+        starts = (case.start, "rest") if case.drift else (case.start,)
+        runs = [getattr(ensembles, route)(case.dynamics, start, case.simulated) for start in starts]
+        mean_squares = _added(runs[0], runs[1], exact[expected]) if case.drift else runs[0]["msd"].values
+        judged.measured[name] = _gaussian(case, mean_squares, exact[expected], ensembles.replicas, *runs)
 
     if case.start == "thermal":
         judged.reasons["torch"] = claims.NO_TORCH_START
@@ -145,7 +158,7 @@ def compute(case: Case, ensembles: Ensembles) -> Judged:
     if isinstance(case.dynamics, SGD | Momentum):
         if torch is not None:
             judged.measured["torch"] = _gaussian(
-                case, torch["msd"].values, exact["exact_discrete"], ensembles.torch_replicas
+                case, torch["msd"].values, exact["exact_discrete"], ensembles.torch_replicas, torch
             )
         return judged
     shipped = _running(case, ensembles.shipped(case.dynamics, case.simulated))
@@ -158,26 +171,29 @@ def compute(case: Case, ensembles: Ensembles) -> Judged:
     return judged
 
 
-def _mean_squares(case: Case, run: Callable[..., xarray.Dataset]) -> Array:
-    return np.asarray(run(case.dynamics, case.start, case.simulated)["msd"].values)
-
-
-def _drift_mean_squares(case: Case, run: Callable[..., xarray.Dataset], expected: Array) -> Array:
+def _added(warm: xarray.Dataset, cold: xarray.Dataset, expected: Array) -> Array:
     """Mean square of what a thermal start adds to the same run from rest; NaN where rounding hides it."""
-    warm, cold = (run(case.dynamics, start, case.simulated) for start in ("thermal", "rest"))
     added = np.mean((warm["displacement"].values - cold["displacement"].values) ** 2, axis=0)
     return np.where(expected[: len(added)] > HIDDEN * warm["msd"].values, added, np.nan)
 
 
-def _gaussian(case: Case, mean_squares: Array, expected: Array, replicas: int) -> Measured:
+def _gaussian(case: Case, mean_squares: Array, expected: Array, replicas: int, *runs: xarray.Dataset) -> Measured:
     value = _padded(case, mean_squares)
     error = np.full(value.shape, statistics.log_mean_square_error(replicas))
-    return Measured(value, expected, error, error, replicas)
+    return Measured(value, expected, error, error, *_lost(case, *runs), replicas)
 
 
 def _running(case: Case, run: xarray.Dataset) -> Measured:
     error = _padded(case, run["msd_stderr"].values / run["msd"].values)
-    return Measured(_padded(case, run["msd"].values), None, error, error)
+    return Measured(_padded(case, run["msd"].values), None, error, error, *_lost(case, run))
+
+
+def _lost(case: Case, *runs: xarray.Dataset) -> tuple[NDArray[np.bool_], str]:
+    """Where replicas of these runs diverged, or everywhere if one was refused, and why."""
+    lost = np.zeros((len(case.iterations), len(claims.HESSIAN)), np.bool_)
+    for run in runs:
+        lost[: run.sizes["iteration"]] |= np.isnan(run["msd"].values)
+    return lost, next((run.attrs[REFUSED] for run in runs if REFUSED in run.attrs), claims.DIVERGED)
 
 
 def _padded(case: Case, values: Array) -> Array:
@@ -205,7 +221,9 @@ def table_1(sources: list[Judged]) -> list[Judged]:
 
     def derived(route: Measured) -> Measured:
         expected = None if route.expected is None else factor(route.expected)
-        return Measured(factor(route.value), expected, error(route.log_error), error(route.test_error))
+        value, log_error, test_error = factor(route.value), error(route.log_error), error(route.test_error)
+        lost = np.asarray(route.lost[:, used].any(axis=1, keepdims=True))
+        return Measured(value, expected, log_error, test_error, lost, route.why)
 
     return [
         Judged(
@@ -214,6 +232,7 @@ def table_1(sources: list[Judged]) -> list[Judged]:
             {name: factor(values) for name, values in source.exact.items()},
             {name: derived(route) for name, route in source.measured.items()},
             dict(source.reasons),
+            source.missing,
         )
         for source in sources
     ]

@@ -170,7 +170,7 @@ def _minima_table(rows: list[dict[str, Any]]) -> tuple[str, str]:
         cells = "".join(f"<td class='n'>{escape(one if isinstance(one, str) else _short(one))}" for one in numbers)
         body += (
             f"<tr><td>{escape(row['regime']['optimizer'])}<td>{escape(words)}{cells}"
-            f"<td class='{row['instrument']}'>{row['instrument']}</tr>"
+            f"<td class='{row['instrument']}'>{_state(row)}</tr>"
         )
     return "".join(f"<th>{name}" for name in names), body
 
@@ -197,8 +197,13 @@ def _row(row: dict[str, Any]) -> str:
     cells = "".join(f"<td class='n'>{escape(value if isinstance(value, str) else _short(value))}" for value in numbers)
     return (
         f"<tr><td>{escape(', '.join(word for word in words if word))}{cells}"
-        f"<td class='{row['instrument']}'>{row['instrument']}</tr>"
+        f"<td class='{row['instrument']}'>{_state(row)}</tr>"
     )
+
+
+def _state(row: dict[str, Any]) -> str:
+    """The state of a row's instrument, and what is missing."""
+    return escape(": ".join([row["instrument"], "; ".join(row["faults"])]) if row["faults"] else row["instrument"])
 
 
 def _measured(row: dict[str, Any], name: str) -> str:

@@ -11,6 +11,7 @@ from experiments.verdicts import ClaimVerdict, row_verdict
 
 LEAST_ORDER = 0.8  # of the recursion's distance to the SDE in 1/substeps: 1, or more where the leading term vanishes
 TESTED = ("simulated", "discrete", "torch")
+EVERY_ROUTE = ("paper", "exact", "exact_simulated", "exact_discrete", *TESTED, "shipped")
 
 
 def rows(verdict: ClaimVerdict, rate: float) -> list[dict[str, Any]]:
@@ -68,7 +69,10 @@ def _case_rows(judged: Judged, sentence: str, rate: float) -> list[dict[str, Any
                 for name in TESTED
                 if name in p_values and np.isfinite(p_values[name][i, j])
             }
-            row["reasons"] = _reasons(judged, row, i)
+            row["reasons"] = _reasons(judged, row, i, j)
+            row["faults"] = [judged.missing] * bool(judged.missing) + [
+                f"{name}: {route.why}" for name, route in judged.measured.items() if route.lost[i, j]
+            ]
             row["instrument"] = _instrument(row, rate)
             out.append(row)
     return out
@@ -96,9 +100,11 @@ def _ratio(value: float, exact: float) -> float | None:
     return _number(value / exact - 1)
 
 
-def _reasons(judged: Judged, row: dict[str, Any], i: int) -> dict[str, str]:
+def _reasons(judged: Judged, row: dict[str, Any], i: int, j: int) -> dict[str, str]:
     """Why each null route is null."""
     case = judged.case
+    if judged.missing:
+        return {name: judged.missing for name, value in row.items() if name in EVERY_ROUTE and value is None}
     reasons = {}
     for name in ("paper", "exact", "exact_simulated", "exact_discrete"):
         if row[name] is None:
@@ -109,7 +115,9 @@ def _reasons(judged: Judged, row: dict[str, Any], i: int) -> dict[str, str]:
     for name in (*TESTED, "shipped"):
         if row[name] is not None:
             continue
-        if name in judged.reasons:
+        if name in judged.measured and judged.measured[name].lost[i, j]:
+            reasons[name] = judged.measured[name].why
+        elif name in judged.reasons:
             reasons[name] = judged.reasons[name]
         elif name == "shipped":
             reasons[name] = claims.NOTHING_RUNNING if case.start == "rest" else claims.SHIPPED_AT_REST
@@ -117,20 +125,17 @@ def _reasons(judged: Judged, row: dict[str, Any], i: int) -> dict[str, str]:
                 reasons[name] = claims.NOT_SIMULATED
         elif i >= len(case.simulated):
             reasons[name] = claims.NOT_SIMULATED
-        elif case.drift:
-            reasons[name] = claims.HIDDEN_BY_ROUNDING
         else:
-            reasons[name] = claims.DIVERGED
+            reasons[name] = claims.HIDDEN_BY_ROUNDING if case.drift else claims.OUT_OF_RANGE
     return reasons
 
 
 def _instrument(row: dict[str, Any], rate: float) -> str:
-    """ "failed" if a test rejects or a run diverged, "inconclusive" if a test is too weak, else "ok"."""
+    """ "failed" if a test rejects or something is missing, "inconclusive" if a test is too weak, else "ok"."""
     tests = row["tests"]
-    rejected = any(test["p"] < rate for test in tests.values())
+    rejected = any(not test["p"] >= rate for test in tests.values())
     wrong_order = row["substeps_order"] is not None and row["substeps_order"] < LEAST_ORDER
-    diverged = claims.DIVERGED in row["reasons"].values()
-    if rejected or wrong_order or diverged:
+    if rejected or wrong_order or row["faults"]:
         return "failed"
-    weak = any(test["detectable"] > statistics.LARGEST_DETECTABLE[name] for name, test in tests.items())
+    weak = any(not test["detectable"] <= statistics.LARGEST_DETECTABLE[name] for name, test in tests.items())
     return "inconclusive" if weak else "ok"

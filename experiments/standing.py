@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from diffusion.plot.style import BLUE, GREY, ORANGE
-from experiments.verdicts import CLOSE
+from experiments.verdicts import CLOSE, NOT_JUDGED
 
 NEAR = 2.0  # a factor; what is farther off counts as far
 LIGHT = "#56B4E9"
@@ -18,8 +18,15 @@ WORDS = {
     "in part": "in part",
     "off": "off: nowhere within 5 %, or not borne out",
     "measured": "measured, where the paper has no number",
+    "open": "open: not judged, as rows are missing",
 }
-LEVELS = {"right": BLUE, "in part": BLUE, "off": ORANGE, "measured": GREY}  # told apart by their shapes, without colour
+LEVELS = {
+    "right": BLUE,
+    "in part": BLUE,
+    "off": ORANGE,
+    "measured": GREY,
+    "open": GREY,
+}  # told apart by their shapes, without colour
 STYLE = f"""
 .standing{{font-size:.95em;line-height:1.4}}
 .standing>details{{border-bottom:1px solid #8885}}
@@ -29,6 +36,7 @@ STYLE = f"""
 .standing .name::before{{content:"\\25B8  "}}.standing details[open]>summary .name::before{{content:"\\25BE  "}}
 .standing .name{{font-weight:bold}}.standing .chip{{display:inline-block;margin-right:1.2em;white-space:nowrap}}
 .standing .mark{{display:inline-block;width:.75em;height:.75em;box-sizing:border-box;border-radius:50%;border:.14em solid;vertical-align:-.05em}}
+.standing .open{{border-radius:0;border-style:dotted}}
 .standing .right{{background:currentColor}}.standing .in-part{{background:linear-gradient(90deg,currentColor 50%,transparent 50%)}}
 .standing .measured{{height:0;border-radius:0;border-width:.1em 0 0;vertical-align:.25em}}
 .standing .bar{{display:flex;height:1.1em;border-radius:2px;overflow:hidden;background:#8883}}.standing .bar i{{display:block}}
@@ -48,8 +56,8 @@ class Standing:
     claim, place, subject, sentence
         As in claims.json.
     level
-        "right" (within 5 % wherever it is stated, or borne out), "in part", "off" (nowhere within 5 %), or "measured" (nothing
-        to compare with).
+        "right" (within 5 % wherever it is stated, or borne out), "in part", "off" (nowhere within 5 %), "measured" (nothing
+        to compare with), or "open" (not judged).
     factors
         By how much the formula is off, at least 1, on each row where paper and exact value exist.
     instrument
@@ -97,6 +105,7 @@ def _level(sentence: str, close: Any) -> str:
         ("exact", "right"),
         ("not borne out", "off"),
         ("not right", "off"),
+        (NOT_JUDGED, "open"),
     ):
         if sentence.startswith(beginning):
             return level

@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 
 EXACT = 1e-9  # relative deviation below which a formula counts as exact
 CLOSE = 0.05  # relative deviation below which it counts as right
+NOT_JUDGED = "not judged"  # begins a sentence where rows are missing
 NEAR_SHIPPED = 0.10  # the same for the optimizer as shipped against its idealization
 
 
@@ -74,7 +75,10 @@ def conclude(judged: Iterable[Judged]) -> list[ClaimVerdict]:
     out = []
     for (_, subject), parts in groups.items():
         claim = parts[0].case.claim
-        if claim is claims.TABLE_1:
+        missing = next((one.missing for one in parts if one.missing), None)
+        if missing:
+            out.append(ClaimVerdict(claim, subject, f"{NOT_JUDGED}: {missing}", None, None, parts))
+        elif claim is claims.TABLE_1:
             out.append(ClaimVerdict(claim, subject, _table_1(parts[0]), None, None, parts))
         else:
             out.append(ClaimVerdict(claim, subject, *_formula(parts), _shipped(parts), parts))
@@ -199,6 +203,9 @@ def _shipped(parts: list[Judged]) -> str | None:
         return None
     said = []
     for one in measured:
+        if one.measured["shipped"].lost.any():
+            said.append((_inertia(one), f"{NOT_JUDGED}: {one.measured['shipped'].why}"))
+            continue
         j = one.directions.index(-regimes.FLATTEST)
         ratio = _ratio(one, "shipped", "exact_discrete")[:, j]
         farthest = int(np.nanargmax(_off(ratio)))
@@ -229,7 +236,7 @@ def _table_1(one: Judged) -> str:
         f"{agree}: the table says {says}; to {one.case.iterations[near][-1]} iterations the MSD grows like |H|^p with "
         f"p = {spans['exact']} (exact SDE, {found['exact']}), {spans['paper']} by the paper's own formula ({found['paper']})"
     )
-    if "shipped" in one.measured:
+    if "shipped" in one.measured and not one.measured["shipped"].lost.any():
         shipped = np.log10(one.measured["shipped"].value[near, 0])
         text += f", {span(shipped)} as shipped"
     return text

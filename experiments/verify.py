@@ -87,7 +87,7 @@ def run(*, quick: bool = False, seed: int = 0, threads: int | None = None, progr
     comparisons = minima.compute(runner, progress.advance)
 
     tests = sum(one.tests for one in found) + sum(one.tests for one in comparisons)
-    rate = statistics.FAMILY_WISE_RATE / tests
+    rate = statistics.FAMILY_WISE_RATE / max(tests, 1)
     concluded = verdicts.conclude(found) + minima_verdicts.conclude(comparisons)
     settings = {
         "seed": seed,

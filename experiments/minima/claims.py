@@ -64,6 +64,7 @@ CLAIMS = (
     THEOREM_3, DAMPING, INERTIAL_EXPONENT, EQUATION_57, EXIT_LINE, PROPOSITION_2, PROPOSITION_4, LOW_TEMPERATURE, SYMMETRY, BATCH_RULES, TABLE_1_MINIMA, THEOREM_4,
 )  # fmt: skip
 
+EVERY = "every optimizer"
 AT, FAR = "at the saddle", "beyond the saddle"  # exit lines
 BARRIER = "barrier_over_temperature"  # in a row's regime
 ITERATIONS = "mean escape time in iterations"

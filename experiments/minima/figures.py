@@ -16,13 +16,17 @@ from experiments.minima.verdicts import BARRIER, DAMPED, LINEAR
 
 
 def all_figures(found: list[Comparison]) -> Iterator[Named]:
-    """Every figure."""
+    """Every figure of which all rows are there."""
     if not found:
         return
-    yield overview(found)
-    yield low_temperature(found)
+    missing = {one.claim for one in found if one.missing}
+    if not missing & {claims.THEOREM_3, claims.PROPOSITION_2, claims.PROPOSITION_4}:
+        yield overview(found)
+    if not missing & {claims.LOW_TEMPERATURE, claims.PROPOSITION_2}:
+        yield low_temperature(found)
     yield well_figures.theorem_3_map()
-    yield well_figures.damping(_turned(found))
+    if claims.DAMPING not in missing:
+        yield well_figures.damping(_turned(found))
 
 
 def _turned(found: list[Comparison]) -> list[dict[str, Any]]:

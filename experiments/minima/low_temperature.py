@@ -12,6 +12,7 @@ import theory
 from diffusion import SGD, rare_escape_rate
 from experiments import statistics
 from experiments.comparison import Comparison, Sample
+from experiments.faults import Fault
 from experiments.lines import exact_rate
 from experiments.minima import claims
 from experiments.minima.propositions import rmsprop_times
@@ -156,6 +157,8 @@ def _adam(found: list[Comparison]) -> Curve:
     ]
     paper, exact = ([1 / one.values[name] for one in used] for name in ("paper", "exact"))
     errors = [one.checks["grid"][0] for one in used]
+    if len(used) < len(GRID):
+        raise ValueError(f"{len(used)} exact times of Proposition 2 (Adam), the limit needs {len(GRID)}")
     title = str(used[0].regime["landscape"])
     return Curve("Proposition 2 (Adam)", title, claims.AT, GRID, paper, exact, errors, "phase-space grid")
 
@@ -198,7 +201,8 @@ def _split(runner: Runner) -> Iterator[Comparison]:
         sde = theory.first_passage_time(setting.gradient(k), setting.diffusion(k, lr), **where) / lr
         chain = theory.discrete_first_passage_time(setting.gradient(k), setting.deviation(k), lr=lr, **where)
         error = float(rates.std(ddof=1) / np.sqrt(repetitions))
-        sample = SplitSample(float(rates.mean()), repetitions, 1 / chain, error=error)
+        fault = None if error > 0 else Fault("splitting found no exits, or every repetition the same", "inconclusive")
+        sample = SplitSample(float(rates.mean()), repetitions, 1 / chain, fault=fault, error=error)
         values = {"paper": paper_rate(setting, "SGD", k, 1), "exact": 1 / sde, "exact_splitting": 1 / chain}
         regime = {"landscape": setting.title, "exit": claims.AT, claims.BARRIER: exponent, "lr": lr, "by": "splitting"}
         yield Comparison(

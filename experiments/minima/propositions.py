@@ -52,7 +52,7 @@ def proposition_2(runner: Runner) -> Iterator[Comparison]:
                         found = runner.exits(
                             dynamics, setting, k, saddle, substeps=4 * claims.SUBSTEPS, velocity="thermal"
                         )
-                        samples["simulated"] = Sample(*found, values["exact"], claims.SCHEME)
+                        samples["simulated"] = Sample.of(found, values["exact"], claims.SCHEME)
                 else:
                     gradient, deviation, rate = _overdamped(setting, k, moment, lr, v_a)
                     breaks = setting.breaks(k)
@@ -69,9 +69,8 @@ def proposition_2(runner: Runner) -> Iterator[Comparison]:
                                 gradient, deviation, lr=rate, substeps=substeps, **where
                             )
                             values[f"exact_{route}"] = expected
-                            samples[route] = Sample(
-                                *runner.exits(dynamics, setting, k, saddle, substeps=substeps), expected
-                            )
+                            found = runner.exits(dynamics, setting, k, saddle, substeps=substeps)
+                            samples[route] = Sample.of(found, expected)
                     else:
                         reasons["discrete"] = claims.TOO_HIGH
                 if moment == "following" and beta and exponent <= claims.SIMULATED:
@@ -104,10 +103,10 @@ def _as_shipped(
 ) -> None:
     """Our ensemble of the optimizer as shipped, and torch's against it."""
     ours = runner.exits(dynamics, setting, k, boundary)
-    samples["shipped"] = Sample(*ours)
+    samples["shipped"] = Sample.of(ours)
     real = runner.torch(dynamics, setting, k, boundary) if exponent <= claims.TORCH else None
     if real:
-        samples["torch"] = Sample(*real, ours[0], other=ours[1])
+        samples["torch"] = Sample.of(real) if ours.fault else Sample.of(real, ours.value, other=ours.events)
     else:
         reasons["torch"] = claims.TOO_HIGH if exponent > claims.TORCH else TORCH_MISSING
 
@@ -179,7 +178,7 @@ def proposition_4(runner: Runner) -> Iterator[Comparison]:
         reasons = {"fokker_planck": claims.ONLY_GRID, "discrete": claims.NO_DISCRETE, "torch": claims.NO_IDEALIZED}
         if exponent <= claims.SIMULATED:
             found = runner.exits(Adai(lr, BETA0), setting, k, saddle, substeps=4 * claims.SUBSTEPS, velocity="thermal")
-            samples["simulated"] = Sample(*found, values["exact"], claims.SCHEME)
+            samples["simulated"] = Sample.of(found, values["exact"], claims.SCHEME)
             _as_shipped(
                 runner, Adai(lr, BETA0, second_moment="running"), setting, k, saddle, exponent, samples, reasons
             )

@@ -1,6 +1,7 @@
 """The scaling symmetry, the batch scaling rules, Table 1's minima row, and Theorem 4."""
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,11 @@ import numpy as np
 import theory
 from diffusion import SGD, Adai, Adam, HessianNoise, Momentum, RMSprop, exit_times
 from diffusion.dynamics import Dynamics
+from diffusion.rates import FEW
 from experiments import convergence
-from experiments.comparison import Comparison, Sample, sample_of
+from experiments.comparison import Comparison, Sample
 from experiments.escape import scaled
+from experiments.faults import mean_exit
 from experiments.minima import claims
 from experiments.minima.runner import Runner
 from experiments.power import fit_power
@@ -38,7 +41,13 @@ def symmetry(runner: Runner) -> Iterator[Comparison]:
                 max_iterations=100_000, replicas=min(runner.replicas, 2000), seed=runner.seed, threads=runner.threads,
             )  # fmt: skip
             times.append(found["exit_iteration"].values)
+            if found["diverged"].any():
+                raise ValueError(
+                    f"{name}: {int(found['diverged'].sum())} of {len(times[-1])} replicas diverged at lr = {lr / slower:.3g}"
+                )
         left = np.isfinite(times[0]) | np.isfinite(times[1])
+        if left.sum() < FEW:
+            raise ValueError(f"{name}: only {left.sum()} of {len(left)} replicas left within 100,000 iterations")
         same = float(np.mean(times[0][left] == times[1][left]))
         regime = {"sharpness": [k, sharper * k], "lr": [lr, lr / 3]}
         reasons = dict.fromkeys(
@@ -84,16 +93,14 @@ def batch_rules(runner: Runner) -> Iterator[Comparison]:
             discrete = c**power * theory.discrete_first_passage_time(pull, deviation, lr=lr, **where)
             noise = HessianNoise(batch, "piecewise")
             dynamics: Dynamics = RMSprop(lr, second_moment="following") if adaptive else SGD(lr)
-            iterations, size = sample_of(
-                exit_times(
-                    dynamics, setting.landscape(1, k), noise=noise, start=start, boundary=saddle, max_iterations=10**8,
-                    replicas=runner.replicas, threads=runner.threads, seed=runner.seed_of("batch", name, c),
-                )
+            run = partial(
+                exit_times, dynamics, setting.landscape(1, k), noise=noise, start=start, boundary=saddle, max_iterations=runner.horizon,
+                replicas=runner.replicas, threads=runner.threads, seed=runner.seed_of("batch", name, c),
             )  # fmt: skip
             if c == 1:
                 base = {"exact": exact, "discrete": discrete}
             values = {"paper": 1.0, "exact": exact / base["exact"], "exact_discrete": discrete / base["discrete"]}
-            sample = Sample(c**power * iterations / base["discrete"], size, values["exact_discrete"])
+            sample = Sample.of(mean_exit(run), values["exact_discrete"], unit=c**power / base["discrete"])
             reasons = dict.fromkeys(
                 ("fokker_planck", "simulated", "torch", "shipped"),
                 "the SDE is the same by definition; the discrete step is in question",
@@ -119,6 +126,8 @@ def table_1(found: list[Comparison]) -> Iterator[Comparison]:
             one for one in found
             if one.claim is claim and one.subject == subject and one.regime["landscape"] == title and one.regime["exit"] == "at the saddle"
         ]  # fmt: skip
+        if len(used) < 3:
+            raise ValueError(f"{optimizer}: {len(used)} exact times of {claim.name}, a power needs 3")
         power = 2 if optimizer == "Adam" else 1
         k = np.array([(HIGHEST / one.regime["barrier_over_temperature"]) ** power for one in used])
         rate = np.array([1 / one.values["exact"] for one in used])

@@ -10,7 +10,7 @@ import numpy as np
 from diffusion import exit_times
 from diffusion.dynamics import Dynamics
 from experiments import turnover
-from experiments.comparison import sample_of
+from experiments.faults import MeanExit, mean_exit
 from experiments.minima import claims
 from experiments.sharpness import Setting
 
@@ -24,6 +24,7 @@ class Runner:
     seed: int
     threads: int | None
     quick: bool = False
+    horizon: int = 10**9  # iterations
 
     @property
     def exponents(self) -> tuple[float, ...]:
@@ -35,26 +36,29 @@ class Runner:
         """The same for gamma/omega_b."""
         return turnover.DAMPINGS[::3] if self.quick else turnover.DAMPINGS
 
-    def exits(self, dynamics: Dynamics, setting: Setting, k: float, boundary: float, **more: Any) -> tuple[float, int]:
-        """Mean exit time in iterations, and its size as `sample_of` counts it; no run is censored."""
+    def exits(self, dynamics: Dynamics, setting: Setting, k: float, boundary: float, **more: Any) -> MeanExit:
+        """Mean exit time in iterations."""
         landscape, start = setting.landscape(1, k), setting.positions(k)[0]
-        found = exit_times(
-            dynamics, landscape, noise=setting.noise, start=start, boundary=boundary, max_iterations=10**9,
-            replicas=self.replicas, threads=self.threads, seed=self.seed_of(dynamics, setting.key, k, boundary, more), **more,
+        return mean_exit(
+            lambda: exit_times(
+                dynamics, landscape, noise=setting.noise, start=start, boundary=boundary, max_iterations=self.horizon,
+                replicas=self.replicas, threads=self.threads, seed=self.seed_of(dynamics, setting.key, k, boundary, more), **more,
+            )
         )  # fmt: skip
-        return sample_of(found)
 
-    def torch(self, dynamics: Dynamics, setting: Setting, k: float, boundary: float) -> tuple[float, int] | None:
+    def torch(self, dynamics: Dynamics, setting: Setting, k: float, boundary: float) -> MeanExit | None:
         """The same for the torch optimizer; None without torch."""
         if find_spec("torch") is None:
             return None
         from diffusion import exit_times_torch
 
-        found = exit_times_torch(
-            dynamics, setting.landscape(1, k), noise=setting.noise, start=setting.positions(k)[0], boundary=boundary,
-            max_iterations=10**6, replicas=self.torch_replicas, seed=self.seed_of(dynamics, setting.key, k, "torch") >> 1,
+        return mean_exit(
+            lambda: exit_times_torch(
+                dynamics, setting.landscape(1, k), noise=setting.noise, start=setting.positions(k)[0], boundary=boundary,
+                max_iterations=min(self.horizon, 10**6), replicas=self.torch_replicas,
+                seed=self.seed_of(dynamics, setting.key, k, "torch") >> 1,
+            )
         )  # fmt: skip
-        return sample_of(found)
 
     def seed_of(self, *name: Any) -> int:
         """A seed that no other run has."""

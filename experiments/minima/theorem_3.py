@@ -1,6 +1,7 @@
 """Theorem 3 by every route: SGD, and with inertia Equation 57, the turnover, and where the exit line lies."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,9 @@ import numpy as np
 import theory
 from diffusion import SGD, DoubleParabola, IsotropicNoise, Momentum, exit_times, fokker_planck
 from experiments import turnover
-from experiments.comparison import Comparison, Sample, sample_of
+from experiments.comparison import Comparison, Sample
 from experiments.ensembles import TORCH_MISSING
+from experiments.faults import MeanExit, mean_exit
 from experiments.minima import claims
 from experiments.minima.runner import Runner, beyond
 from experiments.sharpness import GRID_TOLERANCE, HIGHEST, paper_rate, settings
@@ -44,12 +46,11 @@ def theorem_3(runner: Runner, key: str) -> Iterator[Comparison]:
                         substeps=substeps, breaks=breaks,
                     )  # fmt: skip
                     values[f"exact_{name}"] = expected
-                    found = runner.exits(SGD(lr), setting, k, boundary, substeps=substeps)
-                    samples[name] = Sample(*found, expected)
+                    samples[name] = Sample.of(runner.exits(SGD(lr), setting, k, boundary, substeps=substeps), expected)
                 if exponent <= claims.TORCH and line == "at the saddle":
                     real = runner.torch(SGD(lr), setting, k, boundary)
                     if real:
-                        samples["torch"] = Sample(*real, values["exact_discrete"])
+                        samples["torch"] = Sample.of(real, values["exact_discrete"])
                     else:
                         reasons["torch"] = TORCH_MISSING
             else:
@@ -84,7 +85,7 @@ def damping(runner: Runner) -> Iterator[Comparison]:
         for line in ("saddle", "beyond"):
             values = {name: found[name] for name in ("paper", "kramers", "melnikov")} | {"exact": found[line]}
             error = claims.SCHEME + found[f"{line}_error"] / found[line]
-            samples = {"simulated": Sample(*simulated[line], found[line], error)} if simulated else {}
+            samples = {"simulated": Sample.of(simulated[line], found[line], error)} if simulated else {}
             where = regime | {"exit": "at the saddle" if line == "saddle" else "beyond the saddle"}
             yield Comparison(
                 claims.DAMPING, "Momentum", where, "mean escape time (dynamical)", values, samples, accuracy, reasons
@@ -107,8 +108,9 @@ def damping(runner: Runner) -> Iterator[Comparison]:
         values = {"exact": found["beyond"] / found["saddle"]}
         samples = {}
         if simulated:
-            (far, events), (near, others) = simulated["beyond"], simulated["saddle"]
-            samples = {"simulated": Sample(far / near, events, other=others)}
+            far, near = simulated["beyond"], simulated["saddle"]
+            sample = Sample(far.value / near.value, far.events, other=near.events, fault=far.fault or near.fault)
+            samples = {"simulated": sample}
         yield Comparison(
             claims.EXIT_LINE, "Momentum", regime, "time to arrive beyond the saddle over first passage at it", values, samples, accuracy,
             reasons | {"paper": claims.NOT_SAID},
@@ -157,16 +159,17 @@ def two_temperatures(runner: Runner) -> Iterator[Comparison]:
         )  # fmt: skip
 
 
-def _langevin(runner: Runner, damping: float, boundary: float) -> tuple[float, int]:
-    """Mean exit time (dynamical) of Langevin's equation at gamma M = 1 and one temperature, and its size.
+def _langevin(runner: Runner, damping: float, boundary: float) -> MeanExit:
+    """Mean exit time (dynamical) of Langevin's equation at gamma M = 1 and one temperature.
 
     The time step is a fiftieth of 1/omega_b or of 1/gamma, whichever is shorter.
     """
     lr = 0.02 / max(damping, np.sqrt(turnover.HESSIAN_SADDLE * damping))
-    found = exit_times(
-        Momentum(lr, 1 - damping * lr), turnover.WELL, noise=IsotropicNoise(2 * turnover.TEMPERATURE / lr), boundary=boundary,
-        max_iterations=10**9, replicas=runner.replicas, velocity="thermal", threads=runner.threads,
-        seed=runner.seed_of("langevin", damping, boundary),
+    found = mean_exit(
+        lambda: exit_times(
+            Momentum(lr, 1 - damping * lr), turnover.WELL, noise=IsotropicNoise(2 * turnover.TEMPERATURE / lr), boundary=boundary,
+            max_iterations=runner.horizon, replicas=runner.replicas, velocity="thermal", threads=runner.threads,
+            seed=runner.seed_of("langevin", damping, boundary),
+        )
     )  # fmt: skip
-    iterations, size = sample_of(found)
-    return lr * iterations, size
+    return replace(found, value=lr * found.value)

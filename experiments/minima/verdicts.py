@@ -6,7 +6,7 @@ import numpy as np
 
 from experiments.comparison import Comparison
 from experiments.minima import claims
-from experiments.verdicts import CLOSE, EXACT, ClaimVerdict, row_verdict
+from experiments.verdicts import CLOSE, EXACT, NOT_JUDGED, ClaimVerdict, row_verdict
 
 Group = list[Comparison]
 CONVENTIONS = {"Ito": "exact", "Stratonovich": "exact_stratonovich", "isothermal": "exact_isothermal"}
@@ -14,19 +14,30 @@ BARRIER, DAMPED = claims.BARRIER, "damping_over_omega_b"  # in a row's regime
 
 
 def conclude(found: Group) -> list[ClaimVerdict]:
-    """One verdict for each claim and subject, in the order of the registry."""
+    """One verdict for each claim and subject, in the order of the registry; none is drawn where rows of the claim are missing."""
     groups: dict[tuple[str, str], Group] = {}
     for one in found:
-        subject = "every optimizer" if one.claim is claims.SYMMETRY else one.subject
+        subject = claims.EVERY if one.claim is claims.SYMMETRY else one.subject
         groups.setdefault((one.claim.name, subject), []).append(one)
+    missing = {one.claim.name: f"{NOT_JUDGED}: {one.missing}" for one in found if one.missing}
     return [
-        ClaimVerdict(group[0].claim, subject, SENTENCES[name](group), None, None, [], group)
+        ClaimVerdict(
+            group[0].claim, subject, missing.get(name) or SENTENCES[name](group) + _faults(group), None, None, [], group
+        )
         for (name, subject), group in groups.items()
     ]
 
 
+def _faults(group: Group) -> str:
+    """Which ensembles are not behind a sentence, and why."""
+    reasons = [f"{route}: {fault.reason}" for one in group for route, fault in one.faults.items()]
+    return f"; {len(reasons)} ensembles are left out ({reasons[0]})" if reasons else ""
+
+
 def comparison_verdict(one: Comparison) -> str | None:
     """Verdict of one row."""
+    if one.missing:
+        return None
     if one.claim is claims.THEOREM_4:
         bound, measured = one.values["paper"], one.values["measured"]
         if one.values["measured_low"] > bound:
@@ -65,6 +76,8 @@ def _theorem_3(group: Group) -> str:
 
 def _followed(tested: Group) -> str:
     """The convention whose exact times the ensembles are nearest to."""
+    if not tested:
+        return "none that could be told: there is none"
     off = {
         name: float(np.mean([abs(np.log(one.samples["simulated"].value / one.values[key])) for one in tested]))
         for name, key in CONVENTIONS.items()

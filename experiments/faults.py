@@ -1,0 +1,68 @@
+"""What kept a number from being had, and what that makes of its row: the one place that decides."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from diffusion.rates import FEW
+
+if TYPE_CHECKING:
+    import xarray
+
+NOT_HAD = (ValueError, ArithmeticError)  # what a route raises that cannot resolve a case
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a number is missing, and the state of a row that lacks it."""
+
+    reason: str
+    state: str = "failed"
+
+
+@dataclass(frozen=True)
+class MeanExit:
+    """Mean exit time of an ensemble, or the fault that it has instead.
+
+    Attributes
+    ----------
+    value
+        In iterations; NaN with a fault.
+    events
+        The number of exponential times that vary as much. Where the squared deviation is above the exponential's, as with a running
+        second moment at low barriers, fewer times count; where it is below, as with a time to settle, no more do, and tests are
+        conservative.
+    """
+
+    value: float = np.nan
+    events: int = 0
+    fault: Fault | None = None
+
+
+def mean_exit(run: Callable[[], "xarray.Dataset"]) -> MeanExit:
+    """Run an ensemble of exits; it must be whole, as a mean over those that left is none over all."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # of divergence: the fault says so
+            exits = run()
+    except NOT_HAD as error:
+        return MeanExit(fault=refused(error))
+    times, left, diverged = (exits[name].values for name in ("exit_iteration", "exited", "diverged"))
+    if diverged.any():
+        return MeanExit(fault=Fault(f"{diverged.sum()} of {len(times)} replicas diverged"))
+    if not left.all():
+        inside = f"{len(times) - left.sum()} of {len(times)} replicas had not left at the horizon"
+        return MeanExit(fault=Fault(inside, "inconclusive"))
+    if len(times) < FEW:
+        return MeanExit(fault=Fault(f"only {len(times)} exits, fewer than {FEW}", "inconclusive"))
+    mean = float(times.mean())
+    return MeanExit(mean, int(len(times) / max(1.0, float(times.var()) / mean**2)))
+
+
+def refused(error: Exception) -> Fault:
+    """A route's refusal, on one line."""
+    words = " ".join(str(error).split())
+    return Fault(words if isinstance(error, ValueError) else f"{type(error).__name__}: {words}")
