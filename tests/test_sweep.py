@@ -127,12 +127,24 @@ def test_an_axis_sets_the_parameter_of_its_name_or_several():
         ({"landscape": {"name": "os:system", "dimension": None, "height": None}}, "is no Landscape"),
         ({"measure": {"name": "own_measure:no_measurement"}}, "attribute `variables`"),
         ({"measure": {"name": "subprocess:run"}}, "attribute `variables`"),
+        ({"measure": {"name": lambda: 1}}, r"measure.name = <function .*> is an object of this process; name what a module has"),
+        ({"measure": {"name": "__main__:mine"}}, "is of the script itself, which workers do not run"),
+        ({"axes": {"lr": np.array([0.1, np.nan])}}, "must be a finite number"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_is_named(changes, message):
     """Also what is importable but no landscape: nothing that TOML names is called unless it says that it makes one."""
     with pytest.raises(ValueError, match=message):
         sweep(**changes)
+
+
+def test_numbers_and_arrays_of_numpy_are_numbers_and_lists():
+    plain = sweep(dynamics={"lr": 0.25}, measure={"seed": 3}, axes={"sharpness": [1.0, 2.0]})
+    of_numpy = sweep(
+        dynamics={"lr": np.float32(0.25)}, measure={"seed": np.int64(3)}, axes={"sharpness": np.linspace(1, 2, 2)}
+    )
+    assert of_numpy.identity == plain.identity
+    assert of_numpy == plain
 
 
 def test_the_descriptions_in_the_documentation_are_right():

@@ -11,12 +11,14 @@ import socket
 import subprocess
 import sys
 import time
+from multiprocessing.spawn import get_preparation_data
 
 import psutil
 import pytest
 import sweeps
 
 from experiments.sweep import report
+from experiments.sweep.cluster import without_script
 
 long = pytest.mark.long
 
@@ -43,6 +45,39 @@ def drivers():
     yield start
     for process in started:
         sweeps.end(process)
+
+
+SCRIPT = """
+from experiments.sweep import Sweep, cost, run
+asked = Sweep.from_toml({toml!r})
+if {trials}:
+    cost.estimate_apart(asked)
+print(run(asked, {store!r}, workers=1).computed, "tasks")
+"""
+
+
+@pytest.mark.parametrize("trials", [False, pytest.param(True, marks=long)])
+@pytest.mark.parametrize("source", ["file", pytest.param("standard input", marks=long)])
+def test_a_script_without_a_main_guard(source, trials, tmp_path):
+    """Its workers, and the trials, are processes that would run it again, or look for it in vain."""
+    path, script = sweeps.description(tmp_path / "a.toml", points=1, low=4.0, replicas=50), tmp_path / "script.py"
+    script.write_text(SCRIPT.format(toml=str(path), store=str(tmp_path / "a.zarr"), trials=trials))
+    done = subprocess.run(
+        [sys.executable, script if source == "file" else "-"], input=script.read_text(), cwd=tmp_path, capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(sweeps.ROOT)}, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr, done.stdout) == (0, "", "2 tasks\n")
+
+
+def test_processes_are_not_told_where_the_script_is():
+    """Neither by its name nor by its file, as multiprocessing prepares them; the script itself finds what it defines as before."""
+    before = sys.modules["__main__"]
+    with without_script():
+        told = get_preparation_data("a worker")
+        assert vars(sys.modules["__main__"]).items() >= {"__name__": "__main__"}.items()
+    assert not {"init_main_from_name", "init_main_from_path"} & told.keys()
+    assert {"init_main_from_name", "init_main_from_path"} & get_preparation_data("a worker").keys()
+    assert sys.modules["__main__"] is before
 
 
 def under_way(process, store, tasks=3):

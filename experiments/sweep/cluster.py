@@ -2,10 +2,12 @@
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlparse
 
@@ -14,6 +16,22 @@ JOIN = 30.0  # seconds that a scheduler is given to answer, and to find a worker
 
 class StoppedError(Exception):
     """A run that ended before its sweep did; the message says why, and what is kept."""
+
+
+@contextmanager
+def without_script() -> Iterator[None]:
+    """Processes that are spawned meanwhile do not run the user's script again: they need nothing of it.
+
+    Multiprocessing runs the file of ``__main__`` in each process, whatever its last lines do; what came from standard input is no file.
+    """
+    main = sys.modules["__main__"]
+    stand_in = ModuleType("__main__")
+    vars(stand_in).update(vars(main) | {"__spec__": None, "__file__": None})
+    sys.modules["__main__"] = stand_in
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 @contextmanager
@@ -27,6 +45,7 @@ def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | 
     if scheduler is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
         with (
+            without_script(),
             dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}),
             LocalCluster(
                 n_workers=workers or cores, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import diffusion
+from experiments.sweep.cluster import without_script
 from experiments.sweep.description import Sweep
 from experiments.sweep.layout import Layout
 from experiments.sweep.measurements import Problem, boundary_of, named, problem
@@ -73,7 +74,8 @@ def estimate_apart(sweep: Sweep, share: float = 1.0) -> Estimate:
     """
     ours, theirs = Pipe(duplex=False)
     process = get_context("spawn").Process(target=_send, args=(theirs, sweep, share), daemon=True)
-    process.start()
+    with without_script():
+        process.start()
     theirs.close()
     try:
         if not ours.poll(PATIENCE):

@@ -78,8 +78,7 @@ class Sweep:
         for name in (*SECTIONS, "axes", "figure"):
             if not isinstance(mapping.get(name, {}), Mapping):
                 raise ValueError(f"{name} = {mapping[name]!r} must be a table")
-        for name in (*SECTIONS, "axes", "figure"):
-            _plain(name, mapping.get(name, {}))
+        mapping = {name: given if name == "title" else _plain(name, given) for name, given in mapping.items()}
         if not mapping["axes"]:
             raise ValueError("[axes] is empty; a sweep needs at least one axis, as in lr = [0.1, 0.2]")
         sections = {name: dict(mapping[name]) for name in SECTIONS}
@@ -180,16 +179,19 @@ class Sweep:
         return (self.sections[section][name],) if name in self.sections[section] else ()
 
 
-def _plain(where: str, value: Any) -> None:
-    """Refuse what is not made of finite numbers, texts, lists and tables."""
+def _plain(where: str, value: Any) -> Any:
+    """The same as TOML would have it: of finite numbers, texts, lists and tables, NumPy's among them; others are refused."""
+    if isinstance(value, np.generic | np.ndarray):
+        value = value.tolist()
     if isinstance(value, Mapping):
-        for key, one in value.items():
-            _plain(f"{where}.{key}", one)
-    elif isinstance(value, list | tuple):
-        for one in value:
-            _plain(where, one)
-    elif not isinstance(value, str | int | float) or (not isinstance(value, str) and not abs(value) < 2**63):
+        return {key: _plain(f"{where}.{key}", one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(where, one) for one in value]
+    if callable(value):
+        raise ValueError(f"{where} = {value!r} is an object of this process; name what a module has, 'module:function'")
+    if not isinstance(value, str | int | float) or (not isinstance(value, str) and not abs(value) < 2**63):
         raise ValueError(f"{where} = {value!r} must be a finite number of 64 bits, a text, a list or a table")
+    return value
 
 
 def _axis(name: str, given: Any, sections: Sections) -> Axis:

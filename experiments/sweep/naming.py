@@ -103,6 +103,10 @@ SOURCES: dict[str, str] = {}  # a hash of each user's module, as it was imported
 def imported(what: str, name: str) -> Any:
     """What module:object names, from what is importable."""
     module, _, path = name.partition(":")
+    if module == "__main__":
+        raise ValueError(
+            f"{what} = {name!r} is of the script itself, which workers do not run; put it into a module of its own"
+        )
     try:
         if module not in SOURCES:
             spec = importlib.util.find_spec(module)
