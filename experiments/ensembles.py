@@ -1,6 +1,5 @@
 """The measured routes: SDE ensemble, discrete ensemble, the optimizer as shipped, and torch's own."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
@@ -15,7 +14,7 @@ from diffusion import SGD, Adai, HessianNoise, IsotropicNoise, Momentum, Quadrat
 from diffusion.dynamics import Dynamics
 from diffusion.noise import Noise
 from experiments import regimes
-from experiments.faults import NOT_HAD, refused
+from experiments.faults import NOT_HAD, quietly, refused
 
 HEAVY_TAILS = {"shipped": 4, "torch": 10}  # times more replicas for Adai as shipped: heavy tails along flat directions
 REFUSED = "refused"  # attribute of an ensemble that could not be run: why
@@ -96,8 +95,7 @@ class Ensembles:
         if key not in self.memory:
             self.on_start(title)
             try:
-                with warnings.catch_warnings():
-                    warnings.simplefilter("ignore", RuntimeWarning)  # of divergence: it is in the rows
+                with quietly():
                     self.memory[key] = _join(run)
             except NOT_HAD as error:
                 self.memory[key] = _nothing(len(key[-1]), refused(error).reason)

@@ -1,7 +1,8 @@
 """What kept a number from being had, and what that makes of its row: the one place that decides."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,11 +43,18 @@ class MeanExit:
     fault: Fault | None = None
 
 
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Without the warnings of an ensemble that is not whole, or not to be relied on: its row says so."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
+
+
 def mean_exit(run: Callable[[], "xarray.Dataset"]) -> MeanExit:
     """Run an ensemble of exits; it must be whole, as a mean over those that left is none over all."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # of divergence: the fault says so
+        with quietly():
             exits = run()
     except NOT_HAD as error:
         return MeanExit(fault=refused(error))
@@ -56,10 +64,12 @@ def mean_exit(run: Callable[[], "xarray.Dataset"]) -> MeanExit:
     if not left.all():
         inside = f"{len(times) - left.sum()} of {len(times)} replicas had not left at the horizon"
         return MeanExit(fault=Fault(inside, "inconclusive"))
-    if len(times) < FEW:
-        return MeanExit(fault=Fault(f"only {len(times)} exits, fewer than {FEW}", "inconclusive"))
     mean = float(times.mean())
-    return MeanExit(mean, int(len(times) / max(1.0, float(times.var()) / mean**2)))
+    events = int(len(times) / max(1.0, float(times.var()) / mean**2))
+    if events < FEW:
+        few = f"only {len(times)} exits, which tell as much as {events} exponential ones; {FEW} are needed"
+        return MeanExit(fault=Fault(few, "inconclusive"))
+    return MeanExit(mean, events)
 
 
 def refused(error: Exception) -> Fault:

@@ -75,9 +75,9 @@ def conclude(judged: Iterable[Judged]) -> list[ClaimVerdict]:
     out = []
     for (_, subject), parts in groups.items():
         claim = parts[0].case.claim
-        missing = next((one.missing for one in parts if one.missing), None)
+        missing = [one.missing or claims.OUT_OF_RANGE for one in parts if not np.isfinite(_ratio(one)).any()]
         if missing:
-            out.append(ClaimVerdict(claim, subject, f"{NOT_JUDGED}: {missing}", None, None, parts))
+            out.append(ClaimVerdict(claim, subject, f"{NOT_JUDGED}: {missing[0]}", None, None, parts))
         elif claim is claims.TABLE_1:
             out.append(ClaimVerdict(claim, subject, _table_1(parts[0]), None, None, parts))
         else:

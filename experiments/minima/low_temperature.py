@@ -12,7 +12,7 @@ import theory
 from diffusion import SGD, rare_escape_rate
 from experiments import statistics
 from experiments.comparison import Comparison, Sample
-from experiments.faults import Fault
+from experiments.faults import Fault, quietly
 from experiments.lines import exact_rate
 from experiments.minima import claims
 from experiments.minima.propositions import rmsprop_times
@@ -192,16 +192,18 @@ def _split(runner: Runner) -> Iterator[Comparison]:
     for exponent, repetitions in SPLIT.items():
         k = HIGHEST / exponent
         start, saddle = setting.positions(k)
-        found = rare_escape_rate(
-            SGD(lr), setting.landscape(1, k), noise=setting.noise, start=start, boundary=saddle, replicas=SPLIT_REPLICAS,
-            repetitions=repetitions, seed=runner.seed_of("splitting", exponent), threads=runner.threads,
-        )  # fmt: skip
+        with quietly():
+            found = rare_escape_rate(
+                SGD(lr), setting.landscape(1, k), noise=setting.noise, start=start, boundary=saddle, replicas=SPLIT_REPLICAS,
+                repetitions=repetitions, seed=runner.seed_of("splitting", exponent), threads=runner.threads,
+            )  # fmt: skip
         rates = found["repetition_rate"].values
         where: dict[str, Any] = {"start": start, "boundary": saddle, "breaks": setting.breaks(k)}
         sde = theory.first_passage_time(setting.gradient(k), setting.diffusion(k, lr), **where) / lr
         chain = theory.discrete_first_passage_time(setting.gradient(k), setting.deviation(k), lr=lr, **where)
         error = float(rates.std(ddof=1) / np.sqrt(repetitions))
-        fault = None if error > 0 else Fault("splitting found no exits, or every repetition the same", "inconclusive")
+        reliable = error > 0 and bool(found.get("reliable", True))
+        fault = None if reliable else Fault("splitting's repetitions differ too much, or found nothing", "inconclusive")
         sample = SplitSample(float(rates.mean()), repetitions, 1 / chain, fault=fault, error=error)
         values = {"paper": paper_rate(setting, "SGD", k, 1), "exact": 1 / sde, "exact_splitting": 1 / chain}
         regime = {"landscape": setting.title, "exit": claims.AT, claims.BARRIER: exponent, "lr": lr, "by": "splitting"}

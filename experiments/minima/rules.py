@@ -13,7 +13,7 @@ from diffusion.rates import FEW
 from experiments import convergence
 from experiments.comparison import Comparison, Sample
 from experiments.escape import scaled
-from experiments.faults import mean_exit
+from experiments.faults import mean_exit, quietly
 from experiments.minima import claims
 from experiments.minima.runner import Runner
 from experiments.power import fit_power
@@ -36,10 +36,11 @@ def symmetry(runner: Runner) -> Iterator[Comparison]:
         times = []
         for factor, slower in ((1.0, 1.0), (sharper, 3.0)):
             start, saddle = setting.positions(factor * k)
-            found = exit_times(
-                make(lr / slower), setting.landscape(1, factor * k), noise=setting.noise, start=start, boundary=saddle,
-                max_iterations=100_000, replicas=min(runner.replicas, 2000), seed=runner.seed, threads=runner.threads,
-            )  # fmt: skip
+            with quietly():
+                found = exit_times(
+                    make(lr / slower), setting.landscape(1, factor * k), noise=setting.noise, start=start, boundary=saddle,
+                    max_iterations=100_000, replicas=min(runner.replicas, 2000), seed=runner.seed, threads=runner.threads,
+                )  # fmt: skip
             times.append(found["exit_iteration"].values)
             if found["diverged"].any():
                 raise ValueError(

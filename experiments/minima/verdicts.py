@@ -77,7 +77,7 @@ def _theorem_3(group: Group) -> str:
 def _followed(tested: Group) -> str:
     """The convention whose exact times the ensembles are nearest to."""
     if not tested:
-        return "none that could be told: there is none"
+        return "nothing, as none is whole"
     off = {
         name: float(np.mean([abs(np.log(one.samples["simulated"].value / one.values[key])) for one in tested]))
         for name, key in CONVENTIONS.items()
