@@ -81,7 +81,8 @@ def escape(
     figures/*.svg, captions.txt, and every measured rate in points/.
 
     Interrupted, it keeps what is finished; the same command goes on from
-    there. The exit status is 0, or 2 for a bad argument.
+    there. The exit status is 0, 1 if rates could not be measured, or 2
+    for a bad argument.
 
     For example:
 
@@ -115,7 +116,7 @@ def escape(
         )
         return 130
     escape.print_table(outcome, out)
-    return 0
+    return 1 if outcome.failed else 0
 
 
 @app.command

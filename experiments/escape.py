@@ -70,6 +70,11 @@ class Outcome:
     turnover: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def failed(self) -> list[dict[str, Any]]:
+        """Points without a rate; `fault` says why."""
+        return [one for one in self.points + self.collapse if "fault" in one]
+
 
 def plan(*, full: bool, quick: bool, seed: int) -> list[Point]:
     """Every point of the run, in the order it is measured."""
@@ -148,9 +153,7 @@ def run(
     for wanted, found in ((todo, outcome.points), (extra, outcome.collapse)):
         for point in wanted:
             found.append(point.result(kept, threads))
-            progress.advance(
-                f"{point.setting}, d = {point.dimension}: {point.optimizer}, {point.route}, k = {point.sharpness:.3g}"
-            )
+            progress.advance(_label(found[-1]))
     for name, made_of, compute in lines:
         outcome.lines.append(points.kept(kept, name, made_of, compute))
         progress.advance(name)
@@ -162,6 +165,11 @@ def run(
         progress.advance(name)
     outcome.fits = fits(outcome)
     return outcome
+
+
+def _label(point: dict[str, Any]) -> str:
+    """A point for readers."""
+    return "{setting}, d = {dimension}: {optimizer}, {route}, k = {sharpness:.3g}".format(**point)
 
 
 def _lines(quick: bool) -> Iterator[tuple[str, Any, Callable[[], dict[str, Any]]]]:
@@ -266,6 +274,8 @@ def print_table(outcome: Outcome, out: Path) -> None:
             f"{one['claimed']:g}", *(STATES[one[f"excludes_{p}"]] for p in ("1", "1/2")), interval(one["raw"]),
         )  # fmt: skip
     console.print(table)
+    for one in outcome.failed:
+        console.print(f"failed: {_label(one)}: {one['fault']}", soft_wrap=True, highlight=False)
     console.print(f"Written to {out}/: escape.json, captions.txt, figures/, points/", soft_wrap=True, highlight=False)
 
 

@@ -151,6 +151,7 @@ def _skewed(found: Records) -> str:
     ratios = [
         real["rate"] / one["rate"]
         for real in _of(found, route="torch")
+        if real["rate"] > 0
         for one in _of(found, route="discrete", optimizer=real["optimizer"], sharpness=real["sharpness"])
         if one["rate"] > 0
     ]
@@ -302,7 +303,7 @@ def figure_6(outcome: Outcome) -> Named:
         for optimizer in OPTIMIZERS:
             for route in ("discrete", "torch"):
                 _measured(axis, _of(found, optimizer=optimizer, route=route), optimizer, route, x, raw=True)
-            these = _of(found, optimizer=optimizer, route="discrete")
+            these = [one for one in _of(found, optimizer=optimizer, route="discrete") if one["events"] >= FEWEST]
             k = np.array([one["sharpness"] for one in these])
             y = scaled(optimizer, k, [one["rate"] for one in these], raw=True)
             slope, intercept = np.polyfit(x(k), y, 1)

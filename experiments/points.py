@@ -13,6 +13,7 @@ import numpy as np
 import xarray
 
 from diffusion import escape_rate, exit_times, rare_escape_rate
+from experiments.faults import NOT_HAD, refused
 from experiments.sharpness import Setting, expected_iterations, settings
 
 ROUTES = ("sde", "discrete", "torch")  # with minibatches; the clean settings have "splitting" too
@@ -21,6 +22,9 @@ REPETITIONS = 12  # of splitting
 LONGEST = 60  # expected exit times until a run is censored
 TORCH_ITERATIONS, TORCH_REPLICAS = 30_000, 100
 MOST_UPDATES = 4e11  # of one point: about a quarter of an hour on two cores
+NAMES = (
+    "rate", "rate_low", "rate_high", "events", "censored", "diverged", "exponential_p", "exponential_detectable",
+)  # fmt: skip
 VERSION = 2  # of what is kept; raise it when results computed before are not comparable
 
 
@@ -43,7 +47,7 @@ class Point:
         return f"{self.setting}-{self.dimension}-{self.optimizer.lower()}-{self.route}-{self.sharpness:.6g}"
 
     def result(self, directory: Path | None, threads: int | None = None) -> dict[str, Any]:
-        """What `measure` gives, from `directory` if it is there; kept there otherwise."""
+        """What `measure` gives, from `directory` if it is there; kept there otherwise. A point that fails has no rate, but a `fault`."""
         setting = settings()[self.setting]
         made_of = (
             asdict(self),
@@ -53,7 +57,11 @@ class Point:
             TORCH_ITERATIONS,
             REPETITIONS,
         )
-        return kept(directory, self.name, made_of, lambda: measure(self, threads))
+        try:
+            return kept(directory, self.name, made_of, lambda: measure(self, threads))
+        except NOT_HAD as error:
+            nothing = dict.fromkeys(NAMES, np.nan) | {"events": 0.0, "fault": refused(error).reason}
+            return asdict(self) | {"lr": _lr(self)} | nothing
 
 
 def kept(directory: Path | None, name: str, made_of: Any, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -76,24 +84,17 @@ def measure(point: Point, threads: int | None = None) -> dict[str, Any]:
     Raises
     ------
     ValueError
-        If the barrier is too high for direct simulation; the message has the expected time and says what to use instead.
+        If replicas diverged, as the rate of the others is another; or if the barrier is too high for direct simulation: the message has
+        the expected time and says what to use instead.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # few exits show in the result: events, censored, interval
         if point.route == "splitting":
             return asdict(point) | {"lr": _lr(point)} | _split(point, threads)
         rate = escape_rate(exits(point, threads))
-    names = (
-        "rate",
-        "rate_low",
-        "rate_high",
-        "events",
-        "censored",
-        "diverged",
-        "exponential_p",
-        "exponential_detectable",
-    )
-    found = {name: float(rate[name]) for name in names}
+    if rate["diverged"]:
+        raise ValueError(f"{int(rate['diverged'])} of {point.replicas} replicas diverged at lr = {_lr(point):.3g}")
+    found = {name: float(rate[name]) for name in NAMES}
     return asdict(point) | {"lr": _lr(point)} | {k: None if np.isnan(v) else v for k, v in found.items()}
 
 

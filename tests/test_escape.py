@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -232,6 +233,21 @@ def test_a_too_blunt_minimum_is_refused_with_what_it_would_take():
     )
     with pytest.raises(ValueError, match="sharpness = 0 must be a finite number above 0"):
         StyblinskiTang(1, sharpness=0)
+
+
+def test_point_that_cannot_be_measured_has_a_reason_is_not_kept_and_is_in_no_fit(tmp_path):
+    """A learning rate beyond the stability bound, among points that are whole."""
+    plan = escape.plan(full=False, quick=True, seed=0)
+    whole = [point for point in plan if (point.optimizer, point.route) == ("SGD", "discrete")]
+    found = [point.result(tmp_path, 1) for point in [*whole, replace(whole[0], factor=100.0)]]
+    kept = len(list(tmp_path.iterdir()))
+    outcome = escape.Outcome(points=found)
+    assert [one["fault"] for one in outcome.failed] == [found[-1]["fault"]]
+    assert "is unstable" in found[-1]["fault"]
+    assert kept == len(whole)
+    assert escape.fits(outcome) == escape.fits(escape.Outcome(points=found[:-1]))
+    escape.write(outcome, tmp_path)
+    assert json.loads((tmp_path / "escape.json").read_text())["points"][-1]["rate"] is None
 
 
 def test_every_point_of_every_run_is_within_the_limit():
