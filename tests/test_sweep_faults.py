@@ -69,6 +69,32 @@ def test_a_script_without_a_main_guard(source, trials, tmp_path):
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "2 tasks\n")
 
 
+OWN = """
+from experiments.sweep import Sweep, run
+def measure(dynamics):
+    return {"x": dynamics.lr}
+measure.variables = ("x",)
+GUARDrun(Sweep.from_mapping({
+    "landscape": {"name": "StyblinskiTang", "dimension": 1}, "noise": {"name": "HessianNoise", "batch_size": 1},
+    "dynamics": {"name": "SGD"}, "measure": {"name": "own:measure"}, "axes": {"lr": [0.01, 0.02]},
+}), "own.zarr", workers=1)
+"""
+
+
+@pytest.mark.parametrize("guard", ["", pytest.param("if __name__ == '__main__': ", marks=long)])
+def test_a_script_that_is_imported_for_what_it_measures(guard, tmp_path):
+    """Without a main guard the import would run the sweep again."""
+    script = tmp_path / "own.py"
+    script.write_text(OWN.replace("GUARD", guard))
+    done = subprocess.run(
+        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        env=os.environ | {"PYTHONPATH": f"{sweeps.ROOT}:{tmp_path}"},
+    )  # fmt: skip
+    assert (done.returncode, (tmp_path / "own.zarr").exists()) == ((0, True) if guard else (1, False)), done.stderr
+    last = done.stderr.splitlines()[-1:]
+    assert guard or ("own runs a sweep when it is imported" in last[0] and "put the run under if __name__" in last[0])
+
+
 def test_processes_are_not_told_where_the_script_is():
     """Neither by its name nor by its file, as multiprocessing prepares them; the script itself finds what it defines as before."""
     before = sys.modules["__main__"]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from experiments.progress import Progress
-from experiments.sweep import tasks
+from experiments.sweep import naming, tasks
 from experiments.sweep.cluster import JOIN, StoppedError, connected
 from experiments.sweep.description import Sweep
 from experiments.sweep.layout import Layout
@@ -86,6 +86,7 @@ def run(
     UserWarning
         If the scheduler is on another machine and not encrypted.
     """
+    naming.refuse_while_importing()
     out = Path(out).absolute()
     progress = progress or Progress(quiet=True)
     check(sweep, out, resume=resume, retry=retry)

@@ -98,6 +98,20 @@ def _resolve(section: str, name: str) -> Any:
 
 
 SOURCES: dict[str, str] = {}  # a hash of each user's module, as it was imported
+_importing: list[str] = []  # modules that are being imported for a sweep
+
+
+class RunInImportError(ValueError):
+    """A module that a sweep names runs a sweep when it is imported."""
+
+
+def refuse_while_importing() -> None:
+    """Refuse to run a sweep from a module that is only being imported for one: every worker imports it too."""
+    if _importing:
+        raise RunInImportError(
+            f"{_importing[0]} runs a sweep when it is imported, and a sweep imports it, here and in every worker; put the run under "
+            "if __name__ == '__main__'"
+        )
 
 
 def imported(what: str, name: str) -> Any:
@@ -112,11 +126,17 @@ def imported(what: str, name: str) -> Any:
             spec = importlib.util.find_spec(module)
             file = spec.origin if spec else None
             source = Path(file).read_bytes() if file and Path(file).exists() else b""
-            importlib.import_module(module)
+            _importing.append(module)
+            try:
+                importlib.import_module(module)
+            finally:
+                _importing.pop()
             SOURCES[module] = hashlib.sha256(source).hexdigest()[:16]
         found: Any = importlib.import_module(module)
         for part in path.split("."):
             found = getattr(found, part)
+    except RunInImportError as error:
+        raise RunInImportError(str(error)) from None
     except Exception as error:  # whatever the module does
         raise ValueError(
             f"{what} = {name!r} cannot be imported: {type(error).__name__}: {error}; the module must be on the path of every worker "
