@@ -8,20 +8,17 @@ Xie et al., "Adaptive Inertia" (ICML 2022), Algorithm 2. For each coordinate, wi
     theta <- theta - lr mhat
 """
 
-import warnings
 from collections.abc import Callable, Iterable
 from functools import reduce
-from itertools import chain
 from typing import Any, overload
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
-from diffusion.optimizer_settings import CYCLED, check, check_leading_axes, check_replicas, pair, unpacked
+from diffusion.optimizer_settings import CheckedOptimizer, check_leading_axes, coordinates, pair, precision
 
 
-class Adai(Optimizer):
+class Adai(CheckedOptimizer):
     """Adai with L2 weight decay (Xie et al., "Adaptive Inertia", ICML 2022, Algorithm 2).
 
     Parameters
@@ -62,13 +59,10 @@ class Adai(Optimizer):
     Inertia is not scheduled: a momentum that a scheduler writes has no effect, and the next step says so, once.
     """
 
-    _decoupled = False
-    _told = False  # that a momentum has no effect
-
     def __init__(
         self,
         params: Iterable[Any],
-        lr: float,
+        lr: float | Tensor,
         betas: tuple[float, float] = (0.1, 0.99),
         eps: float = 1e-3,
         weight_decay: float = 0.0,
@@ -80,59 +74,6 @@ class Adai(Optimizer):
         decoupled = self._decoupled if decoupled is None else decoupled
         settings = {"lr": lr, **pair(betas), "momentum": 0.0, "eps": eps, "weight_decay": weight_decay}
         super().__init__(params, settings | {"decoupled": decoupled, "dampening": dampening, "replicas": replicas})
-
-    def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Add a group of parameters with its own settings, checked; `replicas` must be the same in all groups."""
-        given = unpacked(param_group) if isinstance(param_group, dict) else {}  # torch refuses what is no dict
-        check(self.defaults | given)
-        super().add_param_group(param_group)
-        param_group.pop("betas", None)
-        param_group |= {name: given[name] for name in ("beta0", "beta2") if name in given}
-        try:
-            check_replicas(self.param_groups)
-        except ValueError:
-            self.param_groups.pop()
-            raise
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state and the settings, with `betas` in every group, as `torch.optim.Adam` has them."""
-        found = super().state_dict()
-        for group in found["param_groups"]:
-            group["betas"] = (group["beta0"], group["beta2"])
-        return found
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Load the state; settings that an older version did not save stay as they are.
-
-        Raises
-        ------
-        ValueError
-            If a setting is out of range, or the groups are others than those that were saved.
-        """
-        final: dict[str, Any] = {}
-        handle = self.register_load_state_dict_pre_hook(lambda _, last: final.update(last))
-        try:
-            super().load_state_dict(state_dict)
-        finally:
-            handle.remove()
-        # torch has cast the state to the parameters' own precision
-        saved = chain.from_iterable(group["params"] for group in final["param_groups"])
-        for name, p in zip(saved, chain.from_iterable(group["params"] for group in self.param_groups), strict=True):
-            for key, value in final["state"].get(name, {}).items():
-                if isinstance(value, Tensor) and key != "step":
-                    self.state[p][key] = value.to(p.device, _wide(_real(p)))
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore a copy or a checkpoint; what an older version did not save is as in the groups that are there, or as it was then."""
-        then = {"momentum": 0.0, "decoupled": self._decoupled, "dampening": 1.0, "replicas": False}
-        defaults = then | unpacked(state["defaults"]) if "defaults" in state else self.defaults
-        before = self.__dict__.get("param_groups") or [defaults] * len(state["param_groups"])
-        groups = []
-        for old, new in zip(before, state["param_groups"], strict=True):
-            groups.append({name: old[name] for name in defaults if name in old} | unpacked(new))
-            check(groups[-1])
-        check_replicas(groups)
-        super().__setstate__(state | {"defaults": defaults, "param_groups": groups})
 
     @overload
     def step(self, closure: None = None) -> None: ...
@@ -153,7 +94,7 @@ class Adai(Optimizer):
         if closure is not None:
             with torch.enable_grad():
                 loss = closure()
-        self._heed_groups()
+        self.heed_groups()
         moving = [(p, group) for group in self.param_groups for p in group["params"] if p.grad is not None]
         for p, _ in moving:
             if p.grad.layout != torch.strided:
@@ -182,7 +123,7 @@ class Adai(Optimizer):
             state["exp_avg"].mul_(beta1).addcmul_(g, damping if d == 1 else damping.pow(d))
             state["weight"].mul_(beta1).add_(damping)  # 1 - prod beta1, which never rounds to 0
             mhat = state["exp_avg"] / state["weight"]
-            theta = _real(p)
+            theta = coordinates(p)
             wide = theta.to(vhat.dtype)
             if group["decoupled"]:
                 wide.mul_(1 - lr * decay)
@@ -191,24 +132,12 @@ class Adai(Optimizer):
                 theta.copy_(wide)
         return loss
 
-    def _heed_groups(self) -> None:
-        """Take what was written into the groups since the last step: `betas`, and a momentum, which has no effect."""
-        for group in self.param_groups:
-            if "betas" in group:
-                written = pair(group["betas"])
-                check(group | written)
-                del group["betas"]
-                group |= written
-        if not self._told and any(group["momentum"] != 0 for group in self.param_groups):
-            self._told = True
-            warnings.warn(CYCLED, UserWarning, stacklevel=2)
-
     def _observe(self, p: Tensor, group: dict[str, Any]) -> tuple[Tensor, Tensor]:
         """Add L2 weight decay and update the second moment: the gradient and vhat, both wide."""
-        theta, state = _real(p), self.state[p]
-        beta2, decay, dtype = float(group["beta2"]), float(group["weight_decay"]), _wide(theta)
+        theta, state = coordinates(p), self.state[p]
+        beta2, decay, dtype = float(group["beta2"]), float(group["weight_decay"]), precision(theta)
         assert p.grad is not None
-        g = _real(p.grad).to(dtype)
+        g = coordinates(p.grad).to(dtype)
         if not state:
             state["step"] = 0
             for name in ("exp_avg", "exp_avg_sq", "weight"):
@@ -228,16 +157,6 @@ class AdaiW(Adai):
 
 class AdaiV2(AdaiW):
     """AdaiW with dampening: d below 1 brings the inertias of the coordinates closer together; d = 1 is AdaiW."""
-
-
-def _real(p: Tensor) -> Tensor:
-    """The same numbers as coordinates: real and imaginary parts along a last axis if they are complex."""
-    return torch.view_as_real(p) if p.is_complex() else p
-
-
-def _wide(p: Tensor) -> torch.dtype:
-    """The precision of state and arithmetic: float32, or the parameter's own if that is higher."""
-    return torch.promote_types(p.dtype, torch.float32)
 
 
 def _mean(vhats: list[Tensor], replicas: bool) -> Tensor:
