@@ -60,10 +60,14 @@ VARIABLES = (
     Variable("rate_paper", (), "1 / iteration", "the paper's estimate, (n - 2) over the summed exit times"),
     Variable("rate_paper_low", (), "1 / iteration", "lower end of the paper's interval"),
     Variable("rate_paper_high", (), "1 / iteration", "upper end of the paper's interval"),
+    Variable("reliable", (), "1", "whether the rate's interval covers about as often as it says"),
     Variable("repetition", ("repetition",), "1", "independent repetition"),
     Variable("repetition_rate", ("repetition",), "1 / iteration", "escape rate found by a repetition"),
     Variable("entrance_rate", ("repetition",), "1 / iteration", "entrances to the rim of the well"),
     Variable("probability", ("repetition",), "1", "probability to reach the boundary from there before returning"),
+    Variable(
+        "repetition_bound", ("repetition",), "1 / iteration", "rate of coming as far as there still were 5 families"
+    ),
     Variable("rounds", ("repetition",), "1", "rounds of replacement"),
     Variable("families", ("repetition",), "1", "entrances with descendants beyond the boundary"),
     Variable("extinct", ("repetition",), "1", "whether no path was left to copy"),

@@ -25,7 +25,7 @@ MOST_UPDATES = 4e11  # of one point: about a quarter of an hour on two cores
 NAMES = (
     "rate", "rate_low", "rate_high", "events", "censored", "diverged", "exponential_p", "exponential_detectable",
 )  # fmt: skip
-VERSION = 2  # of what is kept; raise it when results computed before are not comparable
+VERSION = 3  # of what is kept; raise it when results computed before are not comparable
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ def measure(point: Point, threads: int | None = None) -> dict[str, Any]:
 
 
 def _split(point: Point, threads: int | None) -> dict[str, Any]:
-    """The rate of the SDE by splitting; as `events` the number of exits that would give as small an error."""
+    """The rate of the SDE by splitting; as `events` the number of exits that would give as small an error, 0 if it is not reliable."""
     setting = settings()[point.setting]
     start, boundary = setting.positions(point.sharpness)
     found = rare_escape_rate(
@@ -110,8 +110,9 @@ def _split(point: Point, threads: int | None) -> dict[str, Any]:
     rates = found["repetition_rate"].values
     error = float(rates.std(ddof=1)) / np.sqrt(len(rates))
     rate = {name: float(found[name]) for name in ("rate", "rate_low", "rate_high")}
+    events = (rate["rate"] / error) ** 2 if error and found["reliable"] else 0.0
     nothing = {"censored": 0.0, "diverged": 0.0, "exponential_p": None, "exponential_detectable": None}
-    return rate | {"events": float((rate["rate"] / error) ** 2) if error else 0.0} | nothing
+    return rate | {"events": float(events), "reliable": bool(found["reliable"])} | nothing
 
 
 def exits(point: Point, threads: int | None = None) -> xarray.Dataset:

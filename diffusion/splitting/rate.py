@@ -13,13 +13,12 @@ from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 from diffusion.plan import Plan, plan_run, refuse_memory
 from diffusion.splitting.coordinate import Coordinate, Scale, scale_of
+from diffusion.splitting.interval import Estimate, estimate
 from diffusion.splitting.repetition import MILESTONES, REMOVED, Repetition, Run
 from diffusion.variables import describe
 
 if TYPE_CHECKING:
     import xarray
-
-FEW = 5  # families; a repetition that comes down to fewer says so
 
 
 def rare_escape_rate(
@@ -68,10 +67,16 @@ def rare_escape_rate(
     Returns
     -------
     xarray.Dataset
-        ``rate`` with the interval ``rate_low`` to ``rate_high`` (Student's, over repetitions). On repetition: ``repetition_rate``,
-        ``entrance_rate``, ``probability``, ``rounds`` of replacement, ``families`` (entrances with descendants outside: few mean that the
-        replicas are near copies of each other), ``extinct``, ``gate_low`` and ``gate_high``, the values of the reaction coordinate between
-        which an entrance is counted, and ``steps``, the substeps computed. ``level_top`` is where the levels end.
+        ``rate``, the mean over repetitions, with the interval ``rate_low`` to ``rate_high``, and ``reliable``, whether the interval can be
+        trusted: no repetition went extinct, they have 5 families or more on average, and the logarithms of their rates a standard
+        deviation of at most 1. Otherwise a mean of few repetitions is mostly too small, and the ends are limits that hold all the same: the
+        lower by Markov's inequality, the upper the rate of coming as far as the repetitions still had 5 families. Where all went extinct
+        ``rate`` is NaN and ``rate_low`` 0.
+
+        On repetition: ``repetition_rate``, ``repetition_bound``, the rate behind the upper limit, ``entrance_rate``, ``probability``,
+        ``rounds`` of replacement, ``families`` (entrances with descendants outside: few mean that the replicas are near copies of each
+        other), ``extinct``, ``gate_low`` and ``gate_high``, the values of the reaction coordinate between which an entrance is counted, and
+        ``steps``, the substeps computed. ``level_top`` is where the levels end.
 
         With `paths`, on repetition and replica: ``crossing``, the position outside, and ``path``, the position when the reaction
         coordinate first was at or above each milestone, a share of the way from ``gate_low`` to ``level_top``; milestones below the
@@ -88,7 +93,7 @@ def rare_escape_rate(
     Warns
     -----
     RuntimeWarning
-        If a repetition went extinct or came down to fewer than 5 families: the interval may then be too narrow.
+        If the rate is not reliable; the message says why, and names the run.
     """
     checks.whole("replicas", replicas, least=2 * REMOVED)
     checks.whole("repetitions", repetitions, least=2)
@@ -114,22 +119,15 @@ def rare_escape_rate(
 
 def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, Any]) -> "xarray.Dataset":
     import xarray
-    from scipy import stats
 
-    poor = sum(one.families < FEW for one in found)
-    if poor:
-        warnings.warn(
-            f"{poor} of {len(found)} repetitions came down to fewer than {FEW} families, or to none: the interval may be too narrow; use more "
-            "replicas",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-    rates = np.array([one.entrance_rate * one.probability for one in found])
-    mean, error = float(rates.mean()), float(rates.std(ddof=1) / np.sqrt(len(rates)))
-    spread = float(stats.t.isf((1 - asked["level"]) / 2, len(rates) - 1)) * error
+    entering = np.array([one.entrance_rate for one in found])
+    rates, bounds = (entering * [getattr(one, name) for one in found] for name in ("probability", "bound"))
+    judged = estimate(rates, bounds, [one.families for one in found], asked["level"])
+    if judged.doubt:
+        _warn(judged, plan, scale, asked, len(found))
     data: dict[str, Any] = {
-        "rate": ((), mean), "rate_low": ((), max(mean - spread, 0.0)), "rate_high": ((), mean + spread),
-        "level_top": ((), scale.top), "repetition_rate": ("repetition", rates),
+        "rate": ((), judged.rate), "rate_low": ((), judged.low), "rate_high": ((), judged.high), "reliable": ((), judged.reliable),
+        "level_top": ((), scale.top), "repetition_rate": ("repetition", rates), "repetition_bound": ("repetition", bounds),
     }  # fmt: skip
     for name in (
         "entrance_rate", "probability", "rounds", "families", "extinct", "gate_low", "gate_high", "steps",
@@ -151,3 +149,21 @@ def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, A
     }
     parameters = kept | asked | {"coordinate": scale.name, "repetitions": len(found)}
     return describe(xarray.Dataset(data, coords), parameters)
+
+
+def _warn(judged: Estimate, plan: Plan, scale: Scale, asked: dict[str, Any], repetitions: int) -> None:
+    """Name the run, so that Python, which shows equal warnings once, shows each."""
+    run = plan.parameters
+    known = (
+        "there is no estimate"
+        if np.isnan(judged.rate)
+        else f"the mean of {judged.rate:.3g} is more likely too small than too large"
+    )
+    warnings.warn(
+        f"{judged.doubt}: the rate is not reliable; {known}, and rate_low = {judged.low:.3g} and rate_high = {judged.high:.3g} are limits; use "
+        f"more replicas, or another coordinate. Run: {run['dynamics']}, {run['landscape']}, {run['noise']}, start = {run['start']}, "
+        f"boundary = {asked['boundary']!r}, coordinate = {scale.name!r}, replicas = {run['replicas']}, repetitions = {repetitions}, substeps = "
+        f"{run['substeps']}, seed = {run['seed']}",
+        RuntimeWarning,
+        stacklevel=4,
+    )

@@ -9,6 +9,7 @@ from diffusion.engine import Interruptible, allocate, kernel, lanes_for
 from diffusion.plan import Plan, refuse_memory
 from diffusion.splitting.coordinate import Scale
 from diffusion.splitting.entrances import LONGEST, Well
+from diffusion.splitting.interval import FEW
 
 Array = NDArray[np.float64]
 
@@ -19,10 +20,14 @@ REMOVED = 10  # a tenth of the replicas is replaced at a time
 
 @dataclass(frozen=True)
 class Repetition:
-    """What one repetition found; positions are NaN if it went extinct, and there are none unless they were asked for."""
+    """What one repetition found; positions are NaN if it went extinct, and there are none unless they were asked for.
+
+    `bound` is the probability to come, before returning, as far as there still were FEW families.
+    """
 
     entrance_rate: float
     probability: float
+    bound: float
     rounds: int
     families: int
     steps: int
@@ -70,7 +75,7 @@ class Run:
         trail[:, 0] = found.states[rng.permutation(len(found.states))[:replicas]]
         reached, family = np.zeros(replicas, np.int64), np.arange(replicas)
         steps = found.steps + self.go_on(np.arange(replicas), gates, reached)
-        probability, rounds = 1.0, 0
+        probability, bound, rounds, families = 1.0, 1.0, 0, replicas
         while reached.min() < LEVELS:
             least = min(int(np.sort(reached)[max(replicas // REMOVED, 1) - 1]), LEVELS - 1)
             gone, staying = np.flatnonzero(reached <= least), np.flatnonzero(reached > least)
@@ -84,9 +89,13 @@ class Run:
             family[gone], reached[gone] = family[parents], least + 1
             steps += self.go_on(gone, gates, reached)
             rounds += 1
-        families = len(np.unique(family)) if probability else 0
+            families = int(np.count_nonzero(np.bincount(family)))
+            if families >= FEW:
+                bound = probability
+        if not probability:
+            families = 0
         return Repetition(
-            found.rate, probability, rounds, families, steps, *found.gates, *self._told(bool(probability))
+            found.rate, probability, bound, rounds, families, steps, *found.gates, *self._told(bool(probability))
         )
 
     def _told(self, alive: bool) -> tuple[Array, Array]:

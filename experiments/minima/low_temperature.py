@@ -202,7 +202,7 @@ def _split(runner: Runner) -> Iterator[Comparison]:
         sde = theory.first_passage_time(setting.gradient(k), setting.diffusion(k, lr), **where) / lr
         chain = theory.discrete_first_passage_time(setting.gradient(k), setting.deviation(k), lr=lr, **where)
         error = float(rates.std(ddof=1) / np.sqrt(repetitions))
-        reliable = error > 0 and bool(found.get("reliable", True))
+        reliable = error > 0 and bool(found["reliable"])
         fault = None if reliable else Fault("splitting's repetitions differ too much, or found nothing", "inconclusive")
         sample = SplitSample(float(rates.mean()), repetitions, 1 / chain, fault=fault, error=error)
         values = {"paper": paper_rate(setting, "SGD", k, 1), "exact": 1 / sde, "exact_splitting": 1 / chain}

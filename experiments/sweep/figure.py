@@ -37,7 +37,7 @@ def draw(store: Store, directory: Path, name: str) -> Path:
     ]
     axes = {axis.name: axis for axis in (*more, *store.sweep.axes)}
     asked = _roles(store, y, list(axes.values()))
-    data = data[[one for one in (y, f"{y}_low", f"{y}_high", f"{y}_stderr") if one in data]]
+    data = data[[one for one in (y, f"{y}_low", f"{y}_high", f"{y}_stderr", "reliable") if one in data]]
     data = data.isel({dim: 0 for dim in data[y].dims if dim not in asked.values()}).compute()
     with mpl.rc_context(STYLE):
         figure = _figure(data, store, asked, axes)
@@ -110,9 +110,14 @@ def _lines(
 
 def _plot(axis: Any, one: xarray.Dataset, x: str, y: str, label: str, line: int, style: int, exact: bool) -> None:
     places, values = one[x].values, one[y].values
-    there = np.isfinite(values)
-    places, values = places[there], values[there]
     colour, thinner = COLOURS[line % len(COLOURS)], 1 / (1 + 0.5 * line)
+    there = np.isfinite(values)
+    if "reliable" in one and f"{y}_low" in one:  # limits alone where the value is not to be trusted
+        doubtful = one["reliable"].values == 0
+        ends = (one[f"{y}_{end}"].values[doubtful] for end in ("low", "high"))
+        axis.vlines(places[doubtful], *ends, color=colour, ls=":", lw=1)
+        there &= ~doubtful
+    places, values = places[there], values[there]
     if exact:
         axis.plot(
             places, values, color=colour, ls=DASHES[max(style - 1, 0) % len(DASHES)], lw=WIDEST * thinner, label=label
@@ -151,7 +156,8 @@ def finding(data: xarray.Dataset, asked: dict[str, str]) -> str:
     x, y = asked["x"], asked["y"]
     if data[x].dtype.kind not in "fi" or data.sizes.get(x, 1) < 2 or "panels" in asked:
         return ""
-    ratio = data[y].isel({x: -1}) / data[y].isel({x: 0})
+    values = data[y].where(data["reliable"] != 0) if "reliable" in data else data[y]
+    ratio = values.isel({x: -1}) / values.isel({x: 0})
     if "style" in asked:
         y += f" ({data[asked['style']].values[0]})"
         ratio = ratio.isel({asked["style"]: 0})

@@ -15,10 +15,12 @@ from diffusion import checks
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
+from diffusion.splitting.interval import estimate
 from experiments.sweep import naming
 
 Arrays = dict[str, NDArray[Any]]
 RATE = ("rate", "rate_low", "rate_high")
+REPETITIONS = ("repetition_rate", "repetition_bound", "probability", "families")
 EXITS = ("events", "censored", "diverged", "early", "time_at_risk", "exponential_p")
 
 
@@ -240,16 +242,20 @@ def _rare(
         problem.dynamics, problem.landscape, noise=problem.noise, boundary=boundary_of(problem, boundary), replicas=replicas,
         repetitions=repetitions, coordinate=coordinate, start=start, substeps=substeps, seed=seed, threads=1,
     )  # fmt: skip
-    return {name: found[name].values for name in ("repetition_rate", "probability", "families")}
+    return {name: found[name].values for name in REPETITIONS}
 
 
 def _rate_of_repetitions(blocks: Arrays, options: dict[str, Any]) -> Arrays:
-    from scipy import stats
-
-    rates = blocks["repetition_rate"]
-    spread = stats.t.isf((1 - options.get("level", 0.95)) / 2, len(rates) - 1) * rates.std(ddof=1) / np.sqrt(len(rates))
-    mean = rates.mean()
-    return dict(zip(RATE, map(np.asarray, (mean, max(mean - spread, 0.0), mean + spread)), strict=True))
+    found = estimate(
+        blocks["repetition_rate"], blocks["repetition_bound"], blocks["families"], options.get("level", 0.95)
+    )
+    values = (
+        found.rate,
+        found.low,
+        found.high,
+        float(found.reliable),
+    )  # NaN where another measurement has no such thing
+    return dict(zip((*RATE, "reliable"), map(np.asarray, values), strict=True))
 
 
 def _exact(problem: Problem, seed: int, *, boundary: float | str, start: float | None = None) -> Arrays:
@@ -277,8 +283,8 @@ MEASUREMENTS = {
     ),
     "rare_escape_rate": Measurement(
         _rare, _rate_of_repetitions, "repetitions",
-        kept=dict.fromkeys(("repetition_rate", "probability", "families"), ("repetition",)),
-        told=dict.fromkeys(RATE, ()), more=("level",),
+        kept=dict.fromkeys(REPETITIONS, ("repetition",)),
+        told=dict.fromkeys((*RATE, "reliable"), ()), more=("level",),
     ),
     "exact_rate": Measurement(_exact, kept=dict.fromkeys(RATE, ())),
 }  # fmt: skip
