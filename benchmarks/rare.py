@@ -73,12 +73,12 @@ def fixed_levels(setting: Setting, barrier: float) -> Cost:
 def _forward(run: Run, index: int) -> tuple[float, float]:
     """Rate and substeps of one repetition. The next level is in turn the boundary, at which a path ends."""
     rng = np.random.default_rng(index)
-    origin, scale = run.edge
+    origin, scale, ahead = run.edge
     found = run.well.entrances(REPLICAS, run.new_ids)
     states, (low, rim) = found.states, found.gates
     rate, steps = found.rate, float(found.steps)
     for level in np.linspace(rim, 1.0, STAGES + 1)[1:]:
-        run.edge = (origin, scale / level)
+        run.edge = (origin, scale / level, ahead)
         run.trail[:, 0] = states[rng.integers(len(states), size=REPLICAS)]
         reached = np.zeros(REPLICAS, np.int64)
         steps += run.go_on(np.arange(REPLICAS), (low / level, 1.0), reached)
@@ -87,7 +87,7 @@ def _forward(run: Run, index: int) -> tuple[float, float]:
         if not arrived.any():
             break
         states = run.trail[arrived, LEVELS].copy()
-    run.edge = (origin, scale)
+    run.edge = (origin, scale, ahead)
     return rate, steps
 
 

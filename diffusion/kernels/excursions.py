@@ -1,7 +1,8 @@
 """Paths between a well and its exit: entrances out of the well, and excursions that remember where they first were farther out.
 
 A replica is outside if any coordinate is beyond the boundary: if ``max_j (x_j - origin_j) scale_j`` is above 1. How far it is on its
-way, its reaction coordinate, is that number too, or the loss, or a user's function of its position.
+way, its reaction coordinate, is that number too, or with inertia the same of ``x_j - ahead_j m_j``, where its momentum would carry it; or
+the loss, or a user's function of its position.
 """
 
 import math
@@ -13,14 +14,15 @@ from diffusion.kernels.llvm import fetch_add
 # Filled in by `specialise`: helpers of `diffusion.kernels.step`, formulas, and which reaction coordinate.
 advance = start_lane = row = None
 loss = own = None
-SEPARABLE = ON_LOSS = ON_OWN = False
+SEPARABLE = ON_LOSS = ON_OWN = AHEAD = False
 TILE = 16  # lanes are computed in multiples of this
 REPLICA, ITERATION, SUBSTEP, DECAY = 0, 1, 2, 3  # places in `lanes`
 RETURNED, FAILED = -1, -2  # in place of a level
 
 
-def farthest(x, lane, origin, scale):
+def farthest(x, lane, edge):
     """How far the coordinate that is farthest out is: above 1 outside; NaN where a coordinate is."""
+    origin, scale, _ = edge
     highest = -math.inf
     for j in range(x.shape[0]):
         value = (x[j, lane] - origin[j]) * scale[j]
@@ -30,8 +32,21 @@ def farthest(x, lane, origin, scale):
     return highest
 
 
-def progress(x, lane, out, table, theta):
+def farthest_ahead(x, m, lane, edge):
+    """As `farthest`, of where the momentum would carry each coordinate."""
+    origin, scale, ahead = edge
+    highest = -math.inf
+    for j in range(x.shape[0]):
+        value = (x[j, lane] - ahead[j] * m[j, lane] - origin[j]) * scale[j]
+        if math.isnan(value):
+            return value
+        highest = max(highest, value)
+    return highest
+
+
+def progress(state, lane, out, edge, table, theta):
     """The reaction coordinate; `out` is what `farthest` says, theta (d,) is scratch."""
+    x = state[0]
     if ON_OWN:
         for j in range(x.shape[0]):
             theta[j] = x[j, lane]
@@ -43,17 +58,19 @@ def progress(x, lane, out, table, theta):
                 total += loss(x[j, lane], row(table, j))
             return total
         return loss(x, lane, table)
+    if AHEAD:
+        return farthest_ahead(x, state[1], lane, edge)
     return out
 
 
-def level_of(x, lane, edge, gates, levels, table, theta):
+def level_of(state, lane, edge, gates, levels, table, theta):
     """The level that a lane is at: `levels` outside, RETURNED at or below gates[0], FAILED where there is a NaN."""
-    out = farthest(x, lane, edge[0], edge[1])
+    out = farthest(state[0], lane, edge)
     if math.isnan(out):
         return FAILED
     if out > 1.0:
         return levels
-    value = progress(x, lane, out, table, theta)
+    value = progress(state, lane, out, edge, table, theta)
     if math.isnan(value):
         return FAILED
     if value <= gates[0]:
@@ -94,12 +111,11 @@ def wander(
 ):  # fmt: skip
     """Run replicas first to first + count for `total` substeps, of which `settle` settle.
 
-    edge: (origin (d,), scale (d,)). gates: (low, high): an entrance is the first time above `high`, or outside, after a time at or below
+    edge: (origin (d,), scale (d,), ahead (d,)). gates: (low, high): an entrance is the first time above `high`, or outside, after a time at or below
     `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count,), how
     many after settling. pool: (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
     """
-    origin, scale = edge
-    theta = np.empty(origin.shape[0])
+    theta = np.empty(edge[0].shape[0])
     inside = np.zeros(count, np.bool_)
     for lane in range(count):
         start_lane(lane, np.uint64(first + lane), seed, start[0], start[1], state, lanes)
@@ -108,11 +124,11 @@ def wander(
             return
         advance(problem, rule, 0, state, lanes, seed, (count + TILE - 1) // TILE * TILE)
         for lane in range(count):
-            out = farthest(state[0], lane, origin, scale)
+            out = farthest(state[0], lane, edge)
             outside = not out <= 1.0
             where = math.inf if out > 1.0 else out
             if not outside:
-                where = progress(state[0], lane, out, problem[0], theta)
+                where = progress(state, lane, out, edge, problem[0], theta)
             if where <= gates[0]:
                 inside[lane] = True
             elif inside[lane] and (where > gates[1] or outside):
@@ -153,7 +169,7 @@ def excursions(
                 break
             path = paths[following]
             restore(state, lanes, active, trail[path, reached[path]])
-            level = level_of(state[0], active, edge, gates, levels, problem[0], theta)
+            level = level_of(state, active, edge, gates, levels, problem[0], theta)
             if level == FAILED:
                 reached[path] = FAILED
                 continue
@@ -171,7 +187,7 @@ def excursions(
         while lane < active:
             path = paths[task[lane]]
             used[task[lane]] += 1
-            level = level_of(state[0], lane, edge, gates, levels, problem[0], theta)
+            level = level_of(state, lane, edge, gates, levels, problem[0], theta)
             while reached[path] < level:
                 reached[path] += 1
                 save(state, lanes, lane, trail[path, reached[path]])
@@ -190,4 +206,4 @@ def excursions(
             lanes[SUBSTEP][lane], lanes[DECAY][lane] = lanes[SUBSTEP][active], lanes[DECAY][active]
 
 
-HELPERS = (farthest, progress, level_of, turn, save, restore)
+HELPERS = (farthest, farthest_ahead, progress, level_of, turn, save, restore)

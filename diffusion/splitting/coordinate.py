@@ -30,12 +30,15 @@ class Scale:
         Where its levels end: what is above counts as the highest level until it is out.
     name
         For messages and for the record.
+    ahead
+        How far a momentum of 1 carries each coordinate against it, shape (d,); 0 where "exit" goes by positions alone.
     """
 
     prepared: Prepared
     edge: float
     top: float
     name: str
+    ahead: Array
 
 
 def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: float) -> Scale:
@@ -51,7 +54,10 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
     if isinstance(coordinate, str):
         checks.choice("coordinate", coordinate, ("exit", "loss"))
         if coordinate == "exit":
-            return Scale(prepared, 1.0, 1.0, "exit")
+            ahead = carried(plan)
+            if ahead.any():
+                prepared = prepared.specialised("ahead", {"AHEAD": True})
+            return Scale(prepared, 1.0, 1.0, "exit", ahead)
         values = np.asarray(plan.landscape.loss(_lines(plan.origin, boundary)))
         best = int(np.argmin(values.max(axis=1)))
         prepared, name = prepared.specialised(ON_LOSS=True), "loss"
@@ -66,7 +72,26 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
             f"coordinate = {name!r} does not separate the well from the boundary: it is {values[best, 0]:.6g} at the start and "
             f"{values[best, -1]:.6g} on the boundary, and must grow on the way out"
         )
-    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name)
+    still = np.zeros(len(plan.origin))
+    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, still)
+
+
+def carried(plan: Plan) -> Array:
+    """How far a momentum of 1 carries each coordinate, shape (d,): to rest, as if no force acted, or for a quarter of the well's period.
+
+    Without force m shrinks by a factor `keep` in each substep, and ``theta <- theta - step m`` sums to ``step keep/(1 - keep)``: velocity over damping.
+    A well of curvature H swings with ``step force H`` as the square of the frequency, and turns back sooner if damping is weak. As
+    shipped, the rule at the reference point's noise stands for the one that follows it.
+    """
+    if plan.dynamics.running is not None and np.any(plan.variance <= 0):  # there may be no idealized rule
+        return np.zeros(len(plan.origin))
+    rule = plan.dynamics.rule(plan.variance)
+    keep, force, _, step = rule.coefficients(int(plan.substeps[0]))
+    curvature = np.diag(plan.landscape.hessian_matrix(plan.origin))
+    if plan.dynamics.second_moment == "following":
+        curvature = curvature / np.sqrt(plan.variance)
+    swings = np.sqrt(step / (force * np.where(curvature > 0, curvature, np.nan)))
+    return np.fmin(step * keep / (1 - keep), np.pi / 2 * swings)
 
 
 def _lines(origin: Array, boundary: float) -> Array:

@@ -36,7 +36,7 @@ class Well:
     """Replicas in the well."""
 
     def __init__(
-        self, plan: Plan, scale: Scale, edge: tuple[Array, Array], size: int, substeps: int, threads: int
+        self, plan: Plan, scale: Scale, edge: tuple[Array, Array, Array], size: int, substeps: int, threads: int
     ) -> None:
         from diffusion.kernels import excursions
 

@@ -52,7 +52,7 @@ class Run:
 
         self._plan, self._scale, self._threads, self._paths = plan, scale, threads, paths
         self._substeps, self._failed = substeps, excursions.FAILED
-        self.edge = (plan.origin.copy(), 1.0 / (boundary - plan.origin))
+        self.edge = (plan.origin.copy(), 1.0 / (boundary - plan.origin), scale.ahead)
         state, _ = allocate(scale.prepared, 1)
         size = sum(len(array) for array in state) + 1
         refuse_memory(8 * replicas * (LEVELS + 1) * size, f"replicas = {replicas}", "run fewer, and more repetitions")
