@@ -112,11 +112,12 @@ def wander(
     """Run replicas first to first + count for `total` substeps, of which `settle` settle.
 
     edge: (origin (d,), scale (d,), ahead (d,)). gates: (low, high): an entrance is the first time above `high`, or outside, after a time at or below
-    `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count,), how
-    many after settling. pool: (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
+    `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count, 2), how
+    many in the first and second half of the time after settling. pool: (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
     """
     theta = np.empty(edge[0].shape[0])
     inside = np.zeros(count, np.bool_)
+    middle = (settle + total) // 2
     for lane in range(count):
         start_lane(lane, np.uint64(first + lane), seed, start[0], start[1], state, lanes)
     for t in range(total):
@@ -134,9 +135,10 @@ def wander(
             elif inside[lane] and (where > gates[1] or outside):
                 inside[lane] = False
                 if t >= settle:
-                    if entrances[lane] < pool.shape[1]:
-                        save(state, lanes, lane, pool[lane, entrances[lane]])
-                    entrances[lane] += 1
+                    found = entrances[lane, 0] + entrances[lane, 1]
+                    if found < pool.shape[1]:
+                        save(state, lanes, lane, pool[lane, found])
+                    entrances[lane, np.int64(t >= middle)] += 1
             if t % stride == 0:
                 sampled[lane, t // stride] = where
             if outside:

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from diffusion import checks
 from diffusion.engine import Prepared
 from diffusion.plan import Plan
+from diffusion.splitting.lines import lines_to
 
 Array = NDArray[np.float64]
 Coordinate = str | Callable[[Array], float]
-ALONG = 65  # points of the straight line from the start to the boundary
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Scale:
         For messages and for the record.
     ahead
         How far a momentum of 1 carries each coordinate against it, shape (d,); 0 where "exit" goes by positions alone.
+    ends
+        The reaction coordinate's values where one coordinate alone is at the boundary, shape (d,).
     """
 
     prepared: Prepared
@@ -39,6 +41,7 @@ class Scale:
     top: float
     name: str
     ahead: Array
+    ends: Array
 
 
 def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: float) -> Scale:
@@ -51,20 +54,21 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
     ValueError
         If it is unknown, does not compile, is not a finite number on those lines, or is no higher at their ends than at the start.
     """
+    lines = lines_to(plan.origin, np.full(len(plan.origin), boundary))
     if isinstance(coordinate, str):
         checks.choice("coordinate", coordinate, ("exit", "loss"))
         if coordinate == "exit":
             ahead = carried(plan)
             if ahead.any():
                 prepared = prepared.specialised("ahead", {"AHEAD": True})
-            return Scale(prepared, 1.0, 1.0, "exit", ahead)
-        values = np.asarray(plan.landscape.loss(_lines(plan.origin, boundary)))
+            return Scale(prepared, 1.0, 1.0, "exit", ahead, np.ones(len(plan.origin)))
+        values = np.asarray(plan.landscape.loss(lines))
         best = int(np.argmin(values.max(axis=1)))
         prepared, name = prepared.specialised(ON_LOSS=True), "loss"
     else:
         function = checks.compiled("coordinate", coordinate, plan.origin.copy())
         name = str(getattr(coordinate, "__name__", coordinate))
-        values = _evaluated(name, function, _lines(plan.origin, boundary))
+        values = _evaluated(name, function, lines)
         best = int(np.argmax(values[:, -1]))
         prepared = prepared.specialised(ON_OWN=True, own=function)
     if not values[best, -1] > values[best, 0]:
@@ -73,7 +77,7 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
             f"{values[best, -1]:.6g} on the boundary, and must grow on the way out"
         )
     still = np.zeros(len(plan.origin))
-    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, still)
+    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, still, values[:, -1])
 
 
 def carried(plan: Plan) -> Array:
@@ -92,14 +96,6 @@ def carried(plan: Plan) -> Array:
         curvature = curvature / np.sqrt(plan.variance)
     swings = np.sqrt(step / (force * np.where(curvature > 0, curvature, np.nan)))
     return np.fmin(step * keep / (1 - keep), np.pi / 2 * swings)
-
-
-def _lines(origin: Array, boundary: float) -> Array:
-    """Positions from the start to the boundary of each coordinate, the others held, shape (d, ALONG, d)."""
-    out = np.tile(origin, (len(origin), ALONG, 1))
-    for j, start in enumerate(origin):
-        out[j, :, j] = np.linspace(start, boundary, ALONG)
-    return out
 
 
 def _evaluated(name: str, function: Any, lines: Array) -> Array:

@@ -18,7 +18,8 @@ LOW, HIGH = (
     0.5,
     0.9,
 )  # quantiles of the reaction coordinate in the well: an entrance is from below the first to above the second
-LONGEST = 10**7  # substeps of a path
+LONGEST = 4 * 10**7  # substeps of a path, and of wandering
+UNSETTLED = 5.0  # standard errors by which entrances in the two halves of the time may differ
 BLOCK = 16  # replicas that a thread runs side by side, however many threads there are
 
 
@@ -61,10 +62,17 @@ class Well:
             most = max(4 * wanted // WANDERERS, 8)
             _, count, pool = self._run(ids(WANDERERS), total, total // 4, total, gates, most)
             steps += WANDERERS * total
-            kept = np.concatenate([pool[k, : min(n, most)] for k, n in enumerate(count)])
-            if len(kept) >= wanted and count.sum() >= 4 * wanted:
+            kept = np.concatenate([pool[k, : min(n, most)] for k, n in enumerate(count.sum(axis=1))])
+            settled = _settled(count)
+            if settled and len(kept) >= wanted and count.sum() >= 4 * wanted:
                 break
             total *= 4
+            if total > LONGEST and not settled:
+                raise ValueError(
+                    f"replicas do not settle in the well within {total // 4} substeps: in the second half of that they came to its rim "
+                    f"{int(count[:, 1].sum())} times, in the first {int(count[:, 0].sum())}; start at its minimum, and raise the learning rate (with "
+                    "noise smaller in proportion) if it is flat"
+                )
             if total > LONGEST:
                 raise ValueError(f"only {int(count.sum())} replicas went to the rim of the well; start at its minimum")
         rate = count.sum() / (WANDERERS * (total - total // 4)) * self._substeps
@@ -89,20 +97,27 @@ class Well:
         """Substeps of a relaxation in the well, from the slowest of curvature and inertia at the start."""
         plan = self._plan
         steps = np.abs(plan.learning_rate * plan.hessian)
-        slowest = 1 / max(float(np.min(steps[steps > 0], initial=np.inf)), 1e-6) if np.any(steps > 0) else 1000.0
+        slowest = 1 / float(np.min(steps[steps > 0])) if np.any(steps > 0) else 1000.0
         memory = 1000.0
         if plan.dynamics.running is None:
             rule = plan.dynamics.rule(plan.variance)
             memory = float(np.max(1 / (1 - rule.inertia)))
             friction = np.where(rule.inertia > 0, rule.mass * rule.damping, 1.0)
             slowest *= float(np.max(friction))
-        return int(np.ceil(max(slowest, memory, 10.0))) * self._substeps
+        relaxation = np.ceil(max(slowest, memory, 10.0)) * self._substeps
+        if RELAXATIONS * relaxation > LONGEST:
+            raise ValueError(
+                f"lr * curvature is {float(np.min(steps[steps > 0], initial=np.inf)):.3g} in the flattest direction, so that replicas take about "
+                f"{relaxation:.3g} substeps to settle in the well, and no more than {LONGEST // RELAXATIONS} are run; raise the learning rate and lower the noise's "
+                "variance in proportion: the rate grows as the learning rate does, and changes little else"
+            )
+        return int(relaxation)
 
     def _run(
         self, ids: NDArray[np.uint64], total: int, settle: int, stride: int, gates: tuple[float, float], most: int
     ) -> tuple[Array, NDArray[np.int64], Array]:
         sampled = np.zeros((WANDERERS, -(-total // stride)))
-        count, kept = np.zeros(WANDERERS, np.int64), np.zeros((WANDERERS, most, self._size))
+        count, kept = np.zeros((WANDERERS, 2), np.int64), np.zeros((WANDERERS, most, self._size))
         prepared = self._scale.prepared
         with Interruptible(self._threads) as pool:
 
@@ -117,3 +132,9 @@ class Well:
             for _ in pool.map(part, range(WANDERERS // BLOCK)):
                 pass
         return sampled, count, kept
+
+
+def _settled(count: NDArray[np.int64]) -> bool:
+    """Whether replicas (replicas, 2) entered as often in the second half of the time as in the first."""
+    gained = np.diff(count, axis=1)
+    return bool(abs(gained.mean()) * np.sqrt(len(gained)) <= UNSETTLED * gained.std())

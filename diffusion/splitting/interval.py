@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 FEW = 5  # families; a repetition that comes down to fewer says little
-SPREAD = 1.0  # standard deviation of the logarithm of a repetition's rate beyond which their mean is not to be trusted
+SPREAD = 0.7  # standard deviation of the logarithm of a repetition's rate, a factor of 2, beyond which their mean is not to be trusted
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Estimate:
         return not self.doubt
 
 
-def estimate(rates: ArrayLike, bounds: ArrayLike, families: ArrayLike, level: float) -> Estimate:
+def estimate(rates: ArrayLike, bounds: ArrayLike, families: ArrayLike, level: float, doubt: str = "") -> Estimate:
     """Mean of unbiased repetitions, with an interval.
 
     Rates of repetitions are nearly log-normal. So the interval is one for the mean of a log-normal law (Olsson 2005): of the logarithm, with
@@ -44,10 +44,12 @@ def estimate(rates: ArrayLike, bounds: ArrayLike, families: ArrayLike, level: fl
         Families of each repetition.
     level
         Confidence.
+    doubt
+        What else speaks against the rate; then it is not reliable, whatever the repetitions say.
     """
     r, b, f = np.asarray(rates, float), np.asarray(bounds, float), np.asarray(families)
     mean = float(r.mean())
-    doubt = _doubt(r, f)
+    doubt = "; ".join(filter(None, (_doubt(r, f), doubt)))
     if not doubt:
         low, high = _log_interval(r, level)
         return Estimate(mean, low, high, doubt)

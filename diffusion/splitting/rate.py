@@ -14,6 +14,7 @@ from diffusion.noise import Noise
 from diffusion.plan import Plan, plan_run, refuse_memory
 from diffusion.splitting.coordinate import Coordinate, Scale, scale_of
 from diffusion.splitting.interval import Estimate, estimate
+from diffusion.splitting.lines import passes, second_valley, unseen
 from diffusion.splitting.repetition import MILESTONES, REMOVED, Repetition, Run
 from diffusion.variables import describe
 
@@ -69,7 +70,7 @@ def rare_escape_rate(
     xarray.Dataset
         ``rate``, the mean over repetitions, with the interval ``rate_low`` to ``rate_high``, and ``reliable``, whether the interval can be
         trusted: no repetition went extinct, they have 5 families or more on average, and the logarithms of their rates a standard
-        deviation of at most 1. Otherwise a mean of few repetitions is mostly too small, and the ends are limits that hold all the same: the
+        deviation of at most 0.7, a factor of two. Otherwise a mean of few repetitions is mostly too small, and the ends are limits that hold all the same: the
         lower by Markov's inequality, the upper the rate of coming as far as the repetitions still had 5 families. Where all went extinct
         ``rate`` is NaN and ``rate_low`` 0.
 
@@ -122,7 +123,9 @@ def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, A
 
     entering = np.array([one.entrance_rate for one in found])
     rates, bounds = (entering * [getattr(one, name) for one in found] for name in ("probability", "bound"))
-    judged = estimate(rates, bounds, [one.families for one in found], asked["level"])
+    blind = unseen(scale.name, scale.ends, max(one.gate_high for one in found), passes(plan, asked["boundary"]))
+    beside = second_valley(plan, asked["boundary"]) or blind
+    judged = estimate(rates, bounds, [one.families for one in found], asked["level"], beside)
     if judged.doubt:
         _warn(judged, plan, scale, asked, len(found))
     data: dict[str, Any] = {

@@ -125,9 +125,14 @@ class Run:
 
             for _ in pool.map(until_done, range(threads)):
                 pass
+        if used.max() >= LONGEST:
+            raise ValueError(
+                f"a path was {LONGEST} substeps between the well and the boundary, and neither returned nor left: something holds it there, such as "
+                "a second valley; choose a boundary before it, or a coordinate that falls towards it"
+            )
         if np.any(reached == self._failed):
             raise ValueError(
-                "a path diverged or did not end, or its reaction coordinate is NaN; lower the learning rate, or check landscape and "
+                "a path diverged, or its reaction coordinate is NaN; lower the learning rate, or check landscape and "
                 "coordinate out to the boundary"
             )
         return int(used.sum())
