@@ -4,12 +4,21 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from diffusion import DoubleParabola, HessianNoise, Momentum, rare_escape_rate
+from diffusion import SGD, DoubleParabola, HessianNoise, IsotropicNoise, Momentum, StyblinskiTang, rare_escape_rate
+from diffusion.plan import plan_run
+from diffusion.splitting import entrances
 from diffusion.splitting.interval import estimate
+from diffusion.splitting.lines import second_valley, unseen
 
 RUNS = 1000
 FALSE_POSITIVE = 1e-3  # of each one-sided test of a coverage
 WELL = DoubleParabola(0.4, 2.0, 0.7, 1)
+GRID = 1.0315e-13  # phase-space grid's rate at batch size 2, of which a long test computes the digits; steps of 0.05 change it by a few percent
+TANG = {
+    "landscape": StyblinskiTang(1),
+    "noise": IsotropicNoise(400.0),
+    "start": 2.7468,
+}  # 25 above the saddle, 39 in the other well
 
 
 def log_normal(spread, repetitions=8, seed=0):
@@ -73,3 +82,57 @@ def test_where_all_went_extinct_there_is_no_rate_but_an_upper_limit():
     with pytest.warns(RuntimeWarning) as other:
         rare_escape_rate(Momentum(0.05, 0.95), WELL, seed=2, **run)
     assert str(one[0].message) != str(other[0].message)
+
+
+def test_paths_that_swing_are_found_and_their_interval_holds_the_grids_rate():
+    """The printed well at 38 temperatures; by position alone its rate was 75 times too small, and the interval too by 33."""
+    run = {"noise": HessianNoise(2, "piecewise"), "boundary": WELL.saddle, "replicas": 1000, "repetitions": 8}
+    with pytest.warns(RuntimeWarning, match="fewer than 5 families"):
+        found = rare_escape_rate(Momentum(0.05, 0.95), WELL, seed=0, **run)
+    assert found["rate_low"] < GRID < found["rate_high"]
+    assert GRID / 5 < np.median(found["repetition_rate"]) < 5 * GRID
+
+
+def test_a_second_valley_behind_the_well_is_told():
+    """A wall on this side higher than the pass on the other, at temperature 2; nothing where the pass is a way out, or low, or high."""
+
+    def told(boundary, variance):
+        well, noise = StyblinskiTang(1), IsotropicNoise(variance)
+        plan = plan_run(SGD(0.01), well, noise, 1, 1, 2.7468, "rest", [1], "moments", 1, 0, "float64")
+        return second_valley(plan, boundary)
+
+    assert "past a pass 25.2 above the start, lower than the exit's, 35: a second valley" in told(4.0, 400.0)
+    for boundary, variance in ((0.0, 400.0), (4.0, 2e4), (3.5, 400.0)):
+        assert told(boundary, variance) == ""
+
+
+def test_exits_that_a_coordinate_ignores_are_told():
+    ends, heights = np.array([[0.1, 1.0], [0.1, 0.1], [0.1, 0.1]]), np.array([2.0, 2.1, 9.0])
+    assert "does not grow towards the exit by coordinate 1" in unseen("first", ends, 0.0, heights)
+    assert "exit by coordinate 0" in unseen("first", ends, 1.2, heights)
+    assert not unseen("first", np.array([[0.1, 1.0], [0.1, 0.9], [0.1, 0.0]]), 0.3, heights)
+
+
+def test_a_flat_well_is_refused_before_anything_is_run():
+    """1e-8 is curvature times learning rate: 1e8 iterations would pass until replicas have settled."""
+    with pytest.raises(
+        ValueError, match=r"lr \* curvature is 2e-08 .* raise the learning rate and lower the noise's variance"
+    ):
+        rare_escape_rate(SGD(1e-8), WELL, noise=HessianNoise(1), boundary=WELL.saddle, replicas=20)
+
+
+def test_entrances_that_grow_in_time_are_not_settled():
+    """A drift of a tenth at 64 replicas of 100 entrances is 5 standard errors; no drift is passed."""
+    counts = np.random.default_rng(0).poisson(100.0, (200, entrances.WANDERERS, 2))
+    assert all(map(entrances._settled, counts))
+    assert not any(entrances._settled(one + np.array([0, 20])) for one in counts)
+
+
+def test_a_path_that_is_held_between_well_and_boundary_is_told(monkeypatch):
+    """Here by a patience of 20 substeps."""
+    from diffusion.splitting import repetition
+
+    monkeypatch.setattr(repetition, "LONGEST", 20)
+    run = {"noise": HessianNoise(16, "piecewise"), "boundary": WELL.saddle, "replicas": 20, "repetitions": 2}
+    with pytest.raises(ValueError, match="a path was 20 substeps between the well and the boundary, and neither"):
+        rare_escape_rate(Momentum(0.05, 0.95), WELL, **run)

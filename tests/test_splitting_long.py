@@ -1,12 +1,15 @@
-"""Rare escapes in nine settings against what is exact there: the table in docs/theory/splitting.md, by `pytest -m long -s`."""
+"""Rare escapes against what is exact, and how often intervals cover: the tables in docs/theory/splitting.md, by `pytest -m long -s`."""
 
 import time
+import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
 
 import theory
-from diffusion import SGD, Adai, Adam, Momentum, rare_escape_rate
+from diffusion import SGD, Adai, Adam, DoubleParabola, HessianNoise, Momentum, rare_escape_rate
+from diffusion.splitting.interval import estimate
 from experiments.lines import exact_rate
 from experiments.sharpness import HIGHEST, settings
 
@@ -61,3 +64,101 @@ def test_rates_are_exact(case):
     )
     assert abs(rates.mean() - expected) < WITHIN * error < WITHIN * 0.12 * expected
     assert abs(rates.mean() - 1.5 * expected) > WITHIN * error
+
+
+RUNS, REPETITIONS, REPLICAS = (
+    20,
+    8,
+    1000,
+)  # the defaults, from 20 seeds; groups of repetitions are as independent as runs are
+LEAST = 0.85  # coverage of a nominal 95 %, where a run calls itself reliable
+FALSE_POSITIVE = 1e-3  # of the test of each row
+
+
+def of(key, dynamics, barrier, dimension=1):
+    """Dynamics, landscape, noise, start and boundary in a setting, and the exact rate if there is one of whole steps."""
+    setting, k = settings()[key], HIGHEST / barrier
+    start, boundary = setting.positions(k)
+    exact = dimension * chain(setting, k) if "SGD" in repr(dynamics(setting.lr)) and barrier < 24 else None
+    return dynamics(setting.lr), setting.landscape(dimension, k), setting.noise, start, boundary, exact
+
+
+def sharp(beta, barrier, **more):
+    """A sharp well in which paths swing: the learning rate is 0.05, the batch size 2 at a barrier of 38 temperatures."""
+    well = DoubleParabola(0.4, 2.0, 0.7, 1)
+    return Momentum(0.05, beta), well, HessianNoise(barrier / 19, "piecewise"), 0.0, well.saddle, None
+
+
+def heavy_ball(lr):
+    return Momentum(lr["Momentum"], 0.9, "heavy-ball")
+
+
+def sgd(lr):
+    return SGD(lr["SGD"])
+
+
+COVERED = {  # where, and the reaction coordinate
+    "SGD, parabolas, 10": (lambda: of("parabolas-piecewise", sgd, 10), "exit"),
+    "SGD, parabolas, d = 10, 20": (lambda: of("parabolas-piecewise", sgd, 20, 10), "exit"),
+    "SGD, Styblinski-Tang, 22": (lambda: of("tang-piecewise", sgd, 22), "exit"),
+    "SGD, parabolas, 40": (lambda: of("parabolas-piecewise", sgd, 40), "exit"),
+    "heavy ball, parabolas, 10": (lambda: of("parabolas-piecewise", heavy_ball, 10), "exit"),
+    "heavy ball, parabolas, d = 10, 25": (lambda: of("parabolas-piecewise", heavy_ball, 25, 10), "exit"),
+    "heavy ball, Styblinski-Tang, 40": (lambda: of("tang-piecewise", heavy_ball, 40), "exit"),
+    "Adai, parabolas, d = 10, 20": (lambda: of("parabolas-piecewise", lambda lr: Adai(lr["Adai"], 0.1), 20, 10), "exit"),
+    "EMA 0.9, sharp, 19": (lambda: sharp(0.9, 19), "exit"),
+    "EMA 0.9, sharp, 25": (lambda: sharp(0.9, 25), "exit"),
+    "EMA 0.9, sharp, 38": (lambda: sharp(0.9, 38), "exit"),
+    "EMA 0.95, sharp, 19": (lambda: sharp(0.95, 19), "exit"),
+    "EMA 0.95, sharp, 25": (lambda: sharp(0.95, 25), "exit"),
+    "EMA 0.95, sharp, 38": (lambda: sharp(0.95, 38), "exit"),
+}  # fmt: skip
+
+
+def runs_of(case, replicas=REPLICAS, runs=RUNS):
+    """Rates, bounds and families of all repetitions, shape (runs, repetitions), and the exact rate or None."""
+    where, coordinate = COVERED[case]
+    dynamics, landscape, noise, start, boundary, exact = where()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        found = rare_escape_rate(
+            dynamics, landscape, noise=noise, start=start, boundary=boundary, coordinate=coordinate, replicas=replicas,
+            repetitions=runs * REPETITIONS, seed=100 + list(COVERED).index(case),
+        )  # fmt: skip
+    names = ("repetition_rate", "repetition_bound", "families")
+    return *(found[name].values.reshape(runs, REPETITIONS) for name in names), exact
+
+
+def judged(rates, bounds, families, exact):
+    """Of each run whether it is reliable, and whether its interval covers the exact rate or else the mean of the other runs."""
+    out = []
+    for one, (rate, bound, family) in enumerate(zip(rates, bounds, families, strict=True)):
+        expected = np.delete(rates, one, axis=0).mean() if exact is None else exact
+        found = estimate(rate, bound, family, 0.95)
+        out.append((found.reliable, found.low <= expected <= found.high))
+    return np.array(out).T
+
+
+def interval(covered, runs):
+    """Clopper and Pearson's, 95 %."""
+    low = stats.beta.ppf(0.025, covered, runs - covered + 1) if covered else 0.0
+    return low, stats.beta.ppf(0.975, covered + 1, runs - covered) if covered < runs else 1.0
+
+
+@pytest.mark.long
+def test_intervals_cover_where_they_are_reliable():
+    """At least 85 %, all rows together by the lower end of a 95 % interval, no row significantly less."""
+    reliable, covered = 0, 0
+    for case in COVERED:
+        rates, bounds, families, exact = runs_of(case)
+        trusted, within = judged(rates, bounds, families, exact)
+        hits, n = int((trusted & within).sum()), int(trusted.sum())
+        limits = f"{int((~trusted & within).sum())} of {RUNS - n}"
+        print(f"| {case} | {rates.mean():.2e} | {np.median(families):.0f} | {n} of {RUNS} | {hits} of {n} | {limits} |")
+        assert hits >= stats.binom.ppf(FALSE_POSITIVE, n, LEAST), case
+        reliable, covered = reliable + n, covered + hits
+    low, high = interval(covered, reliable)
+    print(
+        f"{covered} of {reliable}: {covered / reliable:.3f} [{low:.3f}, {high:.3f}]; reliable {reliable / RUNS / len(COVERED):.2f}"
+    )
+    assert low > LEAST

@@ -33,7 +33,7 @@ class Scale:
     ahead
         How far a momentum of 1 carries each coordinate against it, shape (d,); 0 where "exit" goes by positions alone.
     ends
-        The reaction coordinate's values where one coordinate alone is at the boundary, shape (d,).
+        The reaction coordinate at the start, and where one coordinate alone is at the boundary, shape (d, 2), or (1, 2) if all are alike.
     """
 
     prepared: Prepared
@@ -60,16 +60,18 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
         if coordinate == "exit":
             ahead = carried(plan)
             if ahead.any():
-                prepared = prepared.specialised("ahead", {"AHEAD": True})
-            return Scale(prepared, 1.0, 1.0, "exit", ahead, np.ones(len(plan.origin)))
+                prepared = prepared.specialised(AHEAD=True)
+            return Scale(prepared, 1.0, 1.0, "exit", ahead, np.array([[0.0, 1.0]]))
         values = np.asarray(plan.landscape.loss(lines))
         best = int(np.argmin(values.max(axis=1)))
+        ends = values[best : best + 1, [0, -1]]
         prepared, name = prepared.specialised(ON_LOSS=True), "loss"
     else:
         function = checks.compiled("coordinate", coordinate, plan.origin.copy())
         name = str(getattr(coordinate, "__name__", coordinate))
         values = _evaluated(name, function, lines)
         best = int(np.argmax(values[:, -1]))
+        ends = values[:, [0, -1]]
         prepared = prepared.specialised(ON_OWN=True, own=function)
     if not values[best, -1] > values[best, 0]:
         raise ValueError(
@@ -77,7 +79,7 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
             f"{values[best, -1]:.6g} on the boundary, and must grow on the way out"
         )
     still = np.zeros(len(plan.origin))
-    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, still, values[:, -1])
+    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, still, ends)
 
 
 def carried(plan: Plan) -> Array:

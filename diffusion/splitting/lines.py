@@ -43,10 +43,14 @@ def second_valley(plan: Plan, boundary: float) -> str:
     return ""
 
 
-def unseen(name: str, ends: Array, rim: float, heights: Array) -> str:
-    """What is wrong if a function is no higher on some coordinate's boundary, `ends` (d,), than at the well's rim, although paths leave there."""
+def unseen(name: str, ends: Array, middle: float, heights: Array) -> str:
+    """What is wrong if a function is no higher on some coordinate's boundary than in the middle of the well, although paths leave there.
+
+    `ends` (d, 2): its values at the start and on each coordinate's boundary.
+    """
     with np.errstate(invalid="ignore"):
-        blind = np.flatnonzero((ends <= rim) & (heights <= AS_LOW * np.nanmin(heights, initial=np.inf)))
+        low = heights <= AS_LOW * np.nanmin(heights, initial=np.inf)
+    blind = np.flatnonzero((ends[:, 1] <= np.maximum(ends[:, 0], middle)) & low)
     if not len(blind):
         return ""
     return f"coordinate = {name!r} does not grow towards the exit by coordinate {blind[0]}, over a pass {heights[blind[0]]:.3g} above the start"

@@ -123,7 +123,7 @@ def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, A
 
     entering = np.array([one.entrance_rate for one in found])
     rates, bounds = (entering * [getattr(one, name) for one in found] for name in ("probability", "bound"))
-    blind = unseen(scale.name, scale.ends, max(one.gate_high for one in found), passes(plan, asked["boundary"]))
+    blind = unseen(scale.name, scale.ends, max(one.gate_low for one in found), passes(plan, asked["boundary"]))
     beside = second_valley(plan, asked["boundary"]) or blind
     judged = estimate(rates, bounds, [one.families for one in found], asked["level"], beside)
     if judged.doubt:
