@@ -54,14 +54,13 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
     ValueError
         If it is unknown, does not compile, is not a finite number on those lines, or is no higher at their ends than at the start.
     """
+    if isinstance(coordinate, str) and checks.choice("coordinate", coordinate, ("exit", "loss")) == "exit":
+        ahead = carried(plan)
+        if ahead.any():
+            prepared = prepared.specialised(AHEAD=True)
+        return Scale(prepared, 1.0, 1.0, "exit", ahead, np.array([[0.0, 1.0]]))
     lines = lines_to(plan.origin, np.full(len(plan.origin), boundary))
     if isinstance(coordinate, str):
-        checks.choice("coordinate", coordinate, ("exit", "loss"))
-        if coordinate == "exit":
-            ahead = carried(plan)
-            if ahead.any():
-                prepared = prepared.specialised(AHEAD=True)
-            return Scale(prepared, 1.0, 1.0, "exit", ahead, np.array([[0.0, 1.0]]))
         values = np.asarray(plan.landscape.loss(lines))
         best = int(np.argmin(values.max(axis=1)))
         ends = values[best : best + 1, [0, -1]]
@@ -93,7 +92,7 @@ def carried(plan: Plan) -> Array:
         return np.zeros(len(plan.origin))
     rule = plan.dynamics.rule(plan.variance)
     keep, force, _, step = rule.coefficients(int(plan.substeps[0]))
-    curvature = np.diag(plan.landscape.hessian_matrix(plan.origin))
+    curvature = plan.landscape.hessian_diagonal(plan.origin)
     if plan.dynamics.second_moment == "following":
         curvature = curvature / np.sqrt(plan.variance)
     swings = np.sqrt(step / (force * np.where(curvature > 0, curvature, np.nan)))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from diffusion.engine import Interruptible, allocate, kernel
 from diffusion.plan import Plan
 from diffusion.splitting.coordinate import Scale
+from diffusion.splitting.lines import curvatures
 
 Array = NDArray[np.float64]
 
@@ -95,8 +96,8 @@ class Well:
 
     def _relaxation(self) -> int:
         """Substeps of a relaxation in the well, from the slowest of curvature and inertia at the start."""
-        plan = self._plan
-        steps = np.abs(plan.learning_rate * plan.hessian)
+        plan, boundary = self._plan, float(self._edge[0][0] + 1 / self._edge[1][0])
+        steps = plan.learning_rate * curvatures(plan, boundary)
         slowest = 1 / float(np.min(steps[steps > 0])) if np.any(steps > 0) else 1000.0
         memory = 1000.0
         if plan.dynamics.running is None:

@@ -9,6 +9,7 @@ Array = NDArray[np.float64]
 ALONG = 65  # points of a line
 FAR = 3.0  # of the way to the boundary that is looked at on the other side
 SHALLOW = 3.0  # temperatures; replicas that wander come and go over a lower pass
+FLATTER = 10.0  # times as flat as a parabola of the same width: then the width is what counts
 AS_LOW = 1.5  # a pass at most so many times as high as the lowest lets out paths that count
 
 
@@ -23,6 +24,23 @@ def lines_to(origin: Array, ends: Array) -> Array:
 def passes(plan: Plan, boundary: float) -> Array:
     """How high the loss is, above the start, at its highest on the line to each coordinate's boundary, shape (d,); NaN where it is not finite."""
     return np.asarray(_rises(plan, np.full(len(plan.origin), boundary)).max(axis=1))
+
+
+def curvatures(plan: Plan, boundary: float) -> Array:
+    """Sizes of the second derivatives at the reference point, shape (d,); where a well is flatter than parabolic, of the parabola that is as wide.
+
+    As wide at one temperature above the start: a quartic's curvature vanishes, but not its width.
+    """
+    size = np.abs(plan.hessian)
+    if plan.landscape.formulas.coupled:
+        return size
+    temperature, rises = _temperature(plan)[:, None], _rises(plan, np.full(len(plan.origin), boundary))
+    width = (
+        np.abs(boundary - plan.origin) * np.argmax(rises >= temperature, axis=1) / (ALONG - 1)
+    )  # 0 if it is never so high
+    with np.errstate(divide="ignore"):
+        wide = np.where(width > 0, 2 * temperature[:, 0] / width**2, 0.0)
+    return np.where(size < wide / FLATTER, wide, size)
 
 
 def second_valley(plan: Plan, boundary: float) -> str:
@@ -57,8 +75,13 @@ def unseen(name: str, ends: Array, middle: float, heights: Array) -> str:
 
 
 def _rises(plan: Plan, ends: Array) -> Array:
+    """Loss above that of the start, on the line to each coordinate's end, shape (d, ALONG)."""
+    formulas = plan.landscape.formulas
     with np.errstate(all="ignore"):
-        values = np.asarray(plan.landscape.loss(lines_to(plan.origin, ends)))
+        if formulas.coupled:
+            values = np.asarray(plan.landscape.loss(lines_to(plan.origin, ends)))
+        else:  # a coordinate's loss is its own: all lines at once
+            values = formulas.loss(np.linspace(plan.origin, ends, ALONG), tuple(formulas.parameters)).T
     return np.asarray(values - values[:, :1])
 
 
