@@ -10,6 +10,7 @@ from scipy import stats
 import theory
 from diffusion import SGD, Adai, Adam, DoubleParabola, HessianNoise, Momentum, rare_escape_rate
 from diffusion.splitting.interval import estimate
+from experiments import exact as exact_rates
 from experiments.lines import exact_rate
 from experiments.sharpness import HIGHEST, settings
 
@@ -113,17 +114,18 @@ COVERED = {  # where, and the reaction coordinate
     "EMA 0.95, sharp, 25": (lambda: sharp(0.95, 25), "exit"),
     "EMA 0.95, sharp, 38": (lambda: sharp(0.95, 38), "exit"),
 }  # fmt: skip
+BLIND = {"EMA 0.9, sharp, 25, by position": (lambda: sharp(0.9, 25), lambda theta: theta[0])}
 
 
 def runs_of(case, replicas=REPLICAS, runs=RUNS):
     """Rates, bounds and families of all repetitions, shape (runs, repetitions), and the exact rate or None."""
-    where, coordinate = COVERED[case]
+    where, coordinate = (COVERED | BLIND)[case]
     dynamics, landscape, noise, start, boundary, exact = where()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         found = rare_escape_rate(
             dynamics, landscape, noise=noise, start=start, boundary=boundary, coordinate=coordinate, replicas=replicas,
-            repetitions=runs * REPETITIONS, seed=100 + list(COVERED).index(case),
+            repetitions=runs * REPETITIONS, seed=100 + list(COVERED | BLIND).index(case),
         )  # fmt: skip
     names = ("repetition_rate", "repetition_bound", "families")
     return *(found[name].values.reshape(runs, REPETITIONS) for name in names), exact
@@ -162,3 +164,29 @@ def test_intervals_cover_where_they_are_reliable():
         f"{covered} of {reliable}: {covered / reliable:.3f} [{low:.3f}, {high:.3f}]; reliable {reliable / RUNS / len(COVERED):.2f}"
     )
     assert low > LEAST
+
+
+@pytest.mark.long
+def test_a_coordinate_that_does_not_see_the_velocity_is_told():
+    """The negative control: as it mostly misses the families that matter, hardly a run is reliable; limits hold as often as they say."""
+    (case,) = BLIND
+    rates, bounds, families, _ = runs_of(case)
+    exact = exact_rate_of_the_grid(*BLIND[case][0]())
+    trusted, within = judged(rates, bounds, families, exact)
+    print(
+        f"{case}: {trusted.sum()} of {RUNS} reliable, limits hold in {(~trusted & within).sum()}, mean over exact {rates.mean() / exact:.2f}"
+    )
+    assert trusted.sum() <= 3
+    assert (~trusted & within).sum() >= stats.binom.ppf(FALSE_POSITIVE, RUNS - trusted.sum(), 0.95)
+
+
+@pytest.mark.long
+def test_the_grids_rate_of_the_sharpest_well():
+    """The number that a test in test_splitting_interval.py rests on."""
+    from test_splitting_interval import GRID
+
+    assert exact_rate_of_the_grid(*sharp(0.95, 38)) == pytest.approx(GRID, rel=1e-3)
+
+
+def exact_rate_of_the_grid(dynamics, landscape, noise, start, boundary, _):
+    return exact_rates.exact_rate(dynamics, landscape, noise, start=start, boundary=boundary, tolerance=1e-2)[0]

@@ -51,11 +51,13 @@ def rare_escape_rate(
     boundary
         A number in theta units: out as soon as any coordinate is beyond it, on the far side from the start.
     coordinate
-        By what "far" is judged; the exit is the boundary in any case. "exit": by the coordinate that is nearest to the boundary. "loss": by
-        the loss. Or a function of theta, a contiguous array of shape (d,), that returns a number which grows on the way out; plain
-        Python that numba can compile, or already compiled with njit. Its levels end at its highest value on the straight line from the
-        start over the boundary; of the d lines a function's is the one at whose end it is highest, the loss's the one with the lowest
-        pass. Paths above are at the top level until they are out.
+        By what "far" is judged; the exit is the boundary in any case. "exit": by the coordinate that is nearest to the boundary; with
+        inertia, by where its momentum would carry it: to rest, without force, or for a quarter of the well's period if damping is
+        weak (as shipped: of the idealized rule). "loss": by the loss. Or a function of theta, a contiguous array of shape (d,), that
+        returns a number which grows on the way out; plain Python that numba can compile, or already compiled with njit. Its levels end
+        at its highest value on the straight line from the start over the boundary; of the d lines a function's is the one at whose end
+        it is highest, the loss's the one with the lowest pass. Paths above are at the top level until they are out. Neither sees the
+        velocity: with inertia they find rates that are too small, mostly with a warning.
     replicas
         Paths in each repetition.
     repetitions
@@ -69,10 +71,11 @@ def rare_escape_rate(
     -------
     xarray.Dataset
         ``rate``, the mean over repetitions, with the interval ``rate_low`` to ``rate_high``, and ``reliable``, whether the interval can be
-        trusted: no repetition went extinct, they have 5 families or more on average, and the logarithms of their rates a standard
-        deviation of at most 0.7, a factor of two. Otherwise a mean of few repetitions is mostly too small, and the ends are limits that hold all the same: the
-        lower by Markov's inequality, the upper the rate of coming as far as the repetitions still had 5 families. Where all went extinct
-        ``rate`` is NaN and ``rate_low`` 0.
+        trusted: no repetition went extinct, they have 5 families or more on average, the logarithms of their rates a standard deviation
+        of at most 0.7, a factor of two, and there is neither a second valley behind the well nor an exit that the coordinate ignores.
+        Otherwise a mean of few repetitions is mostly too small, and the ends are limits that hold all the same: the lower by Markov's
+        inequality, the upper the rate of coming as far as the repetitions still had 5 families. Where all went extinct ``rate`` is NaN
+        and ``rate_low`` 0.
 
         On repetition: ``repetition_rate``, ``repetition_bound``, the rate behind the upper limit, ``entrance_rate``, ``probability``,
         ``rounds`` of replacement, ``families`` (entrances with descendants outside: few mean that the replicas are near copies of each
@@ -89,7 +92,8 @@ def rare_escape_rate(
     ------
     ValueError
         If a parameter is out of range, the start is on the boundary, the reaction coordinate does not compile, is not a finite number or
-        does not separate the well from the boundary, no replica enters the rim of the well, or a path diverges.
+        does not separate the well from the boundary, the well is too flat for replicas to settle, too few come to its rim, or a path
+        diverges or is held between well and boundary.
 
     Warns
     -----
