@@ -68,6 +68,9 @@ VARIABLES = (
     Variable(
         "repetition_bound", ("repetition",), "1 / iteration", "rate of coming as far as there still were 5 families"
     ),
+    Variable(
+        "paths_by_coordinate", ("repetition", "coordinate"), "1", "paths that left, by the coordinate farthest out"
+    ),
     Variable("rounds", ("repetition",), "1", "rounds of replacement"),
     Variable("families", ("repetition",), "1", "entrances with descendants beyond the boundary"),
     Variable("extinct", ("repetition",), "1", "whether no path was left to copy"),

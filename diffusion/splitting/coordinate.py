@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusion import checks
+from diffusion.callables import described
 from diffusion.engine import Prepared
 from diffusion.plan import Plan
 from diffusion.splitting.lines import lines_to
@@ -28,8 +29,8 @@ class Scale:
         Its value on the boundary: the well must lie below.
     top
         Where its levels end: what is above counts as the highest level until it is out.
-    name
-        For messages and for the record.
+    name, record
+        For messages, and for the record: of a function, all that it reads.
     ahead
         How far a momentum of 1 carries each coordinate against it, shape (d,); 0 where "exit" goes by positions alone.
     ends
@@ -40,6 +41,7 @@ class Scale:
     edge: float
     top: float
     name: str
+    record: str
     ahead: Array
     ends: Array
 
@@ -55,19 +57,21 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
         If it is unknown, does not compile, is not a finite number on those lines, or is no higher at their ends than at the start.
     """
     if isinstance(coordinate, str) and checks.choice("coordinate", coordinate, ("exit", "loss")) == "exit":
-        ahead = carried(plan)
+        along = prepared.parts.get("ALONG", False)  # a momentum along other directions carries no coordinate by itself
+        ahead = np.zeros(len(plan.origin)) if along else carried(plan)
         if ahead.any():
             prepared = prepared.specialised(AHEAD=True)
-        return Scale(prepared, 1.0, 1.0, "exit", ahead, np.array([[0.0, 1.0]]))
+        return Scale(prepared, 1.0, 1.0, "exit", "exit", ahead, np.array([[0.0, 1.0]]))
     lines = lines_to(plan.origin, np.full(len(plan.origin), boundary))
     if isinstance(coordinate, str):
         values = np.asarray(plan.landscape.loss(lines))
         best = int(np.argmin(values.max(axis=1)))
         ends = values[best : best + 1, [0, -1]]
         prepared, name = prepared.specialised(ON_LOSS=True), "loss"
+        record = name
     else:
         function = checks.compiled("coordinate", coordinate, plan.origin.copy())
-        name = str(getattr(coordinate, "__name__", coordinate))
+        name, record = str(getattr(coordinate, "__name__", coordinate)), described(function)
         values = _evaluated(name, function, lines)
         best = int(np.argmax(values[:, -1]))
         ends = values[:, [0, -1]]
@@ -78,7 +82,7 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
             f"{values[best, -1]:.6g} on the boundary, and must grow on the way out"
         )
     still = np.zeros(len(plan.origin))
-    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, still, ends)
+    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, record, still, ends)
 
 
 def carried(plan: Plan) -> Array:

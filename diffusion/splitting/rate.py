@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 from diffusion import checks
 from diffusion.dynamics import Dynamics
 from diffusion.engine import prepare, thread_count
+from diffusion.escape import warn_any_coordinate
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 from diffusion.plan import Plan, plan_run, refuse_memory
@@ -80,7 +81,8 @@ def rare_escape_rate(
         On repetition: ``repetition_rate``, ``repetition_bound``, the rate behind the upper limit, ``entrance_rate``, ``probability``,
         ``rounds`` of replacement, ``families`` (entrances with descendants outside: few mean that the replicas are near copies of each
         other), ``extinct``, ``gate_low`` and ``gate_high``, the values of the reaction coordinate between which an entrance is counted, and
-        ``steps``, the substeps computed. ``level_top`` is where the levels end.
+        ``steps``, the substeps computed. ``level_top`` is where the levels end. With several coordinates ``paths_by_coordinate`` counts
+        paths by the one farthest out when they left.
 
         With `paths`, on repetition and replica: ``crossing``, the position outside, and ``path``, the position when the reaction
         coordinate first was at or above each milestone, a share of the way from ``gate_low`` to ``level_top``; milestones below the
@@ -98,10 +100,11 @@ def rare_escape_rate(
     Warns
     -----
     RuntimeWarning
-        If the rate is not reliable; the message says why, and names the run.
+        If the rate is not reliable; the message says why, and names the run. As in `diffusion.exit_times`, if the landscape couples several
+        coordinates: the boundary counts in any.
     """
-    checks.whole("replicas", replicas, least=2 * REMOVED)
-    checks.whole("repetitions", repetitions, least=2)
+    replicas = checks.whole("replicas", replicas, least=2 * REMOVED)
+    repetitions, boundary = checks.whole("repetitions", repetitions, least=2), checks.plain(boundary)
     checks.finite("boundary", boundary)
     if not 0 < level < 1:
         raise ValueError(f"level = {level!r} must lie between 0 and 1; 0.95 is usual")
@@ -141,6 +144,11 @@ def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, A
     ):  # fmt: skip
         data[name] = ("repetition", np.array([getattr(one, name) for one in found]))
     coords: dict[str, Any] = {"repetition": np.arange(len(found))}
+    left_by = np.array([one.left_by for one in found])
+    if len(plan.origin) > 1:
+        data["paths_by_coordinate"] = (("repetition", "coordinate"), left_by)
+        coords["coordinate"] = np.arange(len(plan.origin))
+        warn_any_coordinate(plan.landscape, asked["boundary"], np.repeat(coords["coordinate"], left_by.sum(axis=0)), 4)
     if asked["paths"]:
         for name, more in (("path", ("milestone",)), ("crossing", ())):
             data[name] = (
@@ -154,7 +162,7 @@ def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, A
     kept = {
         key: value for key, value in plan.parameters.items() if key not in ("iterations", "save", "keep", "velocity")
     }
-    parameters = kept | asked | {"coordinate": scale.name, "repetitions": len(found)}
+    parameters = kept | asked | {"coordinate": scale.record, "repetitions": len(found)}
     return describe(xarray.Dataset(data, coords), parameters)
 
 

@@ -22,7 +22,8 @@ REMOVED = 10  # a tenth of the replicas is replaced at a time
 class Repetition:
     """What one repetition found; positions are NaN if it went extinct, and there are none unless they were asked for.
 
-    `bound` is the probability to come, before returning, as far as there still were FEW families.
+    `bound` is the probability to come, before returning, as far as there still were FEW families; `left_by` counts paths by the coordinate
+    that was farthest out when they left, shape (d,).
     """
 
     entrance_rate: float
@@ -33,6 +34,7 @@ class Repetition:
     steps: int
     gate_low: float
     gate_high: float
+    left_by: NDArray[np.int64]
     path: Array
     crossing: Array
 
@@ -94,9 +96,11 @@ class Run:
                 bound = probability
         if not probability:
             families = 0
-        return Repetition(
-            found.rate, probability, bound, rounds, families, steps, *found.gates, *self._told(bool(probability))
-        )
+        origin, scale, _ = self.edge
+        farthest = ((trail[:, LEVELS, : len(origin)] - origin) * scale).argmax(axis=1)
+        left_by = np.bincount(farthest[reached == LEVELS], minlength=len(origin))
+        told = self._told(bool(probability))
+        return Repetition(found.rate, probability, bound, rounds, families, steps, *found.gates, left_by, *told)
 
     def _told(self, alive: bool) -> tuple[Array, Array]:
         """Positions at milestones, (replicas, milestones, d), and outside, (replicas, d)."""
