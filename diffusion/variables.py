@@ -27,7 +27,7 @@ class Variable:
 
 VARIABLES = (
     Variable("iteration", ("iteration",), "1", "iterations completed"),
-    Variable("direction", ("direction",), "1", "eigenvector of the Hessian, in the order given"),
+    Variable("direction", ("direction",), "1", "eigenvector of the Hessian at the reference point"),
     Variable("coordinate", ("coordinate",), "1", "coordinate of theta"),
     Variable("replica", ("replica",), "1", "replica"),
     Variable("eigenvalue", ("direction",), "loss / theta^2", "eigenvalue of the Hessian"),
