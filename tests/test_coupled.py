@@ -183,6 +183,11 @@ START = np.array([2.0, 2.6])  # where the two wells are unlike
 MOVING = [(SGD(0.002), "rest"), (Momentum(0.002), "thermal"), (Momentum(0.0004, 0.8, "heavy-ball"), "thermal")]
 
 
+def first(outside):
+    """Iteration of the first true entry on axis 1, NaN where there is none."""
+    return np.where(outside.any(axis=1), 1.0 + outside.argmax(axis=1), np.nan)
+
+
 @pytest.fixture(scope="module", params=[0, *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2))])
 def wells(request):
     """A rotation and the wells that it turns: one is enough, as each is compiled."""
@@ -195,38 +200,28 @@ def test_turned_wells_behave_in_law_like_the_separable_ones(wells, dynamics, vel
     """Displacements along u, from where the wells are unlike, and exits of either kind; another noise is told apart."""
     turn, own = wells
     np.testing.assert_allclose(own.hessian, TANG.hessian, rtol=1e-6)
-    problem = {"iterations": 40, "save": [5, 40], "replicas": 2000, "keep": "states", "velocity": velocity}
-    one = (
-        simulate(dynamics, TANG, noise=IsotropicNoise(9400), start=START, seed=1, **problem)["position"].values - START
-    )
-    two = (
-        simulate(dynamics, own, noise=IsotropicNoise(variance), start=turn @ START, seed=2, **problem)[
-            "position"
-        ].values
-        @ turn
-        - START
-    )
-    means, errors = zip(*(((x**2).mean(axis=0), (x**2).std(axis=0) / np.sqrt(len(x))) for x in (one, two)), strict=True)
-    error = statistics.two_sample_log_error(*(e / mean for e, mean in zip(errors, means, strict=True)))
-    assert (statistics.log_test(*means, error).min() > SUITE_RATE) == right
-    leaving = {"max_iterations": 1000, "replicas": 2000, "velocity": velocity}
-    for boundary in (Radius(2.0), LossLevel(-15.0)):
-        one = exit_times(dynamics, TANG, noise=IsotropicNoise(9400), boundary=boundary, seed=1, **leaving)[
-            "exit_iteration"
-        ]
-        two = exit_times(dynamics, own, noise=IsotropicNoise(variance), boundary=boundary, seed=2, **leaving)[
-            "exit_iteration"
-        ]
-        assert np.isfinite(one).sum() > 400
-        assert (stats.ks_2samp(one.fillna(np.inf), two.fillna(np.inf)).pvalue > SUITE_RATE) == right
+    built_in = {"noise": IsotropicNoise(9400), "replicas": 2000, "velocity": velocity, "seed": 1}
+    turned = built_in | {"noise": IsotropicNoise(variance), "start": turn @ START, "seed": 2}
+    every = {"iterations": 300, "save": np.arange(1, 301), "keep": "states"}
+    u = simulate(dynamics, TANG, start=START, **every, **built_in)["position"].values
+    x = simulate(dynamics, own, iterations=40, save=[5, 40], keep="states", **turned)["position"].values
+    squares = (u[:, [4, 39]] - START) ** 2, (x @ turn - START) ** 2
+    means = [one.mean(axis=0) for one in squares]
+    errors = [one.std(axis=0) / np.sqrt(2000) / mean for one, mean in zip(squares, means, strict=True)]
+    p = statistics.log_test(*means, statistics.two_sample_log_error(*errors))
+    assert (p.min() > SUITE_RATE) == right
+    for boundary, outside in (
+        (Radius(2.0), np.sum((u - START) ** 2, axis=2) > 4),
+        (LossLevel(-15.0), TANG.loss(u) > -15),
+    ):
+        expected = first(outside)
+        found = exit_times(dynamics, own, boundary=boundary, max_iterations=300, **turned)["exit_iteration"]
+        assert np.isfinite(expected).sum() > 400
+        p = stats.ks_2samp(np.nan_to_num(expected, nan=np.inf), found.fillna(np.inf)).pvalue
+        assert (p > SUITE_RATE) == right
 
 
 # --- boundaries
-
-
-def first(outside):
-    """Iteration of the first true entry on axis 1, NaN where there is none."""
-    return np.where(outside.any(axis=1), 1.0 + outside.argmax(axis=1), np.nan)
 
 
 def test_boundaries_are_lines_levels_and_radii_from_either_side():
