@@ -77,8 +77,8 @@ def simulate(
     -------
     xarray.Dataset
         ``msd`` (mean over replicas of the squared displacement from the start, no mean subtracted, along the
-        eigenvectors of the Hessian at the reference point) and ``msd_stderr`` in theta^2 on (iteration, direction); ``diverged`` on
-        iteration counts replicas out of floating-point range, and where there are any, msd is NaN. With
+        eigenvectors of the Hessian at the reference point) and ``msd_stderr`` in theta^2 on (iteration, direction);
+        ``diverged`` on iteration counts replicas out of floating-point range, and where there are any, msd is NaN. With
         ``keep="states"`` also ``position`` on (replica, iteration, coordinate). All parameters are in attrs.
 
     Raises
