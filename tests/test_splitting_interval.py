@@ -67,6 +67,9 @@ def test_few_families_and_extinction_are_not_reliable():
     assert some.doubt == "3 of 8 repetitions went extinct"
     assert 0 < some.low < some.rate / 30
     assert some.high == pytest.approx(50)
+    hidden = estimate(rates, np.full(8, 50.0), np.full(8, 20), 0.95, "a valley")
+    assert (hidden.low, hidden.reliable, hidden.doubt) == (0, False, "a valley")
+    assert hidden.high == pytest.approx(50)
 
 
 def test_where_all_went_extinct_there_is_no_rate_but_an_upper_limit():

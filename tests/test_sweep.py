@@ -563,3 +563,19 @@ def test_a_scheduler_on_another_machine_without_encryption_is_warned_of(monkeypa
         pass
     with pytest.raises(ValueError, match="wants certificates"), cluster.connected("tls://127.0.0.1:8786", None, None):
         pass
+
+
+def test_a_rare_rate_of_all_blocks_is_told_with_whether_it_is_reliable():
+    blocks = {name: np.ones(8) for name in ("repetition_bound", "probability")} | {"hidden": np.zeros(8)}
+    rates = np.exp(np.random.default_rng(0).normal(0, 0.1, 8))
+
+    def told(families, **changed):
+        found = blocks | {"repetition_rate": rates, "families": np.full(8, families)} | changed
+        return {name: float(one) for name, one in measurements._rate_of_repetitions(found, {}).items()}
+
+    assert told(20)["reliable"] == 1
+    assert told(20)["rate_low"] < told(20)["rate"] < told(20)["rate_high"]
+    assert told(4)["reliable"] == told(20, hidden=np.ones(8))["reliable"] == 0
+    extinct = told(0, repetition_rate=np.zeros(8))
+    assert np.isnan(extinct["rate"])
+    assert (extinct["rate_low"], extinct["rate_high"]) == (0, 1)

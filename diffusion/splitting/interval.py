@@ -45,15 +45,15 @@ def estimate(rates: ArrayLike, bounds: ArrayLike, families: ArrayLike, level: fl
     level
         Confidence.
     doubt
-        What else speaks against the rate; then it is not reliable, whatever the repetitions say.
+        What repetitions do not show but speaks against the rate: then it is not reliable, and its lower end is 0; `bounds` must stand all the same.
     """
     r, b, f = np.asarray(rates, float), np.asarray(bounds, float), np.asarray(families)
     mean = float(r.mean())
-    doubt = "; ".join(filter(None, (_doubt(r, f), doubt)))
-    if not doubt:
-        low, high = _log_interval(r, level)
-        return Estimate(mean, low, high, doubt)
-    return Estimate(mean if mean else np.nan, (1 - level) / 2 * mean, max(_log_interval(b, level)[1], mean), doubt)
+    told = "; ".join(filter(None, (_doubt(r, f), doubt)))
+    if not told:
+        return Estimate(mean, *_log_interval(r, level), told)
+    low = 0.0 if doubt else (1 - level) / 2 * mean
+    return Estimate(mean if mean else np.nan, low, max(_log_interval(b, level)[1], mean), told)
 
 
 def _doubt(rates: Array, families: NDArray[np.int64]) -> str:

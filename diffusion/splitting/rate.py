@@ -75,8 +75,9 @@ def rare_escape_rate(
         trusted: no repetition went extinct, they have 5 families or more on average, the logarithms of their rates a standard deviation
         of at most 0.7, a factor of two, and there is neither a second valley behind the well nor an exit that the coordinate ignores.
         Otherwise a mean of few repetitions is mostly too small, and the ends are limits that hold all the same: the lower by Markov's
-        inequality, the upper the rate of coming as far as the repetitions still had 5 families. Where all went extinct ``rate`` is NaN
-        and ``rate_low`` 0.
+        inequality, the upper the rate of coming as far as the repetitions still had 5 families (with a valley or an exit unseen, 0 and the
+        rate of entrances). Where all went extinct ``rate`` is NaN and ``rate_low`` 0. The attribute ``doubt`` says why a rate is not
+        reliable, ``hidden`` what of it are valleys and exits unseen.
 
         On repetition: ``repetition_rate``, ``repetition_bound``, the rate behind the upper limit, ``entrance_rate``, ``probability``,
         ``rounds`` of replacement, ``families`` (entrances with descendants outside: few mean that the replicas are near copies of each
@@ -131,8 +132,10 @@ def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, A
     entering = np.array([one.entrance_rate for one in found])
     rates, bounds = (entering * [getattr(one, name) for one in found] for name in ("probability", "bound"))
     blind = unseen(scale.name, scale.ends, max(one.gate_low for one in found), passes(plan, asked["boundary"]))
-    beside = second_valley(plan, asked["boundary"]) or blind
-    judged = estimate(rates, bounds, [one.families for one in found], asked["level"], beside)
+    hidden = second_valley(plan, asked["boundary"]) or blind
+    if hidden:
+        bounds = entering  # the paths counted say nothing of others; but all of them enter
+    judged = estimate(rates, bounds, [one.families for one in found], asked["level"], hidden)
     if judged.doubt:
         _warn(judged, plan, scale, asked, len(found))
     data: dict[str, Any] = {
@@ -163,7 +166,8 @@ def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, A
         key: value for key, value in plan.parameters.items() if key not in ("iterations", "save", "keep", "velocity")
     }
     parameters = kept | asked | {"coordinate": scale.record, "repetitions": len(found)}
-    return describe(xarray.Dataset(data, coords), parameters)
+    described = describe(xarray.Dataset(data, coords), parameters)
+    return described.assign_attrs(doubt=judged.doubt, hidden=hidden)
 
 
 def _warn(judged: Estimate, plan: Plan, scale: Scale, asked: dict[str, Any], repetitions: int) -> None:

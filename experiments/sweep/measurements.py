@@ -20,7 +20,7 @@ from experiments.sweep import naming
 
 Arrays = dict[str, NDArray[Any]]
 RATE = ("rate", "rate_low", "rate_high")
-REPETITIONS = ("repetition_rate", "repetition_bound", "probability", "families")
+REPETITIONS = ("repetition_rate", "repetition_bound", "probability", "families", "hidden")
 EXITS = ("events", "censored", "diverged", "early", "time_at_risk", "exponential_p")
 
 
@@ -242,19 +242,15 @@ def _rare(
         problem.dynamics, problem.landscape, noise=problem.noise, boundary=boundary_of(problem, boundary), replicas=replicas,
         repetitions=repetitions, coordinate=coordinate, start=start, substeps=substeps, seed=seed, threads=1,
     )  # fmt: skip
-    return {name: found[name].values for name in REPETITIONS}
+    hidden = np.full(repetitions, float(bool(found.attrs["hidden"])))
+    return {name: found[name].values for name in REPETITIONS[:-1]} | {"hidden": hidden}
 
 
 def _rate_of_repetitions(blocks: Arrays, options: dict[str, Any]) -> Arrays:
-    found = estimate(
-        blocks["repetition_rate"], blocks["repetition_bound"], blocks["families"], options.get("level", 0.95)
-    )
-    values = (
-        found.rate,
-        found.low,
-        found.high,
-        float(found.reliable),
-    )  # NaN where another measurement has no such thing
+    hidden = "hidden" if blocks["hidden"].any() else ""
+    rates, bounds, families = (blocks[name] for name in ("repetition_rate", "repetition_bound", "families"))
+    found = estimate(rates, bounds, families, options.get("level", 0.95), hidden)
+    values = (found.rate, found.low, found.high, float(found.reliable))  # NaN where another measurement is made
     return dict(zip((*RATE, "reliable"), map(np.asarray, values), strict=True))
 
 
