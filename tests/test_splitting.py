@@ -192,7 +192,7 @@ import json
 import warnings
 import numpy as np
 from diffusion import SGD, CoupledLandscape, IsotropicNoise, rare_escape_rate
-warnings.filterwarnings("ignore", "coordinate = 'one_sided' does not grow towards the exit by coordinate 1")
+warnings.filterwarnings("ignore", ".* coordinate = 'one_sided' does not grow towards the exit by coordinate 1")
 warnings.filterwarnings("ignore", "boundary = 0.0 is a line in each of the 2 coordinates")
 LR, VARIANCE = 0.05, 2.8
 

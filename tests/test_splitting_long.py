@@ -118,7 +118,7 @@ BLIND = {"EMA 0.9, sharp, 25, by position": (lambda: sharp(0.9, 25), lambda thet
 
 
 def runs_of(case, replicas=REPLICAS, runs=RUNS):
-    """Rates, bounds and families of all repetitions, shape (runs, repetitions), and the exact rate or None."""
+    """Rates, bounds, entrances and families of all repetitions, shape (runs, repetitions), and the exact rate or None."""
     where, coordinate = (COVERED | BLIND)[case]
     dynamics, landscape, noise, start, boundary, exact = where()
     with warnings.catch_warnings():
@@ -127,16 +127,16 @@ def runs_of(case, replicas=REPLICAS, runs=RUNS):
             dynamics, landscape, noise=noise, start=start, boundary=boundary, coordinate=coordinate, replicas=replicas,
             repetitions=runs * REPETITIONS, seed=100 + list(COVERED | BLIND).index(case),
         )  # fmt: skip
-    names = ("repetition_rate", "repetition_bound", "families")
+    names = ("repetition_rate", "repetition_bound", "entrance_rate", "families")
     return *(found[name].values.reshape(runs, REPETITIONS) for name in names), exact
 
 
-def judged(rates, bounds, families, exact):
+def judged(rates, bounds, entering, families, exact):
     """Of each run whether it is reliable, and whether its interval covers the exact rate or else the mean of the other runs."""
     out = []
-    for one, (rate, bound, family) in enumerate(zip(rates, bounds, families, strict=True)):
+    for one, (rate, bound, enters, family) in enumerate(zip(rates, bounds, entering, families, strict=True)):
         expected = np.delete(rates, one, axis=0).mean() if exact is None else exact
-        found = estimate(rate, bound, family, 0.95)
+        found = estimate(rate, bound, enters, family, 0.95)
         out.append((found.reliable, found.low <= expected <= found.high))
     return np.array(out).T
 
@@ -152,8 +152,8 @@ def test_intervals_cover_where_they_are_reliable():
     """At least 85 %, all rows together by the lower end of a 95 % interval, no row significantly less."""
     reliable, covered = 0, 0
     for case in COVERED:
-        rates, bounds, families, exact = runs_of(case)
-        trusted, within = judged(rates, bounds, families, exact)
+        rates, bounds, entering, families, exact = runs_of(case)
+        trusted, within = judged(rates, bounds, entering, families, exact)
         hits, n = int((trusted & within).sum()), int(trusted.sum())
         limits = f"{int((~trusted & within).sum())} of {RUNS - n}"
         print(f"| {case} | {rates.mean():.2e} | {np.median(families):.0f} | {n} of {RUNS} | {hits} of {n} | {limits} |")
@@ -170,9 +170,9 @@ def test_intervals_cover_where_they_are_reliable():
 def test_a_coordinate_that_does_not_see_the_velocity_is_told():
     """The negative control: as it mostly misses the families that matter, hardly a run is reliable; limits hold as often as they say."""
     (case,) = BLIND
-    rates, bounds, families, _ = runs_of(case)
+    rates, bounds, entering, families, _ = runs_of(case)
     exact = exact_rate_of_the_grid(*BLIND[case][0]())
-    trusted, within = judged(rates, bounds, families, exact)
+    trusted, within = judged(rates, bounds, entering, families, exact)
     print(
         f"{case}: {trusted.sum()} of {RUNS} reliable, limits hold in {(~trusted & within).sum()}, mean over exact {rates.mean() / exact:.2f}"
     )

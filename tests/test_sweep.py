@@ -566,7 +566,9 @@ def test_a_scheduler_on_another_machine_without_encryption_is_warned_of(monkeypa
 
 
 def test_a_rare_rate_of_all_blocks_is_told_with_whether_it_is_reliable():
-    blocks = {name: np.ones(8) for name in ("repetition_bound", "probability")} | {"hidden": np.zeros(8)}
+    blocks = {name: np.ones(8) for name in ("repetition_bound", "entrance_rate", "probability")} | {
+        "hidden": np.zeros(8)
+    }
     rates = np.exp(np.random.default_rng(0).normal(0, 0.1, 8))
 
     def told(families, **changed):

@@ -26,7 +26,9 @@ class Estimate:
         return not self.doubt
 
 
-def estimate(rates: ArrayLike, bounds: ArrayLike, families: ArrayLike, level: float, doubt: str = "") -> Estimate:
+def estimate(
+    rates: ArrayLike, bounds: ArrayLike, entering: ArrayLike, families: ArrayLike, level: float, hidden: str = ""
+) -> Estimate:
     """Mean of unbiased repetitions, with an interval.
 
     Rates of repetitions are nearly log-normal. So the interval is one for the mean of a log-normal law (Olsson 2005): of the logarithm, with
@@ -40,20 +42,25 @@ def estimate(rates: ArrayLike, bounds: ArrayLike, families: ArrayLike, level: fl
         Of each repetition, shape (repetitions,); 0 where it went extinct.
     bounds
         Likewise, the rate of coming as far as there still were FEW families.
+    entering
+        Likewise, the rate of entrances.
     families
         Families of each repetition.
     level
         Confidence.
-    doubt
-        What repetitions do not show but speaks against the rate: then it is not reliable, and its lower end is 0; `bounds` must stand all the same.
+    hidden
+        What repetitions do not show but speaks against the rate; no more than entrances is known then.
     """
-    r, b, f = np.asarray(rates, float), np.asarray(bounds, float), np.asarray(families)
+    r, b, nu, f = (np.asarray(values) for values in (rates, bounds, entering, families))
     mean = float(r.mean())
-    told = "; ".join(filter(None, (_doubt(r, f), doubt)))
+    told = "; ".join(filter(None, (_doubt(r, f), hidden)))
     if not told:
         return Estimate(mean, *_log_interval(r, level), told)
-    low = 0.0 if doubt else (1 - level) / 2 * mean
-    return Estimate(mean if mean else np.nan, low, max(_log_interval(b, level)[1], mean), told)
+    low = 0.0 if hidden else (1 - level) / 2 * mean
+    high = _log_interval(nu, level)[1]
+    if not hidden:
+        high = max(min(_log_interval(b, level)[1], high), mean)
+    return Estimate(mean if mean else np.nan, low, high, told)
 
 
 def _doubt(rates: Array, families: NDArray[np.int64]) -> str:

@@ -1,5 +1,6 @@
 """`rare_escape_rate`, and what its result is made of."""
 
+import reprlib
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -133,11 +134,7 @@ def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, A
     rates, bounds = (entering * [getattr(one, name) for one in found] for name in ("probability", "bound"))
     blind = unseen(scale.name, scale.ends, max(one.gate_low for one in found), passes(plan, asked["boundary"]))
     hidden = second_valley(plan, asked["boundary"]) or blind
-    if hidden:
-        bounds = entering  # the paths counted say nothing of others; but all of them enter
-    judged = estimate(rates, bounds, [one.families for one in found], asked["level"], hidden)
-    if judged.doubt:
-        _warn(judged, plan, scale, asked, len(found))
+    judged = estimate(rates, bounds, entering, [one.families for one in found], asked["level"], hidden)
     data: dict[str, Any] = {
         "rate": ((), judged.rate), "rate_low": ((), judged.low), "rate_high": ((), judged.high), "reliable": ((), judged.reliable),
         "level_top": ((), scale.top), "repetition_rate": ("repetition", rates), "repetition_bound": ("repetition", bounds),
@@ -166,23 +163,28 @@ def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, A
         key: value for key, value in plan.parameters.items() if key not in ("iterations", "save", "keep", "velocity")
     }
     parameters = kept | asked | {"coordinate": scale.record, "repetitions": len(found)}
+    if judged.doubt:
+        _warn(judged, hidden, parameters)
     described = describe(xarray.Dataset(data, coords), parameters)
     return described.assign_attrs(doubt=judged.doubt, hidden=hidden)
 
 
-def _warn(judged: Estimate, plan: Plan, scale: Scale, asked: dict[str, Any], repetitions: int) -> None:
+def _warn(judged: Estimate, hidden: str, parameters: dict[str, Any]) -> None:
     """Name the run, so that Python, which shows equal warnings once, shows each."""
-    run = plan.parameters
-    known = (
-        "there is no estimate"
-        if np.isnan(judged.rate)
-        else f"the mean of {judged.rate:.3g} is more likely too small than too large"
+    run = ", ".join(
+        f"{name} = {reprlib.repr(value) if name == 'start' else value}" for name, value in parameters.items()
     )
+    known, remedy = (
+        f"the mean, {judged.rate:.3g}, is more likely too small than too large",
+        "more replicas, or another coordinate",
+    )
+    if np.isnan(judged.rate):
+        known = "there is no estimate"
+    if hidden:
+        known, remedy = f"the mean, {judged.rate:.3g}, leaves that out", "another coordinate, start or boundary"
     warnings.warn(
-        f"{judged.doubt}: the rate is not reliable; {known}, and rate_low = {judged.low:.3g} and rate_high = {judged.high:.3g} are limits; use "
-        f"more replicas, or another coordinate. Run: {run['dynamics']}, {run['landscape']}, {run['noise']}, start = {run['start']}, "
-        f"boundary = {asked['boundary']!r}, coordinate = {scale.name!r}, replicas = {run['replicas']}, repetitions = {repetitions}, substeps = "
-        f"{run['substeps']}, seed = {run['seed']}",
+        f"the rate is not reliable, since {judged.doubt}; {known}, and from rate_low = {judged.low:.3g} to rate_high = {judged.high:.3g} are "
+        f"limits; use {remedy}. Run: {run}",
         RuntimeWarning,
         stacklevel=4,
     )

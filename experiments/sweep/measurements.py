@@ -20,7 +20,7 @@ from experiments.sweep import naming
 
 Arrays = dict[str, NDArray[Any]]
 RATE = ("rate", "rate_low", "rate_high")
-REPETITIONS = ("repetition_rate", "repetition_bound", "probability", "families", "hidden")
+REPETITIONS = ("repetition_rate", "repetition_bound", "entrance_rate", "families", "probability", "hidden")
 EXITS = ("events", "censored", "diverged", "early", "time_at_risk", "exponential_p")
 
 
@@ -248,8 +248,8 @@ def _rare(
 
 def _rate_of_repetitions(blocks: Arrays, options: dict[str, Any]) -> Arrays:
     hidden = "hidden" if blocks["hidden"].any() else ""
-    rates, bounds, families = (blocks[name] for name in ("repetition_rate", "repetition_bound", "families"))
-    found = estimate(rates, bounds, families, options.get("level", 0.95), hidden)
+    rates, bounds, entering, families = (blocks[name] for name in REPETITIONS[:4])
+    found = estimate(rates, bounds, entering, families, options.get("level", 0.95), hidden)
     values = (found.rate, found.low, found.high, float(found.reliable))  # NaN where another measurement is made
     return dict(zip((*RATE, "reliable"), map(np.asarray, values), strict=True))
 
