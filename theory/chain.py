@@ -8,12 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory import checks
+from theory.functions import Pointwise
 
 Array = NDArray[np.float64]
 
 ORDER = 16  # Gauss-Legendre nodes in a panel
 PANEL = 4.0  # width of a panel in standard deviations of a step, at first
 DEPTH = 45.0  # the far side is cut where its stationary density is e^-DEPTH of its maximum
+FARTHER = 40  # times 1.6, from the way between start and boundary, that the far side is looked for
 MOST_NODES = 6000
 TOLERANCE, WORST = 1e-8, 1e-2  # relative; the second where rounding allows no better
 
@@ -37,9 +39,9 @@ def discrete_first_passage_time(
     Parameters
     ----------
     gradient
-        L'(x), a function of arrays.
+        L'(x), a function of arrays or of one position.
     deviation
-        sigma(x), the standard deviation of one minibatch gradient: a number or a function of arrays.
+        sigma(x), the standard deviation of one minibatch gradient: a number or such a function.
     lr
         Learning rate.
     start, boundary
@@ -63,26 +65,35 @@ def discrete_first_passage_time(
     checks.positive("lr", lr)
     if substeps < 1 or int(substeps) != substeps:
         raise ValueError(f"substeps = {substeps!r} must be a whole number >= 1")
-    if start == boundary:
+    first, top = (float(checks.finite(name, value)) for name, value in (("start", start), ("boundary", boundary)))
+    if first == top:
         raise ValueError(f"start = {start!r} is on the boundary; choose another")
-    sign = 1.0 if boundary > start else -1.0
+    if not callable(deviation):
+        checks.positive("deviation", deviation)
+    sign = 1.0 if top > first else -1.0  # mirrored, so that the boundary is above
+    pull = Pointwise("gradient", gradient, sign=sign, odd=True)
+    noise = Pointwise("deviation", deviation, sign=sign)
 
-    def drift(x: Array) -> Array:  # mirrored, so that the boundary is above
-        return sign * np.asarray(gradient(sign * x), np.float64) * lr / substeps
+    def drift(x: Array) -> Array:
+        values = pull(x)
+        if not np.all(np.isfinite(values)):
+            where = sign * x[~np.isfinite(values)][0]
+            raise ValueError(f"gradient is not finite at x = {where:.6g}{pull.failure}; give finite values inside")
+        return np.asarray(values * lr / substeps)
 
     def spread(x: Array) -> Array:
-        value = deviation(sign * x) if callable(deviation) else deviation
-        return np.asarray(np.broadcast_to(np.asarray(value, np.float64), x.shape) * lr / np.sqrt(substeps))
+        return np.asarray(noise(x) * lr / np.sqrt(substeps))
 
-    top, first = sign * boundary, sign * start
+    first, top = sign * first, sign * top
     low = _far_side(drift, spread, first, top)
-    corners = [low, *sorted(x for x in (sign * np.asarray(breaks, float)) if low < x < top), top]
+    jumps = sign * np.atleast_1d(checks.finite("breaks", breaks))
+    corners = [low, *sorted(float(x) for x in jumps if low < x < top), top]
     previous, width = np.nan, PANEL
     while True:
-        time = _mean_steps(drift, spread, corners, first, width) / substeps
+        time = _mean_steps(drift, spread, corners, first, width) / substeps  # ends at MOST_NODES
         # one minus the transition matrix is singular but for 1/time, so that rounding grows with the time
         rounding = 20 * np.finfo(float).eps * time * substeps
-        if rounding > WORST:
+        if not 0 < rounding <= WORST:
             raise ValueError(
                 f"an exit takes about {time:.3g} iterations, more than the chain's integral can tell; use "
                 "theory.first_passage_time, or diffusion.rare_escape_rate"
@@ -95,7 +106,7 @@ def discrete_first_passage_time(
 def _far_side(drift: Callable[[Array], Array], spread: Callable[[Array], Array], start: float, top: float) -> float:
     """Where the density has fallen to e^-DEPTH on the side away from the boundary."""
     reach = top - start
-    for _ in range(12):
+    for _ in range(FARTHER):
         x = np.linspace(start - reach, top, 4001)
         sigma = spread(x)
         if not np.all(sigma > 0) or not np.all(np.isfinite(sigma)):
@@ -140,5 +151,8 @@ def _mean_steps(
         z = (x_all - (points - drift(points))[:, None]) / sigma
         return np.asarray(np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * sigma) * w_all)
 
-    times = np.linalg.solve(np.eye(len(x_all)) - transition(x_all), np.ones(len(x_all)))
+    try:
+        times = np.linalg.solve(np.eye(len(x_all)) - transition(x_all), np.ones(len(x_all)))
+    except np.linalg.LinAlgError:  # no exit that rounding leaves
+        return np.inf
     return float(1 + (transition(np.array([start])) @ times)[0])

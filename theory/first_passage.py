@@ -11,12 +11,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory import checks
+from theory.functions import Pointwise
 from theory.minimum import CONVENTIONS
-from theory.panels import open_end, resolve
-from theory.transform import Passage, decay_rate, mean_of_first, reduced_survival
+from theory.panels import resolve
+from theory.reach import behind
+from theory.transform import Passage, decay_rate, mean_of_first, outer_share, reduced_survival
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
+SHALLOW = 1.0  # depth of wells, in temperatures, that are never the slowest to be left
+OUTER = 1e-13  # share of the slowest mode farthest out, below which the path's end there does not matter to it
 
 
 def first_passage_time(
@@ -39,9 +43,9 @@ def first_passage_time(
     Parameters
     ----------
     gradient
-        L', a function of arrays.
+        L', a function of arrays or of one position.
     diffusion
-        D, a number or a function of arrays, above 0 on the path. May jump, as may L'.
+        D, a number or such a function, above 0 on the path. May jump, as may L'.
     start
         Where the path starts.
     boundary
@@ -49,7 +53,7 @@ def first_passage_time(
     convention
         "ito" (what discrete SGD obeys), "stratonovich" or "isothermal".
     reflecting
-        The other end, at or beyond the start. None: infinite, cut where the path never comes.
+        The other end, at or beyond the start; all wells up to there count. None: infinite, cut where the path never comes.
     breaks
         Where L' or D jumps. Jumps that are not named are found, at some cost in panels.
     dimension
@@ -88,9 +92,25 @@ def leading_rate(
     ``y_s(b) = prod_n (1 + s/lambda_n)`` has its zeros at minus the eigenvalues. Newton's method from s = 0 approaches the
     first from one side, as it does for any function with real zeros only; its first step is -1/(mean time from lo).
 
-    Parameters and errors are those of `first_passage_time`; the start tells the side.
+    Parameters and errors are those of `first_passage_time`; the start tells the side. Where drift carries all paths to the
+    boundary it depends on the reflecting end, and is refused without one.
     """
-    return decay_rate(_pose(gradient, diffusion, start, boundary, convention, reflecting, breaks))
+    for wells in (SHALLOW, -np.inf):  # the slowest rate may be that of a well far behind
+        passage = _pose(gradient, diffusion, start, boundary, convention, reflecting, breaks, wells=wells)
+        rate, settled = decay_rate(passage)
+        if not settled:
+            raise ValueError(
+                f"leading rate from start = {start!r} to boundary = {boundary!r} does not settle (it is at least {rate:.6g}): drift carries all "
+                "paths to the boundary; use first_passage_time, or survival"
+            )
+        if wells < 0 or rate == 0 or outer_share(passage, rate) < OUTER:
+            return rate
+        if reflecting is None:
+            break
+    raise ValueError(
+        f"leading rate on the open side of start = {start!r}: the slowest mode reaches as far out as one looks, as where drift carries "
+        "all paths to the boundary; give a reflecting end, on which the rate depends"
+    )
 
 
 def survival(
@@ -132,7 +152,7 @@ def survival(
     """
     t = checks.nonnegative("times", times)
     passage, d = _pose(gradient, diffusion, start, boundary, convention, reflecting, breaks), _whole(dimension)
-    rate = decay_rate(passage)
+    rate, _ = decay_rate(passage)
     out = np.ones(t.shape)
     out[t > 0] = np.exp(-rate * t[t > 0]) * reduced_survival(passage, t[t > 0], rate)
     return np.clip(out, 0, 1) ** d
@@ -149,6 +169,7 @@ def _pose(
     convention: str,
     reflecting: float | None,
     breaks: Sequence[float],
+    wells: float = np.inf,
 ) -> Passage:
     p = CONVENTIONS[checks.choice("convention", convention, CONVENTIONS)]
     x0, b = (float(checks.finite(name, value)) for name, value in (("start", start), ("boundary", boundary)))
@@ -156,27 +177,26 @@ def _pose(
         raise ValueError(f"start = {start!r} is at the boundary, where the path ends; start it inside the valley")
     sign = 1.0 if b > x0 else -1.0
     x0, b = sign * x0, sign * b
-    number = None if callable(diffusion) else float(checks.positive("diffusion", diffusion))
+    if not callable(diffusion):
+        checks.positive("diffusion", diffusion)
 
-    def slope(x: Array) -> Array:
-        return sign * np.asarray(gradient(sign * x), dtype=np.float64)
-
-    def spread(x: Array) -> Array:
-        return np.asarray(diffusion(sign * x) if callable(diffusion) else np.full(x.shape, number), dtype=np.float64)
-
-    if reflecting is None:
-        far = open_end(slope, spread, start=x0, step=(b - x0) / 1024, p=p)
-    else:
-        far = [sign * float(checks.finite("reflecting", reflecting))]
-        if far[0] > x0:
-            raise ValueError(
-                f"start = {start!r} is not between the reflecting end {reflecting!r} and the boundary {boundary!r}; "
-                f"put it there"
-            )
-    jumps = [x for x in sign * checks.finite("breaks", breaks) if far[-1] < x < b]
-    edges = np.unique(np.r_[far, jumps, np.linspace(far[-1], b, 17), np.linspace(x0, b, 9)])
-    panels = resolve(slope, spread, edges)
-    return Passage(slope, spread, panels, int(np.searchsorted(panels.edges, x0)), p)
+    if not callable(gradient):
+        raise ValueError(f"gradient = {gradient!r} must be a function of positions; give L'")
+    slope = Pointwise("gradient", gradient, sign=sign, odd=True)
+    spread = Pointwise("diffusion", diffusion, sign=sign)
+    end = None if reflecting is None else sign * float(checks.finite("reflecting", reflecting))
+    if end is not None and end > x0:
+        raise ValueError(
+            f"start = {start!r} is not between the reflecting end {reflecting!r} and the boundary {boundary!r}; put it there"
+        )
+    jumps = sorted(sign * x for x in np.atleast_1d(checks.finite("breaks", breaks)).tolist())
+    shares = np.append(np.linspace(0, 1, 9), 0.5 ** np.arange(4.0, 11.0))
+    edges = np.unique([*(x0 + (b - x0) * shares[shares < 1]), b, *(x for x in jumps if x0 < x < b)])
+    onward = resolve(slope, spread, edges)
+    back = behind(slope, spread, onward, p, reflecting=end, breaks=jumps, wells=wells)
+    if back is None:
+        return Passage(slope, spread, onward, 0, p)
+    return Passage(slope, spread, back.before(onward), back.count, p)
 
 
 def _whole(dimension: int) -> int:

@@ -9,6 +9,7 @@ from scipy.integrate import quad
 from scipy.optimize import brentq
 
 from theory import checks
+from theory.functions import Pointwise
 from theory.minimum import effective_diffusion
 
 Array = NDArray[np.float64]
@@ -138,20 +139,36 @@ def barrier_action(loss: Callable[[Any], Any], *, minimum: float, saddle: float,
     ValueError
         If the saddle is not above the minimum, or no wall of that height is found opposite to it.
     """
-    m, top = float(checks.positive("mass", mass)), float(loss(saddle))
-    if not loss(minimum) < top:
-        raise ValueError(f"saddle = {saddle!r} is not above minimum = {minimum!r}; there is no barrier")
-    wall = minimum
+    m, function = float(checks.positive("mass", mass)), Pointwise("loss", loss)
+    a, b = (float(checks.finite(name, value)) for name, value in (("minimum", minimum), ("saddle", saddle)))
+
+    def height(x: float) -> float:
+        return float(function(np.array([x]))[0])
+
+    bottom, top = height(a), height(b)
+    if not bottom < top < np.inf:
+        raise ValueError(
+            f"saddle = {saddle!r}, where loss is {top:g}, is not above minimum = {minimum!r}, where it is {bottom:g}"
+            f"{function.failure}; there is no barrier"
+        )
+    wall = a
     for _ in range(60):
-        wall += 0.5 * (minimum - saddle)
-        if loss(wall) > top:
+        wall += 0.5 * (a - b)
+        if height(wall) > top:
             break
     else:
-        raise ValueError(f"loss does not rise to {top:g} opposite to saddle = {saddle!r}; the valley has no wall there")
-    turn = brentq(lambda x: loss(x) - top, minimum, wall, xtol=1e-14 * abs(saddle - minimum))
+        raise ValueError(
+            f"loss does not rise to {top:g} opposite to saddle = {saddle!r}{function.failure}; the valley has no wall there"
+        )
+    turn = brentq(lambda x: height(x) - top, a, wall, xtol=1e-14 * abs(b - a))
 
     def momentum(u: float) -> float:  # x = turn + (saddle - turn) u^2 makes the root smooth at the turning point
-        kinetic = max(top - float(loss(turn + (saddle - turn) * u * u)), 0.0)
+        kinetic = max(top - height(turn + (b - turn) * u * u), 0.0)
         return float(2 * u * np.sqrt(2 * m * kinetic))
 
-    return float(2 * abs(saddle - turn) * quad(momentum, 0, 1, epsrel=1e-9, limit=200)[0])
+    found, _, _, *trouble = quad(momentum, 0, 1, epsrel=1e-9, limit=200, full_output=1)
+    if trouble or not np.isfinite(found):
+        raise ValueError(
+            f"loss cannot be integrated to 1e-9 between {turn:.6g} and saddle = {saddle!r}{function.failure}; give a smoother one"
+        )
+    return float(2 * abs(b - turn) * found)

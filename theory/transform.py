@@ -4,22 +4,22 @@ y solves ``y' = A g, g' = s w y`` from y = 1, g = 0 at the far end. Across a pan
 series in s whose terms are iterated integrals of A and w: positive, and the same for every s.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from theory.functions import Pointwise
 from theory.panels import Panels, resolve
 
 Array = NDArray[np.float64]
 Complex = NDArray[np.complexfloating[Any, Any]]
-Function = Callable[[Array], Array]
 
 _ORDER = 14
 _REACH = 10.0  # |s| times (integral of A) (integral of w) on a panel: 10^15/30! is below rounding
 _MOST_PANELS = 5000
+_MOST_WORK = 30_000  # panels times steps of a search
 _NEAR = 25.0  # lengths sqrt(t) in int dx/sqrt(D) beyond which the far end does not matter: e^-100, see the docs
 
 _POINTS = 32
@@ -35,8 +35,8 @@ _FARTHEST = float(np.abs(_CONTOUR).max())
 class Passage:
     """Functions, panels from the far end up to the boundary, the panel that begins at the start, the convention's p."""
 
-    gradient: Function
-    diffusion: Function
+    gradient: Pointwise
+    diffusion: Pointwise
     panels: Panels
     first: int
     p: float
@@ -56,7 +56,8 @@ class Passage:
         panels = self.panels
         begin = max(int(np.searchsorted(panels.edges, low, side="right")) - 1, 0)
         scale, speed = panels.densities(self.p)
-        reach = largest * panels.integrate(scale)[begin:, -1] * panels.integrate(speed)[begin:, -1]
+        with np.errstate(over="ignore"):
+            reach = largest * panels.integrate(scale)[begin:, -1] * panels.integrate(speed)[begin:, -1]
         parts = np.maximum(np.ceil(np.sqrt(reach / _REACH)), 1)
         if parts.sum() > _MOST_PANELS:
             return None
@@ -83,23 +84,49 @@ class Passage:
         return out
 
 
-def decay_rate(passage: Passage) -> float:
-    """Smallest rate of decay: minus the first zero of y_s(b) in s, by Newton's method from s = 0."""
-    rate = float(np.exp(-passage.log_mean(0)))
+def decay_rate(passage: Passage) -> tuple[float, bool]:
+    """Smallest rate of decay: minus the first zero of y_s(b) in s, by Newton's method from s = 0; and whether it has settled.
+
+    Where drift carries all paths to the boundary, zeros lie close together far from 0 and it may not; it is a lower limit then.
+    """
+    with np.errstate(over="ignore"):
+        rate = float(np.exp(-passage.log_mean(0)))
     if rate == 0:
-        return rate
-    fine, power = _served(passage.refined(16 * rate), 1 / rate), np.arange(_ORDER + 1)
-    for _ in range(100):
+        return rate, True
+    served, power = 0.0, np.arange(_ORDER + 1)
+    steps, fine = 0, passage
+    while steps * fine.panels.count < _MOST_WORK:
+        steps += 1
+        if rate > served:  # a drift to the boundary makes it many times the first guess
+            served = 16 * rate
+            fine = _served(passage.refined(served), 1 / rate)
         series = fine.series(rate)
         matrices, slopes = series @ (-1.0) ** power, series @ (power * (-1.0) ** power)
         state, change = np.array([1.0, 0.0]), np.zeros(2)  # and s times its derivative by s
         for matrix, slope in zip(matrices, slopes, strict=True):
             state, change = matrix @ state, matrix @ change + slope @ state
-        step = state[0] / change[0]
+            size = float(np.abs(state).sum() + np.abs(change).sum())
+            state, change = state / size, change / size
+        step = float(state[0] / change[0]) if change[0] else np.nan
+        if not np.isfinite(step):
+            break
         rate *= 1 - step
         if abs(step) < 1e-13:
-            break
-    return rate
+            return float(rate), True
+    return float(rate), False
+
+
+def outer_share(passage: Passage, rate: float) -> float:
+    """Share of the slowest mode, ``y^2 w`` at s = -rate, in the panel at the far end."""
+    fine = _served(passage.refined(2 * rate), 1 / rate)
+    psi, _ = fine.panels.potential()
+    mass = np.log(fine.panels.integrate(fine.panels.densities(fine.p)[1])[:, -1]) - psi
+    state, size, logs = np.array([1.0, 0.0]), 0.0, np.empty(len(mass))
+    for i, matrix in enumerate(fine.series(rate) @ (-1.0) ** np.arange(_ORDER + 1)):
+        logs[i] = 2 * (size + np.log(max(abs(state[0]), 1e-300))) + mass[i]
+        state = matrix @ state
+        size, state = size + float(np.log(np.abs(state).sum())), state / np.abs(state).sum()
+    return float(np.exp(logs[0] - np.logaddexp.reduce(logs)))
 
 
 def reduced_survival(passage: Passage, times: Array, rate: float) -> Array:
@@ -116,7 +143,9 @@ def reduced_survival(passage: Passage, times: Array, rate: float) -> Array:
         fine = _at(passage, shortest, rate)
         if fine is None:
             affordable = shortest
-            while fine is None:
+            if passage.panels.count > _MOST_PANELS:
+                _served(None, shortest)
+            while fine is None:  # ends at panels for the rate alone, which are known to be affordable
                 affordable *= 2
                 fine = _at(passage, affordable, rate)
             if 1 - _inverted(fine, np.array([affordable]), rate)[0] * np.exp(-rate * affordable) > 1e-12:
@@ -132,7 +161,7 @@ def mean_of_first(passage: Passage, dimension: int) -> float:
 
     S is 1 before `begin`, a single exponential after `last`, and integrated over log t between.
     """
-    rate = decay_rate(passage)
+    rate, _ = decay_rate(passage)
     if rate == 0:
         return np.inf
 
@@ -175,8 +204,9 @@ def _chunks(group: NDArray[np.intp]) -> list[NDArray[np.intp]]:
 def _served(fine: Passage | None, time: float) -> Passage:
     if fine is None:
         raise ValueError(
-            f"times: {time:.3g} is too short for {_MOST_PANELS} panels of the size of sqrt(D t), yet too long for no path "
-            f"to have arrived; give longer times"
+            f"times: {time:.3g} is too short for {_MOST_PANELS} panels of the size of sqrt(D t), on which psi climbs by 4 at most, "
+            "yet too long for no path to have arrived; give longer times, a larger diffusion or closer ends, or use "
+            "first_passage_time for one coordinate"
         )
     return fine
 
