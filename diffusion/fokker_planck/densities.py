@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
 from diffusion.fokker_planck import overdamped
+from diffusion.fokker_planck.chain import Chain, make_chain
 from diffusion.fokker_planck.path import Diffusion, Path
 from diffusion.fokker_planck.phase_grid import make_grid
 from diffusion.fokker_planck.problems import (
@@ -18,8 +19,9 @@ from diffusion.fokker_planck.problems import (
     label,
     phase_coordinates,
     phase_density,
+    plain,
 )
-from diffusion.fokker_planck.propagator import Propagator
+from diffusion.fokker_planck.propagator import propagate
 from diffusion.fokker_planck.stepping import integrate
 from diffusion.landscapes import Landscape
 
@@ -27,6 +29,7 @@ Array = NDArray[np.float64]
 LARGEST_CHAIN = 1200  # nodes of a chain whose law is followed in time
 MOVING_DEGREE = 4  # a step costs a third of what it does at degree 5
 FIRST_STEP = 0.1  # in times of flight across the spread
+MOST_STEPS = 20_000
 STEP_ERROR = 2e-5  # of the mass, in each step in phase space
 
 
@@ -60,7 +63,8 @@ def density(
         Standard deviation of the normal law of positions at time 0; 0: all at the start. In phase space it must be above 0, and
         velocities are thermal: from one position the density at early times is a line that no grid resolves.
     reflecting, absorbing
-        Position of a wall, or of two, one on each side of the start. A side without a wall is open.
+        Position of a wall, or of two, one on each side of the start. A side without a wall is open. Positions end before a wall
+        that the path never reaches.
     fineness
         Multiplies the number of nodes or cells in each direction.
     landscape, diffusion, convention, mass, damping, breaks
@@ -78,6 +82,9 @@ def density(
     ValueError
         If times do not ascend from above 0, the grid would be too large, or as for `mean_first_passage_time`.
     """
+    diffusion, start, boundary, mass, damping, spread, fineness = plain(
+        diffusion, start, boundary, mass, damping, spread, fineness
+    )
     starts = check_starts(start)
     moments = checks.finite_vector("times", times)
     if moments[0] <= 0 or np.any(np.diff(moments) <= 0):
@@ -110,6 +117,12 @@ def density(
         )
         first = grid.thermal(np.exp(-((grid.positions.points - starts[0]) ** 2) / (2 * spread**2)))
         step = FIRST_STEP * spread / grid.speed
+        steps = min(moments[-1], 10 / damping) / step  # longer steps do once the motion is damped
+        if steps > MOST_STEPS:
+            raise ValueError(
+                f"times = {moments.tolist()} take about {steps:.2g} steps at damping = {damping}, more than {MOST_STEPS}; end earlier, "
+                "raise spread or damping, or simulate an ensemble"
+            )
         found = integrate(grid, first, moments, step, STEP_ERROR)
         data = phase_density(grid, found, "time")
         data["survival"] = (("time",), found @ grid.weights)
@@ -173,6 +186,7 @@ def stationary_density(
     ValueError
         As for `mean_first_passage_time`.
     """
+    diffusion, start, mass, damping = plain(diffusion, start, mass, damping)
     inside = start if start is not None else float(landscape.reference[0])
     starts = check_starts(inside)
     phase = check_equation(convention, mass, damping)
@@ -185,8 +199,8 @@ def stationary_density(
         data = phase_density(grid, grid.stationary())
         coordinates = phase_coordinates(grid)
     else:
-        chain = overdamped.chain(path, overdamped.grid(path, starts, overdamped.SHOWN), overdamped.POWERS[convention])
-        data = {"density": (("position",), chain.weights / chain.weights.sum() / chain.widths)}
+        chain = overdamped.shown(path, starts, overdamped.POWERS[convention])
+        data = {"density": (("position",), chain.stationary())}
         coordinates = {"position": chain.x, "position_width": ("position", chain.widths)}
     return label(
         data,
@@ -211,7 +225,7 @@ def _refuse_cut(start: float, spread: float, *walls: Walls) -> None:
 
 def _chain_law(
     path: Path, start: float, spread: float, times: Array, power: float, fineness: float
-) -> tuple[overdamped.Chain, Array]:
+) -> tuple[Chain, Array]:
     """A chain, and its law at the times, shape (times, nodes)."""
     points = np.array([start])
     width = float(np.sqrt(2 * path.diffusion(points)[0] * times[0] + spread**2))
@@ -219,18 +233,12 @@ def _chain_law(
     if len(x) > LARGEST_CHAIN:
         raise ValueError(
             f"diffusion = {path.diffusion(points)[0]:.3g} needs {len(x)} nodes to be resolved, more than {LARGEST_CHAIN}; raise "
-            f"it by {len(x) / LARGEST_CHAIN:.2g} times, or shorten the path with reflecting ="
+            f"it by {len(x) / LARGEST_CHAIN:.2g} times, shorten the path with reflecting =, or leave out the earliest times"
         )
-    chain = overdamped.chain(path, x, power)
+    chain = make_chain(path, x, power)
     if spread > 0:
         law = np.exp(-((chain.x - start) ** 2) / (2 * spread**2)) * chain.widths
         law /= law.sum()
     else:
         law = (chain.x == start).astype(np.float64)
-    state = np.append(law, 0.0)
-    propagate = Propagator(chain.generator(), float(np.diff(times, prepend=0.0).max()))
-    results = []
-    for gap in np.diff(times, prepend=0.0):
-        state = propagate(state, float(gap))
-        results.append(state[:-1])
-    return chain, np.array(results)
+    return chain, propagate(chain.generator(), np.append(law, 0.0), times)[:, :-1]

@@ -6,96 +6,26 @@ jumps between neighbours at rates that have the exact stationary law, whatever t
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diffusion.fokker_planck.chain import ROUNDING, Chain, make_chain, running_sums
 from diffusion.fokker_planck.path import Path, graded
-from diffusion.fokker_planck.survey import GAUSS, WEIGHTS
 
 Array = NDArray[np.float64]
 POWERS = {"ito": 1.0, "stratonovich": 0.5, "isothermal": 0.0}
-NODES = 2_000_000  # of the finest grid
-SHOWN = 8.0  # fineness of results that cost no more than their nodes
-ROUNDING = 2e-13  # relative, for each unit of psi
+NODES = 400_000  # of the finest grid
+SHOWN, SHOWN_NODES = 8.0, 50_000  # fineness, and most nodes, of results that cost no more than their nodes
 LARGEST = 700.0  # exponent beyond which a time is out of floating-point range
-# Row k integrates a polynomial through the Gauss points from 0 to point k.
-_VANDERMONDE = np.vander(GAUSS, increasing=True)
-_INTEGRALS = (np.vander(GAUSS, increasing=True) * GAUSS[:, None] / np.arange(1, len(GAUSS) + 1)) @ np.linalg.inv(
-    _VANDERMONDE
-)
-
-
-@dataclass(frozen=True)
-class Chain:
-    """A birth-death chain on nodes x, reversible with respect to the weights.
-
-    Attributes
-    ----------
-    x
-        Nodes, shape (n,), absorbing ones at the ends left out.
-    weights
-        ``int e^-psi D^-p`` over each node's cell, divided by exp(-least), shape (n,).
-    resistances
-        ``int e^psi D^(p-1)`` between neighbours, divided by exp(most), shape (n + 1,); infinite at reflecting ends.
-    widths
-        Widths of the cells, shape (n,).
-    scale
-        most - least: times are exp(scale) times products of weights and resistances.
-    """
-
-    x: Array
-    weights: Array
-    resistances: Array
-    widths: Array
-    scale: float
-
-    def solve(self, f: Array) -> Array:
-        """u of ``-A^T u = f``, where A is the generator, in units of exp(scale): sums of positive terms only, so that no
-        digits are lost; shape (n,)."""
-        load = self.weights * f
-        r = self.resistances
-        if np.isinf(r[0]):
-            right = np.cumsum(r[1:][::-1])[::-1]
-            return np.asarray(right * np.cumsum(load) + _after(right * load))
-        if np.isinf(r[-1]):
-            left = np.cumsum(r[:-1])
-            return np.asarray(left * np.cumsum(load[::-1])[::-1] + _after((left * load)[::-1])[::-1])
-        left, right = np.cumsum(r[:-1]), np.cumsum(r[1:][::-1])[::-1]
-        return np.asarray((right * np.cumsum(left * load) + left * _after(right * load)) / r.sum())
-
-    def slowest(self) -> tuple[float, Array]:
-        """Smallest rate, in units of exp(-scale), and its left eigenvector: how likely each start is to survive, shape (n,)."""
-        u, rate = np.ones(len(self.x)), 0.0
-        for _ in range(20_000):
-            v = self.solve(u)
-            new = float(np.sum(self.weights * u * u) / np.sum(self.weights * u * v))
-            u = v / v.max()
-            if abs(new - rate) < 1e-14 * new:
-                break
-            rate = new
-        return new, u
-
-    def generator(self) -> Array:
-        """Rates of jumps, column to row, shape (n + 1, n + 1); the last state is having been absorbed."""
-        n = len(self.x)
-        rates = np.zeros((n + 1, n + 1))
-        with np.errstate(divide="ignore"):
-            conductances = np.exp(-self.scale) / self.resistances
-        k = np.arange(n - 1)
-        rates[k + 1, k] = conductances[1:-1] / self.weights[:-1]
-        rates[k, k + 1] = conductances[1:-1] / self.weights[1:]
-        rates[n, 0] += conductances[0] / self.weights[0]
-        rates[n, n - 1] += conductances[-1] / self.weights[-1]
-        rates[np.arange(n + 1), np.arange(n + 1)] = -rates.sum(axis=0)
-        return rates
+PREFACTOR = 80.0  # exponent of what may multiply exp(the rise of psi)
 
 
 def grid(path: Path, points: Array, fineness: float = 1.0, start: float = 0.0, width: float = np.inf) -> Array:
     """Nodes from end to end through the points and breaks, closer where psi or D changes fast, and within `width` of a start."""
-    x, _ = path.scan()
-    slope = np.abs(path.slope((x[1:] + x[:-1]) / 2))
+    x = path.x
+    middle = (x[1:] + x[:-1]) / 2
+    slope = np.abs(path.slope(middle))
     change = np.abs(np.diff(np.log(path.diffusion(x)))) / np.diff(x)
     for point in path.breaks:  # a jump is no slope
         change[max(0, int(np.searchsorted(x, point)) - 1)] = 0.0
@@ -104,72 +34,60 @@ def grid(path: Path, points: Array, fineness: float = 1.0, start: float = 0.0, w
 
     def spacing(y: Array) -> Array:
         near = np.maximum(width, np.abs(y - start) / 3) / (6 * fineness)
-        return np.asarray(np.minimum(near, 1 / np.interp(y, (x[1:] + x[:-1]) / 2, density)))
+        return np.asarray(np.minimum(near, 1 / np.interp(y, middle, density)))
 
-    return graded(fixed, spacing)
-
-
-def chain(path: Path, x: Array, power: float) -> Chain:
-    """The chain on the nodes x, shape (n,)."""
-    edges = np.sort(np.concatenate([x, (x[1:] + x[:-1]) / 2]))  # cells meet halfway
-    h = np.diff(edges)
-    points = edges[:-1, None] + h[:, None] * GAUSS
-    noise = path.diffusion(points.ravel()).reshape(points.shape)
-    slope = path.gradient(points.ravel()).reshape(points.shape) / noise
-    start = np.concatenate([[0.0], np.cumsum((slope @ WEIGHTS) * h)[:-1]])
-    psi = start[:, None] + h[:, None] * (slope @ _INTEGRALS.T)
-    least, most = psi.min(), psi.max()
-    weights = (np.exp(least - psi) * noise**-power) @ WEIGHTS * h
-    resistances = (np.exp(psi - most) * noise ** (power - 1)) @ WEIGHTS * h
-    cells = np.concatenate([[weights[0]], weights[1:-1:2] + weights[2::2], [weights[-1]]])
-    widths = np.concatenate([[h[0]], h[1:-1:2] + h[2::2], [h[-1]]])
-    between = np.concatenate([[np.inf], resistances[::2] + resistances[1::2], [np.inf]])
-    keep = slice(1 if path.absorbing[0] else 0, -1 if path.absorbing[1] else None)
-    links = slice(keep.start, keep.stop)
-    return Chain(x[keep], cells[keep], between[links], widths[keep], float(most - least))
+    return graded(path, fixed, spacing, NODES // 4, [start] if np.isfinite(width) else [])
 
 
 def extrapolated(
-    path: Path, points: Array, power: float, value: Callable[[Chain], Array], tolerance: float
+    name: str, path: Path, points: Array, p: float, value: Callable[[Chain], Array], tolerance: float
 ) -> tuple[Array, Array]:
     """A value of the chain without its errors in h^2 and h^4, by Richardson extrapolation, and the change that h^4 made.
 
     Parameters
     ----------
-    path, power
+    name
+        Of the value.
+    path, p
         The equation.
     points
         Positions that are nodes of every grid.
     value
-        Numbers computed from a chain, in units of exp(its scale), shape (m,).
+        Logarithms of numbers computed from a chain, shape (m,).
     tolerance
         The grid is halved until the change is below this share of the value.
 
     Returns
     -------
     tuple of ndarray
-        Logarithms of the values, and relative errors, shape (m,) each.
+        Values, and their absolute errors, shape (m,) each.
 
     Raises
     ------
     ValueError
-        If the finest grid does not reach the tolerance.
+        If a value is beyond the range of floating-point numbers, or no grid is seen to reach the tolerance.
     """
+    refuse_rare(name, path, points)
     x = grid(path, points)
-    values, errors = np.zeros(0), np.zeros(0)
+    best, errors, ratio = np.zeros(0), np.array([np.inf]), 0.0
     logs: list[Array] = []
     while len(x) < NODES:
-        found = chain(path, x, power)
-        logs.append(np.log(value(found)) + found.scale)
+        found = make_chain(path, x, p)
+        logs.append(value(found))
+        rounding = ROUNDING * (1 + found.span)
         if len(logs) >= 3:
-            a, b, c = (np.exp(log - logs[-1]) for log in logs[-3:])
+            a, b, c = (np.exp(np.clip(log - logs[-1], -LARGEST, LARGEST)) for log in logs[-3:])
             before, after = (4 * b - a) / 3, (4 * c - b) / 3
-            best = (16 * after - before) / 15
-            values, errors = logs[-1] + np.log(best), np.abs(after / best - 1) + ROUNDING * (1 + found.scale)
+            best, last = (16 * after - before) / 15, errors
+            errors = np.where(best > 0, np.abs(after - best) / np.maximum(np.abs(best), 1e-9), np.inf) + rounding
             if np.all(errors < tolerance):
-                return values, errors
-            if tolerance < ROUNDING * (1 + found.scale):
-                break
+                _refuse_large(name, logs[-1], LARGEST)
+                values = np.exp(logs[-1]) * best
+                return values, errors * values
+            ratio = float(np.clip(np.max(errors) / np.max(last), 1 / 64, 1 / 4)) if np.all(np.isfinite(last)) else ratio
+        halvings = np.floor(np.log2(NODES / len(x)))
+        if tolerance < rounding or (ratio and np.max(errors) * ratio**halvings > tolerance):
+            break
         x = np.insert(x, np.arange(1, len(x)), (x[1:] + x[:-1]) / 2)
     raise ValueError(
         f"tolerance = {tolerance:.3g} is not reached with {len(x)} nodes (relative error {errors.max():.3g}); loosen tolerance, "
@@ -177,6 +95,37 @@ def extrapolated(
     )
 
 
-def _after(values: Array) -> Array:
-    """Sum of the entries after each, shape (n,)."""
-    return np.append(np.cumsum(values[:0:-1])[::-1], 0.0)
+def outer_share(path: Path, points: Array, p: float) -> float:
+    """Share of the slowest mode in the outermost cells at ends that do not absorb."""
+    found = make_chain(path, grid(path, points), p)
+    logs = found.weights + 2 * found.slowest()[1]
+    ends = [logs[i] for i, absorbs in zip((0, -1), path.absorbing, strict=True) if not absorbs]
+    return float(np.exp(np.logaddexp.reduce(ends) - running_sums(logs)[-1]))
+
+
+def shown(path: Path, points: Array, p: float) -> Chain:
+    """The chain on as fine a grid as is shown."""
+    coarse = grid(path, points)
+    return make_chain(path, grid(path, points, max(1.0, min(SHOWN, SHOWN_NODES / len(coarse)))), p)
+
+
+def refuse_rare(name: str, path: Path, points: Array) -> None:
+    """Refuse a time whose exponent, how far psi rises on the way to the boundary at least from the points on, is out of range."""
+    if not all(path.absorbing):
+        x, psi = (path.x, path.psi) if path.absorbing[1] else (-path.x[::-1], path.psi[::-1])
+        first = points.min() if path.absorbing[1] else -points.max()
+        rise = (psi - np.minimum.accumulate(psi))[x >= first].max()
+        _refuse_large(name, np.array([rise]), LARGEST + PREFACTOR)
+
+
+def _refuse_large(name: str, logs: Array, largest: float) -> None:
+    if np.any(logs > largest):
+        raise ValueError(
+            f"diffusion is too small: {name} would be exp({logs.max():.4g}), beyond floating-point range; raise diffusion, at least "
+            f"{logs.max() / LARGEST:.3g} times, or compare exponents only (theory.escape_exponent); if it comes from a deeper well behind "
+            "the start that is not meant, put reflecting = before that"
+        )
+    if np.any(logs < -LARGEST):
+        raise ValueError(
+            f"{name} would be exp({logs.min():.4g}), beyond floating-point range; choose units in which it is larger"
+        )

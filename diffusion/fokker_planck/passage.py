@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
 from diffusion.fokker_planck import overdamped
+from diffusion.fokker_planck.chain import Chain
 from diffusion.fokker_planck.path import Diffusion
 from diffusion.fokker_planck.phase_grid import make_grid
 from diffusion.fokker_planck.phase_space import Grid
@@ -18,8 +19,9 @@ from diffusion.fokker_planck.problems import (
     find_path,
     label,
     phase_coordinates,
+    plain,
 )
-from diffusion.fokker_planck.refinement import check_tolerance, from_logs, refined
+from diffusion.fokker_planck.refinement import check_tolerance, refined
 from diffusion.landscapes import Landscape
 
 Array = NDArray[np.float64]
@@ -49,7 +51,8 @@ def mean_first_passage_time(
     landscape
         A landscape of dimension 1.
     diffusion
-        D, in loss, half the strength of the noise of the force (eta C/2): a number, or a function of positions, shape (n,) to (n,).
+        D, in loss, half the strength of the noise of the force (eta C/2): a number, or a function of positions, shape (n,) to (n,), or
+        of one position.
     start
         Position or positions, shape (n,), in theta, all strictly on one side of the boundary.
     boundary
@@ -61,7 +64,8 @@ def mean_first_passage_time(
         M and gamma; both or neither.
     reflecting, absorbing
         Position of a wall on the other side of the start; with `absorbing` the time is that of the first exit by either end.
-        Neither: the other side is open.
+        Neither: the other side is open, and ends where the path never comes. A deeper well before a reflecting wall counts, however
+        high the barrier before it.
     breaks
         Positions where D or L'' jumps. Jumps of D, and the joins of landscapes that know them, are found without.
     tolerance
@@ -76,7 +80,7 @@ def mean_first_passage_time(
     ------
     ValueError
         If an argument is out of range, the start is at or beyond a wall, the noise vanishes on the path, the open side does not
-        confine, or no grid resolves the temperature or reaches the tolerance.
+        confine, the time is beyond floating-point range, or no grid resolves the temperature or reaches the tolerance.
 
     Notes
     -----
@@ -84,6 +88,7 @@ def mean_first_passage_time(
     Richardson extrapolation; the error is the last change. Phase space: polynomials of degree 3, 4, 5, then smaller cells, until
     two agree; the error is their difference and 3e-5 of the value.
     """
+    diffusion, boundary, mass, damping, tolerance = plain(diffusion, boundary, mass, damping, tolerance)
     starts = check_starts(start)
     checks.finite("boundary", boundary)
     phase = check_equation(convention, mass, damping)
@@ -111,12 +116,10 @@ def mean_first_passage_time(
         times, errors = refined(path, mass, damping, value, tolerance)
     else:
 
-        def nodes(chain: overdamped.Chain) -> Array:
-            return chain.solve(np.ones(len(chain.x)))[np.searchsorted(chain.x, starts)]
+        def nodes(chain: Chain) -> Array:
+            return chain.solve(np.zeros(len(chain.x)))[np.searchsorted(chain.x, starts)]
 
-        logs, relative = overdamped.extrapolated(path, starts, overdamped.POWERS[convention], nodes, tolerance)
-        times = from_logs("mfpt", logs)
-        errors = times * relative
+        times, errors = overdamped.extrapolated("mfpt", path, starts, overdamped.POWERS[convention], nodes, tolerance)
     dims = ("start",) if np.ndim(start) else ()
     return label(
         {name: (dims, v if dims else v[0]) for name, v in (("mfpt", times), ("mfpt_error", errors))},
@@ -164,13 +167,16 @@ def committor(
     ValueError
         If left is not below right, or as for `mean_first_passage_time`.
     """
+    diffusion, left, right, mass, damping = plain(diffusion, left, right, mass, damping)
     checks.finite("left", left)
     checks.finite("right", right)
     if not left < right:
         raise ValueError(f"left = {left} must be below right = {right}; swap them")
     phase = check_equation(convention, mass, damping)
     middle = np.array([(left + right) / 2])
-    path = find_path(landscape, diffusion, middle, mass=mass, damping=damping, absorbing=[left, right], breaks=breaks)
+    path = find_path(
+        landscape, diffusion, middle, mass=mass, damping=damping, absorbing=[left, right], breaks=breaks, wells=-np.inf
+    )
     data: dict[str, Any]
     if phase:
         assert mass is not None
@@ -181,9 +187,8 @@ def committor(
         data = {"committor": (("position", "velocity"), values.reshape(shape))}
         coordinates = phase_coordinates(grid)
     else:
-        chain = overdamped.chain(path, overdamped.grid(path, middle, overdamped.SHOWN), overdamped.POWERS[convention])
-        passed = np.cumsum(chain.resistances)
-        data = {"committor": (("position",), passed[:-1] / passed[-1])}
+        chain = overdamped.shown(path, middle, overdamped.POWERS[convention])
+        data = {"committor": (("position",), chain.committor())}
         coordinates = {"position": chain.x, "position_width": ("position", chain.widths)}
     return label(
         data,

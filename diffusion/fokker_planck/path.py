@@ -2,18 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
-from diffusion.fokker_planck.survey import find_jumps, open_end, refuse_bad, rises, thermal_width
+from diffusion.fokker_planck.callables import Pointwise
+from diffusion.fokker_planck.ends import find_ends
+from diffusion.fokker_planck.noise import find_jumps, refuse_bad
+from diffusion.fokker_planck.survey import thermal_width, to_wall
 from diffusion.landscapes import Landscape
 
 Array = NDArray[np.float64]
 Diffusion = float | Callable[[Array], ArrayLike]
-SCAN = 4001  # points at which force and noise are looked at before anything is solved
 
 
 @dataclass(frozen=True)
@@ -31,34 +32,34 @@ class Path:
     absorbing
         Whether each end takes particles out; one that does not sends them back.
     breaks
-        Positions inside where D or L'' jumps.
+        Positions inside where D, L' or L'' jumps.
     margin
-        How far psi rises, at an end that was open, above the rest; 0 if none was.
+        How far psi rises, at an end that is put where the path never comes, above the rest; 0 if none is.
+    x, psi
+        Positions from end to end, and psi there, 0 at the lowest start; shape (n,) each.
     """
 
-    gradient: Callable[[Array], Array]
-    diffusion: Callable[[Array], Array]
+    gradient: Pointwise
+    diffusion: Pointwise
     friction: float
     lower: float
     upper: float
     absorbing: tuple[bool, bool]
     breaks: tuple[float, ...]
     margin: float
+    x: Array
+    psi: Array
 
     def slope(self, x: Array) -> Array:
         """psi' = L' / temperature, the slope of the potential in units of the local temperature."""
-        return self.friction * self.gradient(x) / self.diffusion(x)
+        with np.errstate(all="ignore"):
+            return np.asarray(self.friction * self.gradient(x) / self.diffusion(x))
 
     def jumps(self, x: float) -> bool:
         """Whether D jumps at x."""
         step = 1e-9 * (self.upper - self.lower)
         below, above = self.diffusion(np.array([x - step, x + step]))
         return bool(abs(above - below) > 1e-6 * above)
-
-    def scan(self) -> tuple[Array, Array]:
-        """Positions from end to end, and psi there, 0 at the lower end; shape (SCAN,) each."""
-        x = np.linspace(self.lower, self.upper, SCAN)
-        return x, np.concatenate([[0.0], np.cumsum(rises(self.slope, x[:-1], x[1:]))])
 
 
 def make_path(
@@ -72,6 +73,7 @@ def make_path(
     friction: float,
     rise: float,
     breaks: ArrayLike = (),
+    wells: float = np.inf,
 ) -> Path:
     """The path around the starts; an end that is None is open, and is put where psi has risen high enough.
 
@@ -88,9 +90,11 @@ def make_path(
     friction
         gamma M, or 1.
     rise
-        How far psi must be, at an open end, above its values between the starts and the other end.
+        How far psi must be, at an end that is not a wall, above its values between the starts and the exit.
     breaks
         Where D or L'' jumps, as far as the caller knows.
+    wells
+        As in `find_ends`; -inf: the path goes to its walls.
 
     Returns
     -------
@@ -108,49 +112,74 @@ def make_path(
             "simulate an ensemble with exit_times"
         )
 
-    def gradient(x: Array) -> Array:
-        return np.asarray(landscape.gradient(x[:, None]))[:, 0]
-
-    noise = _noise(diffusion)
-    marks = [*starts.tolist(), *(end for end in (lower, upper) if end is not None)]
-    low, high = min(marks), max(marks)
-    span = high - low if high > low else thermal_width(gradient, noise, friction, low)
-    refuse_bad(gradient, noise, np.linspace(low, high, SCAN))
-    inner = Path(gradient, noise, friction, low, high, absorbing, (), 0.0)
-    x, psi = inner.scan() if high > low else (np.array([low]), np.zeros(1))
-    if lower is None:
-        low = open_end(inner.slope, x[0], -1, psi - psi[0], rise, span)
-    if upper is None:
-        high = open_end(inner.slope, x[-1], 1, psi - psi[-1], rise, span)
-    whole = np.linspace(low, high, SCAN)
-    values = refuse_bad(gradient, noise, whole)
-    known = checks.finite_vector("breaks", breaks).tolist() if np.size(breaks) else []
-    inside = sorted(
-        {point for point in [*known, *_switches(landscape), *find_jumps(noise, whole, values)] if low < point < high}
+    gradient = Pointwise(
+        "gradient of the landscape", lambda x: np.asarray(landscape.gradient(x[:, None]))[:, 0], checked=False
     )
-    margin = 0.0 if lower is not None and upper is not None else rise
+    noise = _noise(diffusion)
+
+    def slope(x: Array) -> Array:
+        with np.errstate(all="ignore"):
+            return np.asarray(friction * gradient(x) / noise(x))
+
+    known = checks.finite_vector("breaks", breaks).tolist() if np.size(breaks) else []
+    marks = [*starts.tolist(), *(end for end in (lower, upper) if end is not None)]
+    hull = to_wall(slope, float(starts.min()), float(starts.max()))
+    span = max(marks) - min(marks) or thermal_width(slope, marks[0])
+    ways, short = find_ends(slope, gradient, noise, hull, (lower, upper), absorbing, rise, span, wells)
+    x = np.concatenate([ways[0].x[:0:-1], hull.x, ways[1].x[1:]])
+    psi = np.concatenate([ways[0].psi[:0:-1], hull.psi, hull.psi[-1] + ways[1].psi[1:]])
+    low, high = float(x[0]), float(x[-1])
+    closer = np.sort(np.append(x, (x[1:] + x[:-1]) / 2))
+    values, slopes = refuse_bad(gradient, noise, closer)
+    jumps = find_jumps(noise, closer, values) + find_jumps(gradient, closer, slopes)
+    inside = sorted({point for point in [*known, *_switches(landscape), *jumps] if low < point < high})
     separate = [p for k, p in enumerate(inside) if k == 0 or p - inside[k - 1] > 1e-9 * (high - low)]
-    return Path(gradient, noise, friction, float(low), float(high), absorbing, tuple(separate), margin)
+    ends = (absorbing[0] and not short[0], absorbing[1] and not short[1])
+    return Path(gradient, noise, friction, low, high, ends, tuple(separate), rise if any(short) else 0.0, x, psi)
 
 
-def graded(fixed: Sequence[float], spacing: Callable[[Array], Array]) -> Array:
-    """Nodes that include the fixed ones, with about spacing(x) from one to the next."""
-    nodes = [np.array([fixed[0]])]
-    for a, b in pairwise(fixed):
-        x = np.unique(np.concatenate([np.linspace(a, b, SCAN), a + (b - a) * np.geomspace(1e-7, 1, 300)]))
-        x = np.unique(np.concatenate([x, a + b - x]).clip(a, b))
-        count = np.concatenate([[0.0], np.cumsum(np.diff(x) / spacing((x[1:] + x[:-1]) / 2))])
-        cells = max(1, int(np.ceil(count[-1])))
-        inner = np.interp(np.arange(1, cells) * count[-1] / cells, count, x)
-        nodes.append(np.append(inner, b))
+def graded(
+    path: Path, fixed: Sequence[float], spacing: Callable[[Array], Array], most: int, near: Sequence[float] = ()
+) -> Array:
+    """Nodes that include the fixed ones, with about spacing(x) from one to the next.
+
+    Parameters
+    ----------
+    path
+        Its positions, and positions closer and closer to those in `near`, are where the spacing is looked at.
+    fixed
+        Ascending, from end to end.
+    spacing
+        Function of positions, shape (n,) to (n,), above 0.
+    most
+        Nodes beyond which the grid is refused.
+    near
+        Positions around which the spacing changes fast.
+    """
+    shrinking = (path.upper - path.lower) * np.geomspace(1e-12, 1, 400)
+    around = [point + side * shrinking for point in near for side in (-1, 1)]
+    x = np.concatenate([path.x, (path.x[1:] + path.x[:-1]) / 2, fixed, *around])
+    x = np.unique(x.clip(path.lower, path.upper))
+    count = np.concatenate([[0.0], np.cumsum(np.diff(x) / spacing((x[1:] + x[:-1]) / 2))])
+    if not count[-1] < most:
+        raise ValueError(
+            f"diffusion is too small: the path from {path.lower:.6g} to {path.upper:.6g}, on which psi = int L'/temperature "
+            f"changes by {np.ptp(path.psi):.3g}, needs {count[-1]:.3g} nodes to be resolved, more than {most}; raise "
+            "diffusion, or shorten the path by closer ends"
+        )
+    marks = np.interp(fixed, x, count)
+    nodes = [np.asarray(fixed[:1], np.float64)]
+    for a, b, end in zip(marks[:-1], marks[1:], fixed[1:], strict=True):
+        cells = max(1, int(np.ceil(b - a)))
+        nodes.append(np.append(np.interp(a + (b - a) * np.arange(1, cells) / cells, count, x), end))
     return np.concatenate(nodes)
 
 
-def _noise(diffusion: Diffusion) -> Callable[[Array], Array]:
-    if not callable(diffusion):
-        checks.positive("diffusion", diffusion)
-        return lambda x: np.full(x.shape, float(diffusion))
-    return lambda x: np.broadcast_to(np.asarray(diffusion(x), np.float64), x.shape)
+def _noise(diffusion: Diffusion) -> Pointwise:
+    if callable(diffusion):
+        return Pointwise("diffusion", diffusion)
+    checks.positive("diffusion", diffusion)
+    return Pointwise("diffusion", lambda x: float(diffusion), checked=False)
 
 
 def _switches(landscape: Landscape) -> tuple[float, ...]:

@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 from diffusion.fokker_planck.elements import Elements
 from diffusion.fokker_planck.path import Path, graded
 from diffusion.fokker_planck.phase_space import Grid
+from diffusion.fokker_planck.survey import rises
 
 Array = NDArray[np.float64]
 DEGREE = 5
 MARGIN = 16.0  # energies in temperatures, above the highest that matters, that the box contains
+FASTEST = 1e6  # largest speed on a grid, in thermal speeds
 UNKNOWNS = 120_000  # beyond which a grid is refused
 
 
@@ -44,11 +46,23 @@ def make_grid(
     ValueError
         If the temperature is so low that the grid would have too many unknowns.
     """
-    x, psi = path.scan()
+    x, psi = path.x, path.psi
     middle = (x[1:] + x[:-1]) / 2
+    with np.errstate(all="ignore"):
+        scales = path.diffusion(middle) / path.friction, path.slope(middle) ** 2, path.gradient(x) ** 2 / mass
+    if not all(np.all(np.isfinite(scale)) for scale in scales) or not np.all(scales[0] > 0):
+        raise ValueError(
+            "diffusion, mass and damping are so small or so large that numbers of the phase-space grid are beyond the range of floating "
+            "point; choose other units"
+        )
     temperature = path.diffusion(middle) / path.friction
     speed = float(np.sqrt(temperature.min() / mass))
     reach = _largest_speed(path, mass, damping, middle, temperature) / speed
+    if not reach < FASTEST:
+        raise ValueError(
+            f"diffusion gives thermal velocities {reach:.3g} times smaller than the largest on the path; no grid resolves both: raise "
+            "diffusion, or shorten the path with reflecting = or a closer boundary"
+        )
     velocities = Elements(_velocity_edges(reach, fineness), degree)
     slope = path.slope(x)
     bend = np.abs(np.diff(slope)) / np.diff(x)
@@ -68,7 +82,8 @@ def make_grid(
             size = np.minimum(size, near + 0.6 * np.abs(y - edge))
         return np.asarray(size / fineness)
 
-    positions = Elements(graded([path.lower, *path.breaks, path.upper], spacing), degree)
+    edges = graded(path, [path.lower, *path.breaks, path.upper], spacing, UNKNOWNS, rough + [start] * (spread > 0))
+    positions = Elements(edges, degree)
     unknowns = (len(positions.edges) - 1) * (len(velocities.edges) - 1) * (degree + 1) ** 2
     if unknowns > UNKNOWNS:
         least = temperature.min() * unknowns / UNKNOWNS
@@ -81,7 +96,7 @@ def make_grid(
 
 def _largest_speed(path: Path, mass: float, damping: float, x: Array, temperature: Array) -> float:
     """The speed beyond which there is nothing: falling from the highest loss, or at most pushed against the friction."""
-    loss = np.concatenate([[0.0], np.cumsum(path.gradient(x)[:-1] * np.diff(x))])
+    loss = np.cumsum(rises(path.gradient, path.x[:-1], path.x[1:]))
     hot = temperature.max()
     height = loss.max() - loss.min() + max(0.0, MARGIN - path.margin) * hot
     falling = np.sqrt(2 * height / mass)

@@ -18,6 +18,7 @@ from scipy.sparse.linalg import splu
 from diffusion.fokker_planck.elements import Elements
 
 Array = NDArray[np.float64]
+ROUNDS = 60  # of the search for the slowest decay
 
 
 @dataclass(frozen=True)
@@ -66,7 +67,7 @@ class Grid:
         keep = np.ones(self.matrix.shape[0])
         keep[self.pin] = 0.0
         balance = self._row(-self.leaving.sum(axis=0) if np.any(self.leaving) else self.weights)
-        return splu(sp.csc_matrix(sp.diags_array(keep) @ self.matrix + balance))
+        return factors(sp.csc_matrix(sp.diags_array(keep) @ self.matrix + balance))
 
     def _row(self, values: Array) -> sp.csr_array:
         columns = np.flatnonzero(values)
@@ -95,15 +96,22 @@ class Grid:
     def slowest(self) -> tuple[float, Array]:
         """Escape rate and quasi-stationary density, of mass 1; shape (n,)."""
         density = self.thermal(np.ones(len(self.positions.points)))
-        rate = 0.0
-        for _ in range(2000):
+        rate, change, steady = 0.0, np.inf, 0
+        for _ in range(ROUNDS):
             density = self.solve(density)
             density /= self.weights @ density
-            new = float(self.leaving.sum(axis=0) @ density)
-            if abs(new - rate) < 1e-10 * new:
-                break
-            rate = new
-        return new, density
+            before, rate = rate, float(self.leaving.sum(axis=0) @ density)
+            last, change = change, abs(rate - before) / abs(rate)
+            left = (
+                change * change / (last - change) if change < last < np.inf else np.inf
+            )  # if changes go on as the last two
+            steady = steady + 1 if left < 1e-8 else 0
+            if steady > 2 or change < 1e-10:
+                return rate, density
+        raise ValueError(
+            "escape_rate: the slowest rate in phase space cannot be told from the next, as where two wells decay by exits of their own, "
+            "or damping is weak; part the wells by absorbing = or reflecting =, or use mean_first_passage_time"
+        )
 
     def thermal(self, profile: Array) -> Array:
         """The density with this profile in x and a thermal velocity everywhere, of mass 1; shape (n,)."""
@@ -117,3 +125,16 @@ class Grid:
         """Mean of values over thermal velocities at x; the temperature in units of mass speed^2."""
         maxwell = self.velocities.weights * np.exp(-(self.velocities.points**2) / 2 / temperature)
         return float(self.positions.at(x) @ values.reshape(-1, len(maxwell)) @ maxwell / maxwell.sum())
+
+
+def factors(matrix: sp.csc_matrix) -> Any:
+    """A matrix as a product of triangular ones; refused where rounding leaves none."""
+    try:
+        if np.all(np.isfinite(matrix.data)):
+            return splu(matrix)
+    except (RuntimeError, MemoryError):
+        pass
+    raise ValueError(
+        "the phase-space grid cannot be solved with these scales of mass, damping and diffusion; at strong damping leave out mass and "
+        "damping, at weak see theory.kramers_escape_time"
+    )

@@ -20,6 +20,13 @@ RISE = 40.0  # of psi at an open end of the overdamped equation; exp(-40) is bel
 Walls = float | Sequence[float] | None
 
 
+def plain(*values: Any) -> Any:
+    """NumPy's scalars and arrays of dimension 0 as Python's numbers, everything else as it is."""
+    return tuple(
+        value.item() if isinstance(value, np.generic | np.ndarray) and value.ndim == 0 else value for value in values
+    )
+
+
 def check_equation(convention: str, mass: float | None, damping: float | None) -> bool:
     """Whether the equation is that of phase space.
 
@@ -61,6 +68,7 @@ def find_path(
     reflecting: Walls = None,
     absorbing: Walls = None,
     breaks: ArrayLike = (),
+    wells: float = np.inf,
 ) -> Path:
     """The path between the walls that lie around the starts.
 
@@ -102,6 +110,7 @@ def find_path(
         friction=float(mass * damping) if mass is not None and damping is not None else 1.0,
         rise=MARGIN if phase else RISE,
         breaks=breaks,
+        wells=wells,
     )
 
 

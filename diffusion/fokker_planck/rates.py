@@ -16,11 +16,14 @@ from diffusion.fokker_planck.problems import (
     label,
     phase_coordinates,
     phase_density,
+    plain,
 )
-from diffusion.fokker_planck.refinement import check_tolerance, from_logs, refined
+from diffusion.fokker_planck.refinement import check_tolerance, refined
 from diffusion.landscapes import Landscape
 
 Array = NDArray[np.float64]
+SHALLOW = 1.0  # depth of wells, in temperatures, that are never the slowest to be left
+OUTER = 1e-9  # share of the slowest mode farthest out, below which the path's end there does not matter to it
 
 
 def escape_rate(
@@ -56,23 +59,37 @@ def escape_rate(
     Raises
     ------
     ValueError
-        As for `mean_first_passage_time`.
+        As for `mean_first_passage_time`; or if the slowest rate cannot be told from the next, or depends on where an open side ends.
     """
+    diffusion, start, boundary, mass, damping, tolerance = plain(diffusion, start, boundary, mass, damping, tolerance)
     starts = check_starts(start)
     checks.finite("boundary", boundary)
     phase = check_equation(convention, mass, damping)
     tolerance = check_tolerance(tolerance, phase)
-    path = find_path(
-        landscape,
-        diffusion,
-        starts,
-        boundary=boundary,
-        mass=mass,
-        damping=damping,
-        reflecting=reflecting,
-        absorbing=absorbing,
-        breaks=breaks,
-    )
+    power = overdamped.POWERS[convention]
+    for wells in (-np.inf if phase else SHALLOW, -np.inf):  # the slowest rate may be that of a well far behind
+        path = find_path(
+            landscape,
+            diffusion,
+            starts,
+            boundary=boundary,
+            mass=mass,
+            damping=damping,
+            reflecting=reflecting,
+            absorbing=absorbing,
+            breaks=breaks,
+            wells=wells,
+        )
+        if phase or not path.margin:
+            break
+        overdamped.refuse_rare("1 / escape_rate", path, starts)
+        if overdamped.outer_share(path, starts, power) < OUTER:
+            break
+    else:
+        raise ValueError(
+            f"start = {start}: the slowest mode reaches as far out on the open side as one looks, as where drift carries all particles to "
+            "the boundary; give reflecting = a position there, on which the rate depends"
+        )
     if phase:
         assert mass is not None
         assert damping is not None
@@ -81,14 +98,14 @@ def escape_rate(
         data = phase_density(grid, grid.slowest()[1])
         coordinates = phase_coordinates(grid)
     else:
-        power = overdamped.POWERS[convention]
-        logs, relative = overdamped.extrapolated(
-            path, starts, power, lambda chain: 1 / np.array([chain.slowest()[0]]), tolerance
+        times, errors = overdamped.extrapolated(
+            "1 / escape_rate", path, starts, power, lambda chain: np.array([-chain.slowest()[0]]), tolerance
         )
-        rates = 1 / from_logs("1 / rate", logs)
-        errors = rates * relative
-        chain = overdamped.chain(path, overdamped.grid(path, starts, overdamped.SHOWN), power)
-        mass_here = chain.weights * chain.slowest()[1]
+        rates = 1 / times
+        errors = rates * errors / times
+        chain = overdamped.shown(path, starts, power)
+        mass_here = chain.weights + chain.slowest()[1]
+        mass_here = np.exp(mass_here - mass_here.max())
         data = {"density": (("position",), mass_here / mass_here.sum() / chain.widths)}
         coordinates = {"position": chain.x, "position_width": ("position", chain.widths)}
     data |= {"escape_rate": ((), rates[0]), "escape_rate_error": ((), errors[0])}

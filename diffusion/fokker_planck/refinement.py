@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusion import checks
-from diffusion.fokker_planck import overdamped
 from diffusion.fokker_planck.path import Path
 from diffusion.fokker_planck.phase_grid import make_grid
 from diffusion.fokker_planck.phase_space import Grid
@@ -15,6 +14,7 @@ Array = NDArray[np.float64]
 LADDER = ((3, 1.0), (4, 1.0), (5, 1.0), (5, 1.4), (5, 2.0))  # degrees, and how much finer the cells
 CORNER = 3e-5  # relative error where boundary and velocity 0 meet, as measured; rungs share most of it
 ROUNDING = 1e-20  # relative error for a well of depth 0, growing like exp(depth): 1e-3 was seen at 40 temperatures
+SLOWEST, FASTEST = 1 / 6, 1 / 30  # by how much a rung reduces the error, where it is to be reached
 OVERDAMPED, PHASE_SPACE = 1e-7, 2e-3  # default tolerances
 
 
@@ -34,8 +34,8 @@ def refined(
     tolerance: float,
 ) -> tuple[Array, Array]:
     """Climb the ladder until two rungs agree: the value on the finer, and its error."""
-    before, relative, depth = None, np.array([np.inf]), 0.0
-    for degree, fineness in LADDER:
+    before, relative, depth, hope = None, np.array([np.inf]), 0.0, SLOWEST
+    for rung, (degree, fineness) in enumerate(LADDER):
         try:
             grid = make_grid(path, mass, damping, degree=degree, fineness=fineness)
         except ValueError:
@@ -49,20 +49,15 @@ def refined(
             break
         values = value(grid)
         if before is not None:
-            relative = np.abs(values - before) / np.abs(values) + floor
+            last, relative = relative, np.abs(values - before) / np.abs(values) + floor
             if np.all(relative <= tolerance):
                 return values, relative * np.abs(values)
+            hope = min(hope, max(float(np.max(relative / last)), FASTEST)) if np.all(np.isfinite(last)) else hope
+            if not np.all(relative * hope ** (len(LADDER) - 1 - rung) <= tolerance):
+                break
         before = values
     raise ValueError(
         f"tolerance = {tolerance:.3g} is not reached in phase space (relative error {relative.max():.3g}, well of {depth:.3g} "
-        "temperatures); loosen tolerance, raise diffusion, or name the positions where the noise or the curvature jumps in breaks"
+        "temperatures); loosen tolerance, raise diffusion, or name the positions where force, noise or curvature jumps in breaks; at strong "
+        "damping leave out mass and damping, at weak see theory.kramers_escape_time"
     )
-
-
-def from_logs(name: str, logs: Array) -> Array:
-    """Exponentials, refused out of floating-point range."""
-    if np.any(logs > overdamped.LARGEST):
-        raise ValueError(
-            f"diffusion is too small: {name} would be exp({logs.max():.4g}), beyond floating-point range; raise diffusion"
-        )
-    return np.exp(logs)

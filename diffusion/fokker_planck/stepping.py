@@ -5,9 +5,8 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.sparse.linalg import splu
 
-from diffusion.fokker_planck.phase_space import Grid
+from diffusion.fokker_planck.phase_space import Grid, factors
 
 Array = NDArray[np.float64]
 # Hairer and Wanner, Solving Ordinary Differential Equations II, Table IV.6.5: stages, and weights minus embedded weights
@@ -20,6 +19,7 @@ STAGES = np.array(
         [25 / 24, -49 / 48, 125 / 16, -85 / 12, 1 / 4],
     ]
 )
+MOST_PARTS = 2**40  # of the way from one time to the next
 EMBEDDED = STAGES[4] - np.array([59 / 48, -17 / 96, 225 / 32, -85 / 12, 0])
 
 
@@ -44,7 +44,7 @@ def integrate(grid: Grid, density: Array, times: Array, step: float, tolerance: 
     ndarray
         Shape (m, n).
     """
-    factors: dict[float, Any] = {}
+    known: dict[float, Any] = {}
     eye = sp.eye_array(len(density))
     results, now = [], 0.0
     for time in times:
@@ -54,12 +54,16 @@ def integrate(grid: Grid, density: Array, times: Array, step: float, tolerance: 
         while done < parts:
             step = left / parts
             key = float(f"{step:.12g}")
-            if key not in factors:
-                if len(factors) > 3:
-                    factors.pop(next(iter(factors)))
-                factors[key] = splu(sp.csc_matrix(eye - step * STAGES[0, 0] * grid.matrix))
-            after, error = _step(grid, factors[key], density, step)
-            if error > tolerance:
+            if key not in known:
+                if len(known) > 3:
+                    known.pop(next(iter(known)))
+                known[key] = factors(sp.csc_matrix(eye - step * STAGES[0, 0] * grid.matrix))
+            after, error = _step(grid, known[key], density, step)
+            if not error <= tolerance:
+                if parts > MOST_PARTS:
+                    raise ValueError(
+                        f"times: no step resolves the density at {now + done * step:.6g}; give a wider spread, or more damping"
+                    )
                 parts, done = 2 * parts, 2 * done
                 continue
             density, done = after, done + 1
