@@ -61,7 +61,7 @@ CONSTANT = [1, np.float32(1), np.int64(1), np.array(1.0), lambda x: 1, lambda x:
 
 
 def grid(diffusion, **more):
-    arguments = {"diffusion": diffusion, **WHERE, "breaks": [0.3]} | more
+    arguments = {"diffusion": diffusion, **WHERE, "breaks": [0.3], "tolerance": 1e-3} | more
     return fokker_planck.mean_first_passage_time(QuadraticSaddle([1.0]), **arguments).mfpt.item()
 
 

@@ -293,7 +293,7 @@ def check_problem(kind, start, log_way, log_back, log_temperature, log_unit, wav
     return results
 
 
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=12, deadline=None, derandomize=True)
 @given(**PROBLEMS)
 def test_random_problems_are_right_or_refused(**problem):
     check_problem(**problem)
