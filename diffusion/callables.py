@@ -119,10 +119,28 @@ def formula(text: str, function: Any) -> Callable[..., Any]:
 
 
 def described(function: Any) -> str:
-    """A compiled function for the record: its source, the values that it reads, and a digest that tells it from any other."""
+    """A function for the record: its source, the values that it reads, and a digest that tells it from any other."""
     from diffusion.kernels.functions import digest
 
+    if isinstance(function, functools.partial):
+        given = ", ".join(
+            [*map(repr, function.args), *(f"{name}={value!r}" for name, value in function.keywords.items())]
+        )
+        return f"partial({described(function.func)}, {given})"
+    if isinstance(function, MethodType):
+        return f"{described(function.__func__)} of {_object(function.__self__)}"
+    if not isinstance(getattr(function, "py_func", function), FunctionType):
+        return _object(function)
     return f"{_described(function, set())} #{digest(function)[0][:8]}"
+
+
+def _object(value: Any) -> str:
+    """What an object is made of, as far as it has attributes."""
+    slots = [name for name in getattr(type(value), "__slots__", ()) if hasattr(value, name)]
+    made_of = getattr(value, "__dict__", {}) | {name: getattr(value, name) for name in slots}
+    if not made_of:
+        return repr(value)
+    return f"{type(value).__qualname__}({', '.join(f'{name}={_shown(one, set())}' for name, one in made_of.items())})"
 
 
 def _described(function: Any, told: set[int]) -> str:

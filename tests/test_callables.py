@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import theory
-from diffusion import QuadraticSaddle, fokker_planck
+from diffusion import QuadraticSaddle, StyblinskiTang, fokker_planck
 
 WHERE = {"start": 0.0, "boundary": 1.0}
 
@@ -163,3 +163,20 @@ def test_warnings_of_a_function_stay_inside():
         warnings.simplefilter("error")
         found = theory.first_passage_time(lambda x: -1 / x, 1.0, start=1.0, boundary=2.0)
     assert found == pytest.approx(3 / 4, rel=1e-9)
+
+
+def test_two_grids_of_different_diffusions_never_have_the_same_record():
+    def constant(x, value):
+        return value + 0 * x
+
+    def closed(value):
+        return lambda x: value + 0 * x
+
+    made = [make(value) for value in (4.0, 5.0) for make in (closed, lambda value: functools.partial(constant, value=value), lambda value: np.poly1d([value]))]  # fmt: skip
+    found = {
+        fokker_planck.mean_first_passage_time(
+            StyblinskiTang(1), diffusion=one, start=2.7468, boundary=0.156731
+        ).attrs["parameters"]
+        for one in made
+    }  # fmt: skip
+    assert len(found) == len(made)

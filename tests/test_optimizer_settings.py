@@ -245,7 +245,11 @@ def test_learning_rate_zero_moves_nothing_and_gathers_moments():
     assert (optimizer.state[frozen]["exp_avg_sq"] > 0).all()
 
 
-@pytest.mark.parametrize("kind", [np.float32, np.float64, torch.tensor, lambda x: torch.tensor([x])], ids=["float32", "float64", "tensor", "vector"])
+@pytest.mark.parametrize(
+    "kind",
+    [np.float32, np.float64, torch.tensor, lambda x: torch.tensor([x])],
+    ids=["float32", "float64", "tensor", "vector"],
+)
 def test_numpy_scalars_and_tensors_count_as_numbers(kind):
     plain = {
         "lr": 0.125,

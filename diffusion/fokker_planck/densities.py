@@ -148,6 +148,7 @@ def density(
         fineness=fineness,
         reflecting=reflecting,
         absorbing=absorbing,
+        breaks=np.ravel(breaks).tolist(),
     )
 
 
@@ -212,6 +213,7 @@ def stationary_density(
         mass=mass,
         damping=damping,
         reflecting=reflecting,
+        breaks=np.ravel(breaks).tolist(),
     )
 
 

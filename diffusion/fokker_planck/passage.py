@@ -134,6 +134,7 @@ def mean_first_passage_time(
         reflecting=reflecting,
         absorbing=absorbing,
         tolerance=tolerance,
+        breaks=np.ravel(breaks).tolist(),
     )
 
 
@@ -200,4 +201,5 @@ def committor(
         convention=convention,
         mass=mass,
         damping=damping,
+        breaks=np.ravel(breaks).tolist(),
     )

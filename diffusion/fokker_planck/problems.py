@@ -8,6 +8,7 @@ import xarray
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
+from diffusion.callables import described
 from diffusion.fokker_planck.overdamped import POWERS
 from diffusion.fokker_planck.path import Diffusion, Path, make_path
 from diffusion.fokker_planck.phase_grid import MARGIN
@@ -126,7 +127,7 @@ def label(
     **parameters: Any,
 ) -> xarray.Dataset:
     """A Dataset with units, meanings and parameters."""
-    named = diffusion if not callable(diffusion) else getattr(diffusion, "__qualname__", repr(diffusion))
+    named = described(diffusion) if callable(diffusion) else diffusion
     return describe(xarray.Dataset(data, coordinates), {"landscape": repr(landscape), "diffusion": named, **parameters})
 
 

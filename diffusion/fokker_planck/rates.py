@@ -122,4 +122,5 @@ def escape_rate(
         reflecting=reflecting,
         absorbing=absorbing,
         tolerance=tolerance,
+        breaks=np.ravel(breaks).tolist(),
     )
