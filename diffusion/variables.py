@@ -66,7 +66,7 @@ VARIABLES = (
     Variable("entrance_rate", ("repetition",), "1 / iteration", "entrances to the rim of the well"),
     Variable("probability", ("repetition",), "1", "probability to reach the boundary from there before returning"),
     Variable(
-        "repetition_bound", ("repetition",), "1 / iteration", "rate of coming as far as there still were 5 families"
+        "repetition_bound", ("repetition",), "1 / iteration", "rate of coming as far as there still were 20 families"
     ),
     Variable(
         "paths_by_coordinate", ("repetition", "coordinate"), "1", "paths that left, by the coordinate farthest out"

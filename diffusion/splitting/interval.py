@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike, NDArray
 Array = NDArray[np.float64]
 
 FEW = 5  # families; a repetition that comes down to fewer says little
+MANY = 20  # families, up to which a repetition knows well how often paths come so far
 SPREAD = 0.7  # standard deviation of the logarithm of a repetition's rate, a factor of 2, beyond which their mean is not to be trusted
 
 
@@ -41,7 +42,7 @@ def estimate(
     rates
         Of each repetition, shape (repetitions,); 0 where it went extinct.
     bounds
-        Likewise, the rate of coming as far as there still were FEW families.
+        Likewise, the rate of coming as far as there still were MANY families.
     entering
         Likewise, the rate of entrances.
     families

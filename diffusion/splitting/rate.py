@@ -76,7 +76,7 @@ def rare_escape_rate(
         trusted: no repetition went extinct, they have 5 families or more on average, the logarithms of their rates a standard deviation
         of at most 0.7, a factor of two, and there is neither a second valley behind the well nor an exit that the coordinate ignores.
         Otherwise a mean of few repetitions is mostly too small, and the ends are limits that hold all the same: the lower by Markov's
-        inequality, the upper the rate of coming as far as the repetitions still had 5 families (with a valley or an exit unseen, 0 and the
+        inequality, the upper the rate of coming as far as the repetitions still had 20 families (with a valley or an exit unseen, 0 and the
         rate of entrances). Where all went extinct ``rate`` is NaN and ``rate_low`` 0. The attribute ``doubt`` says why a rate is not
         reliable, ``hidden`` what of it are valleys and exits unseen.
 

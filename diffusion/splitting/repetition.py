@@ -9,7 +9,7 @@ from diffusion.engine import Interruptible, allocate, kernel, lanes_for
 from diffusion.plan import Plan, refuse_memory
 from diffusion.splitting.coordinate import Scale
 from diffusion.splitting.entrances import LONGEST, Well
-from diffusion.splitting.interval import FEW
+from diffusion.splitting.interval import MANY
 
 Array = NDArray[np.float64]
 
@@ -22,7 +22,7 @@ REMOVED = 10  # a tenth of the replicas is replaced at a time
 class Repetition:
     """What one repetition found; positions are NaN if it went extinct, and there are none unless they were asked for.
 
-    `bound` is the probability to come, before returning, as far as there still were FEW families; `left_by` counts paths by the coordinate
+    `bound` is the probability to come, before returning, as far as there still were MANY families; `left_by` counts paths by the coordinate
     that was farthest out when they left, shape (d,).
     """
 
@@ -92,7 +92,7 @@ class Run:
             steps += self.go_on(gone, gates, reached)
             rounds += 1
             families = int(np.count_nonzero(np.bincount(family)))
-            if families >= FEW:
+            if families >= MANY:
                 bound = probability
         if not probability:
             families = 0
