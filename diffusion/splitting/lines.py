@@ -38,7 +38,7 @@ def curvatures(plan: Plan, boundary: float) -> Array:
     width = (
         np.abs(boundary - plan.origin) * np.argmax(rises >= temperature, axis=1) / (ALONG - 1)
     )  # 0 if it is never so high
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         wide = np.where(width > 0, 2 * temperature[:, 0] / width**2, 0.0)
     return np.where(size < wide / FLATTER, wide, size)
 
@@ -52,7 +52,8 @@ def second_valley(plan: Plan, boundary: float) -> str:
     rises = _rises(plan, plan.origin - FAR * (boundary - plan.origin))
     crests = np.maximum.accumulate(rises, axis=1)
     for j, crest in enumerate(crests):
-        fallen = np.flatnonzero(rises[j] < crest - SHALLOW * temperature[j])
+        with np.errstate(invalid="ignore"):  # of an infinite wall, or where the temperature is not known
+            fallen = np.flatnonzero(rises[j] < crest - SHALLOW * temperature[j])
         if len(fallen) and SHALLOW * temperature[j] < crest[fallen[0]] < ways_out[j]:
             return (
                 f"away from the boundary, in coordinate {j}, the loss falls again past a pass {crest[fallen[0]]:.3g} above the start, lower than the "
