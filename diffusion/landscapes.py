@@ -84,8 +84,12 @@ class Landscape(ABC):
 
     def loss(self, theta: ArrayLike) -> Array:
         """Loss."""
+        return np.asarray(np.sum(self.losses(theta), axis=-1))
+
+    def losses(self, theta: ArrayLike) -> Array:
+        """Each coordinate's part of the loss, where coordinates are independent."""
         formulas = self.formulas
-        return np.asarray(np.sum(formulas.loss(np.asarray(theta, np.float64), tuple(formulas.parameters)), axis=-1))
+        return np.asarray(formulas.loss(np.asarray(theta, np.float64), tuple(formulas.parameters)))
 
     def gradient(self, theta: ArrayLike) -> Array:
         """Gradient, in coordinates."""

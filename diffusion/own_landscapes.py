@@ -110,9 +110,9 @@ class SeparableLandscape(Landscape):
         )
         return Formulas(loss, gradient, curvature, self._parameters(np.sqrt(self.sharpness), *self.parameters))
 
-    def loss(self, theta: ArrayLike) -> Array:
-        """Loss."""
-        return np.asarray(np.sum(self._each(0, theta), axis=-1))
+    def losses(self, theta: ArrayLike) -> Array:
+        """Each coordinate's part of the loss."""
+        return self._each(0, theta)
 
     def gradient(self, theta: ArrayLike) -> Array:
         """Gradient."""

@@ -77,12 +77,11 @@ def unseen(name: str, ends: Array, middle: float, heights: Array) -> str:
 
 def _rises(plan: Plan, ends: Array) -> Array:
     """Loss above that of the start, on the line to each coordinate's end, shape (d, ALONG)."""
-    formulas = plan.landscape.formulas
     with np.errstate(all="ignore"):
-        if formulas.coupled:
+        if plan.landscape.formulas.coupled:
             values = np.asarray(plan.landscape.loss(lines_to(plan.origin, ends)))
         else:  # a coordinate's loss is its own: all lines at once
-            values = formulas.loss(np.linspace(plan.origin, ends, ALONG), tuple(formulas.parameters)).T
+            values = plan.landscape.losses(np.linspace(plan.origin, ends, ALONG)).T
     return np.asarray(values - values[:, :1])
 
 
