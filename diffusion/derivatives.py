@@ -14,7 +14,8 @@ Function = Callable[[float], float]
 TOLERANCE = 1e-4  # of an integral against a difference, relative to the integral of the magnitude
 LARGE = 0.05  # a share by which tables do not differ over a length that they resolve
 PIECES, DECADES = 16, 8  # intervals over the whole domain, and towards the reference point
-FINEST = 40  # decades below the width that a step is looked for in
+ROUGH = 1e-3  # share of the largest derivative that may be unknown
+FINEST = 13  # decades below the width that a step is looked for in
 
 
 def intervals(reference: float, low: float, high: float) -> list[tuple[float, float]]:
@@ -135,35 +136,49 @@ def _is_table(function: Function, derivative: Function, a: float, b: float) -> b
     return bool(told.sum() > len(x) / 2 and np.mean(bend[told] < expected[told] / 4 + floor) > 0.8)
 
 
-def jacobian(function: Callable[[Array], Array], point: Array, width: float) -> Array:
+def jacobian(function: Callable[[Array], Array], point: Array, widths: Array) -> Array:
     """Derivatives of a vector function of positions, shape (n, d) to (n, m): row j by coordinate j, shape (d, m).
 
-    Central differences without their error in the step squared, at the step below `width`, in each coordinate its own, at which two
-    estimates agree best.
+    Central differences without their error in the step squared. The step is looked for below a coordinate's width, shape (d,): the one of
+    least error, from rounding as the finest steps show it and from the next term, whose estimate all finer ones agree with.
 
     Raises
     ------
     ValueError
-        If the function is not finite around the point at any step.
+        If the function is not finite around the point at any step, or has no derivative there as far as steps can tell.
     """
-    steps = width * 10.0 ** -np.arange(FINEST + 1)
-    rows = []
-    for j, x in enumerate(point):
-        usable = steps[steps > 64 * np.spacing(abs(x))]
-        shifts = (usable[:, None] * np.array([1.0, -1.0, 0.5, -0.5])).ravel()
+    rows, errors = [], []
+    least = 64 * float(
+        np.spacing(np.abs(point).max())
+    )  # beside the largest coordinate, smaller ones may be rounded away
+    for j, width in enumerate(widths):
+        steps = width * 10.0 ** -np.arange(FINEST + 1)
+        steps = steps[steps > least]
+        shifts = (steps[:, None] * np.array([1.0, -1.0, 0.5, -0.5])).ravel()
         positions = np.tile(point, (len(shifts), 1))
         positions[:, j] += shifts
         with np.errstate(all="ignore"):
-            values = function(positions).reshape(len(usable), 4, -1)
-            at = positions[:, j].reshape(len(usable), 4, 1)  # as rounded
+            values = function(positions).reshape(len(steps), 4, -1)
+            at = positions[:, j].reshape(len(steps), 4, 1)  # as rounded
             coarse, fine = ((values[:, k] - values[:, k + 1]) / (at[:, k] - at[:, k + 1]) for k in (0, 2))
             best, apart = (4 * fine - coarse) / 3, np.abs(fine - coarse).sum(axis=1)
-        usable, best, apart = (array[np.isfinite(apart)] for array in (usable, best, apart))
-        if not len(usable):
+        usable = np.isfinite(apart)
+        if np.any(moved := np.any(coarse != 0, axis=1) & usable):
+            usable = moved  # the others are so coarse that they see nothing, or so fine
+        steps, best, apart = steps[usable], best[usable], apart[usable]
+        if not len(steps):
             raise ValueError(f"gradient is not finite around {point.tolist()} in coordinate {j}; {_FINITE}")
-        # rounding shows at the finest steps; an estimate at a coarse step counts if all at finer ones agree with it
-        error = apart + np.max(apart[-5:] * usable[-5:]) / usable
+        error = apart + np.max(apart[-3:] * steps[-3:]) / steps
         distance = np.abs(best[:, None] - best).sum(axis=2)
-        agrees = np.tril(distance <= 3 * (error[:, None] + error)).T | np.tri(len(usable), k=-1, dtype=bool)
-        rows.append(best[np.argmin(np.where(agrees.all(axis=1), error, np.inf))])
-    return np.array(rows)
+        agrees = np.tril(distance <= 3 * (error[:, None] + error)).T | np.tri(len(steps), k=-1, dtype=bool)
+        k = int(np.argmin(np.where(agrees.all(axis=1), error, np.inf)))
+        rows.append(best[k])
+        errors.append(error[k])
+    found = np.array(rows)
+    j = int(np.argmax(errors))
+    if errors[j] > ROUGH * np.abs(found).max():
+        raise ValueError(
+            f"gradient has no derivative at {point.tolist()} in coordinate {j} that steps from {widths[j]:.3g} down tell: {errors[j]:.2g} is "
+            f"unknown beside {np.abs(found).max():.2g}; give a point where it is smooth, or a domain as wide as what lies there"
+        )
+    return found

@@ -170,8 +170,8 @@ class CoupledLandscape(Landscape):
     reference
         A critical point, one number for every coordinate or one each: where a run starts unless told otherwise.
     domain
-        Half-width of the box around the reference in which the functions are checked against each other. None: 1 or the reference's own
-        size, whichever is more.
+        Half-width of the box around the reference in which the functions are checked against each other, one number or one for each
+        coordinate. Give it where coordinates have scales far apart, or far from 1. None: 1 or the reference's own size, whichever is more.
 
     Raises
     ------
@@ -187,16 +187,17 @@ class CoupledLandscape(Landscape):
         dimension: int,
         parameters: ArrayLike = (),
         reference: float | Sequence[float] = 0.0,
-        domain: float | None = None,
+        domain: float | Sequence[float] | None = None,
     ) -> None:
         self.dimension = checks.whole("dimension", dimension)
         self._reference, self.parameters = (
             checks.per_coordinate("reference", reference, dimension),
             checks.numbers("parameters", parameters),
         )
-        if domain is not None:
-            checks.positive("domain", domain)
-        self._width = max(1.0, float(np.abs(self._reference).max())) if domain is None else float(domain)
+        width = max(1.0, float(np.abs(self._reference).max())) if domain is None else domain
+        self._widths = checks.per_coordinate("domain", width, dimension)
+        for width in self._widths:
+            checks.positive("domain", width)
         start = self._reference[:, None].copy()
         self._functions = (
             checks.compiled("loss", loss, start, 0, *self.parameters),
@@ -209,8 +210,9 @@ class CoupledLandscape(Landscape):
         rng = np.random.default_rng(0)
         told, stride = False, min(1 + self.dimension // MANY, len(SEGMENTS))
         for j in range(self.dimension):
-            for width in self._width * SEGMENTS[j % stride :: stride]:
-                place = (self._reference + rng.uniform(-width, width, self.dimension))[:, None]
+            for share in SEGMENTS[j % stride :: stride]:
+                box, width = share * self._widths, float(share * self._widths[j])
+                place = (self._reference + rng.uniform(-box, box))[:, None]
                 begin = float(self._reference[j] - width * rng.uniform(0, 1))
                 loss, gradient = (
                     _number(name, _along(function, place, j, *more), self.parameters)
@@ -267,7 +269,7 @@ class CoupledLandscape(Landscape):
 
     def hessian_matrix(self, theta: ArrayLike) -> Array:
         """The Hessian at one position, shape (d, d), by finite differences of the gradient."""
-        matrix = derivatives.jacobian(self.gradient, np.asarray(theta, np.float64), self._width)
+        matrix = derivatives.jacobian(self.gradient, np.asarray(theta, np.float64), self._widths)
         return np.asarray((matrix + matrix.T) / 2)
 
     def __repr__(self) -> str:

@@ -243,7 +243,7 @@ def test_a_loss_whose_rounding_hides_it_is_told_so():
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.floats(-9, 9), st.floats(-9, 9), UNITS)
 def test_differences_of_a_gradient_find_the_hessian_at_any_scale(first, second, height):
-    """Of exp(-x^2 - y^2 + x y/2), in any units of its coordinates and of itself, from steps as wide as the plane."""
+    """Of exp(-x^2 - y^2 + x y/2), in any units of its coordinates and of itself, from steps a thousand times as wide as it."""
     scales = 10.0 ** np.array([first, second])
 
     def gradient(positions):
@@ -252,8 +252,25 @@ def test_differences_of_a_gradient_find_the_hessian_at_any_scale(first, second, 
             value = height * np.exp(-x * x - y * y + x * y / 2)
             return value[:, None] * np.stack([-2 * x + y / 2, -2 * y + x / 2], axis=1) / scales
 
-    found = derivatives.jacobian(gradient, np.zeros(2), float(scales.max()) * 1e3) * np.outer(scales, scales) / height
+    found = derivatives.jacobian(gradient, np.zeros(2), 1e3 * scales) * np.outer(scales, scales) / height
     np.testing.assert_allclose(found, [[-2.0, 0.5], [0.5, -2.0]], atol=1e-6)
+
+
+def test_differences_are_not_deceived_by_what_is_rounded_away():
+    """A coordinate at 0 beside one at 1, where terms cancel; a constant that is; and a kink, which has no derivative."""
+
+    def cancels(positions):
+        x, y = positions.T
+        return np.stack([2 * (x - y) - 2, 2 * (y - x) + 2 + np.sinh(y)], axis=1)
+
+    np.testing.assert_allclose(
+        derivatives.jacobian(cancels, np.array([1.0, 0.0]), np.ones(2)), [[2, -2], [-2, 3]], rtol=1e-8
+    )
+    np.testing.assert_allclose(
+        derivatives.jacobian(lambda x: (x + 1) ** 2 - 1, np.zeros(1), np.ones(1)), [[2.0]], rtol=1e-8
+    )
+    with pytest.raises(ValueError, match=r"gradient has no derivative at .* give a point where it is smooth"):
+        derivatives.jacobian(np.sign, np.zeros(1), np.ones(1))
 
 
 # --- a user's own, at the same values as the built-in

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+import types
 from multiprocessing.spawn import get_preparation_data
 
 import psutil
@@ -95,9 +96,11 @@ def test_a_script_that_is_imported_for_what_it_measures(guard, tmp_path):
     assert guard or ("own runs a sweep when it is imported" in last[0] and "put the run under if __name__" in last[0])
 
 
-def test_processes_are_not_told_where_the_script_is():
+def test_processes_are_not_told_where_the_script_is(monkeypatch):
     """Neither by its name nor by its file, as multiprocessing prepares them; the script itself finds what it defines as before."""
-    before = sys.modules["__main__"]
+    before = types.ModuleType("__main__")
+    before.__file__ = "/a/script.py"
+    monkeypatch.setitem(sys.modules, "__main__", before)
     with without_script():
         told = get_preparation_data("a worker")
         assert vars(sys.modules["__main__"]).items() >= {"__name__": "__main__"}.items()
