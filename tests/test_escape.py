@@ -19,7 +19,6 @@ from diffusion import StyblinskiTang, fokker_planck
 from experiments import escape, points, statistics
 from experiments.comparison import Comparison, Sample
 from experiments.exact import Normalized
-from experiments.faults import Fault
 from experiments.lines import exact_rate
 from experiments.minima import CLAIMS, claims, low_temperature
 from experiments.minima.verdicts import SENTENCES, comparison_verdict, conclude
@@ -489,19 +488,6 @@ def test_repeated_splitting_is_rejected_at_the_stated_rate_and_detected_with_the
     assert shares == [pytest.approx(0.01, abs=5 * np.sqrt(0.01 / 20_000)), pytest.approx(statistics.POWER, abs=0.02)]
     low, high = samples[0].interval()
     assert low < samples[0].value < high
-
-
-def test_splitting_that_is_not_reliable_neither_agrees_nor_counts():
-    """Its row is inconclusive with the reason, no verdict quotes it, and no power is fitted to it."""
-    fault = Fault("splitting's repetitions differ too much", "inconclusive")
-    sample = low_temperature.SplitSample(1e-3, 8, 1.0, fault=fault, error=1e-5)
-    row = Comparison(claims.LOW_TEMPERATURE, "Theorem 3 (SGD)", {}, "", {"exact_splitting": 1.0}, {"splitting": sample})
-    told = row.row(0.01, "", None)
-    assert (told["instrument"], told["reasons"]["splitting"]) == ("inconclusive", fault.reason)
-    assert "splitting" not in row.samples
-    found = points.measure(points.Point("parabolas-piecewise", 1, "SGD", "splitting", 8 / 22.5, 20, 0))
-    assert (found["reliable"], found["events"]) == (False, 0.0)
-    assert found["rate_low"] < found["rate_high"]
 
 
 # --- verdicts

@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 
 from diffusion import SGD, IsotropicNoise, LossLevel, Momentum, StyblinskiTang, exit_times
-from experiments import claims, judge, minima, report, rows, sharpness, standing, verdicts, verify
+from experiments import claims, judge, minima, points, report, rows, sharpness, standing, verdicts, verify
 from experiments.comparison import Comparison, Sample
 from experiments.ensembles import Ensembles
-from experiments.faults import mean_exit
+from experiments.faults import Fault, mean_exit
 from experiments.minima import Runner
 from experiments.minima import claims as minima_claims
 from experiments.minima import verdicts as minima_verdicts
+from experiments.minima.low_temperature import SplitSample
 
 RATE = 1e-4
 SETTINGS = {"seed": 0, "quick": True, "replicas": 0}
@@ -180,3 +181,18 @@ def test_diverged_pair_is_no_rounding():
     lost = [row for row in outcome.rows if row["reasons"].get("simulated") == claims.DIVERGED]
     assert lost
     assert {row["instrument"] for row in lost} == {"failed"}
+
+
+def test_splitting_that_is_not_reliable_neither_agrees_nor_counts():
+    """Its row is inconclusive with the reason, no verdict quotes it, and no power is fitted to it."""
+    fault = Fault("splitting's repetitions differ too much", "inconclusive")
+    sample = SplitSample(1e-3, 8, 1.0, fault=fault, error=1e-5)
+    row = Comparison(
+        minima_claims.LOW_TEMPERATURE, "Theorem 3 (SGD)", {}, "", {"exact_splitting": 1.0}, {"splitting": sample}
+    )
+    told = row.row(0.01, "", None)
+    assert (told["instrument"], told["reasons"]["splitting"]) == ("inconclusive", fault.reason)
+    assert "splitting" not in row.samples
+    found = points.measure(points.Point("parabolas-piecewise", 1, "SGD", "splitting", 8 / 22.5, 20, 0))
+    assert (found["reliable"], found["events"]) == (False, 0.0)
+    assert found["rate_low"] < found["rate_high"]
