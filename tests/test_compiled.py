@@ -24,6 +24,7 @@ from diffusion import (
     OwnDynamics,
     QuadraticSaddle,
     SeparableLandscape,
+    StyblinskiTang,
     fokker_planck,
     simulate,
 )
@@ -359,8 +360,10 @@ import pwd, warnings
 pwd.getpwuid = {}.__getitem__  # knows no user
 warnings.simplefilter("error")
 warnings.filterwarnings("default", message="compiled code is not kept")
-from diffusion import SGD, IsotropicNoise, QuadraticSaddle, simulate
-print(simulate(SGD(0.1), QuadraticSaddle([1.0]), noise=IsotropicNoise(1.0), iterations=2, replicas=2, save=[2]).msd.item().hex())
+from diffusion import SGD, IsotropicNoise, QuadraticSaddle, StyblinskiTang, simulate
+for landscape in (QuadraticSaddle([1.0]), StyblinskiTang(1)):
+    run = simulate(SGD(0.01), landscape, noise=IsotropicNoise(1.0), iterations=2, replicas=2, save=[2])
+    print(run.msd.item().hex())
 """
 
 
@@ -371,7 +374,9 @@ def test_results_are_the_same_without_home_user_or_python_jit():
         [sys.executable, "-c", HOMELESS], env=homeless | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=True,
     )  # fmt: skip
     problem = {"noise": IsotropicNoise(1.0), "iterations": 2, "replicas": 2, "save": [2]}
-    assert done.stdout.strip() == simulate(SGD(0.1), QuadraticSaddle([1.0]), **problem).msd.item().hex()
+    here = [simulate(SGD(0.01), one, **problem).msd.item().hex() for one in (QuadraticSaddle([1.0]), StyblinskiTang(1))]
+    assert done.stdout.split() == here
+    assert len(set(here)) == 2
     assert done.stderr.count("compiled code is not kept") == 1
 
 
