@@ -1,10 +1,11 @@
 """Functions as users have them, turned into plain functions that numba can compile; and what a result says of them."""
 
+import enum
 import functools
 import hashlib
 import inspect
 from collections.abc import Callable
-from types import BuiltinFunctionType, FunctionType, MethodType
+from types import FunctionType, MethodType
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,9 @@ def plain(name: str, function: Any) -> Callable[..., Any]:
     from numba.core.registry import CPUDispatcher
     from numba.np.ufunc.dufunc import DUFunc
 
-    if isinstance(function, FunctionType | CPUDispatcher):
+    from diffusion.kernels.functions import is_library
+
+    if isinstance(function, CPUDispatcher) or (isinstance(function, FunctionType) and not is_library(function)):
         return function
     if isinstance(function, functools.partial):
         return _bound(name, plain(name, function.func), function.args, function.keywords)
@@ -43,7 +46,8 @@ def plain(name: str, function: Any) -> Callable[..., Any]:
         )
     if isinstance(function, DUFunc):
         return plain(name, function._dispatcher.py_func)  # type: ignore[attr-defined]
-    if isinstance(function, BuiltinFunctionType | np.ufunc):
+    library = callable(function) and not isinstance(function, type | MethodType) and hasattr(function, "__name__")
+    if isinstance(function, np.ufunc) or (library and is_library(function)):
 
         def called(*arguments: Any) -> Any:
             return function(*arguments)
@@ -72,10 +76,15 @@ def _bound(name: str, function: Any, arguments: tuple[Any, ...], keywords: dict[
         given = signature.bind_partial(*arguments, **keywords).arguments
     except TypeError as error:
         raise ValueError(f"{name} = functools.partial(...): {error}") from error
-    left = [one for one in signature.parameters if one not in given]
+    parameters = signature.parameters.values()
+    if any(one.kind == one.VAR_POSITIONAL for one in parameters):
+        if keywords:
+            raise ValueError(f"{name} = functools.partial(...) gives keywords to a function of *args; {REMEDY}")
+        return lambda *rest: function(*(arguments + rest))
+    left = [one.name for one in parameters if one.name not in given and one.default is one.empty]
     # numba calls by keyword only what is written so
-    source = f"lambda {', '.join(left)}: function({', '.join(f'{one}={one}' for one in signature.parameters)})"
-    return eval(source, {"function": function, **given})  # type: ignore[no-any-return]
+    source = f"lambda {', '.join(left)}: _called({', '.join(f'{one}={one}' for one in [*left, *given])})"
+    return eval(source, {"_called": function, **given})  # type: ignore[no-any-return]
 
 
 def _polynomial(coefficients: NDArray[Any]) -> Callable[[float], float]:
@@ -123,9 +132,7 @@ def described(function: Any) -> str:
     from diffusion.kernels.functions import digest
 
     if isinstance(function, functools.partial):
-        given = ", ".join(
-            [*map(repr, function.args), *(f"{name}={value!r}" for name, value in function.keywords.items())]
-        )
+        given = ", ".join(_shown(one, set()) for one in [*function.args, *function.keywords.items()])
         return f"partial({described(function.func)}, {given})"
     if isinstance(function, MethodType):
         return f"{described(function.__func__)} of {_object(function.__self__)}"
@@ -135,12 +142,15 @@ def described(function: Any) -> str:
 
 
 def _object(value: Any) -> str:
-    """What an object is made of, as far as it has attributes."""
+    """What an object is made of, as far as it has attributes, and what it does when called."""
     slots = [name for name in getattr(type(value), "__slots__", ()) if hasattr(value, name)]
     made_of = getattr(value, "__dict__", {}) | {name: getattr(value, name) for name in slots}
+    called = next((vars(kind)["__call__"] for kind in type(value).__mro__ if "__call__" in vars(kind)), None)
+    does = f" called as {described(called)}" if isinstance(called, FunctionType) else ""
     if not made_of:
-        return repr(value)
-    return f"{type(value).__qualname__}({', '.join(f'{name}={_shown(one, set())}' for name, one in made_of.items())})"
+        return repr(value) + does
+    told = ", ".join(f"{name}={_shown(one, set())}" for name, one in made_of.items())
+    return f"{type(value).__qualname__}({told}){does}"
 
 
 def _described(function: Any, told: set[int]) -> str:
@@ -161,6 +171,11 @@ def _shown(value: Any, told: set[int]) -> str:
     plain = getattr(value, "py_func", value)
     if isinstance(plain, FunctionType):
         return plain.__name__ if id(plain) in told else _described(plain, told)
+    if isinstance(value, tuple | list):
+        return f"{type(value).__name__}({', '.join(_shown(one, told) for one in value)})"
+    if isinstance(value, enum.EnumType):
+        members = {str(one.name): one.value for one in list[enum.Enum](value)}
+        return f"{value.__qualname__}({members})"
     if isinstance(value, np.ndarray) and value.size > 20:
         return f"{value.dtype} array of shape {value.shape}, SHA-256 {hashlib.sha256(value.tobytes()).hexdigest()[:16]}"
     if isinstance(value, np.ndarray | np.generic):

@@ -70,7 +70,10 @@ def choice(name: str, value: str, known: Sequence[str]) -> str:
 
 def finite_vector(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """A non-empty vector of finite numbers, shape (n,)."""
-    array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    try:
+        array = np.atleast_1d(np.asarray(value, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} = {value!r} must be a non-empty list of finite numbers") from error
     if array.ndim != 1 or array.size == 0 or not np.all(np.isfinite(array)):
         raise ValueError(f"{name} = {value!r} must be a non-empty list of finite numbers")
     return array
@@ -87,6 +90,14 @@ def per_coordinate(name: str, value: ArrayLike, dimension: int) -> NDArray[np.fl
 def numbers(name: str, value: ArrayLike) -> tuple[float, ...]:
     """Finite numbers, as many as there are."""
     return tuple(finite_vector(name, value).tolist()) if np.size(value) else ()
+
+
+def confidence(level: float) -> float:
+    """A confidence in (0, 1)."""
+    level = plain(level)
+    if not isinstance(level, Real) or not 0 < level < 1:
+        raise ValueError(f"level = {level!r} must lie between 0 and 1; 0.95 is usual")
+    return float(level)
 
 
 def compiled(name: str, function: Callable[..., Any], *example: Any) -> Any:

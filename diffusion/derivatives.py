@@ -147,13 +147,17 @@ def jacobian(function: Callable[[Array], Array], point: Array, widths: Array) ->
     ValueError
         If the function is not finite around the point at any step, or has no derivative there as far as steps can tell.
     """
-    rows, errors = [], []
+    rows, errors, slopes = [], [], []
     least = 64 * float(
         np.spacing(np.abs(point).max())
     )  # beside the largest coordinate, smaller ones may be rounded away
     for j, width in enumerate(widths):
         steps = width * 10.0 ** -np.arange(FINEST + 1)
         steps = steps[steps > least]
+        if not len(steps):
+            raise ValueError(
+                f"domain = {width:.3g} in coordinate {j} is lost in the rounding of {point.tolist()}; widen it, or move reference"
+            )
         shifts = (steps[:, None] * np.array([1.0, -1.0, 0.5, -0.5])).ravel()
         positions = np.tile(point, (len(shifts), 1))
         positions[:, j] += shifts
@@ -174,9 +178,10 @@ def jacobian(function: Callable[[Array], Array], point: Array, widths: Array) ->
         k = int(np.argmin(np.where(agrees.all(axis=1), error, np.inf)))
         rows.append(best[k])
         errors.append(error[k])
+        slopes.append(np.abs(coarse[usable][0]).max())
     found = np.array(rows)
     j = int(np.argmax(errors))
-    if errors[j] > ROUGH * np.abs(found).max():
+    if errors[j] > ROUGH * max(np.abs(found).max(), max(slopes)):  # of a flat place, beside what lies around
         raise ValueError(
             f"gradient has no derivative at {point.tolist()} in coordinate {j} that steps from {widths[j]:.3g} down tell: {errors[j]:.2g} is "
             f"unknown beside {np.abs(found).max():.2g}; give a point where it is smooth, or a domain as wide as what lies there"

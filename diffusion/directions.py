@@ -4,7 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
-NEGLIGIBLE = 1e-8  # of the largest entry of a Hessian: what finite differences cannot tell from 0
+NEGLIGIBLE = 1e-8  # of the root of two curvatures: how much they may be coupled and count as independent
+ROUNDING = 1e-11  # of the largest entry of a Hessian: what finite differences cannot tell from 0
 
 
 def directions(hessian: Array) -> tuple[Array, Array]:
@@ -14,8 +15,8 @@ def directions(hessian: Array) -> tuple[Array, Array]:
     the basis of their space open, and a single one its vector's sign: both are taken from the space alone.
     """
     diagonal = np.diag(hessian)
-    close = NEGLIGIBLE * np.abs(hessian).max()
-    if np.all(np.abs(hessian - np.diag(diagonal)) <= close):
+    close, size = ROUNDING * np.abs(hessian).max(), np.sqrt(np.abs(diagonal))
+    if np.all(np.abs(hessian - np.diag(diagonal)) <= np.maximum(close, NEGLIGIBLE * np.outer(size, size))):
         return diagonal.copy(), np.eye(len(hessian))
     values, vectors = np.linalg.eigh(hessian)
     ends = np.flatnonzero(np.diff(values) > close) + 1

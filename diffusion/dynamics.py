@@ -399,19 +399,18 @@ class OwnDynamics(Dynamics):
         own = {"parameters": numbers, "inertia_function": inertia, "learning_rate_function": learning_rate}
         for name, value in own.items():
             object.__setattr__(self, name, value)
-        beta, eta = float(inertia(1.0, 1.0, *numbers)), float(learning_rate(1.0, *numbers))
-        if not 0 <= beta < 1:
-            raise ValueError(f"inertia_function is {beta} at v = 1, mean_v = 1; it must lie in [0, 1)")
-        if not 0 < eta < np.inf:
-            raise ValueError(f"learning_rate_function is {eta} at v = 1; it must be a finite number above 0")
+        self.inertia(np.ones(1), 1.0)
+        self.learning_rate(np.ones(1))
 
     def inertia(self, v: Array, mean_v: float) -> Array:
-        """inertia_function of each v."""
-        return np.array([self.inertia_function(one, mean_v, *self.parameters) for one in v])
+        """inertia_function of each v; refused outside [0, 1)."""
+        values = [self.inertia_function(one, mean_v, *self.parameters) for one in v]
+        return _within("inertia_function", values, v, f", mean_v = {mean_v:.6g}", 0.0, 1.0)
 
     def learning_rate(self, v: Array) -> Array:
-        """learning_rate_function of each v."""
-        return np.array([self.learning_rate_function(one, *self.parameters) for one in v])
+        """learning_rate_function of each v; refused unless it is a finite number above 0."""
+        values = [self.learning_rate_function(one, *self.parameters) for one in v]
+        return _within("learning_rate_function", values, v, "", np.nextafter(0, 1), np.inf)
 
     @property
     def running(self) -> Running | None:
@@ -429,6 +428,20 @@ class OwnDynamics(Dynamics):
             f"learning_rate_function={described(self.learning_rate_function)}, beta2={self.beta2}, "
             f"second_moment={self.second_moment!r}, parameters={self.parameters})"
         )
+
+
+def _within(name: str, values: Sequence[Any], v: Array, more: str, least: float, below: float) -> Array:
+    """A user's values for each v, refused outside [least, below)."""
+    wanted = "lie in [0, 1)" if below == 1 else "be a finite number above 0"
+    try:
+        found = np.array([float(value) for value in values])
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} returns {values[0]!r} at v = {v[0]:.6g}{more}; it must {wanted}") from error
+    wrong = ~((found >= least) & (found < below))
+    if wrong.any():
+        i = int(np.argmax(wrong))
+        raise ValueError(f"{name} is {found[i]} at v = {v[i]:.6g}{more}; it must {wanted}")
+    return found
 
 
 def _idealized_learning_rate(dynamics: Adam | RMSprop, v: Array) -> Array:

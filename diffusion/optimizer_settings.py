@@ -114,6 +114,8 @@ class CheckedOptimizer(Optimizer):
         """The state and the settings, with `betas` in every group, as `torch.optim.Adam` has them."""
         found = super().state_dict()
         for group in found["param_groups"]:
+            if "betas" in group:  # written since the last step
+                group |= pair(group["betas"])
             group["betas"] = (group["beta0"], group["beta2"])
         return found
 

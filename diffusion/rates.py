@@ -58,9 +58,9 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     """
     import xarray
 
+    burn_in = checks.plain(burn_in)
     checks.not_negative("burn_in", burn_in)
-    if not 0 < level < 1:
-        raise ValueError(f"level = {level!r} must lie between 0 and 1; 0.95 is usual")
+    level = checks.confidence(level)
     seen = observed(exit_times)
     longest = seen.horizon.max()
     if burn_in >= longest:

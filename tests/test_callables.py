@@ -10,6 +10,7 @@ import pytest
 
 import theory
 from diffusion import QuadraticSaddle, StyblinskiTang, fokker_planck
+from diffusion.callables import described
 
 WHERE = {"start": 0.0, "boundary": 1.0}
 
@@ -172,7 +173,20 @@ def test_two_grids_of_different_diffusions_never_have_the_same_record():
     def closed(value):
         return lambda x: value + 0 * x
 
-    made = [make(value) for value in (4.0, 5.0) for make in (closed, lambda value: functools.partial(constant, value=value), lambda value: np.poly1d([value]))]  # fmt: skip
+    def table(value):
+        return functools.partial(
+            np.interp, xp=np.linspace(-9, 9, 2001), fp=np.where(np.arange(2001) % 2000 > 3, value, 4.0)
+        )
+
+    def medium(level):
+        class Medium:
+            def __call__(self, x):
+                return constant(x, level)
+
+        return Medium()
+
+    made = [closed, lambda value: functools.partial(constant, value=value), lambda value: np.poly1d([value]), table]
+    made = [make(value) for value in (4.0, 5.0) for make in made]
     found = {
         fokker_planck.mean_first_passage_time(
             StyblinskiTang(1), diffusion=one, start=2.7468, boundary=0.156731
@@ -180,3 +194,4 @@ def test_two_grids_of_different_diffusions_never_have_the_same_record():
         for one in made
     }  # fmt: skip
     assert len(found) == len(made)
+    assert len({described(medium(value)) for value in (4.0, 5.0)}) == 2

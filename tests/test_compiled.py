@@ -1,6 +1,7 @@
 """What is compiled is what was asked: values that functions read, callables of other kinds, and code kept on disk."""
 
 import copy
+import enum
 import functools
 import json
 import math
@@ -15,6 +16,7 @@ import warnings
 import numpy as np
 import pytest
 from numba import njit, vectorize
+from numba.extending import register_jitable
 from scipy.interpolate import BSpline, CubicSpline
 
 from diffusion import (
@@ -161,12 +163,23 @@ def helper(u):
     return scale * u
 
 
+def registered(u):
+    return scale * u
+
+
+register_jitable(registered)
 compiled_helper, vectorized_helper = njit(helper), vectorize(helper)
+
+
 READERS = {
     "a helper's global": lambda: lambda u: helper(u),
     "a compiled helper's global": lambda: lambda u: compiled_helper(u),
     "a vectorized helper's global": lambda: lambda u: vectorized_helper(u),
     "vectorized itself": lambda: vectorized_helper,
+    "a registered helper's global": lambda: lambda u: registered(u),
+    "an enumeration": lambda: (lambda kind: lambda u: kind.SCALE.value * u)(
+        enum.IntEnum("Kind", {"SCALE": int(scale)})
+    ),
     "a default": lambda: lambda u, a=scale: a * u,
     "a closure's function": lambda: calls(lambda u: scale * u),
     "a module's attribute": lambda: lambda u: settings.scale * u,
@@ -189,6 +202,11 @@ def test_a_compiled_function_follows_what_it_reads_and_no_later_change(make, mon
     assert [function(2) for function in functions] == [2.0, 10.0]  # another signature, compiled only now
 
 
+def test_a_module_may_reach_itself():
+    settings.settings = settings
+    assert compiled("loss", lambda u: settings.settings.scale * u, 2.0)(2.0) == 2.0
+
+
 def test_a_function_may_call_itself():
     def power(u, n):
         return 1.0 if n == 0 else u * power(u, n - 1)
@@ -205,12 +223,23 @@ def test_landscapes_can_be_pickled_and_copied(make):
 
 
 def test_a_pickled_landscape_keeps_its_values_in_another_process(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys.modules[__name__], "scale", 4.0)
-    (tmp_path / "well.pickle").write_bytes(pickle.dumps(well()))
+    """Of globals, and of a module that the other process would import with a value of its own."""
+    monkeypatch.setattr(sys.modules[__name__], "scale", 2.0)
+    (tmp_path / "numbers_of_mine.py").write_text("factor = 1.0\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    import numbers_of_mine
+
+    monkeypatch.setattr(numbers_of_mine, "factor", 2.0)
+    scaled = SeparableLandscape(
+        lambda u: numbers_of_mine.factor * scaled_loss(u), lambda u: numbers_of_mine.factor * scaled_gradient(u),
+        lambda u: numbers_of_mine.factor * scaled_curvature(u), reference=1.0, saddle=0.0,
+    )  # fmt: skip
+    (tmp_path / "well.pickle").write_bytes(pickle.dumps(scaled))
     line = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).gradient([2.0])[0])"
     done = subprocess.run(
-        [sys.executable, "-c", line, str(tmp_path / "well.pickle")], capture_output=True, text=True, check=True
-    )
+        [sys.executable, "-c", line, str(tmp_path / "well.pickle")], capture_output=True, text=True, check=True,
+        env=os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
+    )  # fmt: skip
     assert done.stdout.strip() == "24.0"
 
 
@@ -231,6 +260,9 @@ CALLABLES = {
     "math.cosh": (math.cosh, 0.3),
     "partial, by keyword": (functools.partial(declared_loss, a=3.0), 0.3),
     "partial, by place": (functools.partial(lambda a, u: a * u, 3.0), 0.3),
+    "partial, with defaults": (functools.partial(lambda u, a=1.0, b=2.0: a * u + b, a=3.0), 0.3),
+    "partial of any number": (functools.partial(lambda *given: given[0] * given[1], 3.0), 0.3),
+    "a function of NumPy's": (np.sinc, 0.3),
     "partial of a partial": (functools.partial(functools.partial(lambda a, u, b: a * u + b, 3.0), b=1.0), 0.3),
     "np.vectorize": (np.vectorize(lambda u: u * u), 0.3),
 }

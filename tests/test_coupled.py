@@ -88,11 +88,17 @@ def test_labels_and_stability_are_those_of_the_eigenvalues():
 def test_a_diagonal_hessian_keeps_the_order_of_its_coordinates():
     """Up to what differences cannot tell from 0; with eigenvalues of any sign, equal ones and zeros."""
     values = np.array([2.0, -1.0, 2.0, 0.0])
-    found, basis = directions(np.diag(values) + 1e-9)
-    np.testing.assert_allclose(found, values, atol=2e-9)
+    found, basis = directions(np.diag(values) + 1e-11)
+    np.testing.assert_allclose(found, values, atol=2e-11)
     np.testing.assert_array_equal(basis, np.eye(4))
     found, basis = directions(np.zeros((2, 2)))
     assert (found.tolist(), basis.tolist()) == ([0, 0], [[1, 0], [0, 1]])
+
+
+def test_a_stiff_direction_does_not_hide_how_others_are_coupled():
+    found, basis = directions(np.array([[1.0, 0.9, 0.0], [0.9, 1.0, 0.0], [0.0, 0.0, 1e9]]))
+    np.testing.assert_allclose(found, [0.1, 1.9, 1e9], rtol=1e-6)
+    np.testing.assert_allclose(np.abs(basis[:2, :2]), np.sqrt(0.5), rtol=1e-6)
 
 
 @few

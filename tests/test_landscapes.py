@@ -272,6 +272,13 @@ def test_differences_are_not_deceived_by_what_is_rounded_away():
     np.testing.assert_allclose(
         derivatives.jacobian(lambda x: (x + 1e8) ** 2 - 1e16, np.zeros(1), np.ones(1)), [[2e8]], rtol=1e-6
     )
+    np.testing.assert_allclose(
+        derivatives.jacobian(lambda x: 4 * x**3, np.zeros(2), np.ones(2)), np.zeros((2, 2)), atol=1e-12
+    )
+    with pytest.raises(
+        ValueError, match=r"domain = 1e-12 in coordinate 1 is lost in the rounding of \[100000.0, 0.0\]"
+    ):
+        derivatives.jacobian(lambda x: x, np.array([1e5, 0.0]), np.array([1.0, 1e-12]))
     with pytest.raises(ValueError, match=r"gradient has no derivative at .* give a point where it is smooth"):
         derivatives.jacobian(np.sign, np.zeros(1), np.ones(1))
 
@@ -321,6 +328,9 @@ BAD = [
     (lambda: OwnDynamics(lambda v, mean_v: 1.0, lambda v: 0.1), "inertia_function is 1.0"),
     (lambda: OwnDynamics(lambda v, mean_v: 0.9, lambda v: -v), "learning_rate_function is -1.0"),
     (lambda: OwnDynamics(lambda v: 0.9, lambda v: v), "inertia_function = <lambda> does not compile"),
+    (lambda: OwnDynamics(lambda v, mean_v: None, lambda v: v), "inertia_function returns None at v = 1, mean_v = 1; it must lie in"),
+    (lambda: simulate(OwnDynamics(lambda v, mean_v: 0.5, lambda v: 1.5 - v, second_moment="frozen"), StyblinskiTang(1), noise=IsotropicNoise(2.0), iterations=1, replicas=1), "learning_rate_function is -0.5 at v = 2"),
+    (lambda: SeparableLandscape(tang_loss, tang_gradient, tang_curvature, parameters={"a": 1}), "parameters = {'a': 1} must be"),
 ]  # fmt: skip
 
 

@@ -312,3 +312,9 @@ def test_compiled_step_agrees():
     plain, compiled = (AdaiV2(weights(), lr=0.1, weight_decay=0.1, dampening=0.5) for _ in range(2))
     compiled.step = torch.compile(compiled.step, backend="eager")
     torch.testing.assert_close(train(compiled, count=4)[0], train(plain, count=4)[0], rtol=1e-14, atol=1e-14)
+
+
+def test_betas_written_into_a_group_are_in_a_checkpoint_made_before_the_next_step():
+    optimizer = Adai([torch.nn.Parameter(torch.ones(1))], lr=0.1)
+    optimizer.param_groups[0]["betas"] = (0.2, 0.9)
+    assert optimizer.state_dict()["param_groups"][0]["betas"] == (0.2, 0.9)

@@ -215,6 +215,43 @@ def test_rates_that_cannot_be_told_apart_are_refused():
     refused(lambda: fokker_planck.escape_rate(Line(slope), **where), "cannot be told from the next")
 
 
+@pytest.mark.parametrize("wall", [100.0, 40226.8, 1e6])
+def test_a_far_wall_does_not_set_the_size_of_what_lies_at_the_start(wall):
+    """Steps that are small beside the whole way, but not beside the way from the start to the boundary."""
+
+    def slope(u):
+        return 2 * np.exp(-u) - 2 * np.exp(-2 * u)
+
+    where = {"start": 1.207, "boundary": 0.5595, "reflecting": wall}
+    assert grid_time(slope, 269.0, **where) == pytest.approx(theory.first_passage_time(slope, 269.0, **where), rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("slope", "noise"),
+    [(lambda x: np.sin(50 * x), 0.2), (lambda x: x - 2.5 * np.sin(5 * x), lambda x: 6 * (1 + x * x))],
+)
+def test_a_slope_that_swings_for_ever_is_refused_in_time(slope, noise):
+    began = time.process_time()
+    with pytest.raises(ValueError, match="gradient does not confine the path"):
+        theory.first_passage_time(slope, noise, start=0.0, boundary=1.0, convention="isothermal")
+    assert time.process_time() - began < SECONDS
+
+
+def test_densities_longer_than_can_be_followed_are_refused_at_once():
+    began = time.process_time()
+    for more in ({}, {"spread": 0.1, "mass": 1.0, "damping": 1.0}):
+        with pytest.raises(ValueError, match=r"times = 1e\+300 is longer than can be followed"):
+            fokker_planck.density(StyblinskiTang(1), diffusion=30.0, start=-2.9, times=[1e300], **more)
+    assert time.process_time() - began < SECONDS
+
+
+def test_where_one_start_is_meant_two_are_refused():
+    with pytest.raises(ValueError, match=r"start = \[-2.9, 2.5\] must be one position"):
+        fokker_planck.density(StyblinskiTang(1), diffusion=10.0, start=[-2.9, 2.5], times=[0.01])
+    with pytest.raises(ValueError, match=r"start = \[0.0, 0.1\] must be one number"):
+        theory.first_passage_time(lambda x: x, 1.0, start=[0.0, 0.1], boundary=1.0)
+
+
 def test_survival_of_many_panels_ends():
     refused(
         lambda: theory.survival(lambda x: 0 * x - 3e4, 1.0, [1e-300], start=0.0, boundary=1.0, reflecting=0.0),

@@ -10,10 +10,21 @@ STARTS = ("rest", "thermal")
 
 def finite(name: str, value: ArrayLike) -> NDArray[np.float64]:
     """Finite numbers."""
-    array = np.asarray(value, dtype=np.float64)
+    try:
+        array = np.asarray(None if isinstance(value, str) else value, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} = {value!r} must be numbers") from error
     if not np.all(np.isfinite(array)):
         raise ValueError(f"{name} = {value!r} has a value that is not finite; give finite numbers")
     return array
+
+
+def number(name: str, value: ArrayLike) -> float:
+    """One finite number."""
+    array = finite(name, value)
+    if array.size != 1:
+        raise ValueError(f"{name} = {value!r} must be one number; call once for each")
+    return float(array.item())
 
 
 def positive(name: str, value: ArrayLike) -> NDArray[np.float64]:

@@ -172,19 +172,19 @@ def _pose(
     wells: float = np.inf,
 ) -> Passage:
     p = CONVENTIONS[checks.choice("convention", convention, CONVENTIONS)]
-    x0, b = (float(checks.finite(name, value)) for name, value in (("start", start), ("boundary", boundary)))
+    x0, b = (checks.number(name, value) for name, value in (("start", start), ("boundary", boundary)))
     if x0 == b:
         raise ValueError(f"start = {start!r} is at the boundary, where the path ends; start it inside the valley")
     sign = 1.0 if b > x0 else -1.0
     x0, b = sign * x0, sign * b
     if not callable(diffusion):
-        checks.positive("diffusion", diffusion)
+        checks.positive("diffusion", checks.number("diffusion", diffusion))
 
     if not callable(gradient):
         raise ValueError(f"gradient = {gradient!r} must be a function of positions; give L'")
     slope = Pointwise("gradient", gradient, sign=sign, odd=True)
     spread = Pointwise("diffusion", diffusion, sign=sign)
-    end = None if reflecting is None else sign * float(checks.finite("reflecting", reflecting))
+    end = None if reflecting is None else sign * checks.number("reflecting", reflecting)
     if end is not None and end > x0:
         raise ValueError(
             f"start = {start!r} is not between the reflecting end {reflecting!r} and the boundary {boundary!r}; put it there"
@@ -200,6 +200,7 @@ def _pose(
 
 
 def _whole(dimension: int) -> int:
-    if dimension < 1 or dimension != int(dimension):
+    number = checks.number("dimension", dimension)
+    if number < 1 or number != int(number):
         raise ValueError(f"dimension = {dimension!r} must be a whole number, 1 or above")
-    return int(dimension)
+    return int(number)

@@ -18,6 +18,12 @@ Array = NDArray[np.float64]
 
 DEGREE = 16
 MOST_PANELS = 20_000
+
+
+class TooManyPanelsError(ValueError):
+    """Panels became too many."""
+
+
 SINGULAR = 1e-2  # a climb of psi on a panel of least width that is no jump of its slope
 _NODES = -np.cos(np.pi * np.arange(DEGREE + 1) / DEGREE)
 _TO_COEFFICIENTS = np.linalg.inv(chebyshev.chebvander(_NODES, DEGREE))
@@ -117,7 +123,7 @@ def resolve(gradient: Pointwise, diffusion: Pointwise, edges: Sequence[float] | 
         left, right = np.r_[left[~good], middle[~good]], np.r_[middle[~good], right[~good]]
         if count + left.size > MOST_PANELS or steep:
             _refuse_zero(at, log_d, brightest, diffusion.sign)
-            raise ValueError(
+            raise TooManyPanelsError(
                 f"gradient over diffusion is too rough or too steep near x = {gradient.sign * worst:.6g}: {MOST_PANELS} panels, on "
                 "each of which psi = int L'/D may climb by 4, do not resolve it; give a smoother function, its jumps in breaks, "
                 "a closer reflecting end or boundary, or a larger diffusion"

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory.functions import Pointwise
-from theory.panels import MOST_PANELS, Panels, gains, points, resolve
+from theory.panels import MOST_PANELS, Panels, TooManyPanelsError, gains, points, resolve
 
 Array = NDArray[np.float64]
 
@@ -15,6 +15,7 @@ NARROW = 1e-13  # share of the way in which a singularity is approached
 STRETCH = 64.0  # psi climbs by no more in one step
 FARTHEST = 2.0**60  # in first steps
 MOST_STEPS = 400
+TRIES = 2  # that may take too many panels
 DEEPEST = 2000.0  # a psi that falls this far below the start's on the open side is not confined
 BEYOND = 800.0  # exponent of a time that is out of floating-point range whatever else
 UNSURE = 0.1  # share of how far psi has come by which a look ahead may be wrong
@@ -59,7 +60,7 @@ def behind(
     first = step = float(onward.edges[-1] - start) / 1024
     sign, scale = gradient.sign, onward.densities(p)[0]
     rest = float(np.logaddexp.reduce(np.log(onward.integrate(scale)[:, -1]) + onward.potential()[0]))
-    total, passed, psi = -np.inf, -np.inf, 0.0
+    total, passed, psi, tries = -np.inf, -np.inf, 0.0, TRIES
     found: list[Panels] = []
 
     def joined(*more: Panels) -> Panels | None:
@@ -81,12 +82,15 @@ def behind(
         inner = [x for x in breaks if left < x < right]
         try:
             panels = resolve(gradient, diffusion, np.unique([left, (left + right) / 2, right, *inner]))
-        except ValueError:  # a singularity lies on the step, or nothing resolves it
-            if step < 64 * np.spacing(abs(start)):
+        except ValueError as error:  # a singularity lies on the step, or nothing resolves it
+            tries -= isinstance(error, TooManyPanelsError)
+            if step < 64 * np.spacing(abs(start)) or tries == 0:
                 raise
             step /= 2
             continue
         found.append(panels)
+        if sum(part.count for part in found) > MOST_PANELS:
+            break
         offset, local = panels.potential()
         scale, speed = panels.densities(p)
         psi -= float(offset[-1] + local[-1, -1])  # now psi at `left`, as it is 0 at the start

@@ -14,7 +14,7 @@ from diffusion.fokker_planck.phase_grid import make_grid
 from diffusion.fokker_planck.problems import (
     Walls,
     check_equation,
-    check_starts,
+    check_start,
     find_path,
     label,
     phase_coordinates,
@@ -85,7 +85,7 @@ def density(
     diffusion, start, boundary, mass, damping, spread, fineness = plain(
         diffusion, start, boundary, mass, damping, spread, fineness
     )
-    starts = check_starts(start)
+    starts = check_start(start)
     moments = checks.finite_vector("times", times)
     if moments[0] <= 0 or np.any(np.diff(moments) <= 0):
         raise ValueError(f"times = {moments.tolist()} must be above 0 and ascend")
@@ -189,7 +189,7 @@ def stationary_density(
     """
     diffusion, start, mass, damping = plain(diffusion, start, mass, damping)
     inside = start if start is not None else float(landscape.reference[0])
-    starts = check_starts(inside)
+    starts = check_start(inside)
     phase = check_equation(convention, mass, damping)
     path = find_path(landscape, diffusion, starts, mass=mass, damping=damping, reflecting=reflecting, breaks=breaks)
     data: dict[str, Any]
@@ -231,7 +231,7 @@ def _chain_law(
     """A chain, and its law at the times, shape (times, nodes)."""
     points = np.array([start])
     width = float(np.sqrt(2 * path.diffusion(points)[0] * times[0] + spread**2))
-    x = overdamped.grid(path, points, fineness, start, width)
+    x = overdamped.grid(path, points, fineness, [start], width)
     if len(x) > LARGEST_CHAIN:
         raise ValueError(
             f"diffusion = {path.diffusion(points)[0]:.3g} needs {len(x)} nodes to be resolved, more than {LARGEST_CHAIN}; raise "

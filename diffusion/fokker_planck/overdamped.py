@@ -5,7 +5,7 @@ With psi = int L'/D and the power p of the convention (1 Ito, 1/2 Stratonovich, 
 jumps between neighbours at rates that have the exact stationary law, whatever the step of psi or the jump of D.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,8 +21,10 @@ LARGEST = 700.0  # exponent beyond which a time is out of floating-point range
 PREFACTOR = 80.0  # exponent of what may multiply exp(the rise of psi)
 
 
-def grid(path: Path, points: Array, fineness: float = 1.0, start: float = 0.0, width: float = np.inf) -> Array:
-    """Nodes from end to end through the points and breaks, closer where psi or D changes fast, and within `width` of a start."""
+def grid(
+    path: Path, points: Array, fineness: float = 1.0, starts: Sequence[float] = (), width: float = np.inf
+) -> Array:
+    """Nodes from end to end through the points and breaks, closer where psi or D changes fast, and within `width` of starts."""
     x = path.x
     middle = (x[1:] + x[:-1]) / 2
     slope = np.abs(path.slope(middle))
@@ -33,10 +35,11 @@ def grid(path: Path, points: Array, fineness: float = 1.0, start: float = 0.0, w
     fixed = sorted({path.lower, path.upper, *path.breaks, *points.tolist()})
 
     def spacing(y: Array) -> Array:
-        near = np.maximum(width, np.abs(y - start) / 3) / (6 * fineness)
+        away = np.min([np.abs(y - start) for start in starts], axis=0, initial=np.inf)
+        near = np.maximum(width, away / 3) / (6 * fineness)
         return np.asarray(np.minimum(near, 1 / np.interp(y, middle, density)))
 
-    return graded(path, fixed, spacing, NODES // 4, [start] if np.isfinite(width) else [])
+    return graded(path, fixed, spacing, NODES // 4, starts if np.isfinite(width) else [])
 
 
 def extrapolated(
@@ -68,7 +71,9 @@ def extrapolated(
         If a value is beyond the range of floating-point numbers, or no grid is seen to reach the tolerance.
     """
     refuse_rare(name, path, points)
-    x = grid(path, points)
+    exits = [end for end, takes in zip((path.lower, path.upper), path.absorbing, strict=True) if takes]
+    width = float(min((np.abs(points - end).min() for end in exits), default=np.inf))
+    x = grid(path, points, 1.0, points.tolist(), width)  # a far end must not set the size of what lies at the start
     best, errors, ratio = np.zeros(0), np.array([np.inf]), 0.0
     logs: list[Array] = []
     while len(x) < NODES:

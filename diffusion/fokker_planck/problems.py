@@ -53,6 +53,14 @@ def check_equation(convention: str, mass: float | None, damping: float | None) -
     return True
 
 
+def check_start(start: float) -> Array:
+    """One starting position, shape (1,)."""
+    starts = check_starts(start)
+    if len(starts) > 1:
+        raise ValueError(f"start = {start!r} must be one position; call once for each")
+    return starts
+
+
 def check_starts(start: ArrayLike) -> Array:
     """Starting positions, shape (n,)."""
     return checks.finite_vector("start", start)

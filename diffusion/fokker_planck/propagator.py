@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+MOST_DOUBLINGS = 128  # each is a product of matrices
 
 
 def propagate(rates: Array, law: Array, times: Array) -> Array:
@@ -25,6 +26,11 @@ def propagate(rates: Array, law: Array, times: Array) -> Array:
     """
     fastest, longest = float(-rates.diagonal().min()), float(times.max())
     doublings = max(0, int(np.ceil(np.log2(fastest) + np.log2(longest))))
+    if doublings > MOST_DOUBLINGS:
+        raise ValueError(
+            f"times = {longest:.3g} is longer than can be followed, 2^{MOST_DOUBLINGS} jumps of the grid or {2.0**MOST_DOUBLINGS / fastest:.3g}; what is "
+            "there in the end is stationary_density's, and how survival decays escape_rate's"
+        )
     step = longest / 2.0**doublings  # at most one jump on average
     shifted = rates + fastest * np.eye(len(rates))
     counts = [int(time / step) for time in times.tolist()]

@@ -11,7 +11,7 @@ from diffusion.fokker_planck.phase_grid import make_grid
 from diffusion.fokker_planck.problems import (
     Walls,
     check_equation,
-    check_starts,
+    check_start,
     find_path,
     label,
     phase_coordinates,
@@ -62,7 +62,7 @@ def escape_rate(
         As for `mean_first_passage_time`; or if the slowest rate cannot be told from the next, or depends on where an open side ends.
     """
     diffusion, start, boundary, mass, damping, tolerance = plain(diffusion, start, boundary, mass, damping, tolerance)
-    starts = check_starts(start)
+    starts = check_start(start)
     checks.finite("boundary", boundary)
     phase = check_equation(convention, mass, damping)
     tolerance = check_tolerance(tolerance, phase)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from diffusion.fokker_planck.phase_space import Grid, factors
 
 Array = NDArray[np.float64]
+MOST_STEPS = 2.0**40  # of the size that the one before was given
 # Hairer and Wanner, Solving Ordinary Differential Equations II, Table IV.6.5: stages, and weights minus embedded weights
 STAGES = np.array(
     [
@@ -49,6 +50,11 @@ def integrate(grid: Grid, density: Array, times: Array, step: float, tolerance: 
     results, now = [], 0.0
     for time in times:
         left = time - now
+        if left > MOST_STEPS * step:
+            raise ValueError(
+                f"times = {time:.3g} is longer than can be followed in phase space, {MOST_STEPS * step:.3g} from one to the next; what is there in the end is "
+                "stationary_density's, and how survival decays escape_rate's"
+            )
         parts = 1 if step >= left else 2 ** int(np.ceil(np.log2(left / step)))
         done = 0
         while done < parts:

@@ -10,7 +10,7 @@ import hashlib
 import sys
 from collections.abc import Callable
 from functools import lru_cache
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, ModuleType
+from types import CellType, CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numba
@@ -23,6 +23,8 @@ LIBRARIES = frozenset(sys.stdlib_module_names) | {
     "scipy",
     "numba",
     "llvmlite",
+    "torch",
+    "jax",
 }  # what they hold does not change
 PLAIN = (bool, int, float, complex, str, bytes, type(None), type(Ellipsis), range, slice)
 
@@ -60,14 +62,16 @@ def values_read(function: Any) -> dict[str, Any]:
     return values | taken
 
 
-def module_values(module, names):
-    """A module with no more in it than the names given."""
-    part = ModuleType(module.__name__)
-    vars(part).update({name: getattr(module, name) for name in sorted(names) if hasattr(module, name)})
-    for name, value in vars(part).items():
-        if _is_users_module(value):
-            setattr(part, name, module_values(value, names))
-    return part
+def module_values(module, names, made=None):
+    """A module with no more in it than the names given, and so the modules in it, which may reach it again."""
+    made = {} if made is None else made
+    if id(module) not in made:
+        part = made[id(module)] = ModuleType(module.__name__)
+        for name in sorted(names):
+            if hasattr(module, name):
+                value = getattr(module, name)
+                setattr(part, name, module_values(value, names, made) if _is_users_module(value) else value)
+    return made[id(module)]
 
 
 def _is_users_module(value):
@@ -131,7 +135,10 @@ class _Digest:
             self._tell("function")
             self.add(value.__code__)
             self._add_items(values_read(value) | vars(value))
-        elif isinstance(value, ModuleType | BuiltinFunctionType | FunctionType | type | np.ufunc):
+        elif isinstance(value, enum.EnumType):
+            self._tell("enumeration", value.__qualname__)
+            self.add([(one.name, one.value) for one in value])
+        elif isinstance(value, np.ufunc) or (is_library(value) and hasattr(value, "__name__")):
             self._tell("named", getattr(value, "__module__", ""), getattr(value, "__qualname__", value.__name__))
         elif isinstance(value, numba.types.Type | np.dtype):
             self._tell("type", value)
@@ -160,10 +167,10 @@ def copied(function: Any, compile_plain: Callable[..., Any], tag: str) -> Any:
             return copy(value._dispatcher.py_func)
         if isinstance(value, np.ndarray):
             return value.copy()
-        if type(value) is tuple:
-            return tuple(map(copy, value))
+        if isinstance(value, tuple):
+            return type(value)._make(map(copy, value)) if hasattr(value, "_make") else tuple(map(copy, value))
         if isinstance(value, ModuleType) and not is_library(value):
-            part = made[id(value)] = ModuleType(value.__name__)
+            part = made[id(value)] = ModuleType(f"{value.__name__}_{tag}")  # pickle must not import the other
             vars(part).update({name: copy(one) for name, one in vars(value).items() if not name.startswith("__")})
             return part
         if isinstance(value, CPUDispatcher) or (isinstance(value, FunctionType) and not _known(value)):
@@ -198,4 +205,8 @@ def _known(function):
         return True
     context = cpu_target.typing_context
     context.refresh()
-    return context._lookup_global(function) is not None
+    known = context._lookup_global(function)
+    if known is None:
+        return False
+    overloads = [getattr(one, "_overload_func", None) for one in known.templates]
+    return not all("register_jitable" in getattr(one, "__qualname__", "") for one in overloads)  # those are their own

@@ -108,8 +108,7 @@ def rare_escape_rate(
     replicas = checks.whole("replicas", replicas, least=2 * REMOVED)
     repetitions, boundary = checks.whole("repetitions", repetitions, least=2), checks.plain(boundary)
     checks.finite("boundary", boundary)
-    if not 0 < level < 1:
-        raise ValueError(f"level = {level!r} must lie between 0 and 1; 0.95 is usual")
+    level = checks.confidence(level)
     plan = plan_run(dynamics, landscape, noise, 1, replicas, start, "rest", [1], "moments", substeps, seed, "float64")
     if np.any(plan.origin == boundary):
         raise ValueError(f"boundary = {boundary!r} is where the start is; choose another start or boundary")
