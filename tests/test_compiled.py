@@ -33,6 +33,7 @@ from diffusion import (
 from diffusion.checks import compiled
 from diffusion.kernels import disk, jit
 from diffusion.kernels.functions import digest
+from diffusion.noise import Deviation, Noise
 
 scale = 1.0
 table = np.array([0.0, 1.0])
@@ -241,6 +242,27 @@ def test_a_pickled_landscape_keeps_its_values_in_another_process(monkeypatch, tm
         env=os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
     )  # fmt: skip
     assert done.stdout.strip() == "24.0"
+
+
+class OwnNoise(Noise):
+    """Noise by subclassing, with a formula that reads a global."""
+
+    def variance_along(self, landscape):
+        return np.full(landscape.dimension, scale**2)
+
+    def deviation(self, landscape):
+        return Deviation(lambda theta, curvature, q: scale, np.zeros((5, landscape.dimension)))
+
+
+def test_a_noise_made_by_subclassing_follows_what_it_reads(monkeypatch):
+    moved = []
+    for value in (1.0, 3.0):
+        monkeypatch.setattr(sys.modules[__name__], "scale", value)
+        run = simulate(
+            SGD(0.1), StyblinskiTang(1, height=1e-9), noise=OwnNoise(), iterations=1, replicas=4, keep="states"
+        )
+        moved.append(run.position.values - run.position.values.mean())
+    np.testing.assert_allclose(moved[1], 3 * moved[0], rtol=1e-5)
 
 
 # --- functions of other kinds
