@@ -13,7 +13,14 @@ SUITE_RATE = 1e-6
 os.environ.setdefault("COLUMNS", "200")
 
 
-LONGEST = ("test_verify.py", "test_escape.py", "test_engine.py", "test_splitting.py", "test_sweep_faults.py", "test_sweep.py")
+LONGEST = (
+    "test_verify.py",
+    "test_escape.py",
+    "test_engine.py",
+    "test_splitting.py",
+    "test_sweep_faults.py",
+    "test_sweep.py",
+)
 
 
 def pytest_collection_modifyitems(items):
