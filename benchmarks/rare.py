@@ -19,8 +19,7 @@ from diffusion.engine import prepare, thread_count
 from diffusion.plan import plan_run
 from diffusion.splitting.coordinate import scale_of
 from diffusion.splitting.repetition import LEVELS, Run
-from experiments.lines import exact_rate
-from experiments.sharpness import HIGHEST, Setting, settings
+from experiments.problems.wells import HIGHEST, Setting, exact_rate, settings
 
 BARRIERS = (4.0, 6.0, 8.0, 12.0, 16.0, 20.0, 24.0)  # over temperature
 DIRECT = BARRIERS[:3]  # where direct simulation is measured

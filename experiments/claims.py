@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 import theory
 from diffusion import SGD, Adai, Adam, HessianNoise, Momentum, QuadraticSaddle, RMSprop
 from diffusion.dynamics import Dynamics, Rule
-from experiments import regimes
+from experiments.problems import saddles as regimes
 
 Array = NDArray[np.float64]
 

@@ -97,8 +97,10 @@ def escape(
         checks.whole("threads", threads)
     if full and quick:
         raise ValueError("full = True and quick = True contradict each other; give one")
-    from experiments import escape, escape_figures, verify
+    from experiments import verify
     from experiments.progress import Progress
+    from experiments.sharpness import figures as escape_figures
+    from experiments.sharpness import job as escape
 
     verify.check_directory(out)
     try:

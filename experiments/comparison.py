@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from experiments import statistics
 from experiments.claims import Claim
-from experiments.faults import Fault, MeanExit
+from experiments.referee import laws as statistics
+from experiments.referee.faults import Fault, MeanExit
 
 ROUTES = ("paper", "exact", "fokker_planck", "simulated", "discrete", "torch", "shipped")
 SAMPLED = ("simulated", "discrete", "torch", "shipped")

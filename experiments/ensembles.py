@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from diffusion import SGD, Adai, HessianNoise, IsotropicNoise, Momentum, QuadraticSaddle, simulate
 from diffusion.dynamics import Dynamics
 from diffusion.noise import Noise
-from experiments import regimes
-from experiments.faults import NOT_HAD, quietly, refused
+from experiments.problems import saddles as regimes
+from experiments.referee.faults import NOT_HAD, quietly, refused
 
 HEAVY_TAILS = {"shipped": 4, "torch": 10}  # times more replicas for Adai as shipped: heavy tails along flat directions
 REFUSED = "refused"  # attribute of an ensemble that could not be run: why

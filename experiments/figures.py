@@ -12,11 +12,12 @@ from matplotlib.axes import Axes
 
 import theory
 from diffusion import SGD, Adai, Adam, HessianNoise, Momentum, QuadraticSaddle, simulate
-from experiments import claims, regimes, verdicts
+from experiments import claims, verdicts
 from experiments.comparison import Comparison
 from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Drawn, Named, save
 from experiments.judge import Judged
 from experiments.minima import figures as minima_figures
+from experiments.problems import saddles as regimes
 from experiments.verdicts import ClaimVerdict
 
 FARTHEST = 3.0  # curves end where |H| t/(gamma M) reaches this: no saddle is that wide

@@ -8,10 +8,11 @@ import xarray
 from numpy.typing import NDArray
 
 from diffusion import SGD, Momentum
-from experiments import claims, statistics
+from experiments import claims
 from experiments.claims import Case
 from experiments.ensembles import REFUSED, TORCH_MISSING, Ensembles
-from experiments.faults import NOT_HAD, refused
+from experiments.referee import laws as statistics
+from experiments.referee.faults import NOT_HAD, refused
 
 Array = NDArray[np.float64]
 TABLE_1_CURVATURES = (0.1, 0.01, 0.001)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from experiments import standing, statistics
+from experiments import standing
 from experiments.drawing import Drawn
 from experiments.minima.claims import SCHEME, THEOREM_3
+from experiments.referee import laws as statistics
 from experiments.verdicts import ClaimVerdict
 
 if TYPE_CHECKING:

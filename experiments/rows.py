@@ -4,9 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from experiments import claims, regimes, statistics
+from experiments import claims
 from experiments.judge import Judged
 from experiments.minima.verdicts import comparison_verdict
+from experiments.problems import saddles as regimes
+from experiments.referee import laws as statistics
 from experiments.verdicts import ClaimVerdict, row_verdict
 
 LEAST_ORDER = 0.8  # of the recursion's distance to the SDE in 1/substeps: 1, or more where the leading term vanishes

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments import claims, regimes
+from experiments import claims
 from experiments.claims import Claim
 from experiments.comparison import Comparison
 from experiments.judge import TABLE_1_CURVATURES, Judged
+from experiments.problems import saddles as regimes
 
 Array = NDArray[np.float64]
 

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments import claims, figures, judge, minima, regimes, report, rows, statistics, verdicts
+from experiments import claims, figures, judge, minima, report, rows, verdicts
 from experiments.ensembles import Ensembles
 from experiments.minima import verdicts as minima_verdicts
+from experiments.problems import saddles as regimes
 from experiments.progress import Progress
+from experiments.referee import laws as statistics
 
 REPLICAS, TORCH_REPLICAS = 12288, 2800
 EXITS = 5  # quarters: a mean exit time varies more than a mean square over as many replicas

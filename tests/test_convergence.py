@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from experiments.convergence import LARGEST, biased_gradient, run
+from experiments.problems.convergence import LARGEST, biased_gradient, run
 from theory.convergence import convergence_bound, lemma_1
 
 MANY = settings(max_examples=200, deadline=None, derandomize=True)

@@ -27,7 +27,7 @@ from diffusion import (
 )
 from diffusion.directions import directions
 from diffusion.escape import warn_any_coordinate
-from experiments import statistics
+from experiments.referee import laws
 
 few = settings(max_examples=20, deadline=None, derandomize=True)
 
@@ -214,7 +214,7 @@ def test_turned_wells_behave_in_law_like_the_separable_ones(wells, dynamics, vel
     squares = (u[:, [4, 39]] - START) ** 2, (x @ turn - START) ** 2
     means = [one.mean(axis=0) for one in squares]
     errors = [one.std(axis=0) / np.sqrt(2000) / mean for one, mean in zip(squares, means, strict=True)]
-    p = statistics.log_test(*means, statistics.two_sample_log_error(*errors))
+    p = laws.log_test(*means, laws.two_sample_log_error(*errors))
     assert (p.min() > SUITE_RATE) == right
     for boundary, outside in (
         (Radius(2.0), np.sum((u - START) ** 2, axis=2) > 4),

@@ -16,13 +16,23 @@ from scipy.optimize import brentq
 
 import theory
 from diffusion import StyblinskiTang, fokker_planck
-from experiments import escape, points, statistics
 from experiments.comparison import Comparison, Sample
-from experiments.exact import Normalized
-from experiments.lines import exact_rate
 from experiments.minima import CLAIMS, claims, low_temperature
 from experiments.minima.verdicts import SENTENCES, comparison_verdict, conclude
-from experiments.sharpness import BETA0, BETA1, OPTIMIZERS, STEP, expected_iterations, paper_rate, settings
+from experiments.problems.exact import Normalized
+from experiments.problems.wells import (
+    BETA0,
+    BETA1,
+    OPTIMIZERS,
+    STEP,
+    exact_rate,
+    expected_iterations,
+    paper_rate,
+    settings,
+)
+from experiments.referee import laws
+from experiments.sharpness import job as escape
+from experiments.sharpness import points
 
 CLEAN = escape.CLEAN
 POINTS = 4 * 4 * 2  # of a quick run: sharpnesses, optimizers, routes
@@ -95,9 +105,7 @@ def test_measured_rates_are_the_exact_ones(found):
             if (one["optimizer"], one["route"], one["sharpness"]) == (optimizer, "sde", pytest.approx(sharp))
         ]
         assert (point["events"], point["censored"]) == (60, 0)
-        p = [
-            float(statistics.mean_square_test(1 / point["rate"], 1 / lines[optimizer, k], 120)) for k in (sharp, blunt)
-        ]
+        p = [float(laws.mean_square_test(1 / point["rate"], 1 / lines[optimizer, k], 120)) for k in (sharp, blunt)]
         assert p[0] > SUITE_RATE > p[1]
 
 
@@ -190,7 +198,7 @@ def test_points_of_another_learning_rate_or_scheme_are_others(tmp_path, monkeypa
         settings()[point.setting].lr, point.optimizer, 1.01 * settings()[point.setting].lr[point.optimizer]
     )
     point.result(tmp_path, 1)
-    monkeypatch.setattr("experiments.points.SUBSTEPS", 16)
+    monkeypatch.setattr("experiments.sharpness.points.SUBSTEPS", 16)
     point.result(tmp_path, 1)
     assert len(list(tmp_path.glob("*.json"))) == 3
 
@@ -400,7 +408,7 @@ def test_the_detectable_deviation_is_detected_with_the_stated_power(allowance):
     detectable = Sample(1.0, EVENTS, 1.0, allowance).detectable(RATE)
     for scale in (1 + detectable, 1 - detectable):
         drawn = means(scale)
-        assert np.mean((drawn < low) | (drawn > high)) > statistics.POWER - 0.015
+        assert np.mean((drawn < low) | (drawn > high)) > laws.POWER - 0.015
     for scale in (1 + allowance, 1 / (1 + allowance)):
         drawn = means(scale)
         assert (
@@ -485,7 +493,7 @@ def test_repeated_splitting_is_rejected_at_the_stated_rate_and_detected_with_the
             for mean, error in zip(found.mean(axis=1), errors, strict=True)
         ]
         shares.append(np.mean([sample.p_value() < 0.01 for sample in samples]))
-    assert shares == [pytest.approx(0.01, abs=5 * np.sqrt(0.01 / 20_000)), pytest.approx(statistics.POWER, abs=0.02)]
+    assert shares == [pytest.approx(0.01, abs=5 * np.sqrt(0.01 / 20_000)), pytest.approx(laws.POWER, abs=0.02)]
     low, high = samples[0].interval()
     assert low < samples[0].value < high
 

@@ -13,14 +13,16 @@ import numpy as np
 import pytest
 
 from diffusion import SGD, IsotropicNoise, LossLevel, Momentum, StyblinskiTang, exit_times
-from experiments import claims, judge, minima, points, report, rows, sharpness, standing, verdicts, verify
+from experiments import claims, judge, minima, report, rows, standing, verdicts, verify
 from experiments.comparison import Comparison, Sample
 from experiments.ensembles import Ensembles
-from experiments.faults import Fault, mean_exit
 from experiments.minima import Runner
 from experiments.minima import claims as minima_claims
 from experiments.minima import verdicts as minima_verdicts
 from experiments.minima.low_temperature import SplitSample
+from experiments.problems import wells as sharpness
+from experiments.referee.faults import Fault, mean_exit
+from experiments.sharpness import points
 
 RATE = 1e-4
 SETTINGS = {"seed": 0, "quick": True, "replicas": 0}

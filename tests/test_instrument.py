@@ -7,10 +7,10 @@ from scipy import stats
 
 from diffusion import SGD, Adam, HessianNoise, Momentum, QuadraticSaddle, RMSprop, simulate
 from diffusion.dynamics import Rule
-from experiments import statistics
 from experiments.claims import DRIFT, THEOREM_2, Case
 from experiments.ensembles import Ensembles
 from experiments.judge import compute
+from experiments.referee import laws
 
 REPLICAS = 2000
 RATE = 1e-3
@@ -26,35 +26,35 @@ def within(count, size, probability):
 
 
 def test_mean_square_test_rejects_a_right_ensemble_at_its_stated_rate():
-    p = statistics.mean_square_test(chi_squares(), 1.0, REPLICAS)
+    p = laws.mean_square_test(chi_squares(), 1.0, REPLICAS)
     for rate in (0.001, 0.01, 0.1):
         assert within(np.sum(p < rate), p.size, rate)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_detectable_deviation_is_rejected_with_the_stated_power(sign):
-    deviation = statistics.mean_square_detectable(REPLICAS, RATE)
-    rejected = statistics.mean_square_test(chi_squares(scale=1 + sign * deviation), 1.0, REPLICAS) < RATE
-    assert rejected.mean() > statistics.POWER - 0.01
+    deviation = laws.mean_square_detectable(REPLICAS, RATE)
+    rejected = laws.mean_square_test(chi_squares(scale=1 + sign * deviation), 1.0, REPLICAS) < RATE
+    assert rejected.mean() > laws.POWER - 0.01
     if sign == 1:
-        assert within(rejected.sum(), rejected.size, statistics.POWER)
+        assert within(rejected.sum(), rejected.size, laws.POWER)
 
 
 def test_intervals_cover_at_the_stated_level():
     values = chi_squares()
-    error = statistics.log_mean_square_error(REPLICAS)
-    for low, high in (statistics.mean_square_interval(values, REPLICAS), statistics.log_interval(values, error)):
+    error = laws.log_mean_square_error(REPLICAS)
+    for low, high in (laws.mean_square_interval(values, REPLICAS), laws.log_interval(values, error)):
         covered = np.sum((low < 1) & (high > 1))
-        assert abs(covered / values.size - statistics.LEVEL) < 0.005
+        assert abs(covered / values.size - laws.LEVEL) < 0.005
 
 
 def test_log_test_has_its_stated_rate_and_power():
-    error = statistics.log_mean_square_error(REPLICAS)
+    error = laws.log_mean_square_error(REPLICAS)
     values = chi_squares()
-    assert within(np.sum(statistics.log_test(values, 1.0, error) < 0.01), values.size, 0.01)
-    deviation = float(statistics.log_detectable(error, RATE))
-    power = np.mean(statistics.log_test((1 + deviation) * values, 1.0, error) < RATE)
-    assert power == pytest.approx(statistics.POWER, abs=0.01)
+    assert within(np.sum(laws.log_test(values, 1.0, error) < 0.01), values.size, 0.01)
+    deviation = float(laws.log_detectable(error, RATE))
+    power = np.mean(laws.log_test((1 + deviation) * values, 1.0, error) < RATE)
+    assert power == pytest.approx(laws.POWER, abs=0.01)
 
 
 # --- negative controls: deliberately wrong kernels, run by the real simulator
@@ -104,9 +104,7 @@ def test_two_sample_test_rejects_an_optimizer_without_its_bias_correction():
     runs = [simulate(dynamics, QuadraticSaddle([0.1, -0.1]), **problem, seed=seed) for dynamics, seed in chosen]
     means = [run["msd"].values[0] for run in runs]
     errors = [(run["msd_stderr"] / run["msd"]).values[0] for run in runs]
-    same, other = (
-        statistics.log_test(means[k], means[0], statistics.two_sample_log_error(errors[k], errors[0])) for k in (1, 2)
-    )
+    same, other = (laws.log_test(means[k], means[0], laws.two_sample_log_error(errors[k], errors[0])) for k in (1, 2))
     assert same.min() > SUITE_RATE
     assert other.max() < 3e-6
 
@@ -117,4 +115,4 @@ def test_wrong_noise_variance_is_rejected_for_sgd():
         SGD(0.01), QuadraticSaddle([-0.1]), noise=HessianNoise(8), iterations=10, replicas=REPLICAS, save=[10]
     )
     expected = 10 * 0.01**2 * 0.1 / 10
-    assert statistics.mean_square_test(run["msd"].values, expected, REPLICAS).max() < SUITE_RATE
+    assert laws.mean_square_test(run["msd"].values, expected, REPLICAS).max() < SUITE_RATE

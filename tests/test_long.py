@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from experiments import statistics, verify
+from experiments import verify
+from experiments.referee import laws
 
 SEEDS = range(1, 21)
 
@@ -23,8 +24,8 @@ def test_instrument_fails_at_its_stated_rate_over_twenty_seeds():
         print(f"seed {seed}: {dict(outcome.instrument)}, smallest p so far {min(p):.2g} of {len(p)}")
     shares = {level: float(np.mean(np.array(p) < level)) for level in (0.1, 0.01, 0.001)}
     print(
-        f"{failed} of {len(SEEDS)} runs failed at a family-wise rate of {statistics.FAMILY_WISE_RATE}; p-values below: {shares}"
+        f"{failed} of {len(SEEDS)} runs failed at a family-wise rate of {laws.FAMILY_WISE_RATE}; p-values below: {shares}"
     )
-    assert stats.binomtest(failed, len(SEEDS), statistics.FAMILY_WISE_RATE, alternative="greater").pvalue > 1e-3
+    assert stats.binomtest(failed, len(SEEDS), laws.FAMILY_WISE_RATE, alternative="greater").pvalue > 1e-3
     for level, share in shares.items():  # rows of one ensemble are correlated, so a factor 2 is left for it
         assert level / 2 < share < 2 * level

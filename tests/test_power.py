@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import theory
-from experiments.power import fit_power
+from experiments.sharpness.power import fit_power
 
 K = np.geomspace(1, 4, 5)
 WELL = {

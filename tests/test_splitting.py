@@ -14,8 +14,7 @@ from benchmarks import rare as rare_costs
 from diffusion import SGD, Adai, IsotropicNoise, Momentum, QuadraticSaddle, escape_rate, exit_times, rare_escape_rate
 from diffusion.plan import plan_run
 from diffusion.splitting.coordinate import carried
-from experiments.lines import exact_rate
-from experiments.sharpness import HIGHEST, settings
+from experiments.problems.wells import HIGHEST, exact_rate, settings
 
 SETTING = settings()["parabolas-piecewise"]
 LR = SETTING.lr["SGD"]
@@ -132,7 +131,7 @@ def test_direct_simulation_agrees_where_both_work():
 ADAM = """
 import numpy as np
 from diffusion import Adam, escape_rate, exit_times, rare_escape_rate
-from experiments.sharpness import settings
+from experiments.problems.wells import settings
 setting = settings()["parabolas-piecewise"]
 adam, k = Adam(setting.lr["Adam"], 0.9, second_moment="running"), 2.0
 start, boundary = setting.positions(k)
@@ -155,7 +154,7 @@ ONE_COORDINATE = """
 import json
 import numpy as np
 from diffusion import SGD, rare_escape_rate
-from experiments.sharpness import HIGHEST, settings
+from experiments.problems.wells import HIGHEST, settings
 setting, k = settings()["parabolas-piecewise"], HIGHEST / 10
 start, boundary = setting.positions(k)
 

@@ -10,9 +10,8 @@ from scipy import stats
 import theory
 from diffusion import SGD, Adai, Adam, DoubleParabola, HessianNoise, Momentum, rare_escape_rate
 from diffusion.splitting.interval import estimate
-from experiments import exact as exact_rates
-from experiments.lines import exact_rate
-from experiments.sharpness import HIGHEST, settings
+from experiments.problems import exact as exact_rates
+from experiments.problems.wells import HIGHEST, exact_rate, settings
 
 WITHIN = 3  # standard errors: Student's law with 31 degrees of freedom rejects a right estimate with probability 0.0053, one of nine with 0.05
 

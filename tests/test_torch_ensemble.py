@@ -24,7 +24,7 @@ from diffusion import (
 )
 from diffusion.kernels.random import NOISE, normal_pair
 from diffusion.torch_ensemble import shipped_optimizer
-from experiments import statistics
+from experiments.referee import laws
 
 ADAPTIVE = [kind(0.02, second_moment="running") for kind in (RMSprop, Adam, Adai)]
 EIGENVALUES = [0.5, 0.02, -0.02, -0.5]
@@ -46,7 +46,7 @@ def test_torch_sgd_and_momentum_have_the_exact_moments_of_the_recursion(dynamics
         inertia=rule.inertia,
         gradient_weight=rule.gradient_weight,
     )
-    assert statistics.mean_square_test(run["msd"], expected, 3000).min() > SUITE_RATE
+    assert laws.mean_square_test(run["msd"], expected, 3000).min() > SUITE_RATE
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,7 @@ def test_torch_runs_on_every_landscape(landscape, noise, lr):
     for other, right in ((noise, True), (IsotropicNoise(2 * noise.variance_along(landscape)[0]), False)):
         ours = simulate(Momentum(lr), landscape, noise=other, **problem)
         errors = [(run["msd_stderr"] / run["msd"]).values for run in (shipped, ours)]
-        p = statistics.log_test(shipped["msd"].values, ours["msd"].values, statistics.two_sample_log_error(*errors))
+        p = laws.log_test(shipped["msd"].values, ours["msd"].values, laws.two_sample_log_error(*errors))
         assert (p.min() > SUITE_RATE) == right
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import xarray
 
-from experiments import claims, minima, regimes, verify
+from experiments import claims, minima, verify
 from experiments.minima.claims import EXIT_LINE
+from experiments.problems import saddles as regimes
 
 HEAVY = ("numba", "xarray", "scipy", "torch", "matplotlib", "pandas")
 FIELDS = {

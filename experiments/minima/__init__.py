@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from experiments.claims import Claim
 from experiments.comparison import Comparison
-from experiments.faults import NOT_HAD, refused
 from experiments.minima import claims, low_temperature, propositions, rules, theorem_3
 from experiments.minima.claims import CLAIMS
 from experiments.minima.runner import Runner
+from experiments.referee.faults import NOT_HAD, refused
 
 __all__ = ["CLAIMS", "TITLES", "Runner", "compute"]
 

@@ -7,12 +7,12 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib import pyplot as plt
 
-from experiments import well_figures
 from experiments.comparison import Comparison
 from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named
 from experiments.minima import claims
 from experiments.minima.low_temperature import LIMIT, RATE
 from experiments.minima.verdicts import BARRIER, DAMPED, LINEAR
+from experiments.sharpness import well_figures
 
 
 def all_figures(found: list[Comparison]) -> Iterator[Named]:

@@ -10,14 +10,13 @@ from scipy import stats
 
 import theory
 from diffusion import SGD, rare_escape_rate
-from experiments import statistics
 from experiments.comparison import Comparison, Sample
-from experiments.faults import Fault, quietly
-from experiments.lines import exact_rate
 from experiments.minima import claims
 from experiments.minima.propositions import rmsprop_times
 from experiments.minima.runner import Runner, beyond
-from experiments.sharpness import GRID_TOLERANCE, HIGHEST, paper_rate, settings
+from experiments.problems.wells import GRID_TOLERANCE, HIGHEST, exact_rate, paper_rate, settings
+from experiments.referee import laws as statistics
+from experiments.referee.faults import Fault, quietly
 
 Array = NDArray[np.float64]
 

@@ -10,10 +10,10 @@ from diffusion import Adai, Adam, RMSprop, fokker_planck
 from diffusion.dynamics import Dynamics
 from experiments.comparison import Comparison, Sample
 from experiments.ensembles import TORCH_MISSING
-from experiments.exact import Normalized
 from experiments.minima import claims
 from experiments.minima.runner import Runner
-from experiments.sharpness import BETA0, BETA1, GRID_TOLERANCE, HIGHEST, Setting, paper_rate, settings
+from experiments.problems.exact import Normalized
+from experiments.problems.wells import BETA0, BETA1, GRID_TOLERANCE, HIGHEST, Setting, paper_rate, settings
 
 
 def proposition_2(runner: Runner) -> Iterator[Comparison]:

@@ -10,14 +10,14 @@ import theory
 from diffusion import SGD, Adai, Adam, HessianNoise, Momentum, RMSprop, exit_times
 from diffusion.dynamics import Dynamics
 from diffusion.rates import FEW
-from experiments import convergence
 from experiments.comparison import Comparison, Sample
-from experiments.escape import scaled
-from experiments.faults import mean_exit, quietly
 from experiments.minima import claims
 from experiments.minima.runner import Runner
-from experiments.power import fit_power
-from experiments.sharpness import BETA0, BETA1, CLAIMED_POWER, HIGHEST, settings
+from experiments.problems import convergence
+from experiments.problems.wells import BETA0, BETA1, CLAIMED_POWER, HIGHEST, settings
+from experiments.referee.faults import mean_exit, quietly
+from experiments.sharpness.job import scaled
+from experiments.sharpness.power import fit_power
 
 
 def symmetry(runner: Runner) -> Iterator[Comparison]:

@@ -9,10 +9,10 @@ import numpy as np
 
 from diffusion import exit_times
 from diffusion.dynamics import Dynamics
-from experiments import turnover
-from experiments.faults import MeanExit, mean_exit
 from experiments.minima import claims
-from experiments.sharpness import Setting
+from experiments.problems import turnover
+from experiments.problems.wells import Setting
+from experiments.referee.faults import MeanExit, mean_exit
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,13 @@ import numpy as np
 
 import theory
 from diffusion import SGD, DoubleParabola, IsotropicNoise, Momentum, exit_times, fokker_planck
-from experiments import turnover
 from experiments.comparison import Comparison, Sample
 from experiments.ensembles import TORCH_MISSING
-from experiments.faults import MeanExit, mean_exit
 from experiments.minima import claims
 from experiments.minima.runner import Runner, beyond
-from experiments.sharpness import GRID_TOLERANCE, HIGHEST, paper_rate, settings
+from experiments.problems import turnover
+from experiments.problems.wells import GRID_TOLERANCE, HIGHEST, paper_rate, settings
+from experiments.referee.faults import MeanExit, mean_exit
 
 
 def theorem_3(runner: Runner, key: str) -> Iterator[Comparison]:

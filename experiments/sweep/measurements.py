@@ -255,7 +255,7 @@ def _rate_of_repetitions(blocks: Arrays, options: dict[str, Any]) -> Arrays:
 
 
 def _exact(problem: Problem, seed: int, *, boundary: float | str, start: float | None = None) -> Arrays:
-    from experiments.exact import exact_rate
+    from experiments.problems.exact import exact_rate
 
     origin = float(problem.landscape.reference[0]) if start is None else start
     rate, error = exact_rate(

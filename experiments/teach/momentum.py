@@ -7,13 +7,13 @@ import numpy as np
 
 import theory
 from diffusion import HessianNoise, Momentum, QuadraticSaddle, simulate
-from experiments import regimes
+from experiments.problems import saddles
 from experiments.teach import page
 from experiments.teach.chart import BLUE, GREEN, GREY, ORANGE, PURPLE, Panel
 from experiments.teach.figure import DASH, figure
 from experiments.teach.scales import number
 
-LR, BATCH_SIZE = regimes.LR, regimes.BATCH_SIZE
+LR, BATCH_SIZE = saddles.LR, saddles.BATCH_SIZE
 LONGEST = 3000
 SIZE = (1240, 400)
 COLOURS = {"rest": BLUE, "thermal": GREEN}
@@ -33,7 +33,7 @@ def controls() -> dict[str, Any]:
 
 def updates(settings: Mapping[str, Any]) -> float:
     """Coordinate updates of the run."""
-    return float(settings["replicas"] * regimes.substeps(settings["iterations"]).sum())
+    return float(settings["replicas"] * saddles.substeps(settings["iterations"]).sum())
 
 
 def run(settings: Mapping[str, Any]) -> page.Found:
@@ -49,7 +49,7 @@ def run(settings: Mapping[str, Any]) -> page.Found:
     save = np.unique(np.round(np.geomspace(1, iterations, 9)).astype(np.int64))
     measured = simulate(
         Momentum(LR, beta), QuadraticSaddle([-h]), noise=HessianNoise(BATCH_SIZE), iterations=iterations, save=save,
-        replicas=settings["replicas"], substeps=regimes.substeps(iterations).tolist(), velocity=start, threads=1,
+        replicas=settings["replicas"], substeps=saddles.substeps(iterations).tolist(), velocity=start, threads=1,
     )  # fmt: skip
     msd, error = measured["msd"].values[:, 0], Z * measured["msd_stderr"].values[:, 0]
     t = np.geomspace(1, LONGEST, 90)

@@ -10,8 +10,8 @@ from scipy.interpolate import CubicSpline
 
 import theory
 from diffusion import escape_rate, exit_times
-from experiments.power import Power, fit_power
-from experiments.sharpness import PREFACTOR_POWER, expected_iterations, paper_rate, settings
+from experiments.problems.wells import PREFACTOR_POWER, expected_iterations, paper_rate, settings
+from experiments.sharpness.power import Power, fit_power
 from experiments.teach import page
 from experiments.teach.chart import BLUE, GREEN, GREY, ORANGE, PURPLE, Panel
 from experiments.teach.figure import DASH, figure

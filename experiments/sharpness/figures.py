@@ -10,11 +10,11 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from scipy import stats
 
-from experiments import well_figures
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, Drawn, Named, save
-from experiments.escape import FEWEST, Outcome, interval, scaled
-from experiments.power import LEAST, MOST
-from experiments.sharpness import CLAIMED_POWER, OPTIMIZERS, settings
+from experiments.problems.wells import CLAIMED_POWER, OPTIMIZERS, settings
+from experiments.sharpness import well_figures
+from experiments.sharpness.job import FEWEST, Outcome, interval, scaled
+from experiments.sharpness.power import LEAST, MOST
 
 COLOURS = {"SGD": GREY, "Momentum": GREEN, "Adam": ORANGE, "Adai": BLUE}
 MARKERS = {

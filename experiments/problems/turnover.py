@@ -6,7 +6,7 @@ import numpy as np
 
 import theory
 from diffusion import DoubleParabola, fokker_planck
-from experiments.sharpness import GRID_TOLERANCE
+from experiments.problems.wells import GRID_TOLERANCE
 
 HESSIAN_MINIMUM, HESSIAN_SADDLE, EXPONENT = 1.0, 4.0, 4.5
 BARRIER = 1.0

@@ -17,6 +17,7 @@ from diffusion import SGD, Adai, Adam, DoubleParabola, HessianNoise, MinibatchNo
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
+from experiments.problems import exact
 
 Array = NDArray[np.float64]
 
@@ -265,3 +266,18 @@ def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
         case _:
             time = theory.adam_escape_time(**known, beta1=BETA1)
     return float(dimension / time)
+
+
+def exact_rate(setting: Setting, optimizer: str, sharpness: float, dimension: int = 1) -> dict[str, Any]:
+    """Escape rate of the SDE per iteration, its error, and by which method; with inertia one coordinate only."""
+    start, boundary = setting.positions(sharpness)
+    dynamics = setting.dynamics(optimizer, idealized=True)
+    rate, error = exact.exact_rate(
+        dynamics,
+        setting.landscape(dimension, sharpness),
+        setting.noise,
+        start=start,
+        boundary=boundary,
+        tolerance=GRID_TOLERANCE,
+    )
+    return {"rate": rate, "error": error, "method": "quadrature" if optimizer == "SGD" else "phase-space grid"}

@@ -13,8 +13,8 @@ import numpy as np
 import xarray
 
 from diffusion import escape_rate, exit_times, rare_escape_rate
-from experiments.faults import NOT_HAD, refused
-from experiments.sharpness import Setting, expected_iterations, settings
+from experiments.problems.wells import Setting, expected_iterations, settings
+from experiments.referee.faults import NOT_HAD, refused
 
 ROUTES = ("sde", "discrete", "torch")  # with minibatches; the clean settings have "splitting" too
 SUBSTEPS = 8  # of the SDE, at learning rate times curvature 0.05 to 0.2

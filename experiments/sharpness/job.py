@@ -10,20 +10,21 @@ from typing import Any
 
 import numpy as np
 
-from experiments import points, turnover
-from experiments.lines import exact_rate
-from experiments.points import Point, series
-from experiments.power import Power, fit_power
-from experiments.progress import Progress
-from experiments.sharpness import (
+from experiments.problems import turnover
+from experiments.problems.wells import (
     CLAIMED_POWER,
     GRID_TOLERANCE,
     HIGHEST,
     OPTIMIZERS,
     PREFACTOR_POWER,
+    exact_rate,
     paper_rate,
     settings,
 )
+from experiments.progress import Progress
+from experiments.sharpness import points
+from experiments.sharpness.points import Point, series
+from experiments.sharpness.power import Power, fit_power
 
 CLEAN = ("parabolas-piecewise", "parabolas-frozen", "tang-piecewise", "tang-frozen")
 REPLICAS = (150, 800, 3000)  # at the bluntest minimum, where exits are slowest, at the next, and at all others

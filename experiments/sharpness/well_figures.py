@@ -9,10 +9,11 @@ from matplotlib import pyplot as plt
 
 import theory
 from diffusion import DoubleParabola, escape_rate, fokker_planck, simulate
-from experiments import points, turnover
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named
-from experiments.points import Point
-from experiments.sharpness import settings
+from experiments.problems import turnover
+from experiments.problems.wells import settings
+from experiments.sharpness import points
+from experiments.sharpness.points import Point
 
 LEAK_TIMES = (40, 400, 4000)  # iterations
 RARE = 0.01  # p-value below which an exponential law is rejected

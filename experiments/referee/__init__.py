@@ -1,0 +1,1 @@
+"""The referee: laws of samples, evidence, findings and verdicts, routes and the report."""

@@ -1,0 +1,1 @@
+"""The escape job: rates against the sharpness of a minimum, as sweeps."""
