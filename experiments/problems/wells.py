@@ -117,6 +117,12 @@ class Setting:
         variance = self.variance(sharpness)
         return lambda x: np.sqrt(variance(x))
 
+    def temperature(self, optimizer: str, sharpness: float, position: float) -> float:
+        """Temperature at a position in units of the loss: lr C/2 as in SGD's potential, of Adam lr sqrt(C)/2 as in its own."""
+        variance = float(self.variance(sharpness)(np.array([position]))[0])
+        friction = 1 - BETA1 if optimizer == "Momentum" else 1.0
+        return float(self.lr[optimizer] / friction / 2 * (np.sqrt(variance) if optimizer == "Adam" else variance))
+
     def breaks(self, sharpness: float) -> list[float]:
         """Where gradient or noise jump, between start and boundary or beyond."""
         return [] if self.has_data else list(self.landscape(1, sharpness).pieces().switches)

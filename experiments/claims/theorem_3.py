@@ -1,0 +1,192 @@
+"""Theorem 3: how long SGD stays in a minimum; with inertia see `theorem_3_damping`, `theorem_3_exponent` and `equation_57`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import xarray
+
+import theory
+from diffusion import SGD, fokker_planck, rare_escape_rate
+from experiments.drawing import Named
+from experiments.problems import barriers, exits, low_temperature
+from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, ONE, RATE, TOO_HIGH
+from experiments.problems.wells import HIGHEST, Setting, paper_rate, settings
+from experiments.referee.claim import Claim
+from experiments.referee.evidence import Evidence, Row, Sample
+from experiments.referee.faults import Fault, quietly
+from experiments.referee.laws import Student
+from experiments.referee.routes import TORCH_MISSING, Routes
+from experiments.referee.verdict import CLOSE, Finding
+
+KEYS = ("parabolas-piecewise", "tang-piecewise")
+CONVENTIONS = {"Ito": "exact", "Stratonovich": "exact_stratonovich", "isothermal": "exact_isothermal"}
+SPLIT = {8.0: 24, 14.0: 32, 19.0: 40}  # repetitions of splitting, by barrier over temperature; the last rate is 4e-11
+SPLIT_REPLICAS = 1000
+SPLIT_DIFFERS = Fault("splitting's repetitions differ too much, or found nothing", "inconclusive")
+
+
+class Theorem3(Claim):
+    """SGD's mean escape time, to the saddle and beyond it, and its rate as temperature falls."""
+
+    name = "Theorem 3"
+    place = "Section 3, proof in A.3"
+    statement = (
+        "Momentum leaves a minimum in the mean time pi [sqrt(1 + 4|H_be|/(gamma^2 M)) + 1]/|H_be| exp{(2 gamma M B Delta L/lr) "
+        "[s/H_ae + (1-s)/|H_be|]}."
+    )
+
+    def evidence(self, routes: Routes) -> Iterator[Evidence]:
+        """Mean times by quadrature in three conventions, on a grid and by ensembles; then rates, by splitting too."""
+        times = (
+            _time(routes, settings()[key], barrier, line)
+            for key in KEYS
+            for barrier in exits.exponents(routes)
+            for line in (AT, BEYOND)
+        )
+        yield Evidence.of_rows("SGD", ITERATIONS, times)
+        rates = [row for key in KEYS for line in (AT, BEYOND) for row in _rates(settings()[key], line)]
+        split = [] if routes.quick else [_split(routes, barrier) for barrier in SPLIT]
+        yield Evidence.of_rows("SGD", RATE, rates + split, label="SGD as temperature falls")
+
+    def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
+        """The exponent, the prefactor, its limit, and which convention the ensembles follow."""
+        times, rates = evidence
+        for landscape in dict.fromkeys(times.data["landscape"].values.tolist()):
+            beyond = times.where(landscape=landscape, exit=BEYOND).sortby(BARRIER)
+            yield _exponent(landscape, beyond)
+            yield _prefactor(landscape, beyond)
+            for line in (AT, BEYOND):
+                curve = rates.where(landscape=landscape, exit=line, by="quadrature")
+                tended = low_temperature.limit(curve[BARRIER], curve["paper"] / curve["exact"])
+                yield tended.finding(f"limit of the rate, {landscape}, {line}", f"{landscape}, exit {line}")
+        yield from _followed(times)
+        if "splitting" in rates.measured:
+            yield from _paths(rates)
+
+    def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
+        """Formula over exact time against the barrier, and over exact rate as temperature falls."""
+        yield barriers.times("theorem-3", self, evidence)
+        yield barriers.rates("theorem-3-low-temperature", self, evidence)
+
+
+def _time(routes: Routes, setting: Setting, barrier: float, line: str) -> Row:
+    """One mean escape time by every route."""
+    lr, k = setting.lr["SGD"], HIGHEST / barrier
+    start, saddle = setting.positions(k)
+    boundary = saddle if line == AT else exits.beyond(setting, k)
+    gradient, diffusion = setting.gradient(k), setting.diffusion(k, lr)
+    where: dict[str, Any] = {"start": start, "boundary": boundary, "breaks": setting.breaks(k)}
+    values = {"paper": 1 / paper_rate(setting, "SGD", k, 1)}
+    for convention, name in CONVENTIONS.items():
+        values[name] = theory.first_passage_time(gradient, diffusion, convention=convention.lower(), **where) / lr
+    grid = fokker_planck.mean_first_passage_time(setting.landscape(1, k), diffusion=diffusion, **where)
+    values["fokker_planck"] = float(grid["mfpt"]) / lr
+    checks = {"fokker_planck": (abs(values["fokker_planck"] / values["exact"] - 1), 1e-5)}
+    samples: dict[str, Sample] = {}
+    reasons = {"shipped": exits.NO_SHIPPED, "torch": TOO_HIGH}
+    if barrier > exits.SIMULATED:
+        reasons |= dict.fromkeys(("simulated", "discrete"), TOO_HIGH)
+    else:
+        for name, substeps in (("simulated", exits.SUBSTEPS), ("discrete", 1)):
+            chain = {"lr": lr, "substeps": substeps, **where}
+            values[f"exact_{name}"] = theory.discrete_first_passage_time(gradient, setting.deviation(k), **chain)
+            mean = exits.ensemble(routes, SGD(lr), setting, k, boundary, substeps=substeps)
+            samples[name] = Sample.of(mean, values[f"exact_{name}"])
+    if barrier <= exits.TORCH and line == AT:
+        real = exits.torch(routes, SGD(lr), setting, k, boundary)
+        samples |= {"torch": Sample.of(real, values["exact_discrete"])} if real else {}
+        reasons["torch"] = TORCH_MISSING
+    regime = {"optimizer": "SGD", "landscape": setting.title, BARRIER: barrier, "exit": line, "lr": lr}
+    return Row(ONE | regime, values, samples, checks, reasons)
+
+
+def _rates(setting: Setting, line: str) -> Iterator[Row]:
+    """The formula's rate and the exact one, by quadrature, as temperature falls."""
+    lr = setting.lr["SGD"]
+    paper, exact = [], []
+    for barrier in low_temperature.QUADRATURE:
+        k = HIGHEST / barrier
+        start, saddle = setting.positions(k)
+        where = {"start": start, "boundary": saddle if line == AT else exits.beyond(setting, k)}
+        time = theory.first_passage_time(
+            setting.gradient(k), setting.diffusion(k, lr), breaks=setting.breaks(k), **where
+        )
+        paper.append(paper_rate(setting, "SGD", k, 1))
+        exact.append(lr / time)
+    regime = {"optimizer": "SGD", "landscape": setting.title, "exit": line, "by": "quadrature", "lr": lr}
+    yield from low_temperature.rows(regime, low_temperature.QUADRATURE, paper, exact)
+
+
+def _split(routes: Routes, barrier: float) -> Row:
+    """Discrete SGD's rate by splitting against the exact mean of its chain."""
+    setting = settings()["parabolas-piecewise"]
+    lr, k, repetitions = setting.lr["SGD"], HIGHEST / barrier, SPLIT[barrier]
+    start, saddle = setting.positions(k)
+    options = {"replicas": SPLIT_REPLICAS, "repetitions": repetitions, "threads": routes.threads}
+    seed = routes.seed_of(repr(("splitting", barrier)))
+    with quietly():
+        run = rare_escape_rate(
+            SGD(lr), setting.landscape(1, k), noise=setting.noise, start=start, boundary=saddle, seed=seed, **options
+        )
+    repeated = run["repetition_rate"].values
+    where: dict[str, Any] = {"start": start, "boundary": saddle, "breaks": setting.breaks(k)}
+    sde = theory.first_passage_time(setting.gradient(k), setting.diffusion(k, lr), **where) / lr
+    chain = theory.discrete_first_passage_time(setting.gradient(k), setting.deviation(k), lr=lr, **where)
+    error = float(repeated.std(ddof=1) / np.sqrt(repetitions))
+    fault = None if error > 0 and bool(run["reliable"]) else SPLIT_DIFFERS
+    sample = Sample(float(repeated.mean()), Student(error, repetitions), 1 / chain, fault=fault)
+    values = {"paper": paper_rate(setting, "SGD", k, 1), "exact": 1 / sde, "exact_splitting": 1 / chain}
+    regime = {"optimizer": "SGD", "landscape": setting.title, "exit": AT, "by": "splitting", "lr": lr, BARRIER: barrier}
+    reasons = dict.fromkeys(("simulated", "discrete", "torch"), TOO_HIGH) | {"shipped": exits.NO_SHIPPED}
+    reasons["fokker_planck"] = "given with the mean escape times"
+    return Row(ONE | regime, values, {"splitting": sample}, {}, reasons)
+
+
+def _exponent(landscape: str, beyond: xarray.Dataset) -> Finding:
+    """The growth of the log time between the two highest barriers, per unit of the formula's exponent."""
+    # dynamical time runs with k lr, and k is inversely proportional to the exponent
+    before, high = beyond.isel(row=-2), beyond.isel(row=-1)
+    step = float(high[BARRIER] - before[BARRIER])
+    grown = float(np.log(high["exact"] * before[BARRIER] / before["exact"] / high[BARRIER])) / step
+    between = f"from barrier/temperature {float(before[BARRIER]):g} to {float(high[BARRIER]):g}"
+    return barriers.exponent(f"exponent, {landscape}", grown, f"{landscape}, {between}")
+
+
+def _prefactor(landscape: str, beyond: xarray.Dataset) -> Finding:
+    """The formula over the exact time under Ito, at the highest barrier, beside the two other conventions."""
+    high = beyond.isel(row=-1)
+    ratios = {name: float(high["paper"] / high[column]) for name, column in CONVENTIONS.items()}
+    belongs = min(ratios, key=lambda name: abs(np.log(ratios[name])))
+    listed = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in ratios.items())
+    tells = f"{landscape}: formula over exact at barrier/temperature {float(high[BARRIER]):g}, arriving beyond the saddle, is {listed}"
+    right = f"the prefactor is that of the Ito equation; {tells}"
+    wrong = f"the prefactor is not that of the Ito equation but nearest to the {belongs} one's; {tells}"
+    return Finding.judged(f"prefactor, {landscape}", ratios["Ito"], target=1, tolerance=CLOSE, right=right, wrong=wrong)
+
+
+def _followed(times: Evidence) -> Iterator[Finding]:
+    """How far the SDE ensembles are from each convention's exact times, on average."""
+    if "simulated" not in times.measured or np.isnan(times.data["simulated"]).all():
+        return
+    off = {
+        name: float(np.abs(np.log(times.data["simulated"] / times.data[column])).mean())
+        for name, column in CONVENTIONS.items()
+    }
+    nearest = min(off, key=lambda name: off[name])
+    listed = ", ".join(f"{100 * np.expm1(value):.0f} % from {name}" for name, value in off.items())
+    text = f"the ensembles are nearest to {nearest} (at {exits.SUBSTEPS} substeps off by {listed}, on average)"
+    yield Finding("log deviation of the ensembles from Ito", off["Ito"], text)
+
+
+def _paths(rates: Evidence) -> Iterator[Finding]:
+    """How far splitting is from the discrete optimizer's exact rates."""
+    ratio = rates.data["splitting"] / rates.data["exact_splitting"]
+    if np.isnan(ratio).all():
+        return
+    off, lowest = float(np.abs(ratio - 1).max()), float(rates.data["splitting"].min())
+    text = f"split paths find the discrete optimizer's rates within {100 * off:.2g} %, down to {lowest:.2g}"
+    yield Finding("deviation of split paths from the exact chain", off, text)
+
+
+claim = Theorem3()

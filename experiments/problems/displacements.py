@@ -1,0 +1,268 @@
+"""Displacements from the saddle by every route: exact moments, SDE and discrete ensembles, the optimizer as shipped, and torch's own.
+
+An ensemble runs once for all directions, and once for all claims that need it.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import xarray
+from numpy.typing import NDArray
+
+from diffusion import HessianNoise, IsotropicNoise, QuadraticSaddle, simulate
+from diffusion.dynamics import Dynamics
+from diffusion.noise import Noise
+from experiments.problems import optimizers, saddles
+from experiments.problems.saddles import Departure
+from experiments.referee.evidence import Evidence, Measured
+from experiments.referee.faults import NOT_HAD, Fault, quietly, refused
+from experiments.referee.laws import LogNormal, MeanSquare
+from experiments.referee.routes import TORCH_MISSING, Routes, told
+
+Array = NDArray[np.float64]
+Paper = Callable[
+    [Departure, NDArray[Any]], Array
+]  # the paper's formula: (iterations, directions), NaN where it is not stated
+
+LEAST_ORDER = 0.8  # of the recursion's distance to the SDE in 1/substeps: 1, or more where the leading term vanishes
+# A mean square this much smaller than the MSD is the rounding of the displacements that it is a difference of.
+HIDDEN = 1e-20
+REFUSED = "refused"  # attribute of an ensemble that could not be run: why
+DIVERGED = "replicas left floating-point range"
+NOT_SIMULATED = "beyond the simulated part of the grid; exact routes only"
+OUT_OF_RANGE = "beyond the range of float64"
+HIDDEN_BY_ROUNDING = "smaller than the rounding of the displacements it is the difference of"
+NO_TORCH_START = "torch optimizers start with an empty momentum buffer, that is at rest"
+NOTHING_RUNNING = "this optimizer has no second moment: as shipped it is the discrete ensemble"
+SHIPPED_AT_REST = "the optimizer as shipped starts at rest"
+CLOSED_FORM = "the exact moments are closed forms; no grid is needed"
+
+
+def evidence(routes: Routes, departure: Departure, paper: Paper, unstated: str = "not stated") -> Evidence:
+    """A departure by every route, on (iterations, eigenvalue); without exact values no ensemble is run.
+
+    Parameters
+    ----------
+    routes
+        The resources.
+    departure
+        The optimizer and its start.
+    paper
+        The paper's formula.
+    unstated
+        Why the paper's formula has no value where it is NaN.
+    """
+    quantity = f"{'MSD added by a thermal start' if departure.added else 'mean squared displacement'} (theta^2)"
+    subject = f"{optimizers.variant(departure.dynamics)}, {departure.started}"
+    label = f"{optimizers.describe(departure.dynamics)}, {departure.started}"
+    dims = ("iterations", "eigenvalue")
+    shape = (len(departure.iterations), len(saddles.HESSIAN))
+    try:
+        exact = {
+            "paper": paper(departure, departure.iterations),
+            "exact": departure.exact(departure.iterations),
+            "exact_simulated": departure.exact_recursion(1),
+            "exact_discrete": departure.exact_recursion(None),
+        }
+        finer, finest = (_distance(departure.exact_recursion(factor), exact["exact"]) for factor in (128, 256))
+    except NOT_HAD as error:
+        nothing = {name: (dims, np.full(shape, np.nan)) for name in ("paper", "exact")}
+        data = xarray.Dataset(nothing, departure.coordinates())
+        return Evidence(subject, quantity, data, missing=refused(error).reason, label=label, case=departure)
+    with np.errstate(all="ignore"):
+        exact["substeps_deviation"] = exact["exact_simulated"] / exact["exact"] - 1
+        exact["substeps_order"] = np.where(finest > 1e-7, np.log2(finer / np.where(finest > 0, finest, 1)), np.nan)
+    measured = _measured(routes, departure, exact)
+    short = 1 - np.where(np.isnan(exact["substeps_order"]), 1.0, exact["substeps_order"])
+    data = xarray.Dataset({name: (dims, values) for name, values in exact.items()}, departure.coordinates())
+    reasons = _reasons(departure, exact, measured, routes.torch) | {
+        "paper": np.where(np.isinf(exact["paper"]), OUT_OF_RANGE, unstated),
+        "fokker_planck": CLOSED_FORM,
+    }
+    checks = {"order of the scheme": (short, 1 - LEAST_ORDER)}
+    return Evidence(subject, quantity, data, measured, checks, reasons, label=label, case=departure)
+
+
+def _distance(recursion: Array, exact: Array) -> Array:
+    with np.errstate(all="ignore"):
+        return np.abs(np.log(recursion / exact))
+
+
+def _measured(routes: Routes, departure: Departure, exact: dict[str, Array]) -> dict[str, Measured]:
+    measured = {}
+    for name, ensemble in (("simulated", _sde), ("discrete", _discrete)):
+        starts = (departure.start, "rest") if departure.added else (departure.start,)
+        runs = [ensemble(routes, departure.dynamics, start, departure.simulated) for start in starts]
+        expected = exact[f"exact_{name}"]
+        mean_squares = _added(runs[0], runs[1], expected) if departure.added else runs[0]["msd"].values
+        measured[name] = _gaussian(departure, mean_squares, expected, routes.replicas, *runs)
+    if departure.start == "thermal":
+        return measured
+    torch = _torch(routes, departure.dynamics, departure.simulated)
+    if not optimizers.has_second_moment(departure.dynamics):
+        if torch is not None:
+            mean_squares, expected = torch["msd"].values, exact["exact_discrete"]
+            measured["torch"] = _gaussian(departure, mean_squares, expected, routes.torch_replicas, torch)
+        return measured
+    shipped, law = _two_sample(departure, _shipped(routes, departure.dynamics, departure.simulated))
+    measured["shipped"] = shipped
+    if torch is not None:
+        real, own = _two_sample(departure, torch)
+        measured["torch"] = Measured(real.value, own.against(law), shipped.value, faults=real.faults)
+    return measured
+
+
+def _reasons(
+    departure: Departure, exact: dict[str, Array], measured: dict[str, Measured], torch: bool
+) -> dict[str, Any]:
+    """Why each route has no value where it has none."""
+    late = np.arange(len(departure.iterations))[:, None] >= len(departure.simulated)
+    lost = HIDDEN_BY_ROUNDING if departure.added else OUT_OF_RANGE
+    sampled = np.broadcast_to(np.where(late, NOT_SIMULATED, lost), exact["exact"].shape)
+    reasons: dict[str, Any] = dict.fromkeys(("exact", "exact_simulated", "exact_discrete"), OUT_OF_RANGE)
+    reasons |= dict.fromkeys(("simulated", "discrete", "torch"), sampled)
+    if departure.start == "thermal":
+        reasons["torch"] = NO_TORCH_START
+    elif not torch:
+        reasons["torch"] = TORCH_MISSING
+    at_rest = NOT_SIMULATED if "shipped" in measured else NOTHING_RUNNING
+    reasons["shipped"] = at_rest if departure.start == "rest" else SHIPPED_AT_REST
+    return reasons
+
+
+def _added(warm: xarray.Dataset, cold: xarray.Dataset, expected: Array) -> Array:
+    """Mean square of what a thermal start adds to the same run from rest; NaN where rounding hides it."""
+    added = np.mean((warm["displacement"].values - cold["displacement"].values) ** 2, axis=0)
+    return np.where(expected[: len(added)] > HIDDEN * warm["msd"].values, added, np.nan)
+
+
+def _gaussian(departure: Departure, values: Array, expected: Array, replicas: int, *runs: xarray.Dataset) -> Measured:
+    return Measured(_padded(departure, values), MeanSquare(replicas), expected, faults=_faults(departure, *runs))
+
+
+def _two_sample(departure: Departure, run: xarray.Dataset) -> tuple[Measured, LogNormal]:
+    error = _padded(departure, run["msd_stderr"].values / run["msd"].values)
+    value, law = _padded(departure, run["msd"].values), LogNormal(error, error)
+    return Measured(value, law, np.full(value.shape, np.nan), faults=_faults(departure, run)), law
+
+
+def _faults(departure: Departure, *runs: xarray.Dataset) -> NDArray[np.object_]:
+    """Where replicas of these runs diverged, or everywhere if one was refused, and why."""
+    faults = np.full((len(departure.iterations), len(saddles.HESSIAN)), None, object)
+    reason = next((str(run.attrs[REFUSED]) for run in runs if REFUSED in run.attrs), DIVERGED)
+    for run in runs:
+        faults[: run.sizes["iteration"]][np.isnan(run["msd"].values)] = Fault(reason)
+    return faults
+
+
+def _padded(departure: Departure, values: Array) -> Array:
+    """Simulated values on the whole grid of iterations."""
+    padded = np.full((len(departure.iterations), values.shape[1]), np.nan)
+    padded[: len(values)] = values
+    return padded
+
+
+def _sde(routes: Routes, dynamics: Dynamics, start: str, save: NDArray[np.int64]) -> xarray.Dataset:
+    """Ensemble of the SDE at graded substeps."""
+    return _simulated(routes, "SDE", dynamics, start, save, saddles.substeps(int(save[-1])))
+
+
+def _discrete(routes: Routes, dynamics: Dynamics, start: str, save: NDArray[np.int64]) -> xarray.Dataset:
+    """Ensemble of the idealized discrete optimizer."""
+    return _simulated(routes, "discrete", dynamics, start, save, 1)
+
+
+def _simulated(
+    routes: Routes, route: str, dynamics: Dynamics, start: str, save: NDArray[np.int64], substeps: Any
+) -> xarray.Dataset:
+    # What a thermal start adds needs pairs of runs that differ in their start alone.
+    keep = "states" if optimizers.parameters(dynamics).get("style") else "moments"
+
+    def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
+        options: dict[str, Any] = {"velocity": start, "substeps": substeps, "keep": keep, "save": save}
+        options |= {"iterations": int(save[-1]), "replicas": routes.replicas, "threads": routes.threads}
+        return simulate(dynamics, landscape, noise=noise, seed=_seed(routes, route, dynamics, noise), **options)
+
+    return _once(routes, (route, dynamics, start, tuple(save)), f"{route}, from {start}: {dynamics}", run)
+
+
+def _shipped(routes: Routes, dynamics: Dynamics, save: NDArray[np.int64]) -> xarray.Dataset:
+    """Ensemble of the optimizer as shipped (running second moment), twice as large: torch is tested against it."""
+    running = optimizers.as_shipped(dynamics)
+    replicas = 2 * routes.replicas * optimizers.more_replicas(running, "shipped")
+
+    def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
+        options: dict[str, Any] = {
+            "iterations": int(save[-1]),
+            "replicas": replicas,
+            "save": save,
+            "threads": routes.threads,
+        }
+        return simulate(running, landscape, noise=noise, seed=_seed(routes, "shipped", running, noise), **options)
+
+    return _once(routes, ("shipped", running, tuple(save)), f"as shipped: {running}", run)
+
+
+def _torch(routes: Routes, dynamics: Dynamics, save: NDArray[np.int64]) -> xarray.Dataset | None:
+    """The torch optimizer, or None without torch."""
+    if not routes.torch:
+        return None
+    from diffusion import simulate_torch
+
+    running = optimizers.as_shipped(dynamics)
+    replicas = routes.torch_replicas * optimizers.more_replicas(running, "torch")
+
+    def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
+        options: dict[str, Any] = {
+            "iterations": int(save[-1]),
+            "replicas": replicas,
+            "save": save,
+            "threads": routes.threads,
+        }
+        return simulate_torch(running, landscape, noise=noise, seed=_seed(routes, "torch", running, noise), **options)
+
+    return _once(routes, ("torch", running, tuple(save)), f"torch: {running}", run)
+
+
+def _seed(routes: Routes, route: str, dynamics: Dynamics, noise: Noise) -> int:
+    return routes.seed_of(f"{route} {told(dynamics)} {told(noise)}")
+
+
+def _once(
+    routes: Routes, key: tuple[Any, ...], title: str, run: Callable[[QuadraticSaddle, Noise], xarray.Dataset]
+) -> xarray.Dataset:
+    def compute() -> xarray.Dataset:
+        try:
+            with quietly():
+                return _joined(run)
+        except NOT_HAD as error:
+            return _nothing(len(key[-1]), refused(error).reason)
+
+    ensemble: xarray.Dataset = routes.once(key, compute, title)
+    return ensemble
+
+
+def _nothing(iterations: int, why: str) -> xarray.Dataset:
+    """What a refused ensemble gives: NaN for everything, as if it had diverged at once."""
+    values, dims = np.full((iterations, len(saddles.HESSIAN)), np.nan), ("iteration", "direction")
+    data = {"msd": (dims, values), "msd_stderr": (dims, values), "displacement": (("replica", *dims), values[None])}
+    return xarray.Dataset(data, attrs={REFUSED: why})
+
+
+def _joined(run: Callable[[QuadraticSaddle, Noise], xarray.Dataset]) -> xarray.Dataset:
+    """Run both problems and put their directions in the order of `saddles.EIGENVALUES`."""
+    parts = []
+    curved = [h for h in saddles.EIGENVALUES if h != 0]
+    for eigenvalues, noise in (
+        (curved, HessianNoise(saddles.BATCH_SIZE)),
+        ([0.0], IsotropicNoise(saddles.ISOTROPIC_VARIANCE)),
+    ):
+        part = run(QuadraticSaddle(eigenvalues), noise).drop_vars("diverged")
+        if "position" in part:  # coordinates are the eigenvectors here
+            displacement = (("replica", "iteration", "direction"), part["position"].values)
+            part = part.assign(displacement=displacement).drop_vars(["position", "coordinate"])
+        parts.append(part)
+    joined = xarray.concat(parts, dim="direction", combine_attrs="drop", coords="minimal", compat="override")
+    order = [int(np.flatnonzero(joined["eigenvalue"].values == h)[0]) for h in saddles.EIGENVALUES]
+    return joined.isel(direction=order).assign_coords(direction=np.arange(len(order)))

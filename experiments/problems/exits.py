@@ -1,0 +1,94 @@
+"""Exits from wells: ensembles of the optimizer, as the theory has it and as shipped, torch's own, and where an arrival is final.
+
+Every well here has one coordinate; so has every row about minima, which tells so by `ONE`.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from diffusion import exit_times
+from diffusion.dynamics import Dynamics
+from experiments.problems.wells import Setting
+from experiments.referee.evidence import Sample
+from experiments.referee.faults import MeanExit, mean_exit
+from experiments.referee.routes import TORCH_MISSING, Routes, told
+
+ONE = {"coordinates": 1}  # in the regime of every row: nothing here is about a landscape that couples coordinates
+AT, BEYOND = "at the saddle", "beyond the saddle"  # exit lines
+BARRIER, DAMPED = "barrier_over_temperature", "damping_over_omega_b"  # in the regime
+ITERATIONS = "mean escape time (iterations)"
+RATE = "escape rate (per iteration)"
+HORIZON = 10**9  # iterations
+SUBSTEPS = 4
+SIMULATED = 4.5  # largest barrier over temperature that is simulated
+TORCH = 2.5  # the same for torch
+EXPONENTS = (2.0, 4.0, 8.0, 16.0, 32.0)  # barriers over temperature: a factor 16, as sharpness in Table 1
+SCHEME = 0.02  # allowance for the time step of the SDE with inertia; a test measures that halving it changes less
+DEPTH = 8.0  # temperatures below the saddle at which an arrival beyond it is final
+
+TOO_HIGH = "the barrier is too high for direct simulation; exact routes only"
+NO_DISCRETE = "no exact value is known for whole steps with inertia; `diffusion-lab escape` measures them"
+NO_IDEALIZED = "torch ships a running second moment: its escapes are compared with the ensemble as shipped"
+NO_SHIPPED = "this optimizer has no second moment"
+NO_SAMPLING = "computed without sampling"
+NOT_SAID = "the paper says nothing of it"
+ONLY_GRID = "with inertia the phase-space grid is the reference, given as exact"
+
+
+def exponents(routes: Routes) -> tuple[float, ...]:
+    """Barriers over temperature at which claims are tried; fewer in a quick run."""
+    return EXPONENTS[:3] if routes.quick else EXPONENTS
+
+
+def ensemble(routes: Routes, dynamics: Dynamics, setting: Setting, k: float, boundary: float, **more: Any) -> MeanExit:
+    """Mean exit time in iterations."""
+    options = {"start": setting.positions(k)[0], "boundary": boundary, "max_iterations": HORIZON}
+    options |= {"replicas": routes.exits, "threads": routes.threads} | more
+    seed = routes.seed_of(told(dynamics, setting.key, k, boundary, more))
+    landscape = setting.landscape(1, k)
+    return mean_exit(lambda: exit_times(dynamics, landscape, noise=setting.noise, seed=seed, **options))
+
+
+def torch(routes: Routes, dynamics: Dynamics, setting: Setting, k: float, boundary: float) -> MeanExit | None:
+    """The same for the torch optimizer; None without torch."""
+    if not routes.torch:
+        return None
+    from diffusion import exit_times_torch
+
+    options: dict[str, Any] = {"start": setting.positions(k)[0], "boundary": boundary, "max_iterations": 10**6}
+    seed = routes.seed_of(told(dynamics, setting.key, k, "torch")) >> 1  # torch's are of 63 bits
+    landscape, replicas = setting.landscape(1, k), routes.torch_replicas
+    return mean_exit(
+        lambda: exit_times_torch(dynamics, landscape, noise=setting.noise, replicas=replicas, seed=seed, **options)
+    )
+
+
+def as_shipped(
+    routes: Routes, dynamics: Dynamics, setting: Setting, k: float, exponent: float
+) -> tuple[dict[str, Sample], dict[str, str]]:
+    """Our ensemble of the optimizer as shipped to the saddle, and torch's against it; and why one is missing."""
+    saddle = setting.positions(k)[1]
+    ours = ensemble(routes, dynamics, setting, k, saddle)
+    samples = {"shipped": Sample.of(ours)}
+    real = torch(routes, dynamics, setting, k, saddle) if exponent <= TORCH else None
+    if real is None:
+        return samples, {"torch": TOO_HIGH if exponent > TORCH else TORCH_MISSING}
+    samples["torch"] = Sample.of(real) if ours.fault else Sample.of(real, ours.value, other=ours.events)
+    return samples, {}
+
+
+def beyond(setting: Setting, k: float, optimizer: str = "SGD") -> float:
+    """A position down the far side of the saddle from which no path returns.
+
+    It is `DEPTH` temperatures of the optimizer's own potential below the saddle on a double parabola, and the other inflection, which is most of a
+    barrier further down, where there is one.
+    """
+    start, saddle = setting.positions(k)
+    farther = [x for x in setting.breaks(k) if (x - saddle) * (start - saddle) < 0]
+    if farther:
+        return farther[0]
+    well = setting.landscape(1, k)
+    h_b = abs(float(well.hessian_diagonal(np.array([saddle]))[0]))
+    depth = DEPTH * setting.temperature(optimizer, k, saddle)
+    return float(saddle + np.sign(saddle - start) * np.sqrt(2 * depth / h_b))

@@ -1,0 +1,166 @@
+"""How right a formula for displacements is: the findings that Theorems 1 and 2 and Propositions 1 and 3 share."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import xarray
+
+from experiments.problems import optimizers
+from experiments.problems.saddles import FLATTEST
+from experiments.referee.evidence import Evidence
+from experiments.referee.verdict import CLOSE, EXACT, Finding, size
+
+NEAR_SHIPPED = 0.10  # the optimizer as shipped counts as near its idealization within this relative deviation
+FLAT = (-FLATTEST, FLATTEST)
+
+
+def findings(evidence: Sequence[Evidence]) -> Iterator[Finding]:
+    """Of one optimizer from one start, over all its inertias.
+
+    An exact formula has one finding. Any other is judged where the iterations fill the optimizer's memory, at the end of the grid along flat
+    directions, near the saddle, and anywhere.
+    """
+    worst = max(float(_off(piece.ratio).max()) for piece in evidence)
+    everywhere = Finding.judged(
+        "deviation on the whole grid",
+        worst - 1,
+        target=0,
+        tolerance=EXACT,
+        right=f"exact: equal to the exact value to {max(worst - 1, 1e-16):.0e} over the whole grid",
+        wrong=f"not exact: off by a factor of up to {worst:.3g}",
+    )
+    yield everywhere
+    if everywhere.holds:
+        return
+    if all(piece.case.memory for piece in evidence):
+        yield at_memory_time(evidence)
+    yield _late(evidence)
+    yield _farthest(evidence, near=True)
+    yield _farthest(evidence, near=False)
+    if "shipped" in evidence[0].measured:
+        yield _shipped(evidence)
+
+
+def at_memory_time(evidence: Sequence[Evidence]) -> Finding:
+    """The formula over the exact value after 1/(1-beta1) iterations in the flattest direction of negative curvature."""
+    ratios = [float(ratio_at_memory_time(piece)) for piece in evidence]
+    worst = max(ratios, key=lambda ratio: abs(np.log(ratio)))
+    amounts = together((inertia(piece), size(ratio)) for piece, ratio in zip(evidence, ratios, strict=True))
+    where = f"at T = 1/(1-beta1), H = {-FLATTEST:g}"
+    return Finding.judged(
+        "formula over exact at T = 1/(1-beta1)",
+        worst,
+        target=1,
+        tolerance=CLOSE,
+        right=f"{where} it is within {100 * CLOSE:g} % of the exact MSD: {amounts}",
+        wrong=f"{where} it is not the exact MSD, which it {amounts}",
+    )
+
+
+def ratio_at_memory_time(piece: Evidence) -> float:
+    """The same for one inertia."""
+    times = piece.data["iterations"] * (1 - piece.case.beta)
+    return float(piece.ratio.isel(iterations=int(np.abs(times - 1).argmin())).sel(eigenvalue=-FLATTEST))
+
+
+def _late(evidence: Sequence[Evidence]) -> Finding:
+    """The formula over the exact value at the largest number of iterations, along flat directions."""
+    ends = [_known(piece.ratio.sel(eigenvalue=list(FLAT))) for piece in evidence]
+    last = np.concatenate([ratio.isel(iterations=-1).values for ratio in ends])
+    worst = float(last[np.argmax(np.abs(np.log(last)))])
+    windows = together((inertia(piece), f"within {window(piece.ratio, CLOSE)}") for piece in evidence)
+    return Finding.judged(
+        "formula over exact at the end, along flat directions",
+        worst,
+        target=1,
+        tolerance=CLOSE,
+        right=f"right in the end near flat directions: at |H| = {FLATTEST:g} {windows}",
+        wrong=f"not right in the end either, near flat directions: at |H| = {FLATTEST:g} {windows}",
+    )
+
+
+def _farthest(evidence: Sequence[Evidence], *, near: bool) -> Finding:
+    """Where the formula is farthest off: while |H| t/(gamma M) <= 1, or anywhere."""
+    worst, text = 1.0, "exact"
+    for piece in evidence:
+        advance = piece.data["iterations"].values[:, None] * piece.case.escape_rate()
+        ratio = piece.ratio.where(xarray.DataArray(advance <= 1, dims=piece.ratio.dims)) if near else piece.ratio
+        i, j = np.unravel_index(int(np.nanargmax(np.nan_to_num(_off(ratio).values, nan=-1.0))), ratio.shape)
+        here = float(ratio[i, j])
+        if max(here, 1 / here) > max(worst, 1 / worst):
+            regime = [inertia(piece), f"H = {float(ratio.eigenvalue[j]):g}", f"{int(ratio.iterations[i])} iterations"]
+            worst, text = here, f"{size(here)} at {', '.join(part for part in regime if part)}"
+    where = "while |H| t/(gamma M) <= 1" if near else "at any time"
+    return Finding.judged(
+        f"formula over exact, farthest off {where}",
+        worst,
+        target=1,
+        tolerance=CLOSE,
+        right=f"within {100 * CLOSE:g} % {where}",
+        wrong=f"farthest off {where}: {text}",
+    )
+
+
+def _shipped(evidence: Sequence[Evidence]) -> Finding:
+    """How far the optimizer as shipped is from the idealized one, and the formula from it; the paper says nothing of it."""
+    told, farthest = [], 1.0
+    for piece in evidence:
+        flat = piece.data.sel(eigenvalue=-FLATTEST)
+        if np.isnan(flat["shipped"]).all():
+            told.append((inertia(piece), "not measured"))
+            continue
+        formula = float(_off(flat["paper"] / flat["shipped"]).max())
+        farthest = max(farthest, formula)
+        ratio = flat["shipped"] / flat["exact_discrete"]
+        k = int(_off(ratio).argmax())
+        close = window((piece.data["shipped"] / piece.data["exact_discrete"]), NEAR_SHIPPED)
+        moves = f"{float(_off(ratio)[k]):.3g} times {'as much' if ratio[k] > 1 else 'less'}"
+        text = f"MSD within {close}, farthest off at {int(ratio.iterations[k])} iterations: {moves}"
+        told.append((inertia(piece), f"{text}; the formula is within a factor {formula:.2f} of the shipped optimizer"))
+    text = f"at H = {-FLATTEST:g}, as shipped against idealized: {together(told)}"
+    return Finding("formula over the optimizer as shipped, farthest off", farthest, text)
+
+
+def window(ratio: xarray.DataArray, limit: float) -> str:
+    """The iterations in which a ratio is within the limit of 1 in both flat directions, up to the last known one."""
+    flat = ratio.sel(eigenvalue=list(FLAT))
+    deviation = np.abs(flat - 1).max("eigenvalue", skipna=False).values
+    iterations = ratio["iterations"].values
+    last = int(np.flatnonzero(np.isfinite(deviation))[-1])
+    close = np.flatnonzero(np.where(np.isfinite(deviation), deviation, np.inf) <= limit)
+    if not len(close):
+        return f"{100 * limit:.0f} % nowhere on the grid"
+    begin = end = int(close[-1])
+    while begin > 0 and deviation[begin - 1] <= limit:
+        begin -= 1
+    most = f"{max(100 * deviation[begin : end + 1].max(), 0.01):.2g} %"
+    if begin == 0 and end == last:
+        return f"{most} throughout (to {iterations[end]} iterations)"
+    if end == last:
+        return f"{most} beyond {iterations[begin]} iterations"
+    return f"{most} from {iterations[begin]} to {iterations[end]} iterations only"
+
+
+def inertia(piece: Evidence) -> str:
+    """The inertia that tells a piece of evidence from others of its subject; empty if there is one alone."""
+    return f"beta1 = {piece.case.beta:g}" if "beta1" in optimizers.inertia(piece.case.dynamics) else ""
+
+
+def together(told: Iterable[tuple[str, str]]) -> str:
+    """ "A (beta1 = 0.5, 0.9); B (beta1 = 0.99)" from what is told at each inertia."""
+    inertias: dict[str, list[str]] = {}
+    for where, text in told:
+        inertias.setdefault(text, []).append(where.removeprefix("beta1 = "))
+    return "; ".join(f"{text} (beta1 = {', '.join(at)})" if all(at) else text for text, at in inertias.items())
+
+
+def _known(ratio: xarray.DataArray) -> xarray.DataArray:
+    """The iterations at which both flat directions have a ratio."""
+    return ratio.isel(iterations=np.flatnonzero(np.isfinite(ratio).all("eigenvalue")))
+
+
+def _off(ratio: xarray.DataArray) -> xarray.DataArray:
+    """The factor, at least 1, by which a ratio is off; NaN where it has no meaning."""
+    with np.errstate(all="ignore"):
+        positive = ratio.where(np.isfinite(ratio) & (ratio > 0))
+        return np.maximum(positive, 1 / positive)

@@ -1,0 +1,114 @@
+"""What a formula for escape rates tends to as temperature falls, and how fast the rest dies out."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from experiments.problems.exits import BARRIER, EXPONENTS, NO_SAMPLING, ONE, RATE
+from experiments.problems.wells import GRID_TOLERANCE
+from experiments.referee.evidence import Evidence, Row
+from experiments.referee.verdict import CLOSE, Finding
+
+Array = NDArray[np.float64]
+
+QUADRATURE = (3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 200.0, 400.0, 600.0)  # barriers over temperature, without inertia
+GRID = EXPONENTS[1:]  # with inertia: beyond 32 the grid's rounding is above its tolerance
+USED = 4  # of the highest barriers, for the limit
+LINEAR = 0.1  # most that the power of a remainder may be from 1 to be called linear
+
+
+@dataclass(frozen=True)
+class Limit:
+    """The formula's rate over the exact one at temperature 0.
+
+    Attributes
+    ----------
+    value, uncertainty
+        The limit.
+    power
+        Of temperature/barrier, with which the ratio nears the limit; infinite where the last step is lost in rounding.
+    low, high
+        Barriers over temperature that the limit is extrapolated from.
+    """
+
+    value: float
+    uncertainty: float
+    power: float
+    low: float
+    high: float
+
+    def finding(self, name: str, where: str) -> Finding:
+        """Whether the prefactor is right in the limit that it is stated for."""
+        pace = (
+            "linearly"
+            if abs(self.power - 1) <= LINEAR
+            else f"{'faster' if self.power > 1 else 'more slowly'} than linearly"
+        )
+        pace = pace if self.power > 0 else "not yet as a power of temperature"
+        power = f" (power {self.power:.2g} of temperature/barrier)" if 0 < self.power < np.inf else ""
+        tends = (
+            f"as temperature falls formula over exact rate tends to {self.value:.4g} ± {max(self.uncertainty, 1e-4):.1g}, {where} (from "
+            f"barrier/temperature {self.low:g} to {self.high:g}), the rest dying out {pace}{power}"
+        )
+        right, wrong = (
+            f"the prefactor is right in the limit: {tends}",
+            f"the prefactor is another in the limit: {tends}",
+        )
+        return Finding.judged(name, self.value, target=1, tolerance=CLOSE + self.uncertainty, right=right, wrong=wrong)
+
+
+def limit(barriers: ArrayLike, ratio: ArrayLike, errors: ArrayLike = 0.0) -> Limit:
+    """The limit of a ratio over barriers/temperature, with relative errors of the exact values.
+
+    It is the value at temperature 0 of the polynomial in sqrt(temperature) through the last `USED` points, as corrections come in powers of
+    temperature/barrier, and of its square root where a path is stopped at the saddle. The uncertainty is twice what one point fewer changes,
+    and what the errors may amount to.
+    """
+    order = np.argsort(np.asarray(barriers, float))
+    x, y, e = (np.broadcast_to(np.asarray(v, float), order.shape)[order][-USED:] for v in (barriers, ratio, errors))
+    weights, fewer = _weights(x**-0.5), np.concatenate([[0.0], _weights(x[1:] ** -0.5)])
+    value = float(weights @ y)
+    uncertainty = float(2 * abs(value - fewer @ y) + np.abs(weights) @ (e * y))
+    return Limit(value, uncertainty, power(x, y), float(x[0]), float(x[-1]))
+
+
+def _weights(x: Array) -> Array:
+    """Lagrange's, of values at x for the value at 0."""
+    others = [np.delete(x, i) for i in range(len(x))]
+    return np.array([np.prod(rest / (rest - here)) for here, rest in zip(x, others, strict=True)])
+
+
+def power(barriers: ArrayLike, ratio: ArrayLike) -> float:
+    """The power of temperature/barrier with which the ratio nears its limit, from the last three points.
+
+    1 where slopes are equal. Infinite where the last step is lost in rounding.
+    """
+    x, y = 1 / np.asarray(barriers, float)[-3:], np.asarray(ratio, float)[-3:]
+    slopes, middle = np.diff(y) / np.diff(x), (x[1:] + x[:-1]) / 2
+    if slopes[0] * slopes[1] <= 0 or abs(y[2] - y[1]) < 1e-8 * abs(y[2]):
+        return np.inf
+    return float(1 + np.log(slopes[0] / slopes[1]) / np.log(middle[0] / middle[1]))
+
+
+def rows(
+    regime: Mapping[str, Any],
+    barriers: Sequence[float],
+    paper: Sequence[float],
+    exact: Sequence[float],
+    errors: Sequence[float] = (),
+) -> Iterator[Row]:
+    """Rates by formula and exact, a row for each barrier over temperature; `errors` are relative, of the exact ones by the grid."""
+    reasons = dict.fromkeys(("simulated", "discrete", "torch", "shipped"), NO_SAMPLING)
+    reasons["fokker_planck"] = "given with the mean escape times; here by one method, named under `by`"
+    for k, barrier in enumerate(barriers):
+        checks = {"grid": (errors[k], 2 * GRID_TOLERANCE)} if errors else {}
+        values = {"paper": paper[k], "exact": exact[k]}
+        yield Row({**ONE, **regime, BARRIER: barrier}, values, {}, checks, reasons)
+
+
+def piece(evidence: Sequence[Evidence]) -> Evidence | None:
+    """The one piece of evidence that holds rates, if there is any."""
+    return next((piece for piece in evidence if piece.quantity == RATE), None)

@@ -1,0 +1,69 @@
+"""A claim of a paper: what it says and where, how it is tried, what is found, and how that is shown."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from experiments.referee.evidence import Evidence
+from experiments.referee.verdict import Finding, Verdict, of_ratio
+
+if TYPE_CHECKING:
+    from experiments.drawing import Named
+    from experiments.referee.routes import Routes
+
+EVERY = "every optimizer"
+
+
+class Claim(ABC):
+    """One statement that can be right or wrong.
+
+    A subclass in a file of its own states `name`, `place` (where the paper says it) and `statement` (what it says), computes `evidence`, and
+    judges it by `findings`; `figures` draws it. `diffusion-lab verify --claim file.py` runs it.
+    """
+
+    name: ClassVar[str]
+    place: ClassVar[str]
+    statement: ClassVar[str]
+
+    @abstractmethod
+    def evidence(self, routes: "Routes") -> Iterable[Evidence]:
+        """The numbers by every route, one piece of evidence after another.
+
+        Raises
+        ------
+        ValueError, ArithmeticError
+            If a reference cannot be computed: the rest of the claim is then one row that says so, and the claim is not judged.
+        """
+
+    @abstractmethod
+    def findings(self, evidence: Sequence[Evidence]) -> Iterable[Finding]:
+        """What the evidence on one subject says: a function of its numbers alone."""
+
+    def figures(self, evidence: Sequence[Evidence]) -> Iterator["Named"]:
+        """Figures of all its evidence, each with its name and caption; none unless it is overridden."""
+        yield from ()
+
+    def row_verdict(self, row: Mapping[str, Any]) -> str | None:
+        """What is said of a single row, from its numbers: how far the paper's is from the exact one."""
+        return of_ratio(row.get("paper"), row.get("exact"))
+
+    def verdicts(self, evidence: Sequence[Evidence]) -> list[Verdict]:
+        """One verdict for each subject; none is drawn while anything of the claim is missing."""
+        reason = next((piece.why_missing for piece in evidence if piece.why_missing), "")
+        groups: dict[str, list[Evidence]] = {}
+        for piece in evidence:
+            groups.setdefault(piece.subject, []).append(piece)
+        return [
+            Verdict(
+                self.name, self.place, subject, () if reason else (*self.findings(group), *_left_out(group)), reason
+            )
+            for subject, group in groups.items()
+        ]
+
+
+def _left_out(evidence: Sequence[Evidence]) -> Iterator[Finding]:
+    """Which ensembles are not behind the findings, and why."""
+    faults = [f"{route}: {fault.reason}" for piece in evidence for route, fault in piece.faults]
+    if faults:
+        text = f"{len(faults)} measured values are left out ({faults[0]})"
+        yield Finding("measured values that are left out", len(faults), text)

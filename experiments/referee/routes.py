@@ -1,0 +1,113 @@
+"""What claims are computed with: the size of ensembles, their seeds, and what has been computed already."""
+
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from importlib.util import find_spec
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from experiments.referee.claim import EVERY, Claim
+from experiments.referee.evidence import Evidence, Row
+from experiments.referee.faults import NOT_HAD, refused
+
+TORCH_MISSING = "torch is not installed: pip install '.[torch]' in the project's folder"
+
+
+@dataclass
+class Routes:
+    """The resources of a run.
+
+    Attributes
+    ----------
+    replicas, torch_replicas
+        Of the ensembles of displacements; of those of exits see `exits`.
+    seed
+        Of the whole run; each ensemble has its own, from what it is of.
+    threads
+        None: all cores.
+    quick
+        Whether claims are tried at fewer regimes.
+    on_start
+        Is told what begins to run.
+    """
+
+    replicas: int
+    torch_replicas: int
+    seed: int = 0
+    threads: int | None = None
+    quick: bool = False
+    on_start: Callable[[str], None] = lambda _: None
+    memory: dict[Any, Any] = field(default_factory=dict)
+
+    @property
+    def exits(self) -> int:
+        """Replicas of an ensemble of exits: a mean exit time varies more than a mean square over as many."""
+        return 5 * self.replicas // 4
+
+    @property
+    def torch(self) -> bool:
+        """Whether torch is there."""
+        return find_spec("torch") is not None
+
+    def once(self, key: Any, compute: Callable[[], Any], title: str = "") -> Any:
+        """What `compute` gives, which is run the first time only."""
+        if key not in self.memory:
+            if title:
+                self.on_start(title)
+            self.memory[key] = compute()
+        return self.memory[key]
+
+    def evidence(self, claim: Claim) -> list[Evidence]:
+        """A claim's evidence, computed once; where a reference cannot be, the rest is a row that says why."""
+
+        def compute() -> list[Evidence]:
+            collected: list[Evidence] = []
+            try:
+                collected.extend(claim.evidence(self))
+            except NOT_HAD as error:
+                reason = f"{claim.name}: {refused(error).reason}"
+                row = Row({"optimizer": EVERY}, missing=reason)
+                collected.append(Evidence.of_rows(EVERY, "the rest of its rows", [row]))
+            return collected
+
+        return list(self.once(("evidence", claim.name), compute, claim.name))
+
+    def sound(self, claim: Claim) -> list[Evidence]:
+        """A claim's evidence, for another that builds on it.
+
+        Raises
+        ------
+        ValueError
+            If some of it is missing.
+        """
+        evidence = self.evidence(claim)
+        reason = next((piece.why_missing for piece in evidence if piece.why_missing), "")
+        if reason:
+            raise ValueError(f"it builds on {claim.name}, which is not judged: {reason}")
+        return evidence
+
+    def seed_of(self, text: str) -> int:
+        """A seed for what this text describes."""
+        return int(np.random.SeedSequence([self.seed, crc32(text.encode())]).generate_state(1, np.uint64)[0])
+
+
+def told(*parts: Any) -> str:
+    """Several things as one text for a seed, as `repr` has a tuple; a single one as its own `repr`.
+
+    A field of a dataclass that can only be given by name is left out at its default: one that is added later moves no ensemble to another seed.
+    """
+    texts = [_told(part) for part in parts]
+    return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"
+
+
+def _told(part: Any) -> str:
+    if not is_dataclass(part) or not part.__dataclass_params__.repr:  # type: ignore[union-attr]
+        return repr(part)
+    shown = [one for one in fields(part) if one.repr and not (one.kw_only and getattr(part, one.name) == _default(one))]
+    return f"{type(part).__qualname__}({', '.join(f'{one.name}={getattr(part, one.name)!r}' for one in shown)})"
+
+
+def _default(one: Any) -> Any:
+    return one.default_factory() if one.default_factory is not MISSING else one.default

@@ -1,0 +1,168 @@
+"""The main job: claims by every route, verdicts, rows, figures and the report."""
+
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from experiments import drawing
+from experiments.problems import saddles
+from experiments.progress import Progress
+from experiments.referee import laws, report, rows
+from experiments.referee.claim import Claim
+from experiments.referee.evidence import Evidence
+from experiments.referee.routes import Routes
+from experiments.referee.verdict import Verdict
+
+REPLICAS, TORCH_REPLICAS = 12288, 2800
+QUICK = 8  # a quick run has this many times fewer replicas
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found.
+
+    Attributes
+    ----------
+    claims
+        What was tried.
+    evidence
+        Of each claim, by its name.
+    verdicts
+        One for each claim and subject.
+    rows
+        The rows of claims.json.
+    tests
+        Number of statistical tests.
+    rate
+        False-positive rate of each of them: `laws.FAMILY_WISE_RATE` shared equally (Bonferroni).
+    settings
+        Seed, replicas and the like, for the record.
+    """
+
+    claims: Sequence[Claim]
+    evidence: dict[str, list[Evidence]]
+    verdicts: list[Verdict]
+    rows: list[dict[str, Any]]
+    tests: int
+    rate: float
+    settings: dict[str, Any]
+
+    @property
+    def instrument(self) -> Counter[str]:
+        """How many rows are "ok", "failed", "inconclusive"."""
+        return Counter(row["instrument"] for row in self.rows)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the instrument is right: no row failed and, in a full run, none is inconclusive."""
+        return not self.instrument["failed"] and (self.settings["quick"] or not self.instrument["inconclusive"])
+
+
+def run(
+    claims: Sequence[Claim],
+    *,
+    quick: bool = False,
+    seed: int = 0,
+    threads: int | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Compute these claims by every route and judge them.
+
+    Parameters
+    ----------
+    claims
+        What to try; claims that they build on are computed too, and not judged.
+    quick
+        Run an eighth of the replicas; rows are then too weak to be conclusive, and that is no failure.
+    seed
+        Seed of all ensembles, a whole number >= 0.
+    threads
+        Threads; None: all cores.
+    progress
+        Where to show progress; None: nowhere.
+    """
+    began = time.monotonic()
+    progress = progress or Progress(quiet=True)
+    progress.total = len(claims)
+    share = QUICK if quick else 1
+    routes = Routes(REPLICAS // share, TORCH_REPLICAS // share, seed, threads, quick, progress.say)
+    for claim in claims:
+        routes.evidence(claim)
+        progress.advance(claim.name)
+    settings = {"seed": seed, "quick": quick, "replicas": routes.replicas, "torch_replicas": routes.torch_replicas}
+    settings |= {"lr": saddles.LR, "batch_size": saddles.BATCH_SIZE, "seconds": round(time.monotonic() - began, 1)}
+    return judge(claims, {claim.name: routes.evidence(claim) for claim in claims}, settings)
+
+
+def judge(claims: Sequence[Claim], evidence: dict[str, list[Evidence]], settings: dict[str, Any]) -> Outcome:
+    """Verdicts and rows from the evidence."""
+    tests = sum(piece.tests for pieces in evidence.values() for piece in pieces)
+    rate = laws.FAMILY_WISE_RATE / max(tests, 1)
+    verdicts, listed = [], []
+    for claim in claims:
+        for verdict in claim.verdicts(evidence[claim.name]):
+            verdicts.append(verdict)
+            for piece in evidence[claim.name]:
+                if piece.subject == verdict.subject:
+                    listed += rows.rows(claim, verdict, piece, rate)
+    return Outcome(claims, evidence, verdicts, listed, tests, rate, settings)
+
+
+def check_directory(out: Path) -> None:
+    """Refuse a result directory that could not be written, before anything is computed.
+
+    Raises
+    ------
+    ValueError
+        If out is not a directory, or neither it nor its parent can be written.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"out = '{out}' is a file; give a directory")
+    parent = out.absolute()
+    while not parent.exists():
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ValueError(f"out = '{out}' cannot be created or written; give a directory you can write to")
+
+
+def write(outcome: Outcome, out: Path, progress: Progress | None = None) -> None:
+    """Write claims.json, verdicts.json, data, figures and the report beside `out`, then move them in.
+
+    Files of the same name are replaced, others in `out` are left alone.
+    """
+    progress = progress or Progress(quiet=True)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
+    try:
+        progress.say("writing data")
+        verdicts = [verdict.as_json() for verdict in outcome.verdicts]
+        for name, content in (("claims", outcome.rows), ("verdicts", verdicts)):
+            (partial / f"{name}.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
+        (partial / "data").mkdir()
+        for claim, pieces in outcome.evidence.items():
+            for piece in pieces:
+                path = partial / "data" / f"{report.slug(f'{claim} {piece.label}')}.nc"
+                piece.storable().to_netcdf(path, engine="scipy")
+        progress.say("drawing figures")
+        figures = [named for claim in outcome.claims for named in _figures(claim, outcome.evidence[claim.name])]
+        drawn = drawing.save(figures, partial / "figures")
+        (partial / "report.html").write_text(report.html(outcome, drawn), encoding="utf-8")
+        for path in sorted(partial.rglob("*")):
+            if path.is_file():
+                target = out / path.relative_to(partial)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                os.replace(path, target)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _figures(claim: Claim, evidence: Sequence[Evidence]) -> list[drawing.Named]:
+    """A claim's figures, if nothing of its evidence is missing."""
+    return [] if any(piece.why_missing for piece in evidence) else list(claim.figures(evidence))
