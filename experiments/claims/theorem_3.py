@@ -108,7 +108,7 @@ def _rates(setting: Setting, line: str) -> Iterator[Row]:
     for barrier in low_temperature.QUADRATURE:
         k = HIGHEST / barrier
         start, saddle = setting.positions(k)
-        where = {"start": start, "boundary": saddle if line == AT else exits.beyond(setting, k)}
+        where: dict[str, Any] = {"start": start, "boundary": saddle if line == AT else exits.beyond(setting, k)}
         time = theory.first_passage_time(
             setting.gradient(k), setting.diffusion(k, lr), breaks=setting.breaks(k), **where
         )
@@ -123,7 +123,7 @@ def _split(routes: Routes, barrier: float) -> Row:
     setting = settings()["parabolas-piecewise"]
     lr, k, repetitions = setting.lr["SGD"], HIGHEST / barrier, SPLIT[barrier]
     start, saddle = setting.positions(k)
-    options = {"replicas": SPLIT_REPLICAS, "repetitions": repetitions, "threads": routes.threads}
+    options: dict[str, Any] = {"replicas": SPLIT_REPLICAS, "repetitions": repetitions, "threads": routes.threads}
     seed = routes.seed_of(repr(("splitting", barrier)))
     with quietly():
         run = rare_escape_rate(

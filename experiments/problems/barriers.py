@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 
 from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named
 from experiments.problems import low_temperature
-from experiments.problems.exits import BARRIER, EXPONENTS, ITERATIONS
+from experiments.problems.exits import BARRIER, EXPONENTS, ITERATIONS, RATE
 from experiments.referee.claim import Claim
 from experiments.referee.evidence import Evidence
 from experiments.referee.verdict import Finding
@@ -80,7 +80,7 @@ def rates(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
     """Formula over exact rate against temperature over barrier, its limits, and split paths."""
     figure, axis = plt.subplots(figsize=(9.5, 6.2), layout="constrained")
     values, linear = [], 0
-    series = _series(evidence, low_temperature.RATE)
+    series = _series(evidence, RATE)
     curves = {label: rows for label, rows in series.items() if rows.sizes["row"] >= low_temperature.USED}
     for (label, rows), colour in zip(curves.items(), cycle(COLOURS), strict=False):
         ratio = rows["paper"] / rows["exact"]

@@ -1,4 +1,4 @@
-"""Displacements from the saddle by every route: exact moments, SDE and discrete ensembles, the optimizer as shipped, and torch's own.
+"""Displacements by every route: exact moments, SDE and discrete ensembles, the optimizer as shipped, and torch's.
 
 An ensemble runs once for all directions, and once for all claims that need it.
 """

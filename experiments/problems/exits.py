@@ -43,7 +43,7 @@ def exponents(routes: Routes) -> tuple[float, ...]:
 
 def ensemble(routes: Routes, dynamics: Dynamics, setting: Setting, k: float, boundary: float, **more: Any) -> MeanExit:
     """Mean exit time in iterations."""
-    options = {"start": setting.positions(k)[0], "boundary": boundary, "max_iterations": HORIZON}
+    options: dict[str, Any] = {"start": setting.positions(k)[0], "boundary": boundary, "max_iterations": HORIZON}
     options |= {"replicas": routes.exits, "threads": routes.threads} | more
     seed = routes.seed_of(told(dynamics, setting.key, k, boundary, more))
     landscape = setting.landscape(1, k)

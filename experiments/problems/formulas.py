@@ -17,8 +17,8 @@ FLAT = (-FLATTEST, FLATTEST)
 def findings(evidence: Sequence[Evidence]) -> Iterator[Finding]:
     """Of one optimizer from one start, over all its inertias.
 
-    An exact formula has one finding. Any other is judged where the iterations fill the optimizer's memory, at the end of the grid along flat
-    directions, near the saddle, and anywhere.
+    An exact formula has one finding. Any other is judged where the iterations fill the optimizer's memory, at the end
+    of the grid along flat directions, near the saddle, and anywhere.
     """
     worst = max(float(_off(piece.ratio).max()) for piece in evidence)
     everywhere = Finding.judged(
@@ -102,7 +102,7 @@ def _farthest(evidence: Sequence[Evidence], *, near: bool) -> Finding:
 
 
 def _shipped(evidence: Sequence[Evidence]) -> Finding:
-    """How far the optimizer as shipped is from the idealized one, and the formula from it; the paper says nothing of it."""
+    """How far the optimizer as shipped is from the idealized one, and the formula from it; the paper does not say."""
     told, farthest = [], 1.0
     for piece in evidence:
         flat = piece.data.sel(eigenvalue=-FLATTEST)
@@ -112,7 +112,7 @@ def _shipped(evidence: Sequence[Evidence]) -> Finding:
         formula = float(_off(flat["paper"] / flat["shipped"]).max())
         farthest = max(farthest, formula)
         ratio = flat["shipped"] / flat["exact_discrete"]
-        k = int(_off(ratio).argmax())
+        k = int(np.nanargmax(_off(ratio).values))
         close = window((piece.data["shipped"] / piece.data["exact_discrete"]), NEAR_SHIPPED)
         moves = f"{float(_off(ratio)[k]):.3g} times {'as much' if ratio[k] > 1 else 'less'}"
         text = f"MSD within {close}, farthest off at {int(ratio.iterations[k])} iterations: {moves}"
@@ -124,7 +124,7 @@ def _shipped(evidence: Sequence[Evidence]) -> Finding:
 def window(ratio: xarray.DataArray, limit: float) -> str:
     """The iterations in which a ratio is within the limit of 1 in both flat directions, up to the last known one."""
     flat = ratio.sel(eigenvalue=list(FLAT))
-    deviation = np.abs(flat - 1).max("eigenvalue", skipna=False).values
+    deviation = np.abs(flat.values - 1).max(axis=flat.get_axis_num("eigenvalue"))
     iterations = ratio["iterations"].values
     last = int(np.flatnonzero(np.isfinite(deviation))[-1])
     close = np.flatnonzero(np.where(np.isfinite(deviation), deviation, np.inf) <= limit)
@@ -156,11 +156,11 @@ def together(told: Iterable[tuple[str, str]]) -> str:
 
 def _known(ratio: xarray.DataArray) -> xarray.DataArray:
     """The iterations at which both flat directions have a ratio."""
-    return ratio.isel(iterations=np.flatnonzero(np.isfinite(ratio).all("eigenvalue")))
+    return ratio.dropna("iterations")
 
 
 def _off(ratio: xarray.DataArray) -> xarray.DataArray:
     """The factor, at least 1, by which a ratio is off; NaN where it has no meaning."""
     with np.errstate(all="ignore"):
         positive = ratio.where(np.isfinite(ratio) & (ratio > 0))
-        return np.maximum(positive, 1 / positive)
+        return positive.copy(data=np.maximum(positive.values, 1 / positive.values))

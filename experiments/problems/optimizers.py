@@ -1,7 +1,7 @@
-"""The one place that knows which optimizer is which: its words, the inertia that it is told by, and what of it torch ships."""
+"""The one place that knows which optimizer is which: its words, its inertia, and what of it torch ships."""
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 from diffusion import Adai, Momentum
 from diffusion.dynamics import Dynamics
@@ -39,13 +39,13 @@ def describe(dynamics: Dynamics) -> str:
 
 
 def has_second_moment(dynamics: Dynamics) -> bool:
-    """Whether its rule reads a second moment of the gradient; what is shipped then differs from the theory's idealization."""
+    """Whether its rule reads a second moment, so that what is shipped differs from the theory's idealization."""
     return hasattr(dynamics, "beta2")
 
 
 def as_shipped(dynamics: Dynamics) -> Dynamics:
     """The optimizer with a running second moment, if it has any."""
-    return replace(dynamics, second_moment="running") if has_second_moment(dynamics) else dynamics  # type: ignore[type-var]
+    return replace(cast(Any, dynamics), second_moment="running") if has_second_moment(dynamics) else dynamics
 
 
 def more_replicas(dynamics: Dynamics, route: str) -> int:

@@ -1,4 +1,4 @@
-"""Figures of displacements: mean squares against iterations, one column for each inertia, and the ratio to the exact value below."""
+"""Figures of displacements: mean squares against iterations, a column for each inertia, and the ratio below."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,8 +63,8 @@ def draw(name: str, claim: str, title: str, series: Sequence[Series], paper: Pap
     figure.suptitle(title)
     figure.legend(handles=_legend(series, shipped), loc="outside lower center", ncols=4)
     caption = (
-        f"{title}. Solid: exact SDE; dashed: the paper's formula; points: measurements with 95 % intervals, which follow "
-        f"the recursion they perform, not yet the SDE; curves end at |H| t/(gamma M) = {FARTHEST:g}."
+        f"{title}. Solid: exact SDE; dashed: the paper's formula; points: measurements with 95 % intervals, which "
+        f"follow the recursion they perform, not yet the SDE; curves end at |H| t/(gamma M) = {FARTHEST:g}."
         + (" Dotted: T = 1/(1-beta1)." if columns[0].case.memory else "")
     )
     return name, claim, figure, caption

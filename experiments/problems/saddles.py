@@ -1,6 +1,7 @@
 """Saddles: the grid on which displacements are tried, and their exact moments.
 
-One problem, nine directions of curvature; directions other than H = 0 have the paper's noise |H|/B (Equation 3), along H = 0 it is isotropic.
+One problem, nine directions of curvature; directions other than H = 0 have the paper's noise |H|/B (Equation 3),
+along H = 0 it is isotropic.
 """
 
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def simulated_grid(beta: float) -> NDArray[np.int64]:
 
 
 def substeps(iterations: int) -> NDArray[np.int64]:
-    """Substeps of the SDE ensembles, graded: the relative error of the scheme after T iterations is about 1/steps taken."""
+    """Graded substeps of the SDE ensembles: the scheme's relative error after T iterations is about 1/steps taken."""
     return np.maximum(2, np.ceil(64 / np.arange(1, iterations + 1))).astype(np.int64)
 
 
@@ -106,7 +107,7 @@ class Departure:
         return Rule(joined("inertia"), joined("learning_rate"), joined("gradient_weight"), joined("noise_variance"))
 
     def escape_rate(self) -> Array:
-        """|H| dt/(gamma M): by how much, per iteration, the exponent of growth or decay along each direction advances."""
+        """|H| dt/(gamma M): by how much the exponent of growth or decay along each direction advances per iteration."""
         rule = self.rule()
         friction = np.where(rule.inertia > 0, rule.damping * rule.mass, 1.0)
         return np.asarray(np.abs(HESSIAN) * rule.learning_rate / friction)
@@ -129,7 +130,7 @@ class Departure:
         return values
 
     def exact_recursion(self, factor: int | None) -> Array:
-        """The exact value for the recursion at `factor` times the graded substeps, or for the discrete optimizer (None)."""
+        """The exact value for the recursion at `factor` times the graded substeps; None: the discrete optimizer's."""
         rule, iterations = self.rule(), self.iterations[:, None]
         steps = 1 if factor is None else factor * substeps(int(self.iterations[-1]))
         recursion = {"hessian": HESSIAN, "noise_variance": rule.noise_variance, "lr": rule.learning_rate}

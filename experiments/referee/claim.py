@@ -17,8 +17,9 @@ EVERY = "every optimizer"
 class Claim(ABC):
     """One statement that can be right or wrong.
 
-    A subclass in a file of its own states `name`, `place` (where the paper says it) and `statement` (what it says), computes `evidence`, and
-    judges it by `findings`; `figures` draws it. `diffusion-lab verify --claim file.py` runs it.
+    A subclass in a file of its own states `name`, `place` (where the paper says it) and `statement` (what it says),
+    computes `evidence`, and judges it by `findings`; `figures` draws it. `diffusion-lab verify --claim file.py` runs
+    it.
     """
 
     name: ClassVar[str]
@@ -32,7 +33,8 @@ class Claim(ABC):
         Raises
         ------
         ValueError, ArithmeticError
-            If a reference cannot be computed: the rest of the claim is then one row that says so, and the claim is not judged.
+            If a reference cannot be computed: the rest of the claim is then one row that says so, and the claim is
+            not judged.
         """
 
     @abstractmethod

@@ -1,12 +1,12 @@
 """Evidence: one quantity by every route, on a grid whose coordinates are the regime.
 
-Exact routes and measured values are variables of one Dataset, which verdicts and figures read; what tests a measured value is beside it in
-`Measured`. Claims about displacements build the arrays at once, others row by row from `Row`.
+Exact routes and measured values are variables of one Dataset, which verdicts and figures read; what tests a measured
+value is beside it in `Measured`. Claims about displacements build the arrays at once, others row by row from `Row`.
 """
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -97,7 +97,7 @@ class Sample:
         other: int = 0,
         unit: float = 1.0,
     ) -> "Sample":
-        """An ensemble's mean exit time, times `unit`, against an expectation that has `other` events behind it if it is measured."""
+        """An ensemble's mean exit time, times `unit`; `other` events are behind the expectation if it is measured."""
         return cls(unit * exits.value, MeanSquare.of_times(exits.events, other), expected, allowance, exits.fault)
 
 
@@ -150,7 +150,8 @@ class Evidence:
     measured
         What tests the measured variables, by name.
     checks
-        By name, deviation and tolerance of references that must agree; arrays of the evidence's shape, NaN deviations fail.
+        By name, deviation and tolerance of references that must agree; arrays of the evidence's shape, NaN deviations
+        fail.
     reasons
         Why a route has no value: a text or an array of texts, by the route's name.
     missing
@@ -226,7 +227,7 @@ class Evidence:
                     yield name, fault
 
     def storable(self) -> xarray.Dataset:
-        """The data with its origin, as netCDF can have it: coordinates of other kinds than numbers and texts as JSON."""
+        """The data with its origin, as netCDF has it: coordinates that are neither numbers nor texts as JSON."""
         kept = self.data.assign_attrs(subject=self.subject, quantity=self.quantity, case=self.label)
         for name, values in kept.coords.items():
             if values.dtype == object or values.dtype == bool:
@@ -262,7 +263,6 @@ def _column(rows: Sequence[Row], name: str) -> NDArray[Any]:
 def _measured(samples: Sequence[Sample | None]) -> Measured:
     """The samples of one route, one for each row, those without a fault and with what they need to be tested."""
     first = next(sample for sample in samples if sample is not None)
-    kind = type(first.law)
     faults = np.array([None if sample is None else sample.why_none for sample in samples], object)
     lacking = [sample is None or sample.why_none is not None for sample in samples]
 
@@ -271,7 +271,8 @@ def _measured(samples: Sequence[Sample | None]) -> Measured:
         return np.array([np.nan if lacks or value is None else float(value) for value, lacks in pairs])
 
     present = [sample or first for sample in samples]
-    law = kind(*(column(getattr(sample.law, one.name) for sample in present) for one in fields(kind)))  # type: ignore[arg-type]
+    columns = (column(getattr(sample.law, attribute) for sample in present) for attribute in vars(first.law))
+    law = type(first.law)(*columns)
     value, expected = (column(getattr(sample, name) for sample in present) for name in ("value", "expected"))
     allowance = np.array([sample.allowance for sample in present])
     return Measured(value, law, expected, allowance, faults)

@@ -33,9 +33,9 @@ class MeanExit:
     value
         In iterations; NaN with a fault.
     events
-        The number of exponential times that vary as much. Where the squared deviation is above the exponential's, as with a running
-        second moment at low barriers, fewer times count; where it is below, as with a time to settle, no more do, and tests are
-        conservative.
+        The number of exponential times that vary as much. Where the squared deviation is above the exponential's, as
+        with a running second moment at low barriers, fewer times count; where it is below, as with a time to settle,
+        no more do, and tests are conservative.
     """
 
     value: float = np.nan

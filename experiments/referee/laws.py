@@ -1,9 +1,10 @@
 """Laws of measured numbers: how far one may be from what it measures.
 
-Each law gives an interval, a p-value and the smallest deviation that its test detects. A `MeanSquare` is exact: under every linear recursion with
-Gaussian noise a displacement is Gaussian, so the mean square of N of them over its exact value is chi-squared with N degrees of freedom over N; and
-twice the sum of n exponential times over their mean is chi-squared with 2n. A `LogNormal` compares two samples on the log scale, where no exact law
-exists; a `Student` is a mean over a few repetitions.
+Each law gives an interval, a p-value and the smallest deviation that its test detects. A `MeanSquare` is exact: under
+every linear recursion with Gaussian noise a displacement is Gaussian, so the mean square of N of them over its exact
+value is chi-squared with N degrees of freedom over N; and twice the sum of n exponential times over their mean is
+chi-squared with 2n. A `LogNormal` compares two samples on the log scale, where no exact law exists; a `Student` is a
+mean over a few repetitions.
 """
 
 from abc import ABC, abstractmethod
@@ -67,7 +68,7 @@ class MeanSquare(Law):
 
     @property
     def effective(self) -> Array:
-        """Degrees of freedom of intervals and detectable deviations: two samples count as one of their harmonic size."""
+        """Freedom of intervals and detectable deviations: two samples count as one of their harmonic size."""
         freedom, other = np.broadcast_arrays(np.asarray(self.freedom, float), np.asarray(self.other, float))
         with np.errstate(invalid="ignore"):
             together = np.floor(freedom * other / (freedom + other))

@@ -96,7 +96,8 @@ class Routes:
 def told(*parts: Any) -> str:
     """Several things as one text for a seed, as `repr` has a tuple; a single one as its own `repr`.
 
-    A field of a dataclass that can only be given by name is left out at its default: one that is added later moves no ensemble to another seed.
+    A field of a dataclass that can only be given by name is left out at its default: one that is added later moves no
+    ensemble to another seed.
     """
     texts = [_told(part) for part in parts]
     return texts[0] if len(texts) == 1 else f"({', '.join(texts)})"

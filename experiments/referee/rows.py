@@ -1,4 +1,4 @@
-"""The rows of claims.json: one for each point of the evidence, with every route, its interval, and the state of the instrument."""
+"""The rows of claims.json: one for each point of the evidence, with every route and the state of the instrument."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -58,7 +58,7 @@ def rows(claim: Claim, verdict: Verdict, evidence: Evidence, rate: float) -> Ite
             for name, (deviation, most) in evidence.checks.items()
             if np.broadcast_to(deviation, shape)[place] != -np.inf
         }
-        faults = {
+        faults: dict[str, Any] = {
             name: route.faults[place]
             for name, route in evidence.measured.items()
             if route.faults is not None and route.faults[place] is not None
@@ -74,7 +74,7 @@ def rows(claim: Claim, verdict: Verdict, evidence: Evidence, rate: float) -> Ite
 
 
 def _instrument(row: dict[str, Any], rate: float, missing: bool, states: set[str]) -> str:
-    """ "failed" if a test rejects, references disagree or something broke; "inconclusive" if a test is too weak; else "ok"."""
+    """Failed if a test rejects, references disagree or something broke; inconclusive if a test is weak; else ok."""
     rejected = any(not test["p"] >= rate for test in row["tests"].values())
     apart = any(
         check["deviation"] is None or not check["deviation"] <= check["tolerance"] for check in row["checks"].values()

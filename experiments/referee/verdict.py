@@ -1,4 +1,4 @@
-"""Findings and verdicts: what holds follows from numbers, what is said follows from what holds, and nothing else decides."""
+"""Findings and verdicts: what holds follows from numbers, and what is said from what holds; nothing else decides."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -43,7 +43,7 @@ class Finding:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the value is within the tolerance of the target; None where the paper has none, or the value is not known."""
+        """Whether the value is within the tolerance of the target; None where there is no target or no value."""
         if self.target is None or self.tolerance is None or np.isnan(self.value):
             return None
         return bool(abs(self.value - self.target) <= self.tolerance)
@@ -83,7 +83,7 @@ class Verdict:
 
     @property
     def level(self) -> str:
-        """ "right" if all that the paper says holds, "in part" if some, "off" if none; "measured" if it says nothing, "open" if not judged."""
+        """One of `LEVELS`, see `level`."""
         return level([finding.holds for finding in self.findings])
 
     @property
@@ -98,7 +98,11 @@ class Verdict:
 
 
 def level(holds: Sequence[bool | None]) -> str:
-    """One of `LEVELS`, from what holds alone; without any finding it is "open"."""
+    """One of `LEVELS`, from what holds alone.
+
+    If all that the paper says holds it is "right", if some "in part", if none "off". Where the paper says nothing it is "measured", and without
+    any finding, as it was not judged, "open".
+    """
     judged = [state for state in holds if state is not None]
     if not judged:
         return "measured" if holds else "open"

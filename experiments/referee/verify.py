@@ -96,7 +96,12 @@ def run(
     for claim in claims:
         routes.evidence(claim)
         progress.advance(claim.name)
-    settings = {"seed": seed, "quick": quick, "replicas": routes.replicas, "torch_replicas": routes.torch_replicas}
+    settings: dict[str, Any] = {
+        "seed": seed,
+        "quick": quick,
+        "replicas": routes.replicas,
+        "torch_replicas": routes.torch_replicas,
+    }
     settings |= {"lr": saddles.LR, "batch_size": saddles.BATCH_SIZE, "seconds": round(time.monotonic() - began, 1)}
     return judge(claims, {claim.name: routes.evidence(claim) for claim in claims}, settings)
 
@@ -105,7 +110,8 @@ def judge(claims: Sequence[Claim], evidence: dict[str, list[Evidence]], settings
     """Verdicts and rows from the evidence."""
     tests = sum(piece.tests for pieces in evidence.values() for piece in pieces)
     rate = laws.FAMILY_WISE_RATE / max(tests, 1)
-    verdicts, listed = [], []
+    verdicts: list[Verdict] = []
+    listed: list[dict[str, Any]] = []
     for claim in claims:
         for verdict in claim.verdicts(evidence[claim.name]):
             verdicts.append(verdict)
