@@ -100,8 +100,8 @@ class Verdict:
 def level(holds: Sequence[bool | None]) -> str:
     """One of `LEVELS`, from what holds alone.
 
-    If all that the paper says holds it is "right", if some "in part", if none "off". Where the paper says nothing it is "measured", and without
-    any finding, as it was not judged, "open".
+    If all that the paper says holds it is "right", if some "in part", if none "off". Where the paper says nothing it
+    is "measured", and without any finding, as it was not judged, "open".
     """
     judged = [state for state in holds if state is not None]
     if not judged:

@@ -1,0 +1,65 @@
+"""Evidence with changed numbers: what a verdict must react to."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+
+from experiments.referee.evidence import Evidence
+
+FACTORS = (1e-3, 0.5, 0.9, 1.1, 2.0, 1e3)
+POWERS = (0.5, 1.1, 2.0)
+ENDS = ("", "_low", "_high")
+
+
+def with_data(piece: Evidence, change) -> Evidence:
+    """A copy whose variables are what `change` makes of a dictionary of their values; measured ones are changed as they stand."""
+    values = {str(name): variable.values.copy() for name, variable in piece.data.data_vars.items()}
+    change(values)
+    changed = replace(piece, data=piece.data.copy(), measured={})
+    changed.measured = piece.measured
+    for name, numbers in values.items():
+        changed.data[name] = (piece.data[name].dims, numbers)
+    return changed
+
+
+def scaled(name, factor):
+    def change(values):
+        for end in ENDS:
+            if f"{name}{end}" in values:
+                values[f"{name}{end}"] = factor * values[f"{name}{end}"]
+
+    return change
+
+
+def raised(name, power):
+    """The numbers to a power: logarithms times it."""
+
+    def change(values):
+        for end in ENDS:
+            if f"{name}{end}" in values:
+                numbers = values[f"{name}{end}"]
+                values[f"{name}{end}"] = np.sign(numbers) * np.abs(numbers) ** power
+
+    return change
+
+
+def copied(name, source):
+    def change(values):
+        for end in ENDS:
+            if f"{name}{end}" in values and source in values:
+                values[f"{name}{end}"] = values[source].copy()
+
+    return change
+
+
+def changes(evidence: list[Evidence]) -> Iterator[list[Evidence]]:
+    """The same evidence over and over, one variable of it changed each time: copied from another, scaled, or raised to a power."""
+    names = list(dict.fromkeys(str(name) for piece in evidence for name in piece.data.data_vars))
+    main = [name for name in names if not name.endswith(ENDS[1:])]
+    tried = [copied(name, source) for name, source in product(main, main) if name != source]
+    tried += [scaled(name, factor) for name, factor in product(main, FACTORS)]
+    tried += [raised(name, power) for name, power in product(main, POWERS)]
+    for change in tried:
+        yield [with_data(piece, change) for piece in evidence]
