@@ -1,0 +1,52 @@
+"""Every finding of every claim can fall: numbers that are changed change what holds, what is said, and the level."""
+
+import numpy as np
+import pytest
+from changed_numbers import changes
+
+from experiments.claims import CLAIMS
+from experiments.referee.routes import Routes
+from experiments.referee.verdict import level
+
+REPLICAS = 64  # enough for every ensemble to have a mean: what matters here is how verdicts follow from numbers
+
+
+@pytest.fixture(scope="module")
+def routes():
+    return Routes(REPLICAS, REPLICAS // 2, quick=True)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_changed_numbers_drive_every_finding_to_the_other_verdict(claim, routes):
+    evidence = routes.evidence(claim)
+    before = {verdict.subject: verdict for verdict in claim.verdicts(evidence)}
+    findings = {(subject, finding.name): finding for subject, verdict in before.items() for finding in verdict.findings}
+    assert len(findings) == sum(len(verdict.findings) for verdict in before.values())  # names tell them apart
+    assert findings
+    left = {key for key, finding in findings.items() if finding.holds is not None}
+    levels = {subject: {verdict.level} for subject, verdict in before.items()}
+    with np.errstate(all="ignore"):
+        for changed in changes(evidence):
+            for verdict in claim.verdicts(changed):
+                assert verdict.level == level([finding.holds for finding in verdict.findings])
+                levels[verdict.subject].add(verdict.level)
+                for finding in verdict.findings:
+                    known = findings.get((verdict.subject, finding.name))
+                    if known and known.holds is not None and finding.holds is (not known.holds):
+                        assert finding.text != known.text
+                        left.discard((verdict.subject, finding.name))
+            if not left:
+                break
+    assert not left
+    judged = {subject for (subject, _), finding in findings.items() if finding.holds is not None}
+    assert all(len(levels[subject]) > 1 for subject in judged)
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_a_verdict_follows_from_the_numbers_alone(claim, routes):
+    """The same numbers give the same verdict, twice, and change nothing in the evidence."""
+    evidence = routes.evidence(claim)
+    data = [piece.data.copy(deep=True) for piece in evidence]
+    first, second = ([verdict.as_json() for verdict in claim.verdicts(evidence)] for _ in range(2))
+    assert first == second
+    assert all(piece.data.identical(copy) for piece, copy in zip(evidence, data, strict=True))
