@@ -28,16 +28,36 @@ async def set_value(address, lesson, session, element, value):
     assert answer.startswith(b"HTTP/1.1 200"), answer[:300]
 
 
+def page_of(address, lesson, session):
+    """The connection of a page of this lesson."""
+    url = f"ws://{urlsplit(address).netloc}/{lesson}/ws?session_id={session}"
+    return connect(url, origin=address.rstrip("/"), max_size=None)
+
+
+async def opening(socket):
+    """All that a page is sent to show before it is first complete."""
+    shown, message = [], ""
+    while '"completed-run"' not in message:
+        message = await asyncio.wait_for(socket.recv(), 60)
+        shown.append(str((json.loads(message)["data"].get("output") or {}).get("data")))
+    return "\n".join(shown)
+
+
+def first_sight(address, lesson):
+    """What a page of this lesson shows when it is opened."""
+
+    async def look():
+        async with page_of(address, lesson, f"s_{secrets.token_hex(3)}") as socket:
+            return await opening(socket)
+
+    return asyncio.run(look())
+
+
 async def read(address, lesson, number, seconds, pause):
     """Milliseconds from each move of a slider to the picture that follows; moves come after the last picture and a pause."""
     draw, session, times = random.Random(number), f"s_{secrets.token_hex(3)}", []
-    url = f"ws://{urlsplit(address).netloc}/{lesson}/ws?session_id={session}"
-    async with connect(url, origin=address.rstrip("/"), max_size=None) as socket:
-        page, sliders = "", []
-        while '"completed-run"' not in page:
-            page = await asyncio.wait_for(socket.recv(), 60)
-            shown = json.loads(page)["data"].get("output") or {}
-            sliders += SLIDER.findall(str(shown.get("data")))
+    async with page_of(address, lesson, session) as socket:
+        sliders = SLIDER.findall(await opening(socket))
         assert len(sliders) >= 3
         ends = {element: int(stop) for element, _, stop in sliders}
         values = {element: int(first) for element, first, _ in sliders}

@@ -4,9 +4,10 @@ import contextlib
 import io
 import json
 import sys
-from importlib import import_module
 
+from experiments.lessons import LESSONS
 from experiments.teach import page
+from experiments.teach.notebook import app
 
 
 def extremes(controls):
@@ -33,29 +34,29 @@ def printed(code):
 
 def run(name):
     """What the lesson gives at each setting."""
-    app = import_module(f"experiments.lessons.{name}").app
-    _, first = app.run()
+    lesson = LESSONS[name]
+    _, first = app.run(defs={"lesson": lesson})
     for settings in extremes(first["controls"]):
-        outputs, defined = app.run(defs={"settings": settings})
-        found = defined.get("found")
+        outputs, defined = app.run(defs={"lesson": lesson, "settings": settings})
+        outcome = defined.get("outcome")
         yield {
             "settings": settings,
             "shown": [output.text if hasattr(output, "text") else "" for output in outputs],
-            "svg": found and found.svg,
-            "answer": found and found.answer,
-            "code": found and found.code,
+            "svg": outcome and outcome.svg,
+            "answer": outcome and outcome.answer,
+            "code": outcome and outcome.code,
             # the code of the escape lessons costs as much as the run
-            "printed": found and (printed(found.code) if settings == first["settings"] else None),
+            "printed": outcome and (printed(outcome.code) if settings == first["settings"] else None),
         }
 
 
 def main():
     """Print all lessons' results, then one lesson's at a limit that its default is above."""
-    found = {name: list(run(name)) for name in page.LESSONS}
+    results = {name: list(run(name)) for name in LESSONS}
     page.limit.updates = 1000
-    outputs, defined = import_module("experiments.lessons.saddle").app.run()
-    refused = {"shown": [getattr(output, "text", "") for output in outputs], "found": "found" in defined}
-    json.dump({"lessons": found, "refused": refused}, sys.stdout)
+    outputs, defined = app.run()
+    refused = {"shown": [getattr(output, "text", "") for output in outputs], "outcome": "outcome" in defined}
+    json.dump({"lessons": results, "refused": refused}, sys.stdout)
 
 
 if __name__ == "__main__":

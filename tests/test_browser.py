@@ -13,7 +13,7 @@ pytest.importorskip("marimo", reason="the lessons need the extra 'teach'")
 import browsing
 from teaching import serving
 
-from experiments.teach.page import LESSONS
+from experiments.lessons import LESSONS
 
 pytestmark = [
     pytest.mark.browser,
@@ -55,16 +55,16 @@ def test_every_lesson_shows_its_picture_in_time_without_complaint(chromium, addr
     page.goto(address)
     page.wait_for_load_state("networkidle")
     page.screenshot(path=KEPT / f"index-{size}.png")
-    for name, title in LESSONS.items():
+    for name, lesson in LESSONS.items():
         page.goto(address)
         began = time.perf_counter()
-        page.get_by_role("link", name=title).click()
+        page.get_by_role("link", name=lesson.TITLE).click()
         page.wait_for_selector(browsing.PICTURE)
         firsts[name] = round(time.perf_counter() - began, 2)
         page.get_by_text("Show me the four lines of Python").wait_for()
         page.wait_for_timeout(500)
         page.screenshot(path=KEPT / f"{name}-{size}.png")
-        assert page.locator("h1").inner_text() == title
+        assert page.locator("h1").inner_text() == page.title() == lesson.TITLE
         assert_legible(page)
     note(f"first-picture-{size}", {"seconds": firsts})
     assert complaints == []

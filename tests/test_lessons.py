@@ -9,9 +9,8 @@ from xml.etree import ElementTree
 import pytest
 
 pytest.importorskip("marimo", reason="the lessons need the extra 'teach'")
-from experiments.teach import chart, page, scales
-
-LESSONS = list(page.LESSONS)
+from experiments.lessons import LESSONS
+from experiments.teach import chart, scales
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +58,7 @@ def test_every_setting_changes_the_picture(outcome):
 
 
 def test_a_run_above_the_limit_is_refused_with_a_message(outcome):
-    assert not outcome["refused"]["found"]
+    assert not outcome["refused"]["outcome"]
     assert any("diffusion-lab teach --limit" in text for text in outcome["refused"]["shown"])
 
 

@@ -14,12 +14,13 @@ import pytest
 from teaching import serving
 
 pytest.importorskip("marimo", reason="the lessons need the extra 'teach'")
-from readers import a_class
+from readers import a_class, first_sight
 
-from experiments.teach import page, server
+from experiments.lessons import LESSONS
+from experiments.teach import server
 from experiments.teach.guard import Guard
 
-LESSON = f"/{next(iter(page.LESSONS))}/"
+LESSON = f"/{next(iter(LESSONS))}/"
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +64,15 @@ def test_its_own_pages_are_served(local, path):
         status, headers, _ = ask(local, path, Host=f"{host}:{local}", Origin=f"http://{host}:{local}")
         assert status == 200
         assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_every_page_has_its_own_title_and_experiment(local):
+    for name, lesson in LESSONS.items():
+        _, _, text = ask(local, f"/{name}/")
+        assert f"document.title = {json.dumps(lesson.TITLE)}" in text
+        shown = first_sight(f"http://127.0.0.1:{local}/", name)
+        assert lesson.TITLE in shown
+        assert "<svg" in shown
 
 
 @pytest.mark.parametrize("path", ["/", LESSON, "/front/assets/x.js", f"{LESSON}api/kernel/instantiate"])
@@ -190,7 +200,7 @@ def test_a_token_is_not_given_away():
 
 
 def test_readers_are_served_at_once(local):
-    times = a_class(f"http://127.0.0.1:{local}/", list(page.LESSONS), readers=7, seconds=2, pause=0.1)
+    times = a_class(f"http://127.0.0.1:{local}/", list(LESSONS), readers=7, seconds=2, pause=0.1)
     assert len(times) > 7
 
 
@@ -199,7 +209,7 @@ def test_a_class_of_thirty_on_machines_of_its_own(local):
     """What the server alone takes; with 30 pages in one browser on the same machine: tests/test_browser.py."""
     found = {}
     for pause in (5, 2, 0):
-        times = sorted(a_class(f"http://127.0.0.1:{local}/", list(page.LESSONS), readers=30, seconds=15, pause=pause))
+        times = sorted(a_class(f"http://127.0.0.1:{local}/", list(LESSONS), readers=30, seconds=15, pause=pause))
         found[f"pause {pause} s"] = {
             "moves a second": round(len(times) / 15, 1),
             "median": round(times[len(times) // 2]),

@@ -1,1 +1,14 @@
-"""The lessons: marimo applications, each a question, sliders, and the figure that answers it."""
+"""The lessons: each is a question, sliders, and the experiment that answers it; `experiments.teach` makes pages of them."""
+
+from experiments.lessons import convention, curvature, hill, momentum, saddle, sharpness, substeps
+from experiments.teach.lesson import Lesson
+
+LESSONS: dict[str, Lesson] = {
+    "saddle": saddle,
+    "momentum": momentum,
+    "curvature": curvature,
+    "hill": hill,
+    "sharpness": sharpness,
+    "convention": convention,
+    "substeps": substeps,
+}

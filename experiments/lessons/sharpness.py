@@ -1,61 +1,205 @@
-"""Lesson 5: the sharpness plot, built live."""
+"""Lesson 5: escape rates against sharpness, which of two laws is straight, and the collapse of all learning rates."""
 
-import marimo
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any
 
-app = marimo.App(width="full", app_title="Flat or sharp: which minimum is left first?")
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import CubicSpline
+
+import theory
+from diffusion import escape_rate, exit_times
+from experiments.problems.wells import PREFACTOR_POWER, expected_iterations, paper_rate, settings
+from experiments.sharpness.power import Power, fit_power
+from experiments.teach.chart import BLUE, GREEN, GREY, ORANGE, PURPLE, Panel
+from experiments.teach.figure import DASH, figure
+from experiments.teach.lesson import Outcome, choice, slider
+
+Array = NDArray[np.float64]
+
+TITLE = "Flat or sharp: which minimum is left first?"
+INTRODUCTION = (
+    "The same valley, squeezed: sharpness k multiplies its curvature and leaves its barrier. The paper says that "
+    "−log(escape rate) is linear in 1/k for SGD, Momentum and Adai and in 1/√k for Adam. Left and middle: which of "
+    "the two is straight? Right: rates at different learning rates fall on one curve."
+)
+
+SETTING = settings()["parabolas-piecewise"]
+OTHERS = (1.25, 1.6)  # further learning rates, as multiples, for the collapse
+SUBSTEPS = 2  # per iteration: the rates are nearly the differential equation's
+PATIENCE = 12  # mean escape times until a run is given up
+SIZE = (1240, 400)
 
 
-@app.cell
-def _():
-    from experiments.teach import page, sharpness
-
-    return page, sharpness
-
-
-@app.cell
-def _(page, sharpness):
-    controls = page.controls(sharpness.controls())
-    page.side("sharpness", controls)
-    return (controls,)
+def controls() -> dict[str, Any]:
+    """The lesson's sliders."""
+    return {
+        "optimizer": choice("Optimizer", ["SGD", "Momentum", "Adam", "Adai"]),
+        "exponent": slider("Barrier over temperature at k = 1", [3, 3.5, 4, 4.5, 5, 5.5, 6], 5),
+        "span": slider("Range of temperatures, factor", [1.5, 2, 3, 4], 4),
+        "replicas": slider("Replicas at each k", [50, 100, 200, 500, 1000], 200),
+    }
 
 
-@app.cell
-def _(controls):
-    settings = controls.value
-    return (settings,)
+def _factor(chosen: Mapping[str, Any]) -> float:
+    """Learning rate over the setting's: the exponent is proportional to one over it."""
+    return _at_one(chosen["optimizer"])[0] / float(chosen["exponent"])
 
 
-@app.cell
-def _(page):
-    page.heading(
-        "sharpness",
-        "The same valley, squeezed: sharpness k multiplies its curvature and leaves its barrier. The paper says that −log(escape rate) is linear in 1/k for SGD, Momentum "
-        "and Adai and in 1/√k for Adam. Left and middle: which of the two is straight? Right: rates at different learning rates fall on one curve.",
+def _grid(chosen: Mapping[str, Any]) -> Array:
+    return np.geomspace(1, chosen["span"] ** (1 / PREFACTOR_POWER[chosen["optimizer"]]), 6)
+
+
+@lru_cache
+def _at_one(optimizer: str) -> tuple[float, float]:
+    """Barrier over temperature, and rough mean iterations to exit, at k = 1 and the setting's learning rate."""
+    return SETTING.exponent(optimizer, 1.0), expected_iterations(SETTING, optimizer, 1.0, 1)
+
+
+def _expected(optimizer: str, factor: float, k: float) -> float:
+    """Rough mean iterations to exit: both factors act as one, by the exact symmetry."""
+    exponent, time = _at_one(optimizer)
+    scale = factor * k ** PREFACTOR_POWER[optimizer]
+    return float(time * np.exp(exponent / scale - exponent) / scale)
+
+
+def updates(chosen: Mapping[str, Any]) -> float:
+    """Coordinate updates of the run, roughly."""
+    factor = _factor(chosen)
+    means = [_expected(chosen["optimizer"], factor * more, k) for k in _grid(chosen) for more in (1, *OTHERS)]
+    return float(sum(means) * chosen["replicas"] * SUBSTEPS)
+
+
+@lru_cache(maxsize=1)
+def _exact_sgd() -> CubicSpline:
+    """-log(rate per iteration) of SGD's equation, by quadrature, against log(k times the factor): both act as one."""
+    scale = np.geomspace(1.2, 18, 28)
+    lr, times = SETTING.lr["SGD"], []
+    for k in scale:
+        start, boundary = map(float, SETTING.positions(k))
+        known: dict[str, Any] = {"start": start, "boundary": boundary, "breaks": SETTING.breaks(k)}
+        times.append(theory.first_passage_time(SETTING.gradient(k), SETTING.diffusion(k, lr), **known))
+    return CubicSpline(np.log(scale), np.log(np.array(times) / lr))
+
+
+def _crossing(chosen: Mapping[str, Any]) -> str:
+    """How exits are seen: also between substeps if there is no inertia."""
+    return "bridge" if chosen["optimizer"] == "SGD" else "step"
+
+
+def _measure(chosen: Mapping[str, Any], factor: float, grid: Array) -> tuple[Array, Array]:
+    """-log(rate per iteration) and its standard error at each sharpness."""
+    found = []
+    for seed, k in enumerate(grid.tolist()):
+        start, boundary = SETTING.positions(k)
+        exits = exit_times(
+            SETTING.dynamics(chosen["optimizer"], idealized=True, factor=factor), SETTING.landscape(1, k), noise=SETTING.noise,
+            start=start, boundary=boundary, replicas=chosen["replicas"], seed=seed, substeps=SUBSTEPS, crossing=_crossing(chosen), threads=1,
+            max_iterations=int(PATIENCE * _expected(chosen["optimizer"], factor, k)) + 100,
+        )  # fmt: skip
+        rate = escape_rate(exits)
+        found.append((-np.log(rate["rate"].item()), 1 / np.sqrt(rate["events"].item())))
+    y, error = np.array(found).T
+    return y, error
+
+
+def run(chosen: Mapping[str, Any]) -> Outcome:
+    """Measure rates at six sharpnesses and three learning rates."""
+    optimizer, factor, grid = chosen["optimizer"], _factor(chosen), _grid(chosen)
+    power = PREFACTOR_POWER[optimizer]
+    rates = {more: _measure(chosen, factor * more, grid) for more in (1, *OTHERS)}
+    y, error = rates[1]
+    level = y + power * np.log(grid)  # the prefactor's own power of k taken out
+    # the paper's law at this learning rate, from the setting's by the exact symmetry in k lr
+    paper = np.array([-np.log(_paper(optimizer, float(k), factor)) for k in grid]) + power * np.log(grid)
+    fit = fit_power(grid, level, error)
+    fine = np.geomspace(grid[0], grid[-1], 40)
+    exact = _exact_sgd()(np.log(factor * fine)) + np.log(fine) if optimizer == "SGD" else None
+    panels, misfits = [], {}
+    for place, (name, p) in enumerate((("1/k", 1.0), ("1/√k", 0.5))):
+        x = grid**-p
+        slope, start = np.polyfit(x, level, 1, w=1 / error)
+        misfits[name] = float(np.sum(((level - start - slope * x) / error) ** 2))
+        panel = _panel(
+            place, (name, "k" if power == 1 else "√k"), x, level, error, paper, start + slope * np.array([0, 1.02])
+        )
+        if exact is not None:
+            panel.line(fine**-p, exact, GREEN)
+        panels.append(panel)
+    panels.append(_collapse(rates, grid, power, factor, optimizer))
+    svg = figure(
+        panels, SIZE, f"Escape rates of {optimizer} against sharpness, twice, and against learning rate times sharpness",
+        [("measured, 95 %", ORANGE, "dot"), ("straight line through them", BLUE, "line"), ("the paper's law", PURPLE, "dash"), *([("exact", GREEN, "line")] if exact is not None else []),
+         ("η × 1.25, × 1.6", GREY, "dot")],
+    )  # fmt: skip
+    words = _answer(chosen, fit, misfits, float(np.exp(-y[0])), _exact_power(optimizer, factor, grid))
+    return Outcome(svg, words, _code(chosen, factor))
+
+
+def _exact_power(optimizer: str, factor: float, grid: Array) -> str:
+    """What the same fit gives for exact rates, in words; nothing where they would take long."""
+    if optimizer != "SGD":
+        return ""
+    level = _exact_sgd()(np.log(factor * grid)) + np.log(grid)
+    return f", exact rates in this range give {fit_power(grid, level, np.ones(len(grid))).p:.2f}"
+
+
+def _paper(optimizer: str, k: float, factor: float) -> float:
+    """The paper's rate at sharpness k and `factor` times the learning rate: that of sharpness k factor^(1/p), 1/p = 1 or 2."""
+    return float(paper_rate(SETTING, optimizer, k * factor ** (1 / PREFACTOR_POWER[optimizer]), 1))
+
+
+def _panel(
+    place: int, names: tuple[str, str], x: Array, level: Array, error: Array, paper: Array, line: Array
+) -> Panel:
+    low, high = min(level.min(), paper.min(), line.min()) - 0.3, max(level.max(), paper.max(), line.max()) + 0.6
+    panel = Panel(
+        (405 * place, 0, 405, 400), (0, 1.05), (low, high), title=f"Against {names[0]}", x_label=names[0],
+        y_label=f"−log(rate/{names[1]})" if place == 0 else "",
+    )  # fmt: skip
+    panel.line([0, 1.02], line, BLUE, width=2)
+    panel.line(x, paper, PURPLE, dash=DASH)
+    panel.points(x, level, level - 1.96 * error, level + 1.96 * error, ORANGE)
+    return panel
+
+
+def _collapse(
+    rates: Mapping[float, tuple[Array, Array]], grid: Array, power: float, factor: float, optimizer: str
+) -> Panel:
+    every = np.concatenate([y for y, _ in rates.values()])
+    ends = factor, factor * max(OTHERS) * grid[-1] ** power
+    name, unit = "√k" if power < 1 else "k", SETTING.lr[optimizer]
+    panel = Panel(
+        (820, 0, 420, 400), (unit * ends[0] * 0.9, unit * ends[1] * 1.1), (every.min() - 0.4, every.max() + 0.6), log="x",
+        title="All rates on one curve", x_label=f"{name} η", y_label="−log(rate per iteration)",
+    )  # fmt: skip
+    if optimizer == "SGD":
+        scale = np.geomspace(*ends, 40)
+        panel.line(unit * scale, _exact_sgd()(np.log(scale)), GREEN)
+    for more, (y, error) in rates.items():
+        colour = ORANGE if more == 1 else GREY
+        panel.points(unit * factor * more * grid**power, y, y - 1.96 * error, y + 1.96 * error, colour)
+    return panel
+
+
+def _answer(chosen: Mapping[str, Any], fit: Power, misfits: Mapping[str, float], rate: float, exact: str) -> str:
+    straight = min(misfits, key=lambda name: misfits[name])
+    claimed = "1/√k" if chosen["optimizer"] == "Adam" else "1/k"
+    ends = ["any" if np.isinf(end) else f"{end:.2f}" for end in (fit.low, fit.high)]
+    return (
+        f"{chosen['optimizer']}: the power p in −log(rate/{'√k' if claimed == '1/√k' else 'k'}) = c + a k⁻ᵖ is **{fit.p:.2f}** [{ends[0]}, {ends[1]}] in this run; the paper says "
+        f"{'½' if claimed == '1/√k' else '1'}{exact}. The points leave a straight line by χ² = {misfits['1/k']:.1f} against 1/k and {misfits['1/√k']:.1f} against 1/√k (4 is expected of a true "
+        f"one): {straight} fits better. More replicas tell more surely. At k = 1 the rate is {rate:.3g} per iteration."
     )
-    return
 
 
-@app.cell
-def _(page, sharpness, settings):
-    page.afford(sharpness.updates(settings))
-    found = sharpness.run(settings)
-    page.picture(found)
-    return (found,)
-
-
-@app.cell
-def _(found, page):
-    answer = found.answer
-    page.answer(answer)
-    return (answer,)
-
-
-@app.cell
-def _(found, page):
-    code = found.code
-    page.code(code)
-    return (code,)
-
-
-if __name__ == "__main__":
-    app.run()
+def _code(chosen: Mapping[str, Any], factor: float) -> str:
+    start, boundary = map(float, SETTING.positions(1.0))
+    dynamics = SETTING.dynamics(chosen["optimizer"], idealized=True, factor=factor)
+    horizon = int(PATIENCE * _expected(chosen["optimizer"], factor, 1.0)) + 100
+    return f"""\
+from diffusion import *
+well = {SETTING.landscape(1, 1.0)!r}
+exits = exit_times({dynamics!r}, well, noise={SETTING.noise!r}, start={start!r}, boundary={boundary!r}, max_iterations={horizon}, replicas={chosen["replicas"]}, substeps={SUBSTEPS}, crossing="{_crossing(chosen)}")
+print(f"{{escape_rate(exits).rate.item():.3g}}")  # per iteration, at k = 1"""

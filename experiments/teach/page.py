@@ -1,30 +1,15 @@
 """How a lesson's page is put together, and how much one request may cost."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import marimo as mo
 
+from experiments.lessons import LESSONS
+from experiments.teach.lesson import Lesson, Outcome
+from experiments.teach.site import template
+
 UPDATES = 50_000_000  # coordinate updates that one request may take: about a fifth of a second on one core
-LESSONS = {
-    "saddle": "Where does a ball on a saddle go?",
-    "momentum": "Does momentum help you leave?",
-    "curvature": "Why does Adam not see the curvature?",
-    "hill": "How long until it is over the hill?",
-    "sharpness": "Flat or sharp: which minimum is left first?",
-    "convention": "Ito or not: does it matter how noise is read?",
-    "substeps": "When is the differential equation a good model?",
-}
-
-
-@dataclass(frozen=True)
-class Found:
-    """What a lesson's experiment gives: the figure, the sentence with its numbers, and code that prints one of them."""
-
-    svg: str
-    answer: str
-    code: str
 
 
 @dataclass
@@ -35,6 +20,13 @@ class Limit:
 
 
 limit = Limit()
+
+
+def requested() -> Lesson:
+    """The lesson at whose path the page was opened; the first one where no server has been asked."""
+    request = mo.app_meta().request
+    path = str(request.url["path"]) if request else "/"  # that of the lesson and then the server's own
+    return LESSONS.get(path.split("/")[1], next(iter(LESSONS.values())))
 
 
 def afford(updates: float) -> None:
@@ -51,41 +43,28 @@ def too_much(updates: float) -> str:
     )
 
 
-def slider(label: str, values: Sequence[float], value: float) -> Any:
-    """A slider over given values; `value`, one of them, at first."""
-    assert value in values
-    return mo.ui.slider(steps=list(values), value=value, label=label, show_value=True, full_width=True)
+def controls(lesson: Lesson) -> Any:
+    """The lesson's sliders and choices under one name, so that their values can be replaced together."""
+    return mo.ui.dictionary(lesson.controls())
 
 
-def choice(label: str, options: Sequence[str]) -> Any:
-    """One of several words; the first at first."""
-    return mo.ui.radio(list(options), value=options[0], label=label)
-
-
-def controls(elements: dict[str, Any]) -> Any:
-    """Elements under one name, so that their values can be replaced together."""
-    return mo.ui.dictionary(elements)
-
-
-def side(lesson: str, together: Any) -> Any:
+def side(lesson: Lesson, together: Any) -> Any:
     """The side of the page: the controls, and the way to the other lessons."""
     names = list(LESSONS)
-    at = names.index(lesson)
-    near = [(at - 1, "← previous"), (at + 1, "next →")]
-    links = ['<a href="../">all lessons</a>']
-    links += [f'<a href="../{names[k]}/">{word}</a>' for k, word in near if 0 <= k < len(names)]
-    nav = mo.Html(f'<nav aria-label="lessons">{" &nbsp; ".join(links)}</nav>')
-    return mo.sidebar([mo.vstack([*together.elements.values(), nav], gap=1)], width="17.3rem")
+    place = list(LESSONS.values()).index(lesson)
+    before, after = names[max(place - 1, 0) : place], names[place + 1 : place + 2]
+    links = template("links.html").render(before=before, after=after)
+    return mo.sidebar([mo.vstack([*together.elements.values(), mo.Html(links)], gap=1)], width="17.3rem")
 
 
-def heading(lesson: str, text: str) -> Any:
+def heading(lesson: Lesson) -> Any:
     """Title and introduction."""
-    return mo.md(f"# {LESSONS[lesson]}\n\n{text}")
+    return mo.md(f"# {lesson.TITLE}\n\n{lesson.INTRODUCTION}")
 
 
-def picture(found: Found) -> Any:
+def picture(outcome: Outcome) -> Any:
     """The figure."""
-    return mo.Html(found.svg)
+    return mo.Html(outcome.svg)
 
 
 def answer(text: str) -> Any:

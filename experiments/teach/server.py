@@ -7,8 +7,6 @@ import secrets
 import socket
 import threading
 import webbrowser
-from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 import marimo
@@ -17,8 +15,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse
 
-from experiments import lessons
-from experiments.teach import convention, hill, page, site
+from experiments.lessons import LESSONS, convention, hill
+from experiments.teach import notebook, page, site
 from experiments.teach.assets import Assets
 from experiments.teach.guard import Application, Guard
 
@@ -27,15 +25,13 @@ GRACE = 1  # seconds that open pages get when the server stops
 
 def application(port: int, *, host: str = "127.0.0.1", token: str | None = None) -> Application:
     """The lessons and their index as one guarded ASGI application."""
-    folder = Path(lessons.__file__).parent
-    builder = marimo.create_asgi_app(quiet=True, html_head=site.STYLE, asset_url="/front")
     app = Starlette()
     app.add_route("/", lambda request: HTMLResponse(site.index()))
-    for name in page.LESSONS:
+    for name, lesson in LESSONS.items():
+        pages = marimo.create_asgi_app(quiet=True, html_head=site.head(lesson), asset_url="/front")
         app.add_route(f"/{name}", _with_slash)
-        builder = builder.with_app(path=f"/{name}", root=str(folder / f"{name}.py"))
+        app.mount(f"/{name}", pages.with_app(path="", root=notebook.__file__).build())
     app.mount("/front", Assets())
-    app.mount("/", builder.build())
     names = {"localhost", "127.0.0.1", "::1"}
     if not is_loopback(host):
         names |= {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
@@ -80,8 +76,8 @@ def bind(host: str, port: int) -> socket.socket:
 
 def warm() -> None:
     """Run every lesson once, so that kernels are compiled before the first page opens."""
-    for name in page.LESSONS:
-        import_module(f"experiments.lessons.{name}").app.run()
+    for lesson in LESSONS.values():
+        notebook.app.run(defs={"lesson": lesson})
     for module in (convention, hill):
         module.warm()
 
@@ -96,10 +92,9 @@ def serve(*, host: str, port: int, browser: bool, limit: int) -> None:
     url = f"http://{f'[{shown}]' if ':' in shown else shown}:{port}/" + (f"?token={token}" if token else "")
     print("Warming up: the first time on a machine, kernels are compiled for about half a minute ...", flush=True)
     warm()
-    config = uvicorn.Config(
-        application(port, host=host, token=token), log_level="warning", timeout_graceful_shutdown=GRACE, lifespan="off",
-        proxy_headers=False, server_header=False,
-    )  # fmt: skip
+    guarded = application(port, host=host, token=token)
+    config = uvicorn.Config(guarded, log_level="warning", lifespan="off", proxy_headers=False, server_header=False)
+    config.timeout_graceful_shutdown = GRACE
     sock.listen()  # so that the address can be opened as soon as it is shown
     print(f"Lessons: {url}  (Ctrl-C stops)", flush=True)
     if browser:

@@ -1,0 +1,63 @@
+"""The notebook behind every lesson: a marimo application that is served at the path of each, and asks the path for its lesson."""
+
+import marimo
+
+app = marimo.App(width="full", app_title="How optimizers leave saddles and minima")
+
+
+@app.cell
+def _():
+    from experiments.teach import page
+
+    return (page,)
+
+
+@app.cell
+def _(page):
+    lesson = page.requested()
+    return (lesson,)
+
+
+@app.cell
+def _(lesson, page):
+    controls = page.controls(lesson)
+    page.side(lesson, controls)
+    return (controls,)
+
+
+@app.cell
+def _(controls):
+    settings = controls.value
+    return (settings,)
+
+
+@app.cell
+def _(lesson, page):
+    page.heading(lesson)
+    return
+
+
+@app.cell
+def _(lesson, page, settings):
+    page.afford(lesson.updates(settings))
+    outcome = lesson.run(settings)
+    page.picture(outcome)
+    return (outcome,)
+
+
+@app.cell
+def _(outcome, page):
+    answer = outcome.answer
+    page.answer(answer)
+    return (answer,)
+
+
+@app.cell
+def _(outcome, page):
+    code = outcome.code
+    page.code(code)
+    return (code,)
+
+
+if __name__ == "__main__":
+    app.run()
