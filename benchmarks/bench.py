@@ -5,38 +5,16 @@ import os
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks import contests, fresh, machine, measure, targets
-from benchmarks.measure import Timing
-from benchmarks.rows import Row, table
-from benchmarks.targets import Timings
+from benchmarks.outcome import Outcome
+from benchmarks.rows import table
 from experiments.progress import Progress
 
 ROUNDS, QUICK_ROUNDS = 5, 3
 FRESH_RUNS = 3
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What was found: rows of the table, nanoseconds per update of each contestant by workload, growth, and the setting."""
-
-    rows: list[Row]
-    contests: dict[str, Timings]
-    growth: dict[str, dict[float, Timing]]
-    setting: dict[str, Any]
-
-    @property
-    def agree(self) -> bool:
-        """Whether all contestants computed the same."""
-        return all(row.verdict == "met" for row in self.rows if row.what == targets.AGREEMENT)
-
-    @property
-    def footer(self) -> list[str]:
-        """Machine and rules, for below the table."""
-        return [self.setting["machine"], *self.setting["rules"]]
 
 
 def run(*, quick: bool = False, threads: int | None = None, progress: Progress | None = None) -> Outcome:
@@ -103,7 +81,7 @@ def write(outcome: Outcome, out: Path, progress: Progress | None = None) -> str:
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        (partial / "bench.json").write_text(json.dumps(record(outcome), indent=1, allow_nan=False) + "\n")
+        (partial / "bench.json").write_text(json.dumps(outcome.record(), indent=1, allow_nan=False) + "\n")
         (partial / "bench.txt").write_text(text, encoding="utf-8")
         figure.draw(outcome, partial)
         out.mkdir(exist_ok=True)
@@ -112,19 +90,3 @@ def write(outcome: Outcome, out: Path, progress: Progress | None = None) -> str:
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return text
-
-
-def record(outcome: Outcome) -> dict[str, Any]:
-    """Everything measured, as JSON."""
-    return {
-        "setting": outcome.setting,
-        "rows": [row.record() for row in outcome.rows],
-        "ns_per_update": {
-            workload: {name: timing.ns for name, timing in timings.items()}
-            for workload, timings in outcome.contests.items()
-        },
-        "seconds_by_size": {
-            name: {str(amount): timing.seconds for amount, timing in sizes.items()}
-            for name, sizes in outcome.growth.items()
-        },
-    }

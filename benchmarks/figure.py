@@ -8,8 +8,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from benchmarks import contests
-from benchmarks.bench import Outcome
 from benchmarks.measure import Timing
+from benchmarks.outcome import Outcome
 from benchmarks.targets import Timings, ratio
 from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE
 

@@ -5,7 +5,6 @@
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from benchmarks import rare_figure
+from benchmarks.costs import Cost, growth, table
 from benchmarks.machine import load
 from diffusion import SGD, exit_times, rare_escape_rate
 from diffusion.engine import prepare, thread_count
@@ -30,19 +30,6 @@ EXITS = 4000
 RESAMPLED = 400  # bootstrap samples behind an interval
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Cost:
-    """Substeps for a relative error of 10 %, with a 95 % interval, and the relative error of the run that they come from."""
-
-    method: str
-    barrier: float
-    rate: float
-    work: float
-    low: float
-    high: float
-    error: float
 
 
 def splitting(setting: Setting, barrier: float) -> Cost:
@@ -119,33 +106,6 @@ def _cost(method: str, setting: Setting, barrier: float, rates: Array, steps: Ar
 
 def _work(rates: Array, steps: Array) -> float:
     return float(steps.mean() * rates.var(ddof=1) / rates.mean() ** 2 / ERROR**2)
-
-
-def growth(costs: list[Cost]) -> tuple[float, float, float]:
-    """p in work ~ (-log rate)^p with its 95 % interval, by weighted least squares, widened by the misfit if there is one."""
-    x = np.log(-np.log([one.rate for one in costs]))
-    y = np.log([one.work for one in costs])
-    error = np.log([one.high / one.low for one in costs]) / (2 * stats.norm.isf(0.025))
-    design = np.stack([x, np.ones_like(x)], axis=1) / error[:, None]
-    covariance = np.linalg.inv(design.T @ design)
-    p, c = covariance @ design.T @ (y / error)
-    misfit = float(np.sum(((p * x + c - y) / error) ** 2) / (len(x) - 2))
-    spread = stats.t.isf(0.025, len(x) - 2) * np.sqrt(covariance[0, 0] * max(1.0, misfit))
-    return float(p), float(p - spread), float(p + spread)
-
-
-def table(costs: list[Cost]) -> str:
-    """As text."""
-    lines = [f"{'method':<13} {'barrier/T':>9} {'rate':>9} {'substeps for 10 %':>18} {'95 %':>20} {'error here':>11}"]
-    lines += [
-        f"{one.method:<13} {one.barrier:>9g} {one.rate:>9.2e} {one.work:>18.3g} {f'{one.low:.3g} to {one.high:.3g}':>20} "
-        f"{100 * one.error:>9.1f} %"
-        for one in costs
-    ]
-    for method in ("splitting", "fixed levels"):
-        p, low, high = growth([one for one in costs if one.method == method])
-        lines.append(f"{method}: substeps grow like (-log rate)^p, p = {p:.2f} [{low:.2f}, {high:.2f}]")
-    return "\n".join(lines)
 
 
 def main(out: Path) -> None:

@@ -2,15 +2,12 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib import pyplot as plt
 
+from benchmarks.costs import Cost
 from experiments.drawing import BLUE, GREY, ORANGE, Named, save
-
-if TYPE_CHECKING:
-    from benchmarks.rare import Cost
 
 STYLES = {
     "direct": (GREY, "o", "direct simulation, measured"),
@@ -22,12 +19,12 @@ STYLES = {
 Powers = dict[str, tuple[float, float, float]]
 
 
-def draw(costs: "list[Cost]", powers: Powers, directory: Path) -> None:
+def draw(costs: list[Cost], powers: Powers, directory: Path) -> None:
     """Draw rare-escapes.png and rare-escapes.svg into `directory`."""
     save(_figures(costs, powers), directory)
 
 
-def _figures(costs: "list[Cost]", powers: Powers) -> Iterator[Named]:
+def _figures(costs: list[Cost], powers: Powers) -> Iterator[Named]:
     figure, axis = plt.subplots(figsize=(9.5, 5.6), layout="constrained")
     reach = -np.log([one.rate for one in costs])
     for method, (colour, marker, label) in STYLES.items():

@@ -228,7 +228,7 @@ def test_the_displacement_of_all_blocks_is_that_of_all_replicas():
         names = ("msd", "msd_stderr", "diverged")
         stacked = {f"block_{name}": np.stack([part[name].values for part in parts]) for name in names}
         positions = np.concatenate([part["position"].values for part in parts]) ** 2
-        return measurements._msd_of_all(stacked, {"replicas": 100 * number, "block": 100}), positions
+        return measurements.MEASUREMENTS["msd"].summary(stacked, {"replicas": 100 * number, "block": 100}), positions
 
     found, squares = blocks(3)
     np.testing.assert_allclose(found["msd"], squares.mean(axis=0), rtol=1e-12)
@@ -423,7 +423,7 @@ def test_a_block_of_one_replica_has_no_error_of_its_own_but_all_together_have():
         "block_msd_stderr": np.full((2, 1, 1), np.nan),
         "block_diverged": np.zeros((2, 1)),
     }
-    found = measurements._msd_of_all(blocks, {"replicas": 2, "block": 1})
+    found = measurements.MEASUREMENTS["msd"].summary(blocks, {"replicas": 2, "block": 1})
     assert found["msd"].tolist() == [[2.0]]
     assert found["msd_stderr"].tolist() == [[1.0]]
 
@@ -573,7 +573,9 @@ def test_a_rare_rate_of_all_blocks_is_told_with_whether_it_is_reliable():
 
     def told(families, **changed):
         found = blocks | {"repetition_rate": rates, "families": np.full(8, families)} | changed
-        return {name: float(one) for name, one in measurements._rate_of_repetitions(found, {}).items()}
+        return {
+            name: float(one) for name, one in measurements.MEASUREMENTS["rare_escape_rate"].summary(found, {}).items()
+        }
 
     assert told(20)["reliable"] == 1
     assert told(20)["rate_low"] < told(20)["rate"] < told(20)["rate_high"]

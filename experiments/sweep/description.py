@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from diffusion import checks
-from experiments.sweep import naming
+from experiments.sweep import parameters
 
 SECTIONS = ("dynamics", "landscape", "noise", "measure")
 MOST_POINTS = 10**7
@@ -154,14 +154,14 @@ class Sweep:
         for section in SECTIONS:
             names = self.values(section, "name")
             if not names:
-                raise ValueError(f"[{section}] has no name; known: {', '.join(naming.known(section))}")
+                raise ValueError(f"[{section}] has no name; known: {', '.join(parameters.known(section))}")
             given = set(self.sections[section]) | {
                 target.split(".", 1)[1]
                 for axis in self.axes
                 for target in axis.sets
                 if target.startswith(f"{section}.")
             }
-            naming.check(section, names, given - {"name"})
+            parameters.check(section, names, given - {"name"})
         roles = [value for key, value in self.figure.items() if key != "y"]
         twice = next((value for value in roles if roles.count(value) > 1), None)
         if twice is not None:
@@ -239,7 +239,7 @@ def _target(name: str, sections: Sections) -> str:
     if "." in name:
         section = checks.choice(f"section of {name}", name.split(".", 1)[0], SECTIONS)
         return f"{section}.{name.split('.', 1)[1]}"
-    found = [section for section in SECTIONS if name in naming.parameters(section, sections[section].get("name"))]
+    found = [section for section in SECTIONS if name in parameters.accepted(section, sections[section].get("name"))]
     if len(found) != 1:
         where = f"is a parameter of {' and '.join(found)}" if found else "is a parameter of nothing here"
         raise ValueError(f'axis {name} {where}; name what it sets, as in [axes.{name}] with "dynamics.{name}" = [...]')

@@ -5,7 +5,6 @@ import importlib
 import importlib.util
 import inspect
 import json
-from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -16,44 +15,12 @@ from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 
-_CLASSES = {
+CLASSES = {
     "dynamics": ("SGD", "Momentum", "RMSprop", "Adam", "Adai"),
     "landscape": ("QuadraticSaddle", "DoubleParabola", "StyblinskiTang"),
     "noise": ("HessianNoise", "IsotropicNoise", "MinibatchNoise"),
 }
 _KINDS: dict[str, type] = {"dynamics": Dynamics, "landscape": Landscape, "noise": Noise}
-
-
-def known(section: str) -> tuple[str, ...]:
-    """Names that a section may have, besides module:object."""
-    if section == "measure":
-        from experiments.sweep import measurements
-
-        return tuple(measurements.MEASUREMENTS)
-    return _CLASSES[section]
-
-
-def parameters(section: str, name: Any) -> tuple[str, ...]:
-    """Parameters that go with a name; without one, those of any."""
-    if name is None:
-        return tuple({one: None for each in known(section) for one in parameters(section, each)})
-    if section == "measure":
-        from experiments.sweep import measurements
-
-        return measurements.named(str(name)).options
-    target = _resolve(section, str(name))
-    return tuple(inspect.signature(target).parameters) if callable(target) else ()
-
-
-def check(section: str, names: Iterable[Any], given: set[str]) -> None:
-    """Refuse a name or a parameter that is unknown."""
-    accepted: dict[str, None] = {}
-    for name in names:
-        accepted |= dict.fromkeys(parameters(section, name))
-    for one in sorted(given):
-        if one not in accepted and not accepted:
-            raise ValueError(f"{section}.{one}: {', '.join(map(str, names))} is ready as it is and takes no parameters")
-        checks.choice(f"parameter of {section}", one, tuple(accepted))
 
 
 def build(section: str, table: dict[str, Any]) -> Any:
@@ -70,7 +37,7 @@ def build(section: str, table: dict[str, Any]) -> Any:
 @lru_cache(maxsize=1024)
 def _built(section: str, table: str) -> Any:
     given = json.loads(table)
-    target = _resolve(section, str(given.pop("name")))
+    target = resolved(section, str(given.pop("name")))
     if not callable(target):
         return target
     accepted = inspect.signature(target).parameters
@@ -81,11 +48,11 @@ def _built(section: str, table: str) -> Any:
 
 
 @lru_cache
-def _resolve(section: str, name: str) -> Any:
+def resolved(section: str, name: str) -> Any:
     """The class of that name; or an object, a class or a function with a return annotation that module:object names."""
     kind = _KINDS[section]
     if ":" not in name:
-        return getattr(diffusion, checks.choice(f"{section}.name", name, _CLASSES[section]))
+        return getattr(diffusion, checks.choice(f"{section}.name", name, CLASSES[section]))
     found = imported(f"{section}.name", name)
     made = (
         found if isinstance(found, type) else get_type_hints(found).get("return") if inspect.isfunction(found) else None
