@@ -4,14 +4,14 @@ from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
+from matplotlib import ticker
 from matplotlib.axes import Axes
 
 from benchmarks import contests
 from benchmarks.measure import Timing
 from benchmarks.outcome import Outcome
 from benchmarks.targets import Timings, ratio
-from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, STYLE, save, subplots
 
 CURVES = {"replicas": (BLUE, "o"), "dimensions": (ORANGE, "s"), "iterations": (GREEN, "D"), "threads": (PURPLE, "^")}
 
@@ -19,14 +19,11 @@ CURVES = {"replicas": (BLUE, "o"), "dimensions": (ORANGE, "s"), "iterations": (G
 def draw(outcome: Outcome, directory: Path) -> None:
     """Draw bench.png and bench.svg into `directory`."""
     with mpl.rc_context(STYLE):
-        figure, (left, right) = plt.subplots(1, 2, figsize=(12.5, 5.4), width_ratios=(3, 2), layout="constrained")
+        figure, (left, right) = subplots(1, 2, size=(12.5, 5.4), width_ratios=(3, 2))
         _contestants(left, outcome.contests["A"], outcome.contests["B"])
         _growth(right, outcome.growth)
         figure.suptitle(_title(outcome.contests["A"]))
-        for suffix in ("png", "svg"):
-            metadata = {"Date": None} if suffix == "svg" else {}
-            figure.savefig(directory / f"bench.{suffix}", metadata=metadata, bbox_inches="tight")
-        plt.close(figure)
+        save([("bench", "", figure, "")], directory)
 
 
 def _title(a: Timings) -> str:
@@ -60,7 +57,7 @@ def _contestants(axis: Axes, a: Timings, b: Timings) -> None:
     for tick, (_, _, ours) in zip(axis.get_yticklabels(), labels, strict=True):
         tick.set_fontweight("bold" if ours else "normal")
     axis.set(xscale="log", xlabel="ns per coordinate update, one core")
-    axis.xaxis.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axis.margins(x=0.12)
     axis.invert_yaxis()
     axis.grid(axis="x", which="both", alpha=0.25)
@@ -94,7 +91,7 @@ def _growth(axis: Axes, growth: dict[str, dict[float, Timing]]) -> None:
     axis.plot(line, 1 / line, color=GREY, lw=1, ls=":", zorder=0, label="in inverse proportion")
     axis.set(xscale="log", yscale="log", xlabel="size of the run, relative", ylabel="time, relative")
     for which in (axis.xaxis, axis.yaxis):
-        which.set_major_formatter(mpl.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-        which.set_minor_formatter(mpl.ticker.NullFormatter())
-        which.set_major_locator(mpl.ticker.FixedLocator([0.25, 0.5, 1, 2, 4]))
+        which.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
+        which.set_minor_formatter(ticker.NullFormatter())
+        which.set_major_locator(ticker.FixedLocator([0.25, 0.5, 1, 2, 4]))
     axis.legend(fontsize=10, frameon=True, edgecolor="none", framealpha=1)

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from matplotlib import pyplot as plt
 
 from benchmarks.costs import Cost
-from experiments.drawing import BLUE, GREY, ORANGE, Named, save
+from experiments.drawing import BLUE, GREY, ORANGE, Named, save, subplots
 
 STYLES = {
     "direct": (GREY, "o", "direct simulation, measured"),
@@ -25,7 +24,7 @@ def draw(costs: list[Cost], powers: Powers, directory: Path) -> None:
 
 
 def _figures(costs: list[Cost], powers: Powers) -> Iterator[Named]:
-    figure, axis = plt.subplots(figsize=(9.5, 5.6), layout="constrained")
+    figure, axis = subplots(size=(9.5, 5.6))
     reach = -np.log([one.rate for one in costs])
     for method, (colour, marker, label) in STYLES.items():
         these = [one for one in costs if one.method == method]

@@ -211,6 +211,7 @@ app.command(
 
 def main() -> None:
     """Run the command line: status 2 and one line on standard error for bad input."""
+    os.environ["MPLBACKEND"] = "agg"  # figures are files: no display is needed, whatever a user has chosen for windows
     warnings.formatwarning = lambda message, *_, **__: f"diffusion-lab: {message}\n"
     try:
         status = app(exit_on_error=False, print_error=False)

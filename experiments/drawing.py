@@ -1,18 +1,17 @@
-"""What all figures share: style, colours, and how they are saved."""
+"""What all figures share: style, colours, how they begin, and how they are saved; no display and no backend is needed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import matplotlib as mpl
-
-mpl.use("Agg")  # figures are files; no display is needed
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from diffusion.plot.style import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, STYLE
 
-__all__ = ["BLUE", "DASHED", "GREEN", "GREY", "ORANGE", "PURPLE", "STYLE", "Drawn", "Named", "save"]
+__all__ = ["BLUE", "DASHED", "GREEN", "GREY", "ORANGE", "PURPLE", "STYLE", "Drawn", "Named", "save", "subplots"]
 
 
 @dataclass(frozen=True)
@@ -23,6 +22,12 @@ class Drawn:
     claim: str
     caption: str
     svg: Path
+
+
+def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **options: Any) -> tuple[Figure, Any]:
+    """A figure that only files will show, in inches, and its axes; options as of `Figure.subplots`."""
+    figure = Figure(figsize=size, layout="constrained")
+    return figure, figure.subplots(rows, columns, **options)
 
 
 Named = tuple[str, str, Figure, str]  # name, claim, figure, caption

@@ -8,7 +8,7 @@ import matplotlib as mpl
 import numpy as np
 import xarray
 
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, STYLE, save
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, STYLE, save, subplots
 from experiments.sweep.description import Axis
 from experiments.sweep.report import results
 from experiments.sweep.store import Store
@@ -70,9 +70,8 @@ def _roles(store: Store, y: str, axes: list[Axis]) -> dict[str, str]:
 
 def _figure(data: xarray.Dataset, store: Store, asked: dict[str, str], axes: dict[str, Axis]) -> Any:
     panels = axes[asked["panels"]].labels if "panels" in asked else (None,)
-    figure, grid = mpl.pyplot.subplots(
-        1, len(panels), figsize=(2.6 + 4.4 * len(panels), 4.8), squeeze=False, sharey=True, layout="constrained"
-    )
+    size = (2.6 + 4.4 * len(panels), 4.8)
+    figure, grid = subplots(1, len(panels), size=size, squeeze=False, sharey=True)
     x, y = asked["x"], asked["y"]
     for axis, panel in zip(grid[0], panels, strict=True):
         part = data if panel is None else data.sel({asked["panels"]: panel})
