@@ -1,4 +1,4 @@
-"""The lessons: each is a question, sliders, and the experiment that answers it; `experiments.teach` makes pages of them."""
+"""The lessons, each a question, sliders and the experiment that answers it; `experiments.teach` makes pages of them."""
 
 from experiments.lessons import convention, curvature, hill, momentum, saddle, sharpness, substeps
 from experiments.teach.lesson import Lesson

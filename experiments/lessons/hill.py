@@ -1,26 +1,22 @@
-"""Lesson 4: replicas cross a barrier; their density by the Fokker-Planck equation, their survival, and Kramers' time."""
+"""Lesson 4: replicas cross a barrier; their density by the Fokker-Planck equation, survival, and Kramers' time."""
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import theory
 from diffusion import SGD, IsotropicNoise, StyblinskiTang, exit_times, fokker_planck, simulate
 from experiments.teach.chart import BLUE, GREEN, GREY, ORANGE, PURPLE, Panel
 from experiments.teach.figure import DASH, figure
-from experiments.teach.lesson import Outcome, slider
+from experiments.teach.lesson import Array, Outcome, Settings, Z, slider
 from experiments.teach.scales import number
-
-Array = NDArray[np.float64]
 
 TITLE = "How long until it is over the hill?"
 INTRODUCTION = (
-    "Runs of SGD sit in the right-hand valley; noise of a set temperature now and then carries one over the hill. "
-    "How long that takes depends exponentially on barrier over temperature (Kramers 1940). Half of the runs that "
-    "reach the top fall back, so that the top is reached in half the time."
+    "Runs of SGD sit in the right-hand valley; noise of a set temperature now and then carries one over the hill. How "
+    "long that takes depends exponentially on barrier over temperature (Kramers 1940). Half of the runs that reach the "
+    "top fall back, so that the top is reached in half the time."
 )
 
 WELL = StyblinskiTang(1)
@@ -32,8 +28,6 @@ HORIZON = 20_000  # iterations at most
 SHARES = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of the horizon, at which positions can be shown
 FINENESS = 0.15  # of the density's grid: within 3 % of its maximum, in 15 ms
 EXPONENTS = (1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6)
-SIZE = (1240, 400)
-Z = 1.96
 
 
 def controls() -> dict[str, Any]:
@@ -55,7 +49,7 @@ def horizon(exponent: float) -> int:
     return int(min(HORIZON, 1.5 * kramers(exponent)))
 
 
-def updates(settings: Mapping[str, Any]) -> float:
+def updates(settings: Settings) -> float:
     """Coordinate updates of the run."""
     return float(settings["replicas"] * horizon(settings["exponent"]) * (1 + settings["share"]))
 
@@ -83,44 +77,39 @@ def warm() -> None:
         _theory(exponent)
 
 
-def run(settings: Mapping[str, Any]) -> Outcome:
+def run(settings: Settings) -> Outcome:
     """Run replicas until they reach the top, and as many to see where they are."""
     exponent, share, replicas = settings["exponent"], settings["share"], settings["replicas"]
     temperature, end = BARRIER / exponent, horizon(exponent)
-    noise, shown = IsotropicNoise(2 * temperature / LR), max(1, round(share * end))
-    times, alive, mean, law = _theory(exponent)
-    exits = exit_times(
-        SGD(LR), WELL, noise=noise, start=BOTTOM, boundary=SADDLE, max_iterations=end, replicas=replicas, crossing="bridge",
-        threads=1,
-    )  # fmt: skip
-    states = simulate(
-        SGD(LR),
-        WELL,
-        noise=noise,
-        start=BOTTOM,
-        iterations=shown,
-        save=[shown],
-        keep="states",
-        replicas=replicas,
-        threads=1,
-    )
-    left = _where(states["position"].values[:, 0, 0], law, SHARES.index(share), temperature, shown)
-    right, at_risk, events = _survival(exits, times, alive, mean, exponent, end)
+    shown = max(1, round(share * end))
+    _, _, mean, law = _theory(exponent)
+    common: dict[str, Any] = {"noise": IsotropicNoise(2 * temperature / LR), "start": BOTTOM, "threads": 1}
+    common |= {"replicas": replicas}
+    exits = exit_times(SGD(LR), WELL, boundary=SADDLE, max_iterations=end, crossing="bridge", **common)
+    states = simulate(SGD(LR), WELL, iterations=shown, save=[shown], keep="states", **common)
+    position = states["position"].values[:, 0, 0]
+    left = _where(position, law, SHARES.index(share), shown)
+    right, at_risk, events = _survival(exits, exponent, end)
     svg = figure(
-        [left, right], SIZE, f"Positions of {replicas} runs in a double well after {shown} iterations, and the share that has not reached the top",
-        [("loss", GREY, "line"), ("density, Fokker-Planck", BLUE, "band"), ("runs, measured 95 %", ORANGE, "dot"), ("exact survival", BLUE, "line"),
-         ("Kramers", PURPLE, "dash")],
-    )  # fmt: skip
-    return Outcome(svg, _answer(settings, mean, at_risk, events, states), _code(settings, end))
+        [left, right],
+        f"Positions of {replicas} runs in a double well after {shown} iterations, and the share that has not reached "
+        "the top",
+        [
+            ("loss", GREY, "line"),
+            ("density, Fokker-Planck", BLUE, "band"),
+            ("runs, measured 95 %", ORANGE, "dot"),
+            ("exact survival", BLUE, "line"),
+            ("Kramers", PURPLE, "dash"),
+        ],
+    )
+    return Outcome(svg, _answer(exponent, mean, at_risk, events, position), _code(exponent))
 
 
-def _where(position: Array, law: Any, index: int, temperature: float, shown: int) -> Panel:
+def _where(position: Array, law: Any, index: int, shown: int) -> Panel:
     ends = (-4.6, 4.6)
     lowest, top = float(WELL.loss([-2.9035])), float(WELL.loss([SADDLE])) + 35
-    panel = Panel(
-        (0, 0, 630, 400), ends, (lowest - 12, top), title=f"Where they are after {shown:,} iterations", x_label="position θ",
-        y_label="loss, and density above it",
-    )  # fmt: skip
+    panel = Panel((0, 0, 630, 400), ends, (lowest - 12, top))
+    panel.label(f"Where they are after {shown:,} iterations", "position θ", "loss, and density above it")
     x = np.linspace(*ends, 161)
     loss = WELL.loss(x[:, None])
     density = np.interp(x, law["position"].values, law["density"].values[index], left=0, right=0)
@@ -134,24 +123,21 @@ def _where(position: Array, law: Any, index: int, temperature: float, shown: int
     seen = counts > 0
     mean, low, high = (base + scale * np.maximum(counts + k * error, 0) / unit for k in (0, -1, 1))
     panel.points(middle[seen], mean[seen], low[seen], high[seen], ORANGE)
-    beyond = float(np.mean(position < SADDLE))
-    panel.corner(f"{beyond:.0%} left of the top", ORANGE, right=False, low=True)
+    panel.corner(f"{float(np.mean(position < SADDLE)):.0%} left of the top", ORANGE, right=False, low=True)
     return panel
 
 
-def _survival(
-    exits: Any, times: Array, alive: Array, mean: float, exponent: float, end: int
-) -> tuple[Panel, float, int]:
-    at = exits["exit_iteration"].values
-    out = exits["exited"].values
+def _survival(exits: Any, exponent: float, end: int) -> tuple[Panel, float, int]:
+    """The panel, the iterations that all runs spent below the top, and how many reached it."""
+    times, alive, mean, _ = _theory(exponent)
+    at, out = exits["exit_iteration"].values, exits["exited"].values
     grid = np.linspace(end / 12, end, 12)
     share = np.array([1 - np.mean(out & (at <= t)) for t in grid])
     error = Z * np.sqrt(share * (1 - share) / len(out))
     low = max(0.5 * min(alive[-1], share[share > 0].min()), 0.02)
-    panel = Panel(
-        (640, 0, 600, 400), (0, end), (low, 1.15), log="y", title="Share that has not reached the top", x_label="iterations",
-        y_label="share of runs", y_ticks=[(v, f"{v:.0%}") for v in (0.02, 0.05, 0.1, 0.2, 0.5, 1) if v >= low],
-    )  # fmt: skip
+    marks = [(v, f"{v:.0%}") for v in (0.02, 0.05, 0.1, 0.2, 0.5, 1) if v >= low]
+    panel = Panel((640, 0, 600, 400), (0, end), (low, 1.15), log="y", y_ticks=marks)
+    panel.label("Share that has not reached the top", "iterations", "share of runs")
     panel.line(times, alive, BLUE)
     panel.line(times, np.exp(-2 * times / kramers(exponent)), PURPLE, dash=DASH)
     panel.points(grid, share, np.maximum(share - error, 1e-9), np.minimum(share + error, 1), ORANGE)
@@ -161,21 +147,25 @@ def _survival(
     return panel, float(np.where(out, at, end).sum()), int(out.sum())
 
 
-def _answer(settings: Mapping[str, Any], mean: float, at_risk: float, events: int, states: Any) -> str:
-    exponent = settings["exponent"]
+def _answer(exponent: float, mean: float, at_risk: float, events: int, position: Array) -> str:
     measured, width = at_risk / max(events, 1), Z / np.sqrt(max(events, 1))
-    moved = float(np.mean(states["position"].values < SADDLE))
+    moved = float(np.mean(position < SADDLE))
+    half, colder = kramers(exponent) / 2, min(exponent + 1, 6)
     return (
-        f"At barrier over temperature {exponent:g} a run reaches the top after **{mean:,.0f}** iterations on average (exact); this run measures "
-        f"{measured:,.0f} ± {measured * width:,.0f} from {events} arrivals. Kramers' formula, halved for those that fall back, gives {kramers(exponent) / 2:,.0f}: "
-        f"{kramers(exponent) / 2 / mean:.2f} times the exact value. At the time shown, {moved:.1%} of the runs are on the far side. "
-        f"One more unit of barrier over temperature takes {number(_theory(min(exponent + 1, 6))[2] / _theory(min(exponent + 1, 6) - 1)[2])} times as long."
+        f"At barrier over temperature {exponent:g} a run reaches the top after **{mean:,.0f}** iterations on average "
+        f"(exact); this run measures {measured:,.0f} ± {measured * width:,.0f} from {events} arrivals. Kramers' "
+        f"formula, halved for those that fall back, gives {half:,.0f}: {half / mean:.2f} times the exact value. At the "
+        f"time shown, {moved:.1%} of the runs are on the far side. One more unit of barrier over temperature takes "
+        f"{number(_theory(colder)[2] / _theory(colder - 1)[2])} times as long."
     )
 
 
-def _code(settings: Mapping[str, Any], end: int) -> str:
+def _code(exponent: float) -> str:
+    gradient = "lambda x: well.gradient(x[..., None])[..., 0]"
+    ends = f"start={BOTTOM:.6f}, boundary={SADDLE:.6f}"
+    time = f"theory.first_passage_time({gradient}, {BARRIER:.6f} / {exponent}, {ends})"
     return f"""\
 import theory
 from diffusion import StyblinskiTang
 well = StyblinskiTang(1)  # from the right-hand minimum to the top, in iterations of {LR}
-print(f"{{theory.first_passage_time(lambda x: well.gradient(x[..., None])[..., 0], {BARRIER:.6f} / {settings["exponent"]}, start={BOTTOM:.6f}, boundary={SADDLE:.6f}) / {LR}:,.0f}}")"""
+print(f"{{{time} / {LR}:,.0f}}")"""

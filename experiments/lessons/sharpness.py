@@ -1,11 +1,9 @@
 """Lesson 5: escape rates against sharpness, which of two laws is straight, and the collapse of all learning rates."""
 
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 
 import theory
@@ -14,9 +12,7 @@ from experiments.problems.wells import PREFACTOR_POWER, expected_iterations, pap
 from experiments.sharpness.power import Power, fit_power
 from experiments.teach.chart import BLUE, GREEN, GREY, ORANGE, PURPLE, Panel
 from experiments.teach.figure import DASH, figure
-from experiments.teach.lesson import Outcome, choice, slider
-
-Array = NDArray[np.float64]
+from experiments.teach.lesson import Array, Outcome, Settings, Z, choice, slider
 
 TITLE = "Flat or sharp: which minimum is left first?"
 INTRODUCTION = (
@@ -29,7 +25,6 @@ SETTING = settings()["parabolas-piecewise"]
 OTHERS = (1.25, 1.6)  # further learning rates, as multiples, for the collapse
 SUBSTEPS = 2  # per iteration: the rates are nearly the differential equation's
 PATIENCE = 12  # mean escape times until a run is given up
-SIZE = (1240, 400)
 
 
 def controls() -> dict[str, Any]:
@@ -42,12 +37,12 @@ def controls() -> dict[str, Any]:
     }
 
 
-def _factor(chosen: Mapping[str, Any]) -> float:
+def _factor(chosen: Settings) -> float:
     """Learning rate over the setting's: the exponent is proportional to one over it."""
     return _at_one(chosen["optimizer"])[0] / float(chosen["exponent"])
 
 
-def _grid(chosen: Mapping[str, Any]) -> Array:
+def _grid(chosen: Settings) -> Array:
     return np.geomspace(1, chosen["span"] ** (1 / PREFACTOR_POWER[chosen["optimizer"]]), 6)
 
 
@@ -64,7 +59,12 @@ def _expected(optimizer: str, factor: float, k: float) -> float:
     return float(time * np.exp(exponent / scale - exponent) / scale)
 
 
-def updates(chosen: Mapping[str, Any]) -> float:
+def _horizon(chosen: Settings, factor: float, k: float) -> int:
+    """Iterations after which a run is given up."""
+    return int(PATIENCE * _expected(chosen["optimizer"], factor, k)) + 100
+
+
+def updates(chosen: Settings) -> float:
     """Coordinate updates of the run, roughly."""
     factor = _factor(chosen)
     means = [_expected(chosen["optimizer"], factor * more, k) for k in _grid(chosen) for more in (1, *OTHERS)]
@@ -83,28 +83,36 @@ def _exact_sgd() -> CubicSpline:
     return CubicSpline(np.log(scale), np.log(np.array(times) / lr))
 
 
-def _crossing(chosen: Mapping[str, Any]) -> str:
+def _crossing(chosen: Settings) -> str:
     """How exits are seen: also between substeps if there is no inertia."""
     return "bridge" if chosen["optimizer"] == "SGD" else "step"
 
 
-def _measure(chosen: Mapping[str, Any], factor: float, grid: Array) -> tuple[Array, Array]:
+def _measure(chosen: Settings, factor: float, grid: Array) -> tuple[Array, Array]:
     """-log(rate per iteration) and its standard error at each sharpness."""
-    found = []
+    levels = []
     for seed, k in enumerate(grid.tolist()):
         start, boundary = SETTING.positions(k)
         exits = exit_times(
-            SETTING.dynamics(chosen["optimizer"], idealized=True, factor=factor), SETTING.landscape(1, k), noise=SETTING.noise,
-            start=start, boundary=boundary, replicas=chosen["replicas"], seed=seed, substeps=SUBSTEPS, crossing=_crossing(chosen), threads=1,
-            max_iterations=int(PATIENCE * _expected(chosen["optimizer"], factor, k)) + 100,
-        )  # fmt: skip
+            SETTING.dynamics(chosen["optimizer"], idealized=True, factor=factor),
+            SETTING.landscape(1, k),
+            noise=SETTING.noise,
+            start=start,
+            boundary=boundary,
+            replicas=chosen["replicas"],
+            seed=seed,
+            substeps=SUBSTEPS,
+            crossing=_crossing(chosen),
+            threads=1,
+            max_iterations=_horizon(chosen, factor, k),
+        )
         rate = escape_rate(exits)
-        found.append((-np.log(rate["rate"].item()), 1 / np.sqrt(rate["events"].item())))
-    y, error = np.array(found).T
+        levels.append((-np.log(rate["rate"].item()), 1 / np.sqrt(rate["events"].item())))
+    y, error = np.array(levels).T
     return y, error
 
 
-def run(chosen: Mapping[str, Any]) -> Outcome:
+def run(chosen: Settings) -> Outcome:
     """Measure rates at six sharpnesses and three learning rates."""
     optimizer, factor, grid = chosen["optimizer"], _factor(chosen), _grid(chosen)
     power = PREFACTOR_POWER[optimizer]
@@ -121,18 +129,28 @@ def run(chosen: Mapping[str, Any]) -> Outcome:
         x = grid**-p
         slope, start = np.polyfit(x, level, 1, w=1 / error)
         misfits[name] = float(np.sum(((level - start - slope * x) / error) ** 2))
-        panel = _panel(
-            place, (name, "k" if power == 1 else "√k"), x, level, error, paper, start + slope * np.array([0, 1.02])
-        )
+        line = start + slope * np.array([0, 1.02])
+        low, high = min(level.min(), paper.min(), line.min()) - 0.3, max(level.max(), paper.max(), line.max()) + 0.6
+        panel = Panel((405 * place, 0, 405, 400), (0, 1.05), (low, high))
+        panel.label(f"Against {name}", name, "" if place else f"−log(rate/{'k' if power == 1 else '√k'})")
+        panel.line([0, 1.02], line, BLUE, width=2)
+        panel.line(x, paper, PURPLE, dash=DASH)
+        panel.points(x, level, level - Z * error, level + Z * error, ORANGE)
         if exact is not None:
             panel.line(fine**-p, exact, GREEN)
         panels.append(panel)
     panels.append(_collapse(rates, grid, power, factor, optimizer))
     svg = figure(
-        panels, SIZE, f"Escape rates of {optimizer} against sharpness, twice, and against learning rate times sharpness",
-        [("measured, 95 %", ORANGE, "dot"), ("straight line through them", BLUE, "line"), ("the paper's law", PURPLE, "dash"), *([("exact", GREEN, "line")] if exact is not None else []),
-         ("η × 1.25, × 1.6", GREY, "dot")],
-    )  # fmt: skip
+        panels,
+        f"Escape rates of {optimizer} against sharpness, twice, and against learning rate times sharpness",
+        [
+            ("measured, 95 %", ORANGE, "dot"),
+            ("straight line through them", BLUE, "line"),
+            ("the paper's law", PURPLE, "dash"),
+            *([("exact", GREEN, "line")] if exact is not None else []),
+            ("η × 1.25, × 1.6", GREY, "dot"),
+        ],
+    )
     words = _answer(chosen, fit, misfits, float(np.exp(-y[0])), _exact_power(optimizer, factor, grid))
     return Outcome(svg, words, _code(chosen, factor))
 
@@ -146,60 +164,49 @@ def _exact_power(optimizer: str, factor: float, grid: Array) -> str:
 
 
 def _paper(optimizer: str, k: float, factor: float) -> float:
-    """The paper's rate at sharpness k and `factor` times the learning rate: that of sharpness k factor^(1/p), 1/p = 1 or 2."""
+    """The paper's rate at k and `factor` times the learning rate, which is that at k factor^(1/p) with 1/p = 1 or 2."""
     return float(paper_rate(SETTING, optimizer, k * factor ** (1 / PREFACTOR_POWER[optimizer]), 1))
 
 
-def _panel(
-    place: int, names: tuple[str, str], x: Array, level: Array, error: Array, paper: Array, line: Array
-) -> Panel:
-    low, high = min(level.min(), paper.min(), line.min()) - 0.3, max(level.max(), paper.max(), line.max()) + 0.6
-    panel = Panel(
-        (405 * place, 0, 405, 400), (0, 1.05), (low, high), title=f"Against {names[0]}", x_label=names[0],
-        y_label=f"−log(rate/{names[1]})" if place == 0 else "",
-    )  # fmt: skip
-    panel.line([0, 1.02], line, BLUE, width=2)
-    panel.line(x, paper, PURPLE, dash=DASH)
-    panel.points(x, level, level - 1.96 * error, level + 1.96 * error, ORANGE)
-    return panel
-
-
 def _collapse(
-    rates: Mapping[float, tuple[Array, Array]], grid: Array, power: float, factor: float, optimizer: str
+    rates: dict[float, tuple[Array, Array]], grid: Array, power: float, factor: float, optimizer: str
 ) -> Panel:
     every = np.concatenate([y for y, _ in rates.values()])
     ends = factor, factor * max(OTHERS) * grid[-1] ** power
     name, unit = "√k" if power < 1 else "k", SETTING.lr[optimizer]
-    panel = Panel(
-        (820, 0, 420, 400), (unit * ends[0] * 0.9, unit * ends[1] * 1.1), (every.min() - 0.4, every.max() + 0.6), log="x",
-        title="All rates on one curve", x_label=f"{name} η", y_label="−log(rate per iteration)",
-    )  # fmt: skip
+    x_ends, y_ends = (unit * ends[0] * 0.9, unit * ends[1] * 1.1), (every.min() - 0.4, every.max() + 0.6)
+    panel = Panel((820, 0, 420, 400), x_ends, y_ends, log="x")
+    panel.label("All rates on one curve", f"{name} η", "−log(rate per iteration)")
     if optimizer == "SGD":
         scale = np.geomspace(*ends, 40)
         panel.line(unit * scale, _exact_sgd()(np.log(scale)), GREEN)
     for more, (y, error) in rates.items():
         colour = ORANGE if more == 1 else GREY
-        panel.points(unit * factor * more * grid**power, y, y - 1.96 * error, y + 1.96 * error, colour)
+        panel.points(unit * factor * more * grid**power, y, y - Z * error, y + Z * error, colour)
     return panel
 
 
-def _answer(chosen: Mapping[str, Any], fit: Power, misfits: Mapping[str, float], rate: float, exact: str) -> str:
+def _answer(chosen: Settings, fit: Power, misfits: dict[str, float], rate: float, exact: str) -> str:
     straight = min(misfits, key=lambda name: misfits[name])
-    claimed = "1/√k" if chosen["optimizer"] == "Adam" else "1/k"
-    ends = ["any" if np.isinf(end) else f"{end:.2f}" for end in (fit.low, fit.high)]
+    root = chosen["optimizer"] == "Adam"
+    prefactor, claimed = ("√k", "½") if root else ("k", "1")
+    low, high = ("any" if np.isinf(end) else f"{end:.2f}" for end in (fit.low, fit.high))
     return (
-        f"{chosen['optimizer']}: the power p in −log(rate/{'√k' if claimed == '1/√k' else 'k'}) = c + a k⁻ᵖ is **{fit.p:.2f}** [{ends[0]}, {ends[1]}] in this run; the paper says "
-        f"{'½' if claimed == '1/√k' else '1'}{exact}. The points leave a straight line by χ² = {misfits['1/k']:.1f} against 1/k and {misfits['1/√k']:.1f} against 1/√k (4 is expected of a true "
-        f"one): {straight} fits better. More replicas tell more surely. At k = 1 the rate is {rate:.3g} per iteration."
+        f"{chosen['optimizer']}: the power p in −log(rate/{prefactor}) = c + a k⁻ᵖ is **{fit.p:.2f}** [{low}, {high}] "
+        f"in this run; the paper says {claimed}{exact}. The points leave a straight line by χ² = {misfits['1/k']:.1f} "
+        f"against 1/k and {misfits['1/√k']:.1f} against 1/√k (4 is expected of a true one): {straight} fits better. "
+        f"More replicas tell more surely. At k = 1 the rate is {rate:.3g} per iteration."
     )
 
 
-def _code(chosen: Mapping[str, Any], factor: float) -> str:
+def _code(chosen: Settings, factor: float) -> str:
     start, boundary = map(float, SETTING.positions(1.0))
     dynamics = SETTING.dynamics(chosen["optimizer"], idealized=True, factor=factor)
-    horizon = int(PATIENCE * _expected(chosen["optimizer"], factor, 1.0)) + 100
+    problem = f"{dynamics!r}, well, noise={SETTING.noise!r}, start={start!r}, boundary={boundary!r}"
+    length = f"max_iterations={_horizon(chosen, factor, 1.0)}, replicas={chosen['replicas']}"
+    how = f'substeps={SUBSTEPS}, crossing="{_crossing(chosen)}"'
     return f"""\
 from diffusion import *
 well = {SETTING.landscape(1, 1.0)!r}
-exits = exit_times({dynamics!r}, well, noise={SETTING.noise!r}, start={start!r}, boundary={boundary!r}, max_iterations={horizon}, replicas={chosen["replicas"]}, substeps={SUBSTEPS}, crossing="{_crossing(chosen)}")
+exits = exit_times({problem}, {length}, {how})
 print(f"{{escape_rate(exits).rate.item():.3g}}")  # per iteration, at k = 1"""

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from experiments.teach.figure import BLACK, text
 from experiments.teach.scales import place, scale, ticks
 
-Array = NDArray[np.float64]
+Ticks = Sequence[tuple[float, str]]
 
 # Okabe and Ito's colours, as experiments.drawing has them; each is also told by its dash or marker
 BLUE, ORANGE, GREEN, PURPLE, GREY = "#0072B2", "#D55E00", "#009E73", "#B35A8C", "#555555"
@@ -29,8 +29,6 @@ class Panel:
         (left, top, width, height) in the figure.
     x, y
         Ranges (low, high) of the axes.
-    title, x_label, y_label
-        Texts; labels carry units.
     log
         Which axes are logarithmic: "", "x", "y" or "xy".
     x_ticks, y_ticks
@@ -45,46 +43,40 @@ class Panel:
         x: tuple[float, float],
         y: tuple[float, float],
         *,
-        title: str = "",
-        x_label: str = "",
-        y_label: str = "",
         log: str = "",
-        x_ticks: Sequence[tuple[float, str]] | None = None,
-        y_ticks: Sequence[tuple[float, str]] | None = None,
+        x_ticks: Ticks | None = None,
+        y_ticks: Ticks | None = None,
         margins: tuple[float, float, float, float] = MARGINS,
     ) -> None:
         left, right, top, bottom = margins
         self.left, self.top = box[0] + left, box[1] + top
         self.width, self.height = box[2] - left - right, box[3] - top - bottom
+        self._outer_left = box[0]
         self._log = ("x" in log, "y" in log)
         self._x = scale(x, self._log[0])
         self._y = scale(y, self._log[1])
         self._clip = "c" + "-".join(f"{side:.0f}" for side in box)
         self.inside: list[str] = []
         self.above: list[str] = []
-        self._axes(
-            x_ticks if x_ticks is not None else ticks(x, self._log[0], self.width / 75),
-            y_ticks if y_ticks is not None else ticks(y, self._log[1], self.height / 45),
-        )
-        middle, base = self.left + self.width / 2, self.top + self.height
-        self.above += [
-            text(middle, self.top - 16, title, "middle", weight=600),
-            text(middle, base + 52, x_label, "middle"),
-            text(self.left - left + 18, self.top + self.height / 2, y_label, "middle", turned=True),
-        ]
-
-    def _axes(self, x_ticks: Sequence[tuple[float, str]], y_ticks: Sequence[tuple[float, str]]) -> None:
-        base = self.top + self.height
         grid = []
-        for value, name in x_ticks:
+        for value, name in ticks(x, self._log[0], self.width / 75) if x_ticks is None else x_ticks:
             at = self.px(value)
             grid.append(f"M{at:.1f} {self.top:.1f}v{self.height:.1f}")
-            self.above.append(text(at, base + 24, name, "middle"))
-        for value, name in y_ticks:
+            self.above.append(text(at, self.top + self.height + 24, name, "middle"))
+        for value, name in ticks(y, self._log[1], self.height / 45) if y_ticks is None else y_ticks:
             at = self.py(value)
             grid.append(f"M{self.left:.1f} {at:.1f}h{self.width:.1f}")
             self.above.append(text(self.left - 10, at + 6, name, "end"))
-        self.above.insert(0, f'<path d="{"".join(grid)}" stroke="#e4e4e4" fill="none"/>')
+        self._grid = f'<path d="{"".join(grid)}" stroke="#e4e4e4" fill="none"/>'
+
+    def label(self, title: str, x: str, y: str = "") -> None:
+        """Title of the panel and names of its axes, with units."""
+        middle, base = self.left + self.width / 2, self.top + self.height
+        self.above += [
+            text(middle, self.top - 16, title, "middle", weight=600),
+            text(middle, base + 52, x, "middle"),
+            text(self._outer_left + 18, self.top + self.height / 2, y, "middle", turned=True),
+        ]
 
     def px(self, x: Any) -> Any:
         """Pixels of x."""
@@ -123,9 +115,8 @@ class Panel:
         px, py = np.broadcast_arrays(self.px(x), self.py(y))
         seen = (np.abs(px) < FAR) & (np.abs(py) < FAR)
         path = "".join(f"M{a:.1f} {b:.1f}h0" for a, b in zip(px[seen].tolist(), py[seen].tolist(), strict=True))
-        self.inside.append(
-            f'<path d="{path}" stroke="{colour}" stroke-width="{size}" stroke-linecap="round" stroke-opacity="{opacity}"/>'
-        )
+        style = f'stroke-width="{size}" stroke-linecap="round" stroke-opacity="{opacity}"'
+        self.inside.append(f'<path d="{path}" stroke="{colour}" {style}/>')
 
     def points(self, x: ArrayLike, y: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str) -> None:
         """Measurements with their intervals."""
@@ -164,8 +155,7 @@ class Panel:
     def svg(self) -> str:
         """The panel as SVG."""
         frame = f'x="{self.left:.1f}" y="{self.top:.1f}" width="{self.width:.1f}" height="{self.height:.1f}"'
-        grid, *texts = self.above
         return (
-            f'<clipPath id="{self._clip}"><rect {frame}/></clipPath>{grid}<g clip-path="url(#{self._clip})">'
-            f'{"".join(self.inside)}</g><rect {frame} fill="none" stroke="{GREY}"/>{"".join(texts)}'
+            f'<clipPath id="{self._clip}"><rect {frame}/></clipPath>{self._grid}<g clip-path="url(#{self._clip})">'
+            f'{"".join(self.inside)}</g><rect {frame} fill="none" stroke="{GREY}"/>{"".join(self.above)}'
         )

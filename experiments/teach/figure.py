@@ -6,6 +6,7 @@ from typing import Protocol
 
 BLACK = "#111111"
 DASH = "9 6"  # the paper's formulas
+Size = tuple[float, float]
 Key = tuple[str, str, str]  # words, colour, and "line", "dash", "dot", "bar" or "band"
 
 
@@ -16,10 +17,9 @@ class Drawable(Protocol):
         """As SVG."""
 
 
-def figure(panels: Iterable[Drawable], size: tuple[float, float], description: str, legend: Sequence[Key] = ()) -> str:
+def figure(panels: Iterable[Drawable], description: str, legend: Sequence[Key], *, size: Size = (1240, 400)) -> str:
     """Panels side by side in a figure of that size, above a legend."""
     width, height = size
-    total = height + (34 if legend else 0)
     parts = [panel.svg() for panel in panels]
     widths = [72 + 10.2 * len(words) for words, _, _ in legend]
     x = (width - sum(widths)) / 2
@@ -27,7 +27,7 @@ def figure(panels: Iterable[Drawable], size: tuple[float, float], description: s
         parts.append(_key(x, height + 14, colour, kind) + text(x + 38, height + 20, words, "start"))
         x += step
     return (
-        f'<svg viewBox="0 0 {width:.0f} {total:.0f}" role="img" aria-label="{escape(description)}" '
+        f'<svg viewBox="0 0 {width:.0f} {height + 34:.0f}" role="img" aria-label="{escape(description)}" '
         f'style="width:100%;height:auto;max-height:54vh" font-family="system-ui,sans-serif" font-size="19">'
         f"{''.join(parts)}</svg>"
     )
@@ -44,9 +44,16 @@ def _key(x: float, y: float, colour: str, kind: str) -> str:
 
 
 def text(
-    x: float, y: float, words: str, anchor: str, *, colour: str = BLACK, weight: int = 400, turned: bool = False,
+    x: float,
+    y: float,
+    words: str,
+    anchor: str,
+    *,
+    colour: str = BLACK,
+    weight: int = 400,
+    turned: bool = False,
     halo: bool = False,
-) -> str:  # fmt: skip
+) -> str:
     """Words at (x, y) as SVG; nothing if there are none."""
     if not words:
         return ""

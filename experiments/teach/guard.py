@@ -28,8 +28,8 @@ HEADERS = [
 class Guard:
     """An ASGI application that refuses what does not come from its own pages, websockets included.
 
-    A page of another site could otherwise drive the lessons (marimo itself accepts any Origin), and one whose name is made
-    to point at this machine could read them: hence names are checked too.
+    A page of another site could otherwise drive the lessons (marimo itself accepts any Origin), and one whose name is
+    made to point at this machine could read them: hence names are checked too.
 
     Parameters
     ----------

@@ -5,6 +5,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import marimo as mo
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.float64]
+Settings = Mapping[str, Any]  # values of a lesson's sliders and choices
+Z = 1.96  # standard errors on either side in a 95 % interval
 
 
 @dataclass(frozen=True)
@@ -25,10 +31,10 @@ class Lesson(Protocol):
     def controls(self) -> dict[str, Any]:
         """Sliders and choices by the name of what they set."""
 
-    def updates(self, settings: Mapping[str, Any], /) -> float:
+    def updates(self, settings: Settings, /) -> float:
         """Coordinate updates that the experiment takes, roughly."""
 
-    def run(self, settings: Mapping[str, Any], /) -> Outcome:
+    def run(self, settings: Settings, /) -> Outcome:
         """The experiment at these settings."""
 
 

@@ -1,4 +1,4 @@
-"""The notebook behind every lesson: a marimo application that is served at the path of each, and asks the path for its lesson."""
+"""The notebook of all lessons: a marimo application, served at the path of each, which tells it the lesson."""
 
 import marimo
 

@@ -38,8 +38,8 @@ def afford(updates: float) -> None:
 def too_much(updates: float) -> str:
     """Why a request is refused, and what to do."""
     return (
-        f"**This run would take {updates:,.0f} updates, more than the {limit.updates:,} that one request may.** Choose fewer "
-        "replicas or iterations; whoever started the server can raise the limit with `diffusion-lab teach --limit`."
+        f"**This run would take {updates:,.0f} updates, more than the {limit.updates:,} that one request may.** Choose "
+        "fewer replicas or iterations; whoever started the server can raise it with `diffusion-lab teach --limit`."
     )
 
 

@@ -21,7 +21,7 @@ def template(name: str) -> Template:
 
 
 def index() -> str:
-    """The list of lessons; while it is read, the browser fetches the scripts that marimo's own page asks for at once."""
+    """The list of lessons; while it is read, the browser fetches the scripts that marimo's page asks for at once."""
     scripts = re.findall(r'"\./assets/([^"]+\.js)"', (FRONT / "index.html").read_text(encoding="utf-8"))
     return template("index.html").render(lessons=LESSONS, scripts=scripts)
 
