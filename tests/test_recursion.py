@@ -35,7 +35,7 @@ def brute_force(iterations, *, hessian, noise_variance, lr, inertia, gradient_we
                 covariance[1, 1] = one / (1 - keep**2)
         for _ in range(n):
             covariance = a @ covariance @ a.T + np.outer(q, q)
-    return covariance[0, 0]
+    return covariance
 
 
 @pytest.mark.parametrize("rule", [MOMENTUM, HEAVY, SGD], ids=["ema", "heavy-ball", "sgd"])
@@ -45,9 +45,39 @@ def test_doubling_equals_the_recursion_step_by_step(rule, substeps, start):
     for iterations in (1, 2, 3, 17, 200):
         given = substeps[:iterations] if isinstance(substeps, list) else substeps
         expected = brute_force(iterations, **rule, substeps=given, start=start)
-        assert theory.discrete_msd(iterations, **rule, substeps=substeps, start=start) == pytest.approx(
-            expected, rel=1e-11
-        )
+        found = theory.discrete_msd(iterations, **rule, substeps=substeps, start=start)
+        assert found == pytest.approx(expected[0, 0], rel=1e-11)
+        if rule["inertia"] > 0:
+            found = theory.discrete_velocity_variance(iterations, **rule, substeps=substeps, start=start)
+            assert found == pytest.approx(expected[1, 1], rel=1e-11)
+
+
+@pytest.mark.parametrize("hessian", [-0.02, 0.0, 0.3])
+def test_bias_corrected_momentum_step_by_step(hessian):
+    """Against the weights of all gradients, written out."""
+    beta, eta, c = 0.9, 0.05, 0.1
+    position, momentum = np.zeros(41), np.zeros(41)  # as multiples of the gradient noise of each iteration
+    found = theory.bias_corrected_msd(np.arange(41), hessian=hessian, noise_variance=c, lr=eta, inertia=beta)
+    for t in range(1, 41):
+        gradient = hessian * position + (np.arange(41) == t)
+        momentum = beta * momentum + (1 - beta) * gradient
+        position = position - eta * momentum / (1 - beta**t)
+        assert found[t] == pytest.approx(c * np.sum(position**2), rel=1e-12)
+
+
+def test_bias_correction_is_none_without_inertia():
+    known = {"hessian": -0.02, "noise_variance": 0.1, "lr": 0.05}
+    steps = np.array([0, 1, 7, 100])
+    found = theory.bias_corrected_msd(steps, **known, inertia=0.0)
+    assert found == pytest.approx(theory.discrete_msd(steps, **known, inertia=0.0, gradient_weight=1.0), rel=1e-12)
+
+
+def test_bias_correction_makes_momentum_faster_than_none_in_a_flat_direction():
+    """Half as far again at 10 iterations: an independent sum over the weights of the gradients."""
+    found = theory.bias_corrected_msd(10, hessian=0.0, noise_variance=1.0, lr=1.0, inertia=0.9)
+    weights = [sum(0.1 * 0.9 ** (t - s) / (1 - 0.9**t) for t in range(s, 11)) for s in range(1, 11)]
+    assert found == pytest.approx(np.sum(np.square(weights)), rel=1e-12)
+    assert found == pytest.approx(14.99733, rel=1e-6)
 
 
 def reference(iterations, substeps, start, hessian, lr, inertia, weight):
@@ -126,19 +156,26 @@ def test_thermal_share_at_zero_curvature_has_its_closed_form():
     np.testing.assert_allclose(theory.discrete_drift_msd(t, **(MOMENTUM | {"hessian": 0.0})), closed, rtol=1e-12)
 
 
-def test_stationary_variances_at_finite_learning_rate():
-    """eta C/(H (2 - eta H)) for SGD; (eta C/H)(1+beta)/[(1-beta)(2(1+beta) - eta H)] for heavy ball, eta -> eta(1-beta) for EMA."""
-    eta, c, h, beta = 0.5, 0.1, 0.7, 0.9
+@pytest.mark.parametrize("inertia", [0.0, 0.9])
+@pytest.mark.parametrize("heavy", [False, True])
+def test_stationary_variances_at_finite_learning_rate(inertia, heavy):
+    """The recursion after a million steps, and the SDE's variance in the limit of a small learning rate."""
+    rule = {"hessian": 0.7, "noise_variance": 0.1, "inertia": inertia, "gradient_weight": 1.0 if heavy else 1 - inertia}
+    found = theory.discrete_stationary_variance(lr=0.5, **rule)
+    assert found == pytest.approx(theory.discrete_msd(10**6, lr=0.5, **rule), rel=1e-12)
+    small = theory.discrete_stationary_variance(lr=1e-9, **rule)
+    assert theory.stationary_variance(lr=1e-9, **rule) == pytest.approx(small, rel=1e-8)
+    if inertia == 0:
+        assert found == pytest.approx(0.5 * 0.1 / (0.7 * (2 - 0.5 * 0.7)), rel=1e-12)
 
-    def stationary(inertia, weight):
-        return theory.discrete_msd(10**6, hessian=h, noise_variance=c, lr=eta, inertia=inertia, gradient_weight=weight)
 
-    def heavy_ball(eta):
-        return eta * c / h * (1 + beta) / ((1 - beta) * (2 * (1 + beta) - eta * h))
-
-    assert stationary(0.0, 1.0) == pytest.approx(eta * c / (h * (2 - eta * h)), rel=1e-12)
-    assert stationary(beta, 1.0) == pytest.approx(heavy_ball(eta), rel=1e-12)
-    assert stationary(beta, 1 - beta) == pytest.approx(heavy_ball(eta * (1 - beta)), rel=1e-12)
+def test_stationary_variance_is_the_limit_of_the_sde():
+    """D/(gamma M H), with D = lr C/2."""
+    lr, c, h, beta = 0.5, 0.1, 0.7, 0.9
+    known = {"hessian": h, "diffusion": lr / 2 * c, "mass": lr, "damping": (1 - beta) / lr}
+    limit = theory.momentum_msd_exact(1e3, **known, start="rest")
+    found = theory.stationary_variance(hessian=h, noise_variance=c, lr=lr, inertia=beta, gradient_weight=1.0)
+    assert found == pytest.approx(limit, rel=1e-12)
 
 
 @pytest.mark.parametrize("rule", [MOMENTUM, HEAVY, SGD], ids=["ema", "heavy-ball", "sgd"])
@@ -190,6 +227,16 @@ BAD = [
     (lambda: theory.discrete_msd(1, **SGD, substeps=0), "substeps = 0 must be a whole number >= 1"),
     (lambda: theory.discrete_msd(3, **SGD, substeps=[1, 2]), "substeps has 2 entries for 3 iterations"),
     (lambda: theory.discrete_msd(1, **SGD, start="warm"), "start = 'warm' is unknown"),
+    (lambda: theory.discrete_velocity_variance(1, **SGD), "inertia = 0.0 must be above 0"),
+    (lambda: theory.stationary_variance(**SGD), "hessian = -0.02 must be above 0"),
+    (
+        lambda: theory.discrete_stationary_variance(**(SGD | {"hessian": 40.0})),
+        "lr = 0.05 is unstable at hessian = 40.0; use lr beta3 H below",
+    ),
+    (
+        lambda: theory.bias_corrected_msd(1.5, hessian=0.0, noise_variance=1.0, lr=1.0, inertia=0.0),
+        "iterations = 1.5 must be whole numbers",
+    ),
 ]
 
 

@@ -47,6 +47,20 @@ def langevin(kind, time, hessian, diffusion, mass, damping):
     return mp.re({"rest": noise, "thermal": noise + drift, "drift": drift}[kind])
 
 
+def squared_velocity(start, time, hessian, diffusion, mass, damping):
+    """The integral of the squared response of the velocity, exponential by exponential."""
+    t, h, d, m, g = map(mp.mpf, (time, hessian, diffusion, mass, damping))
+    w = mp.sqrt(mp.mpc(g * g - 4 * h / m))
+    plus, minus = (-g + w) / 2, (-g - w) / 2
+
+    def j(rate):
+        return t if rate == 0 else mp.expm1(rate * t) / rate
+
+    rate = (plus * mp.exp(plus * t) - minus * mp.exp(minus * t)) / w
+    energy = (plus**2 * j(2 * plus) - 2 * plus * minus * j(plus + minus) + minus**2 * j(2 * minus)) / w**2
+    return mp.re(2 * d / m**2 * energy + (d / (g * m * m) * rate**2 if start == "thermal" else 0))
+
+
 def overdamped(time, hessian, diffusion):
     t, h, d = map(mp.mpf, (time, hessian, diffusion))
     return 2 * d * t if h == 0 else d / h * (-mp.expm1(-2 * h * t))
@@ -87,6 +101,20 @@ def test_langevin_moments_match_high_precision(kind, log_time, kappa, log_dampin
     start = {} if kind == "drift" else {"start": kind}
     value = LANGEVIN[kind](time, hessian=hessian, diffusion=0.3, mass=mass, damping=damping, **start)
     assert_accurate(value, lambda *arguments: langevin(kind, *arguments), (time, hessian, 0.3, mass, damping))
+
+
+@pytest.mark.parametrize("start", ["rest", "thermal"])
+@MANY
+@given(log_time=LOG_TIME, kappa=STIFFNESS, log_damping=st.floats(-2, 3), log_mass=st.floats(-3, 3))
+def test_velocity_variance_matches_high_precision(start, log_time, kappa, log_damping, log_mass):
+    damping, mass = 10.0**log_damping, 10.0**log_mass
+    hessian = kappa * mass * damping**2
+    if mass * damping**2 == 4 * hessian:  # the reference divides by the difference of the roots
+        hessian *= 1 + 1e-12
+    time = 10.0**log_time / damping
+    arguments = {"hessian": hessian, "diffusion": 0.3, "mass": mass, "damping": damping}
+    value = theory.momentum_velocity_variance(time, **arguments, start=start)
+    assert_accurate(value, lambda *given: squared_velocity(start, *given), (time, *arguments.values()))
 
 
 @pytest.mark.parametrize("form", [theory.sgd_msd, theory.sgd_msd_exact], ids=["stated", "exact"])

@@ -18,7 +18,7 @@ from theory.minimum import (
     momentum_escape_time,
     sgd_escape_time,
 )
-from theory.recursion import discrete_drift_msd, discrete_msd
+from theory.recursion import bias_corrected_msd, discrete_drift_msd, discrete_msd, discrete_velocity_variance
 from theory.saddle import (
     adai_msd,
     adam_msd,
@@ -26,9 +26,11 @@ from theory.saddle import (
     momentum_drift_msd_exact,
     momentum_msd,
     momentum_msd_exact,
+    momentum_velocity_variance,
     sgd_msd,
     sgd_msd_exact,
 )
+from theory.stationary import discrete_stationary_variance, stationary_variance
 
 __all__ = [
     "adai_escape_time",
@@ -37,11 +39,14 @@ __all__ = [
     "adam_exponent",
     "adam_msd",
     "barrier_action",
+    "bias_corrected_msd",
     "convergence_bound",
     "depopulation",
     "discrete_drift_msd",
     "discrete_first_passage_time",
     "discrete_msd",
+    "discrete_stationary_variance",
+    "discrete_velocity_variance",
     "effective_diffusion",
     "effective_temperature",
     "escape_exponent",
@@ -55,8 +60,10 @@ __all__ = [
     "momentum_escape_time",
     "momentum_msd",
     "momentum_msd_exact",
+    "momentum_velocity_variance",
     "sgd_escape_time",
     "sgd_msd",
     "sgd_msd_exact",
+    "stationary_variance",
     "survival",
 ]

@@ -1,4 +1,4 @@
-"""Exact MSD of the recursions that are actually run: the discrete optimizers, and Euler-Maruyama at any substeps.
+"""Exact moments of the recursions that are actually run: the discrete optimizers, and Euler-Maruyama at any substeps.
 
 One iteration at n substeps of size dt = lr/n, for noise variance C and inertia beta > 0 (semi-implicit scheme):
 ``r <- (1 - a) r - (beta3/n) H x - beta3 sqrt(C/n) xi``, ``x <- x + dt r`` with a = (1 - beta)/n; n = 1 is the optimizer.
@@ -56,9 +56,7 @@ def discrete_msd(
     """
     thermal = checks.start(start) == "thermal"
     noise, share = _propagate(iterations, hessian, noise_variance, lr, inertia, gradient_weight, substeps)
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = noise + share if thermal else noise
-    return np.where(np.isfinite(total), total, np.inf)
+    return _finite(noise[..., 0, 0] + share[..., 0] ** 2 if thermal else noise[..., 0, 0])
 
 
 def discrete_drift_msd(
@@ -73,7 +71,85 @@ def discrete_drift_msd(
 ) -> Array:
     """Share of the thermal initial velocity in `discrete_msd`: thermal start minus rest. Same parameters and errors."""
     _, share = _propagate(iterations, hessian, noise_variance, lr, inertia, gradient_weight, substeps)
-    return np.where(np.isfinite(share), share, np.inf)
+    return _finite(share[..., 0] ** 2)
+
+
+def discrete_velocity_variance(
+    iterations: ArrayLike,
+    *,
+    hessian: ArrayLike,
+    noise_variance: ArrayLike,
+    lr: ArrayLike,
+    inertia: ArrayLike,
+    gradient_weight: ArrayLike,
+    substeps: int | ArrayLike = 1,
+    start: str = "rest",
+) -> Array:
+    """Exact mean square of the velocity, which is the momentum m: ``beta3^2 C/(1 - beta^2)`` when thermal at H = 0.
+
+    Parameters, errors and rounding are those of `discrete_msd`, the inertia being above 0.
+
+    Returns
+    -------
+    numpy.ndarray
+        In velocity units squared, displacement per dynamical time.
+    """
+    checks.positive("inertia", inertia)
+    thermal = checks.start(start) == "thermal"
+    noise, share = _propagate(iterations, hessian, noise_variance, lr, inertia, gradient_weight, substeps)
+    squares = noise[..., 1, 1] + share[..., 1] ** 2 if thermal else noise[..., 1, 1]
+    return _finite(squares / np.asarray(lr, dtype=float) ** 2)
+
+
+def bias_corrected_msd(
+    iterations: ArrayLike, *, hessian: ArrayLike, noise_variance: ArrayLike, lr: ArrayLike, inertia: ArrayLike
+) -> Array:
+    """Exact MSD from rest of EMA momentum that is divided by ``1 - beta^t``, as Adam ships it, at a fixed learning rate.
+
+    ``m <- beta m + (1-beta) g``, ``x <- x - lr m/(1 - beta^t)``: the second moments of (x, m), iteration by iteration. The first step is a full
+    one, and the first gradients weigh more than the later ones: at H = 0 the MSD is above that without momentum.
+
+    Parameters
+    ----------
+    iterations
+        Number of iterations, whole numbers. All arguments broadcast.
+    hessian, noise_variance, lr, inertia
+        As in `discrete_msd`.
+
+    Returns
+    -------
+    numpy.ndarray
+        MSD in theta units squared.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    wanted = checks.nonnegative("iterations", iterations)
+    if np.any(wanted != np.floor(wanted)):
+        raise ValueError(f"iterations = {iterations!r} must be whole numbers")
+    steps, h, c, eta, beta = np.broadcast_arrays(
+        wanted,
+        checks.finite("hessian", hessian),
+        checks.nonnegative("noise_variance", noise_variance),
+        checks.positive("lr", lr),
+        checks.fraction("inertia", inertia),
+    )
+    position, mixed, momentum, msd = (np.zeros(steps.shape) for _ in range(4))
+    for t in range(1, int(steps.max(initial=0)) + 1):
+        rate = eta / (1 - beta**t)
+        momentum = beta**2 * momentum + (1 - beta) * (2 * beta * h * mixed + (1 - beta) * (h**2 * position + c))
+        mixed = beta * mixed + (1 - beta) * h * position  # of the old position and the new momentum
+        position = position - 2 * rate * mixed + rate**2 * momentum
+        mixed = mixed - rate * momentum
+        msd = np.where(steps == t, position, msd)
+    return msd
+
+
+def _finite(moments: Array) -> Array:
+    """Moments, inf where they left the range of float64."""
+    return np.where(np.isfinite(moments), moments, np.inf)
 
 
 def _propagate(
@@ -85,7 +161,7 @@ def _propagate(
     gradient_weight: ArrayLike,
     substeps: int | ArrayLike,
 ) -> tuple[Array, Array]:
-    """MSD from rest, and what a thermal initial velocity adds to it."""
+    """Covariance of (x, lr r) from rest, and what an initial velocity of one thermal deviation adds to each."""
     wanted = checks.nonnegative("iterations", iterations)
     if np.any(wanted != np.floor(wanted)):
         raise ValueError(f"iterations = {iterations!r} must be whole numbers")
@@ -117,7 +193,7 @@ def _propagate(
         first = schedule[0][0]
         a = (1 - beta) / first
         velocity = np.where(beta > 0, eta * weight * np.sqrt(c / first / (a * (2 - a))), 0.0)
-        return covariance[..., 0, 0], np.asarray((velocity * transition[..., 0, 1]) ** 2)
+        return covariance, np.asarray(velocity[..., None] * transition[..., :, 1])
 
 
 def _runs(substeps: int | ArrayLike, iterations: int) -> list[tuple[int, int]]:

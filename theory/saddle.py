@@ -245,6 +245,45 @@ def momentum_drift_msd_exact(
     return _scaled(scale, response**2, growth)
 
 
+def momentum_velocity_variance(
+    time: ArrayLike,
+    *,
+    hessian: ArrayLike,
+    diffusion: ArrayLike,
+    mass: ArrayLike,
+    damping: ArrayLike,
+    start: str,
+) -> Array:
+    """Exact mean square velocity of Langevin's equation started at the critical point, where Step I of A.2 has D/(gamma M^2).
+
+    ``D/(gamma M^2) [1 - (H/M) G(t)^2]`` from a thermal start, less ``D/(gamma M^2) G'(t)^2`` from rest, with G as in
+    `momentum_msd_exact`. So the thermal velocity stays at H = 0 alone; at a minimum it comes back, at a saddle it is lost.
+
+    1. A kick at time u moves the velocity by G'(t-u), so noise makes ``2 D/M^2 int_0^t G'(s)^2 ds`` of it.
+    2. ``G'' + gamma G' + (H/M) G = 0``, multiplied by G' and integrated, gives ``2 gamma int G'^2 = 1 - G'^2 - (H/M) G^2``.
+
+    Parameters and errors are those of `momentum_msd_exact`.
+
+    Returns
+    -------
+    numpy.ndarray
+        In velocity units squared, displacement per dynamical time; inf only beyond the range of float64.
+    """
+    thermal = checks.start(start) == "thermal"
+    tau, kappa, scale = _dimensionless(time, hessian, diffusion, mass, damping)
+    response, growth = _response(tau, kappa)
+    rate = _response_rate(tau, kappa, response, growth)
+    energy, _ = _response_energy(tau, kappa)
+    with np.errstate(all="ignore"):
+        late = (kappa < 0) & (
+            tau * np.maximum(1, np.sqrt(np.abs(kappa))) > 1
+        )  # of two equal forms that without cancellation
+        balance = np.exp(-growth) - rate**2 - kappa * response**2
+        noise = np.where(late, balance, 2 * kappa * energy + response * (2 * rate + response))
+        value = noise + rate**2 if thermal else noise
+    return _scaled(scale * np.asarray(damping, dtype=float) ** 2, value, growth)
+
+
 # --- the dimensionless problem: x'' = -x' - kappa x + noise ----------------------------------------------------
 
 _LARGE = 600.0  # exponents beyond this are carried as logarithms, so that only a result too large for float64 overflows
@@ -295,6 +334,16 @@ def _response(tau: Array, kappa: Array) -> tuple[Array, Array]:
         phase = omega * tau
         complex_ = tau * np.exp(-tau / 2) * np.where(phase > 0, np.sin(phase) / np.where(phase > 0, phase, 1), 1)
         return np.where(square >= 0, real, complex_), growth
+
+
+def _response_rate(tau: Array, kappa: Array, response: Array, growth: Array) -> Array:
+    """G'(tau), divided by exp(growth/2) like the response G: ``(e^{a+ tau} + e^{a- tau})/2 - G/2``."""
+    with np.errstate(all="ignore"):
+        square = 1 - 4 * kappa
+        w = np.sqrt(np.maximum(square, 0))
+        real = np.exp(-2 * kappa / (1 + w) * tau - growth / 2) * (1 + np.exp(-w * tau)) / 2
+        complex_ = np.exp(-tau / 2) * np.cos(np.sqrt(np.maximum(-square, 0)) / 2 * tau)
+        return np.asarray(np.where(square >= 0, real, complex_) - response / 2)
 
 
 def _response_energy(tau: Array, kappa: Array) -> tuple[Array, Array]:

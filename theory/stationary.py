@@ -1,0 +1,69 @@
+"""Variance at a minimum after a long time: as the paper has it, and of the optimizer, whose steps are whole."""
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from theory import checks
+
+Array = NDArray[np.float64]
+
+
+def stationary_variance(
+    *, hessian: ArrayLike, noise_variance: ArrayLike, lr: ArrayLike, inertia: ArrayLike, gradient_weight: ArrayLike
+) -> Array:
+    """Variance of the SDE at a minimum, ``D/(gamma M H)``: after Theorem 1 for SGD, Equation 36 with inertia.
+
+    With D = lr C/2 and gamma M = (1-beta)/beta3 it is ``lr beta3 C/(2 (1-beta) H)``, whatever the mass.
+
+    Parameters
+    ----------
+    hessian
+        Eigenvalue H, above 0. All arguments broadcast.
+    noise_variance
+        Variance C of one minibatch gradient along the eigenvector.
+    lr, inertia, gradient_weight
+        The rule's learning rate, inertia beta and beta3 (1 for SGD and the heavy ball, 1 - beta in EMA style).
+
+    Returns
+    -------
+    numpy.ndarray
+        Variance in theta units squared.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
+    """
+    h, c, step, beta = _arguments(hessian, noise_variance, lr, inertia, gradient_weight)
+    return np.asarray(step * c / (2 * (1 - beta) * h))
+
+
+def discrete_stationary_variance(
+    *, hessian: ArrayLike, noise_variance: ArrayLike, lr: ArrayLike, inertia: ArrayLike, gradient_weight: ArrayLike
+) -> Array:
+    """Variance of the optimizer itself, ``(eta C/H)(1+beta)/{(1-beta) [2(1+beta) - eta H]}`` with eta = lr beta3; derived in docs/theory/recursion.md.
+
+    Parameters and unit are those of `stationary_variance`.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the step is unstable: ``lr beta3 H >= 2 (1 + beta)``.
+    """
+    h, c, step, beta = _arguments(hessian, noise_variance, lr, inertia, gradient_weight)
+    room = 2 * (1 + beta) - step * h
+    if np.any(room <= 0):
+        raise ValueError(f"lr = {lr!r} is unstable at hessian = {hessian!r}; use lr beta3 H below 2 (1 + beta)")
+    return np.asarray(step * c / h * (1 + beta) / ((1 - beta) * room))
+
+
+def _arguments(
+    hessian: ArrayLike, noise_variance: ArrayLike, lr: ArrayLike, inertia: ArrayLike, gradient_weight: ArrayLike
+) -> tuple[Array, Array, Array, Array]:
+    step = checks.positive("lr", lr) * checks.positive("gradient_weight", gradient_weight)
+    return (
+        checks.positive("hessian", hessian),
+        checks.nonnegative("noise_variance", noise_variance),
+        np.asarray(step),
+        checks.fraction("inertia", inertia),
+    )
