@@ -46,3 +46,12 @@ deadly.variables = ("value",)
 def no_measurement(factor):
     """Does not say what it measures."""
     return {"value": factor}
+
+
+def bare(factor, threads, known=True):
+    """Asks for no dynamics, landscape or noise; one of its numbers may be missing."""
+    return {"threads": threads or 0, "maybe": factor if known else float("nan")}
+
+
+bare.variables = ("threads", "maybe")
+bare.optional = ("maybe",)

@@ -28,6 +28,7 @@ from experiments.sweep import (
     measurements,
     provenance,
     report,
+    run,
     tasks,
 )
 from experiments.sweep.layout import Layout
@@ -583,3 +584,28 @@ def test_a_rare_rate_of_all_blocks_is_told_with_whether_it_is_reliable():
     extinct = told(0, repetition_rate=np.zeros(8))
     assert np.isnan(extinct["rate"])
     assert (extinct["rate_low"], extinct["rate_high"]) == (0, 1)
+
+
+def test_a_measurement_that_asks_for_nothing_needs_no_sections_and_runs_in_this_process(tmp_path):
+    """On the threads it is given; a number may be missing where the measurement says so."""
+    asked = Sweep.from_mapping(
+        {"measure": {"name": "own_measure:bare"}, "axes": {"factor": [1.0, 2.0], "known": [True, False]}}
+    )
+    out = tmp_path / "bare.zarr"
+    assert (run(asked, out, workers=0, threads=3).computed, run(asked, out, workers=0, resume=True).computed) == (4, 0)
+    found = report.results(out)
+    np.testing.assert_array_equal(found["maybe"], [[1, np.nan], [2, np.nan]])
+    np.testing.assert_array_equal(found["threads"], np.full((2, 2), 3))
+    with pytest.raises(ValueError, match=r"\[landscape\] has no name"):
+        Sweep.from_mapping({"measure": {"name": "own_measure:curvature"}, "axes": {"factor": [1.0]}})
+
+
+def test_this_process_computes_what_workers_compute(tmp_path):
+    """Of a sweep whose points have several blocks and a summary, and of points that fail."""
+    asked = Sweep.from_toml(sweeps.description(tmp_path / "short.toml", points=2, low=3.0))
+    run(asked, tmp_path / "here.zarr", workers=0, threads=2)
+    run_here(asked, tmp_path / "tasks.zarr")
+    here, there = (sweeps.contents(tmp_path / f"{name}.zarr") for name in ("here", "tasks"))
+    assert here == there
+    failing = run(own(axes={"factor": [1.0, -1.0]}), tmp_path / "failing.zarr", workers=0)
+    assert failing.failed == [1]

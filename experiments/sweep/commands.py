@@ -48,7 +48,7 @@ def sweep(
     """
     from diffusion import checks
 
-    _need("dask", "distributed", "zarr")
+    need("dask", "distributed", "zarr")
     from experiments import sweep as sweeps
     from experiments.progress import Progress
     from experiments.sweep import cost, figure
@@ -126,7 +126,7 @@ def status(store: Annotated[Path, Parameter(help="The store.")], /) -> int:
 
       diffusion-lab sweep status results/sharpness.zarr
     """
-    _need("zarr")
+    need("zarr")
     from experiments.sweep import report
 
     text = report.status(store)
@@ -146,7 +146,7 @@ def export(
 
       diffusion-lab sweep export results/sharpness.zarr sharpness.nc
     """
-    _need("zarr", "h5netcdf")
+    need("zarr", "h5netcdf")
     from experiments.sweep import report
 
     report.export(store, target)
@@ -154,7 +154,8 @@ def export(
     return 0
 
 
-def _need(*modules: str) -> None:
+def need(*modules: str) -> None:
+    """Refuse to go on without a module of the extra `sweep`."""
     from importlib.util import find_spec
 
     for module in modules:

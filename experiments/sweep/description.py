@@ -72,7 +72,7 @@ class Sweep:
         """
         for name in mapping:
             checks.choice("table", name, (*SECTIONS, "axes", "title", "figure"))
-        missing = [name for name in (*SECTIONS, "axes") if name not in mapping]
+        missing = [name for name in ("measure", "axes") if name not in mapping]
         if missing:
             raise ValueError(f"the sweep has no [{missing[0]}]; it needs {', '.join((*SECTIONS, 'axes'))}")
         for name in (*SECTIONS, "axes", "figure"):
@@ -81,7 +81,7 @@ class Sweep:
         mapping = {name: given if name == "title" else _plain(name, given) for name, given in mapping.items()}
         if not mapping["axes"]:
             raise ValueError("[axes] is empty; a sweep needs at least one axis, as in lr = [0.1, 0.2]")
-        sections = {name: dict(mapping[name]) for name in SECTIONS}
+        sections = {name: dict(mapping.get(name, {})) for name in SECTIONS}
         axes = tuple(_axis(name, given, sections) for name, given in mapping["axes"].items())
         sweep = cls(sections, axes, str(mapping.get("title", "")), dict(mapping.get("figure", {})))
         sweep._check()
@@ -151,16 +151,19 @@ class Sweep:
                 others = [one.name for one in self.axes if one is not axis and target in one.sets]
                 if others:
                     raise ValueError(f"{target} is set by the axes {axis.name} and {others[0]}; one must do")
+        needed = {"measure", *(one for name in self.values("measure", "name") for one in parameters.needed(str(name)))}
         for section in SECTIONS:
             names = self.values(section, "name")
-            if not names:
-                raise ValueError(f"[{section}] has no name; known: {', '.join(parameters.known(section))}")
             given = set(self.sections[section]) | {
                 target.split(".", 1)[1]
                 for axis in self.axes
                 for target in axis.sets
                 if target.startswith(f"{section}.")
             }
+            if not given and section not in needed:
+                continue
+            if not names:
+                raise ValueError(f"[{section}] has no name; known: {', '.join(parameters.known(section))}")
             parameters.check(section, names, given - {"name"})
         roles = [value for key, value in self.figure.items() if key != "y"]
         twice = next((value for value in roles if roles.count(value) > 1), None)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ def run(
     retry: bool = False,
     scheduler: str | None = None,
     workers: int | None = None,
+    threads: int | None = None,
     tls: dict[str, str] | None = None,
     progress: Progress | None = None,
 ) -> Outcome:
@@ -68,11 +70,13 @@ def run(
     scheduler
         Address of a running scheduler, "tcp://host:port" or "tls://host:port"; None: workers on this machine.
     workers
-        Processes on this machine; None: one for each core.
+        Processes on this machine; None: one for each core; 0: this process computes all, one task after another, without dask.
+    threads
+        Threads of a task where this process computes it; None: all cores. In other processes each task has one.
     tls
         Paths of ``ca_file``, ``cert`` and ``key`` for a scheduler that wants TLS.
     progress
-        Where to show progress; None: nowhere.
+        Where to show progress; None: nowhere. Its total is set unless it has one, of several sweeps.
 
     Raises
     ------
@@ -90,18 +94,18 @@ def run(
     out = Path(out).absolute()
     progress = progress or Progress(quiet=True)
     check(sweep, out, resume=resume, retry=retry)
-    with connected(scheduler, workers, tls) as client:
+    with nullcontext() if workers == 0 else connected(scheduler, workers, tls) as client:
         try:
             with locked(out) as lock:
                 store = Store.open(out) if resume else Store.create(out, sweep)
-                outcome = _continue(store, lock, client, retry, progress)
+                outcome = _continue(store, lock, client, threads, retry, progress)
         except OSError as error:
             raise StoppedError(f"{UNWRITABLE}: {error}") from error
     outcome.failed = np.flatnonzero(store.survey().failed.any(axis=1)).tolist()
     return outcome
 
 
-def _continue(store: Store, lock: Lock, client: Any, retry: bool, progress: Progress) -> Outcome:
+def _continue(store: Store, lock: Lock, client: Any, threads: int | None, retry: bool, progress: Progress) -> Outcome:
     survey = store.survey()
     outcome = Outcome()
     for point, block in survey.damaged():
@@ -110,7 +114,8 @@ def _continue(store: Store, lock: Lock, client: Any, retry: bool, progress: Prog
     if retry:
         for where in np.argwhere(survey.failed):
             survey.forget(*map(int, where))
-    _Run(store, survey, lock, client, progress, outcome).until_done()
+    rest = store, survey, lock, client, progress, outcome
+    (_Here(threads, *rest) if client is None else _Run(*rest)).until_done()
     return outcome
 
 
@@ -163,7 +168,7 @@ class _Run:
         from distributed import as_completed
         from distributed.comm.core import CommClosedError
 
-        self._progress.total = self.total
+        self._progress.total = self._progress.total or self.total
         if not self.total:
             return
         try:
@@ -263,3 +268,21 @@ class _Run:
             raise StoppedError(
                 f"a worker cannot do it: {error}; workers need this version of diffusion-lab and must see the store"
             ) from error
+
+
+class _Here(_Run):
+    """The tasks of a run without a client: one after another in this process."""
+
+    def __init__(self, threads: int | None, *rest: Any) -> None:
+        super().__init__(*rest)
+        self._threads = threads
+
+    def until_done(self) -> None:
+        """Compute what is left."""
+        self._progress.total = self._progress.total or self.total
+        for task in self._todo():
+            self._submit(None, *task)
+
+    def _submit(self, pending: Any, point: int, block: int) -> None:
+        tasks.run(str(self._store.path), self._began, point, block, self._threads)
+        self._count(pending, point, block)

@@ -21,21 +21,23 @@ from experiments.sweep import naming
 Arrays = dict[str, NDArray[Any]]
 RATE = ("rate", "rate_low", "rate_high")
 REPETITIONS = ("repetition_rate", "repetition_bound", "entrance_rate", "families", "probability", "hidden")
+OBJECTS = ("dynamics", "landscape", "noise")  # sections that a measurement may ask for
 EXITS = ("events", "censored", "diverged", "early", "time_at_risk", "exponential_p")
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One point's dynamics, landscape and noise."""
+    """One point's dynamics, landscape and noise, and the threads that its measurement may use (None: all cores)."""
 
     dynamics: Dynamics
     landscape: Landscape
     noise: Noise
+    threads: int | None = 1
 
 
-def problem(sections: dict[str, dict[str, Any]]) -> Problem:
+def problem(sections: dict[str, dict[str, Any]], threads: int | None = 1) -> Problem:
     """The objects that a point's tables describe; errors as in `naming.build`."""
-    return Problem(*(naming.build(section, sections[section]) for section in ("dynamics", "landscape", "noise")))
+    return Problem(threads=threads, **{section: naming.build(section, sections[section]) for section in OBJECTS})
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,10 @@ class Measurement:
         Dimensions of what a block and a summary give, by name; "replica", "repetition" and "block" run over all blocks.
     dtypes
         Of what is not float64.
+    more
+        Options of the summary.
+    sections
+        Those whose objects it asks for; the others may be left out of a sweep.
     """
 
     block: Callable[..., Arrays]
@@ -63,6 +69,7 @@ class Measurement:
     told: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     dtypes: Mapping[str, str] = field(default_factory=dict)
     more: tuple[str, ...] = ()
+    sections: tuple[str, ...] = OBJECTS
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -120,7 +127,11 @@ def named(name: str) -> Measurement:
 
 @lru_cache
 def _own(name: str) -> Measurement:
-    """A user's function of (dynamics, landscape, noise, seed, options) that returns a mapping of names to numbers."""
+    """A user's function that returns a mapping of names to numbers.
+
+    Of dynamics, landscape, noise, seed and threads it is given what it has parameters for; its other parameters are options. Its attribute
+    `variables` names the numbers, and `optional`, if it has one, those among them that may be NaN.
+    """
     function = naming.imported("measure.name", name)
     variables = getattr(function, "variables", None)
     if not callable(function) or not variables or isinstance(variables, str):
@@ -128,12 +139,13 @@ def _own(name: str) -> Measurement:
             f"measure.name = {name!r} must be a function with an attribute `variables`, the names of the numbers that it returns"
         )
     signature = inspect.signature(function).parameters
-    known = ("dynamics", "landscape", "noise", "seed")
+    known = (*OBJECTS, "threads", "seed")
+    optional = getattr(function, "optional", ())
 
     def block(problem: Problem, seed: int, **options: Any) -> Arrays:
         everything = {**vars(problem), "seed": seed}
         found = function(**{key: value for key, value in everything.items() if key in signature}, **options)
-        return {one: np.asarray(_number(name, one, found), np.float64) for one in variables}
+        return {one: np.asarray(_number(name, one, found, one in optional), np.float64) for one in variables}
 
     if any(one.kind is one.VAR_KEYWORD for one in signature.values()):
         raise ValueError(f"measure.name = {name!r} takes any option (**); name those that it takes")
@@ -142,15 +154,16 @@ def _own(name: str) -> Measurement:
         [inspect.Parameter(one, inspect.Parameter.POSITIONAL_OR_KEYWORD) for one in ("problem", "seed")]
         + [one.replace(kind=inspect.Parameter.KEYWORD_ONLY) for one in own]
     )
-    return Measurement(block, kept=dict.fromkeys(variables, ()))
+    asked = tuple(section for section in OBJECTS if section in signature)
+    return Measurement(block, kept=dict.fromkeys(variables, ()), sections=asked)
 
 
-def _number(name: str, variable: str, found: Any) -> float:
+def _number(name: str, variable: str, found: Any, optional: bool) -> float:
     """One number of those that a user's measurement returned."""
     if not isinstance(found, Mapping) or variable not in found:
         raise ValueError(f"{name} returned no {variable!r}")
     value = found[variable]
-    if np.shape(value) != () or not np.isfinite(value):
+    if np.shape(value) != () or not (np.isfinite(value) or (optional and np.isnan(value))):
         raise ValueError(f"{name} returned {variable} = {value!r}, which is no finite number")
     return float(value)
 
@@ -181,7 +194,7 @@ def _msd(
 ) -> Arrays:  # fmt: skip
     found = diffusion.simulate(
         problem.dynamics, problem.landscape, noise=problem.noise, iterations=iterations, replicas=replicas, start=start, velocity=velocity,
-        save=save, substeps=substeps, precision=precision, seed=seed, threads=1,
+        save=save, substeps=substeps, precision=precision, seed=seed, threads=problem.threads,
     )  # fmt: skip
     return {f"block_{name}": found[name].values for name in ("msd", "msd_stderr", "diverged")}
 
@@ -206,7 +219,7 @@ def _exits(
 ) -> Arrays:  # fmt: skip
     found = diffusion.exit_times(
         problem.dynamics, problem.landscape, noise=problem.noise, boundary=boundary_of(problem, boundary), max_iterations=max_iterations,
-        replicas=replicas, start=start, velocity=velocity, substeps=substeps, crossing=crossing, precision=precision, seed=seed, threads=1,
+        replicas=replicas, start=start, velocity=velocity, substeps=substeps, crossing=crossing, precision=precision, seed=seed, threads=problem.threads,
     )  # fmt: skip
     return {name: found[name].values for name in ("exit_iteration", "exit_coordinate")} | {
         "replica_diverged": found["diverged"].values
@@ -240,7 +253,7 @@ def _rare(
 ) -> Arrays:
     found = diffusion.rare_escape_rate(
         problem.dynamics, problem.landscape, noise=problem.noise, boundary=boundary_of(problem, boundary), replicas=replicas,
-        repetitions=repetitions, coordinate=coordinate, start=start, substeps=substeps, seed=seed, threads=1,
+        repetitions=repetitions, coordinate=coordinate, start=start, substeps=substeps, seed=seed, threads=problem.threads,
     )  # fmt: skip
     hidden = np.full(repetitions, float(bool(found.attrs["hidden"])))
     return {name: found[name].values for name in REPETITIONS[:-1]} | {"hidden": hidden}

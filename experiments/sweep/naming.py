@@ -24,14 +24,14 @@ _KINDS: dict[str, type] = {"dynamics": Dynamics, "landscape": Landscape, "noise"
 
 
 def build(section: str, table: dict[str, Any]) -> Any:
-    """The object that a table describes; parameters that belong to other names on the same axis are left out.
+    """The object that a table describes, None of an empty one; parameters of other names on the same axis are left out.
 
     Raises
     ------
     ValueError
         If a parameter is missing or out of range.
     """
-    return _built(section, json.dumps(table, sort_keys=True))
+    return _built(section, json.dumps(table, sort_keys=True)) if table else None
 
 
 @lru_cache(maxsize=1024)

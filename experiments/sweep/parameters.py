@@ -24,6 +24,11 @@ def accepted(section: str, name: Any) -> tuple[str, ...]:
     return tuple(inspect.signature(target).parameters) if callable(target) else ()
 
 
+def needed(measurement: str) -> tuple[str, ...]:
+    """Sections whose objects a measurement asks for."""
+    return named(measurement).sections
+
+
 def check(section: str, names: Iterable[Any], given: set[str]) -> None:
     """Refuse a name or a parameter that is unknown."""
     names = list(names)

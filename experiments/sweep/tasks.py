@@ -24,8 +24,8 @@ def _opened(path: str, began: float) -> Store:
     return store
 
 
-def run(path: str, began: float, point: int, block: int) -> str:
-    """Compute and keep one task; returns why it failed, or nothing.
+def run(path: str, began: float, point: int, block: int, threads: int | None = 1) -> str:
+    """Compute and keep one task, on so many threads; returns why it failed, or nothing.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def run(path: str, began: float, point: int, block: int) -> str:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # few exits, divergence: they are in the results
             measurement, options = store.layout.measurement(point)
-            found = measurement.run(problem(store.sweep.at(point)), options, seed(store, point, block))
+            found = measurement.run(problem(store.sweep.at(point), threads), options, seed(store, point, block))
         data, reason = found, _divergence(found)
     except (Exception, SystemExit) as error:  # of any kind: the others go on
         data, reason = {}, words(error)
