@@ -1,0 +1,51 @@
+"""What a run of the main job found."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.referee.claim import Claim
+from experiments.referee.evidence import Evidence
+from experiments.referee.verdict import Verdict
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run found.
+
+    Attributes
+    ----------
+    claims
+        What was tried.
+    evidence
+        Of each claim, by its name.
+    verdicts
+        One for each claim and subject.
+    rows
+        The rows of claims.json.
+    tests
+        Number of statistical tests.
+    rate
+        False-positive rate of each of them: `laws.FAMILY_WISE_RATE` shared equally (Bonferroni).
+    settings
+        Seed, replicas and the like, for the record.
+    """
+
+    claims: Sequence[Claim]
+    evidence: dict[str, list[Evidence]]
+    verdicts: list[Verdict]
+    rows: list[dict[str, Any]]
+    tests: int
+    rate: float
+    settings: dict[str, Any]
+
+    @property
+    def instrument(self) -> Counter[str]:
+        """How many rows are "ok", "failed", "inconclusive"."""
+        return Counter(row["instrument"] for row in self.rows)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the instrument is right: no row failed and, in a full run, none is inconclusive."""
+        return not self.instrument["failed"] and (self.settings["quick"] or not self.instrument["inconclusive"])
