@@ -39,7 +39,8 @@ def _series(evidence: Sequence[Evidence], quantity: str) -> dict[str, xarray.Dat
     for piece in evidence:
         if piece.quantity != quantity:
             continue
-        told = [name for name in ("landscape", "exit", "by") if len(set(piece.data[name].values.tolist())) > 1]
+        present = [name for name in ("landscape", "exit", "by") if name in piece.data]
+        told = [name for name in present if len(set(piece.data[name].values.tolist())) > 1]
         columns = [piece.data[name].values.tolist() for name in told]
         for place in dict.fromkeys(zip(*columns, strict=True)) if told else [()]:
             label = ", ".join([piece.subject, *(text.split(",")[0] for text in place)])
