@@ -3,6 +3,7 @@
 # make test     run the tests; make test-browser those of the lessons in a real browser
 # make teach    open the lessons in the browser
 # make docs     build the documentation into results/docs (open index.html); its verdicts are those of the last verify
+# make readme   renew README's table of findings from the last verify and escape
 # make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
 # Each creates .venv and installs what it needs; PYTHON chooses the interpreter (3.11 or newer).
 
@@ -10,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: verify quick escape teach test test-long test-browser bench docs lint clean
+.PHONY: verify quick escape teach test test-long test-browser bench docs readme lint clean
 
 verify: $(INSTALLED)
 	$(BIN)/diffusion-lab verify --out results/verify
@@ -41,12 +42,15 @@ bench: $(INSTALLED)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,sweep,teach,dev,bench]'
 	$(BIN)/diffusion-lab bench --out results/bench
 
-docs: $(INSTALLED) results/verify/claims.json
+docs: $(INSTALLED) results/verify/verdicts.json
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,sweep,dev,docs]'
 	$(BIN)/sphinx-build -W --keep-going -b html docs results/docs
 
-results/verify/claims.json: | $(INSTALLED)
+results/verify/verdicts.json: | $(INSTALLED)
 	$(BIN)/diffusion-lab verify --quick --out results/verify
+
+readme: $(INSTALLED)
+	$(BIN)/python -m experiments.referee.readme results/verify/verdicts.json results/escape/verdicts.json
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -20,16 +20,23 @@ app = App(
 @app.command
 def verify(
     *,
+    claim: Annotated[
+        list[str] | None,
+        Parameter(
+            negative="", help="A claim by the beginning of its name, or a .py file with a claim; may be repeated."
+        ),
+    ] = None,
+    names: Annotated[bool, Parameter(name="--list", negative="", help="Name the claims, and run nothing.")] = False,
     out: Annotated[Path, Parameter(help="Directory for the results; may exist.")] = Path("results/verify"),
     quick: Annotated[bool, Parameter(negative="", help="The same table from an eighth of the replicas.")] = False,
     seed: Annotated[int, Parameter(help="Seed of all ensembles, a whole number >= 0.")] = 0,
     threads: Annotated[int | None, Parameter(help="Threads; default: all cores.")] = None,
 ) -> int:
-    """Check every claim of the paper about saddles and minima, and write a report.
+    """Check the paper's claims about saddles and minima, or some, or your own, and write a report.
 
     Prints a verdict for each claim and writes to the output directory:
-    report.html (open it in a browser), claims.json, data/*.nc,
-    figures/*.png and figures/*.svg.
+    report.html (open it in a browser), verdicts.json, claims.json,
+    data/*.nc, figures/*.png and figures/*.svg.
 
     The exit status is 0 if the instrument is right (every ensemble agrees
     with the exact moments of the recursion it performs), 1 if it is not,
@@ -39,19 +46,27 @@ def verify(
 
       diffusion-lab verify
       diffusion-lab verify --quick
+      diffusion-lab verify --list
+      diffusion-lab verify --claim "Theorem 3" --claim "table 1" --out results/some
+      diffusion-lab verify --claim path/to/mine.py --out results/mine
       diffusion-lab verify --seed 7 --out results/seed-7
     """
     from diffusion import checks
-    from experiments import report, verify
     from experiments.progress import Progress
+    from experiments.referee import registry, report, verify
 
     checks.whole("seed", seed, least=0)
     if threads is not None:
         checks.whole("threads", threads)
+    selected = claim or []
+    claims = registry.select(selected)
+    if names:
+        print(registry.told(claims))
+        return 0
     verify.check_directory(out)
     with Progress() as progress:
-        outcome = verify.run(quick=quick, seed=seed, threads=threads, progress=progress)
-        verify.write(outcome, out, seed, progress)
+        outcome = verify.run(claims, quick=quick, seed=seed, threads=threads, progress=progress, selected=selected)
+        verify.write(outcome, out, progress)
     report.print_table(outcome, out)
     return 0 if outcome.passed else 1
 
@@ -97,8 +112,8 @@ def escape(
         checks.whole("threads", threads)
     if full and quick:
         raise ValueError("full = True and quick = True contradict each other; give one")
-    from experiments import verify
     from experiments.progress import Progress
+    from experiments.referee import verify
     from experiments.sharpness import figures as escape_figures
     from experiments.sharpness import job as escape
 
@@ -150,8 +165,8 @@ def bench(
     if threads is not None:
         checks.whole("threads", threads)
     from benchmarks import bench, measure
-    from experiments import verify
     from experiments.progress import Progress
+    from experiments.referee import verify
 
     verify.check_directory(out)
     try:

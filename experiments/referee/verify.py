@@ -12,11 +12,12 @@ from typing import Any
 from experiments import drawing
 from experiments.problems import saddles
 from experiments.progress import Progress
-from experiments.referee import laws, report, rows
+from experiments.referee import laws, pages, report, rows
 from experiments.referee.claim import Claim
 from experiments.referee.evidence import Evidence
 from experiments.referee.outcome import Outcome
 from experiments.referee.routes import Routes
+from experiments.referee.verdict import Verdict
 
 REPLICAS, TORCH_REPLICAS = 12288, 2800
 QUICK = 8  # a quick run has this many times fewer replicas
@@ -29,6 +30,7 @@ def run(
     seed: int = 0,
     threads: int | None = None,
     progress: Progress | None = None,
+    selected: Sequence[str] = (),
 ) -> Outcome:
     """Compute these claims by every route and judge them.
 
@@ -44,6 +46,8 @@ def run(
         Threads; None: all cores.
     progress
         Where to show progress; None: nowhere.
+    selected
+        How these claims were asked for, for the record; nothing if all were.
     """
     began = time.monotonic()
     progress = progress or Progress(quiet=True)
@@ -60,6 +64,7 @@ def run(
         "torch_replicas": routes.torch_replicas,
     }
     settings |= {"lr": saddles.LR, "batch_size": saddles.BATCH_SIZE, "seconds": round(time.monotonic() - began, 1)}
+    settings |= {"selected": list(selected)} if selected else {}
     return judge(claims, {claim.name: routes.evidence(claim) for claim in claims}, settings)
 
 
@@ -111,7 +116,7 @@ def write(outcome: Outcome, out: Path, progress: Progress | None = None) -> None
         (partial / "data").mkdir()
         for claim, pieces in outcome.evidence.items():
             for piece in pieces:
-                path = partial / "data" / f"{report.slug(f'{claim} {piece.label}')}.nc"
+                path = partial / "data" / f"{pages.slug(f'{claim} {piece.label}')}.nc"
                 piece.storable().to_netcdf(path, engine="scipy")
         progress.say("drawing figures")
         figures = [named for claim in outcome.claims for named in _figures(claim, outcome.evidence[claim.name])]

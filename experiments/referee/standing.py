@@ -1,0 +1,78 @@
+"""Where each claim stands, as data for the table of the report and the documentation (`templates/standing.html`)."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from experiments.referee.rows import STATES
+from experiments.referee.verdict import CLOSE
+
+NEAR = 2.0  # a factor; what is farther off counts as far
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One claim.
+
+    Attributes
+    ----------
+    claim, place
+        What is judged, and where the paper says it.
+    verdicts
+        One for each subject, as in verdicts.json.
+    instrument
+        The state of the instrument on each subject's rows, in words.
+    compared
+        The number of rows that have the paper's value and the exact one.
+    shares
+        Of these rows, those with the formula within 5 %, within a factor 2, and farther off; empty without rows.
+    """
+
+    claim: str
+    place: str
+    verdicts: list[Json]
+    instrument: dict[str, str]
+    compared: int
+    shares: dict[str, float]
+
+
+def standings(verdicts: Iterable[Json], rows: Iterable[Json]) -> list[Standing]:
+    """One for each claim, in the order of the verdicts: what of verdicts.json and claims.json is seen at a glance."""
+    judged, measured = _by_claim(verdicts), _by_claim(rows)
+    listed = []
+    for claim, group in judged.items():
+        points = measured.get(claim, [])
+        states = {
+            verdict["subject"]: counted(row for row in points if row["subject"] == verdict["subject"])
+            for verdict in group
+        }
+        deviations = np.array([row["deviation"] for row in points if row["deviation"] is not None])
+        listed.append(Standing(claim, group[0]["place"], group, states, len(deviations), _shares(deviations)))
+    return listed
+
+
+def counted(rows: Iterable[Json]) -> str:
+    """How many rows the instrument was right on, in words."""
+    counts = Counter(row["instrument"] for row in rows)
+    return ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
+
+
+def _by_claim(entries: Iterable[Json]) -> dict[str, list[Json]]:
+    groups: dict[str, list[Json]] = {}
+    for entry in entries:
+        groups.setdefault(entry["claim"], []).append(entry)
+    return groups
+
+
+def _shares(deviations: Any) -> dict[str, float]:
+    """Of the paper's value over the exact one, less 1."""
+    if not len(deviations):
+        return {}
+    ratio = 1 + deviations
+    close, far = np.abs(deviations) <= CLOSE, (ratio > NEAR) | (ratio < 1 / NEAR)
+    return {"close": close.mean(), "near": (~close & ~far).mean(), "far": far.mean()}
