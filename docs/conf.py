@@ -57,7 +57,7 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 default_role = "py:obj"  # `simulate` in a docstring is a link where there is something to link to
 
-claims_json = os.environ.get("DIFFUSION_LAB_CLAIMS", str(ROOT / "results" / "verify" / "claims.json"))
+verify_results = os.environ.get("DIFFUSION_LAB_RESULTS", str(ROOT / "results" / "verify"))
 notebooks = ["plot_theorem_2", "plot_sharpness", "plot_rare_escapes"]
 
 

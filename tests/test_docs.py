@@ -1,4 +1,4 @@
-"""The documentation is complete, its links lead somewhere, and the verdict table says what the rows say."""
+"""The documentation is complete, its links lead somewhere, and the verdict table says what verdicts and rows say."""
 
 import importlib
 import json
@@ -12,7 +12,9 @@ from urllib.parse import unquote
 
 import pytest
 
-from experiments import claims, minima, standing
+from experiments.claims import CLAIMS
+from experiments.referee import pages, standing
+from experiments.referee.verdict import Finding, Verdict
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -27,11 +29,31 @@ PUBLIC = {
 }  # fmt: skip
 
 
-def row(claim="Theorem 1", subject="SGD", deviation=0.0, sentence="approximate: ...", instrument="ok"):
-    return {
-        "claim": claim, "subject": subject, "place": "Section 2", "deviation": deviation, "claim_verdict": sentence,
-        "instrument": instrument,
-    }  # fmt: skip
+def row(claim="Theorem 1", subject="SGD", deviation=0.0, instrument="ok"):
+    return {"claim": claim, "subject": subject, "deviation": deviation, "instrument": instrument}
+
+
+def verdict(claim="Theorem 1", subject="SGD", holds=(True,), missing=""):
+    """As in verdicts.json: a finding for each of `holds`; nothing is said of the last one but its number."""
+    said = {"target": 1, "tolerance": 0.05, "right": "so it is", "wrong": "<not> so"}
+    values = {True: 1.01, False: 2.5}
+    findings = [
+        Finding(f"number {place}", 0.25, "measured") if state is None
+        else Finding.judged(f"number {place}", values[state], **said)
+        for place, state in enumerate(holds)
+    ]  # fmt: skip
+    return Verdict(claim, "Section 2", subject, tuple(findings), missing).as_json()
+
+
+TABLE = """{% import "standing.html" as standing %}
+{% call(of) standing.table(standings, statements) %}[{{ of.claim }}]{% endcall %}"""
+
+
+def table(verdicts, rows):
+    """The table, as a template that uses it has it; a claim's row unfolds to its name in brackets."""
+    found = standing.standings(verdicts, rows)
+    statements = {each.claim: f"what {each.claim} says" for each in found}
+    return pages.environment().from_string(TABLE).render(standings=found, statements=statements)
 
 
 def listed(page):
@@ -95,43 +117,57 @@ def test_a_script_draws_in_its_last_block_alone(script):
 
 
 @pytest.mark.parametrize(
-    ("rows", "level", "shares"),
+    ("deviations", "shares"),
     [
-        ([row(deviation=0.0), row(deviation=0.04)], "right", (1.0, 0.0, 0.0)),
-        ([row(deviation=0.04), row(deviation=0.5), row(deviation=-0.6), row(deviation=None)], "in part", (1 / 3, 1 / 3, 1 / 3)),
-        ([row(deviation=0.06), row(deviation=-1.0)], "off", (0.0, 0.5, 0.5)),
-        ([row(deviation=9.0, sentence="borne out: p = 1")], "right", (0.0, 0.0, 1.0)),
-        ([row(deviation=0.0, sentence="not borne out: p = 3")], "off", (1.0, 0.0, 0.0)),
-        ([row(deviation=0.0, sentence="not right where T_b is not T_a")], "off", (1.0, 0.0, 0.0)),
-        ([row(deviation=0.9, sentence="double parabola: the exponent is right within 1 %")], "in part", (0.0, 1.0, 0.0)),
-        ([row(deviation=None, sentence="holds, 80 times loose")], "right", None),
-        ([row(deviation=None, sentence="holds ...; violated by ...")], "in part", None),
-        ([row(deviation=None, sentence="takes longer by a factor 1.7")], "measured", None),
+        ([0.0, 0.04], (1.0, 0.0, 0.0)),
+        ([0.04, 0.5, -0.6, None], (1 / 3, 1 / 3, 1 / 3)),
+        ([0.06, -1.0], (0.0, 0.5, 0.5)),
+        ([9.0, -0.051], (0.0, 0.5, 0.5)),
+        ([0.05, -0.05, 1.0, -0.5], (0.5, 0.5, 0.0)),
+        ([None], ()),
     ],
-)  # fmt: skip
-def test_standing_follows_the_rows(rows, level, shares):
-    (found,) = standing.standings(rows)
-    assert found.level == level
-    assert standing.shares([found]) == (None if shares is None else pytest.approx(shares))
-    assert found.instrument == {"ok": len(rows)}
+)
+def test_shares_are_those_of_the_rows(deviations, shares):
+    rows = [row(deviation=deviation) for deviation in deviations]
+    (found,) = standing.standings([verdict()], rows)
+    assert tuple(found.shares.values()) == pytest.approx(shares)
+    assert found.compared == sum(deviation is not None for deviation in deviations)
+    assert found.instrument == {"SGD": f"{len(rows)} ok"}
+
+
+@pytest.mark.parametrize(
+    ("holds", "level", "marks"),
+    [
+        ((True, True), "right", ["right", "right"]),
+        ((True, False, None), "in part", ["right", "off", "measured"]),
+        ((False,), "off", ["off"]),
+        ((None,), "measured", ["measured"]),
+        ((), "open", []),
+    ],
+)
+def test_marks_follow_from_what_holds_whatever_the_rows(holds, level, marks):
+    page = table([verdict(holds=holds, missing="" if holds else "no torch")], [row(deviation=9.0)])
+    inside = page[page.index('<details id="theorem-1">') :]
+    found = re.findall(r'class="mark ([a-z-]+)"', inside)
+    assert found == [level.replace(" ", "-")] * 2 + marks
+    assert ("not judged: no torch" in inside) == (not holds)
 
 
 def test_table_has_a_row_for_each_claim_and_escapes_what_it_shows():
-    rows = [row(), row(subject="<b>", instrument="failed"), row(claim="Theorem 2", deviation=2.0)]
-    found = standing.standings(rows)
-    html = standing.table(found, lambda claim: f"[{claim}]")
-    assert html.count("<details id=") == 2
-    assert "&lt;b&gt;" in html
-    assert "[Theorem 2]" in html
-    assert "100 % of 2" in html
-    assert standing.instrument(found) == "2 ok, 1 failed"
-
-
-def test_rows_of_an_earlier_version_are_refused():
-    old = row()
-    del old["subject"]
-    with pytest.raises(ValueError, match="make verify"):
-        standing.standings([old])
+    verdicts = [verdict(), verdict(subject="<b>", holds=(False, None)), verdict("Theorem 2", holds=(True,))]
+    rows = [row(), row(subject="<b>", instrument="failed"), row("Theorem 2", deviation=2.0)]
+    page = table(verdicts, rows)
+    assert page.count("<details id=") == 2
+    assert "&lt;b&gt;" in page
+    assert "<b>: " not in page
+    assert "&lt;not&gt; so" in page
+    assert "[Theorem 2]" in page
+    assert "100 % of 2" in page
+    assert "SGD: 1 ok; &lt;b&gt;: 1 failed." in page
+    assert "what Theorem 1 says" in page
+    numbers = re.findall(r'<td class="n">(.*?)</td>', page)
+    assert numbers == [*("1.01", "1 ± 0.05"), *("2.5", "1 ± 0.05"), *("0.25", "–"), *("1.01", "1 ± 0.05")]
+    assert standing.counted(rows) == "2 ok, 1 failed"
 
 
 class _Links(HTMLParser):
@@ -150,7 +186,7 @@ class _Links(HTMLParser):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
-    """The pages, built apart from the working tree, from one row of each claim."""
+    """The pages, built apart from the working tree, from one row of each claim but one."""
     pytest.importorskip("sphinx_gallery", reason="needs the extra docs")
     there = tmp_path_factory.mktemp("docs")
     ignored = shutil.ignore_patterns("auto_gallery", "generated", "__pycache__")
@@ -158,8 +194,10 @@ def site(tmp_path_factory):
     (there / "benchmarks").mkdir()
     shutil.copy(ROOT / "benchmarks" / "README.md", there / "benchmarks")
     (there / "results" / "verify").mkdir(parents=True)
-    rows = [row(claim=claim.name) for claim in (*claims.CLAIMS, *minima.CLAIMS)]
-    (there / "results" / "verify" / "claims.json").write_text(json.dumps(rows))
+    files = {"claims": row, "verdicts": verdict}
+    for name, entry in files.items():
+        entries = [entry(claim=claim.name) for claim in CLAIMS[1:]]
+        (there / "results" / "verify" / f"{name}.json").write_text(json.dumps(entries))
     command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", "html"]
     done = subprocess.run(command, cwd=there, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -184,6 +222,13 @@ def test_docs_build_without_a_warning_and_no_link_is_broken(site):
             assert target.exists(), f"{path} links to {link}"
             if fragment and target in parsed:
                 assert unquote(fragment) in parsed[target].ids, f"{path} links to {link}"
+
+
+@pytest.mark.long
+def test_the_page_of_verdicts_says_which_claims_it_lacks(site):
+    page = (site / "verdicts.html").read_text()
+    assert f"Not in this run: {CLAIMS[0].name}." in page
+    assert [f'<details id="{pages.slug(claim.name)}">' in page for claim in CLAIMS] == [False] + [True] * (len(CLAIMS) - 1)
 
 
 @pytest.mark.long

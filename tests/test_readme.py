@@ -1,12 +1,20 @@
-"""The README's examples run and give the numbers it states."""
+"""The README's examples run and give the numbers it states, and its table of findings is that of the kept verdicts."""
 
+import json
 import re
-from pathlib import Path
 
 import pytest
 
-README = Path(__file__).parent.parent / "README.md"
-EXAMPLES = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+from experiments.referee import readme
+
+TEXT = readme.README.read_text()
+EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+
+
+def verdict(claim="A", subject="SGD", findings=(), level="in part", missing=""):
+    names = ("name", "holds", "value", "target", "tolerance")
+    listed = [dict(zip(names, finding, strict=True)) for finding in findings]
+    return {"claim": claim, "subject": subject, "level": level, "findings": listed, "missing": missing}
 
 
 def test_four_lines_reproduce_the_number_in_their_comment(capsys):
@@ -19,3 +27,51 @@ def test_four_lines_reproduce_the_number_in_their_comment(capsys):
 def test_other_examples_run():
     for example in EXAMPLES[1:]:
         exec(example, {})
+
+
+def test_findings_are_those_of_the_kept_verdicts():
+    assert readme.renewed(TEXT, json.loads(readme.KEPT.read_text())) == TEXT, "run `make readme`"
+
+
+def test_the_table_shows_first_what_does_not_hold():
+    findings = [
+        ("a", True, 1.0, 1.0, 0.05),
+        ("b|c", False, 7.14159, 1.0, 0.05),
+        ("d", None, 0.5, None, None),
+        ("e", False, 3.0, 1.0, 0.05),
+        ("f", False, 2.0, 1.0, 0.05),
+    ]
+    words = readme.summary(verdict(findings=findings))
+    assert words == "**in part** (1 of 4 hold): ✗ b\\|c: 7.142 (1 ± 0.05); ✗ e: 3 (1 ± 0.05); ✓ a: 1 (1 ± 0.05)"
+    assert readme.summary(verdict(findings=findings[2:3], level="measured")) == "**measured**: · d: 0.5"
+    unknown = [("g", None, None, 1.0, 0.1)]
+    assert readme.summary(verdict(findings=unknown, level="measured")) == "**measured**: · g: not known (1 ± 0.1)"
+    assert readme.summary(verdict(level="open", missing="no <grid>")) == "**open**: no \\<grid>"
+
+
+def test_subjects_of_which_the_same_is_said_share_a_line():
+    same = [("a", True, 1.0, 1.0, 0.05)]
+    verdicts = [verdict(subject=name, findings=same, level="right") for name in ("SGD", "Adam")]
+    verdicts += [verdict(subject="Adai", findings=[("a", False, 2.0, 1.0, 0.05)], level="off")]
+    lines = readme.table(verdicts).splitlines()[2:]
+    assert lines == [
+        "| A | SGD; Adam | **right** (1 of 1 hold): ✓ a: 1 (1 ± 0.05) |",
+        "|  | Adai | **off** (0 of 1 hold): ✗ a: 2 (1 ± 0.05) |",
+    ]
+
+
+def test_the_command_keeps_the_verdicts_of_both_runs_and_renews_the_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(readme, "README", tmp_path / "README.md")
+    monkeypatch.setattr(readme, "KEPT", tmp_path / "verdicts.json")
+    (tmp_path / "README.md").write_text(f"before\n{readme.BEGIN}old\n{readme.END}after\n")
+    both = [verdict("A", findings=[("a", True, 1.0, 1.0, 0.05)]), verdict("B", level="open", missing="why")]
+    for name, content in zip("ab", both, strict=True):
+        (tmp_path / name).write_text(json.dumps([content]))
+    readme.main([str(tmp_path / "a"), str(tmp_path / "b")])
+    assert json.loads((tmp_path / "verdicts.json").read_text()) == both
+    expected = f"before\n{readme.BEGIN}{readme.table(both)}{readme.END}after\n"
+    assert (tmp_path / "README.md").read_text() == expected
+    readme.main([])
+    assert (tmp_path / "README.md").read_text() == expected
+    with pytest.raises(ValueError, match="lacks the lines"):
+        readme.renewed("no marks", both)

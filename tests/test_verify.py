@@ -1,28 +1,31 @@
-"""The main job, run as a user runs it: `diffusion-lab verify --quick`, its files and its refusals."""
+"""The main job as a user runs it: `diffusion-lab verify --quick`, its files and refusals; and a user's own claims."""
 
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
-import numpy as np
 import pytest
 import xarray
 
-from experiments import claims, minima, verify
-from experiments.minima.claims import EXIT_LINE
-from experiments.problems import saddles as regimes
+from experiments.claims import CLAIMS
+from experiments.referee import readme, registry, verify
+from experiments.referee.verdict import level
 
 HEAVY = ("numba", "xarray", "scipy", "torch", "matplotlib", "pandas")
 FIELDS = {
-    "claim", "regime", "paper", "exact", "simulated", "simulated_low", "simulated_high", "exact_discrete", "discrete",
-    "discrete_low", "discrete_high", "torch", "torch_low", "torch_high", "deviation", "verdict", "instrument",
-}  # fmt: skip
+    *("claim", "place", "subject", "quantity", "regime", "paper", "exact", "deviation", "verdict", "instrument"),
+    *(f"{name}{end}" for name in ("simulated", "discrete", "torch") for end in ("", "_low", "_high")),
+    "exact_discrete",
+}
+OWN = re.search(r"```python\n(.*?)```", (readme.ROOT / "docs" / "own-claims.md").read_text(), flags=re.S)[1]
+UNTESTED = {"Exit line"}  # a ratio of two ensembles that are tested in rows of their own
 
 
-def command(*arguments, timeout=60):
+def command(*arguments, timeout=60, **options):
     line = [sys.executable, "-m", "experiments", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False)
+    return subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False, **options)
 
 
 @pytest.fixture(scope="module")
@@ -39,17 +42,23 @@ def rows(quick):
     return json.loads((quick[0] / "claims.json").read_text())
 
 
-def pick(rows, claim, **regime):
-    found = [row for row in rows if row["claim"] == claim and regime.items() <= row["regime"].items()]
-    assert len(found) == 1
-    return found[0]
+@pytest.fixture(scope="module")
+def verdicts(quick):
+    return json.loads((quick[0] / "verdicts.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """The claim of the page about own claims, run from its file: the directory and what the command printed."""
+    folder = tmp_path_factory.mktemp("own")
+    (folder / "mine.py").write_text(OWN)
+    return folder / "out", command("verify", "--quick", "--claim", "mine.py", "--out", "out", cwd=folder)
 
 
 def test_quick_run_succeeds_and_shows_progress(quick):
     _, done = quick
     assert done.returncode == 0, done.stderr
-    steps = len(claims.cases()) + len(minima.TITLES)
-    assert f"{steps}/{steps}" in done.stderr
+    assert f"{len(CLAIMS)}/{len(CLAIMS)}" in done.stderr
     assert "The instrument is right" in " ".join(done.stdout.split())
 
 
@@ -57,7 +66,7 @@ def test_results_replace_their_namesakes_and_leave_other_files_alone(quick):
     out, _ = quick
     assert (out / "mine.txt").exists()
     names = {path.name for path in out.iterdir()}
-    assert names == {"mine.txt", "claims.json", "report.html", "data", "figures"}
+    assert names == {"mine.txt", "claims.json", "verdicts.json", "report.html", "data", "figures"}
     assert [path for path in out.parent.iterdir() if path != out] == []
 
 
@@ -74,75 +83,30 @@ def test_no_row_fails_and_every_simulated_row_states_what_it_would_detect(rows):
     assert {row["instrument"] for row in rows} <= {"ok", "inconclusive"}
     for row in rows:
         tested = {route for route in ("simulated", "discrete", "torch") if row[route] is not None}
-        if row["claim"] != EXIT_LINE.name:  # a ratio of two ensembles that are tested in rows of their own
+        if row["claim"] not in UNTESTED:
             assert row["tests"].keys() == tested
         assert all(0 < test["detectable"] < 1.5 for test in row["tests"].values())
 
 
-def test_grid_runs_from_plus_one_to_minus_one_and_from_a_tenth_to_a_hundred_memory_times(rows):
-    momentum = [row["regime"] for row in rows if row["claim"] == "Theorem 2"]
-    assert {regime["eigenvalue"] for regime in momentum} == set(regimes.EIGENVALUES) >= {1.0, 0.0, -1.0}
-    assert {(regime["beta1"], regime["iterations"]) for regime in momentum} == {
-        (beta, max(1, round(x / (1 - beta)))) for beta in (0.5, 0.9, 0.99) for x in (0.1, 0.3, 1, 3, 10, 30, 100)
-    }
-    flat = [row for row in rows if row["regime"].get("eigenvalue") == 0]
-    assert all(row["regime"]["noise"].startswith("IsotropicNoise") for row in flat)
+def test_what_holds_follows_from_the_numbers_and_the_level_from_what_holds(verdicts):
+    for verdict in verdicts:
+        assert verdict["findings"]
+        assert verdict["level"] == level([finding["holds"] for finding in verdict["findings"]])
+        for finding in verdict["findings"]:
+            value, target, tolerance = finding["value"], finding["target"], finding["tolerance"]
+            judged = value is not None and target is not None
+            assert finding["holds"] == (abs(value - target) <= tolerance if judged else None)
+            assert finding["text"]
 
 
-@pytest.mark.parametrize("style", ["ema", "heavy-ball"])
-@pytest.mark.parametrize(("start", "factor"), [("rest", 7.14), ("thermal", 3.26)])
-def test_theorem_2_overstates_the_msd_at_one_memory_time(rows, style, start, factor):
-    row = pick(rows, "Theorem 2", style=style, beta1=0.9, start=start, iterations=10, eigenvalue=-0.001)
-    assert row["verdict"] == f"overstates {factor} times"
-    assert row["deviation"] + 1 == pytest.approx(row["paper"] / row["exact"])
-    assert f"it overstates the exact MSD {factor} times" in row["claim_verdict"]
-
-
-def test_theorem_1_is_exact(rows):
-    assert {row["verdict"] for row in rows if row["claim"] == "Theorem 1"} == {"exact"}
-
-
-def test_drift_term_alone_is_right_where_the_saddle_is_flat(rows):
-    for iterations, ratio in ((100, 1.0016), (1000, 1.020)):
-        row = pick(rows, "Theorem 2, drift term", style="ema", beta1=0.9, iterations=iterations, eigenvalue=-0.001)
-        assert 1 / (row["deviation"] + 1) == pytest.approx(ratio, abs=5e-4)
-
-
-def test_table_1_is_borne_out_for_adam_and_not_for_adai(rows):
-    said = {row["regime"]["optimizer"]: row["claim_verdict"] for row in rows if row["claim"] == "Table 1, saddle row"}
-    assert said.keys() == {"SGD", "Adam", "RMSprop", "Adai"}
-    for optimizer, verdict in said.items():
-        assert verdict.startswith("not borne out" if optimizer == "Adai" else "borne out")
-
-
-def test_theorem_3_has_the_isothermal_prefactor_and_the_ensembles_follow_ito(rows):
-    """At H_b = 4 H_a and H_b = 0.54 H_a: formula over exact is near 1 in the isothermal convention only."""
-    found = [row for row in rows if row["claim"] == "Theorem 3" and row["regime"]["exit"] == "beyond the saddle"]
-    assert len({row["claim_verdict"] for row in found}) == 1
-    assert found[0]["claim_verdict"].count("it belongs to the isothermal convention") == 2
-    assert "the ensembles follow Ito" in found[0]["claim_verdict"]
-    for row in found:
-        if row["regime"]["barrier_over_temperature"] == 8:
-            assert row["paper"] / row["exact_isothermal"] == pytest.approx(1, abs=0.12)
-            assert abs(np.log(row["paper"] / row["exact"])) > 0.5
-
-
-def test_where_the_exit_line_lies_is_a_factor_that_falls_to_one_with_inertia(rows):
-    factor = {row["regime"]["damping_over_omega_b"]: row["exact"] for row in rows if row["claim"] == "Exit line"}
-    assert factor[10.0] == pytest.approx(1.73, abs=0.01)
-    assert factor[0.025] == pytest.approx(1.006, abs=0.002)
-
-
-def test_table_1_holds_for_minima(rows):
-    p = {row["regime"]["optimizer"]: row["exact"] for row in rows if row["claim"] == "Table 1, minima row"}
-    assert p == pytest.approx({"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}, abs=0.1)
-
-
-def test_theorem_4_is_violated_by_inertias_that_depend_on_skewed_noise(rows):
-    found = [row for row in rows if row["claim"] == "Theorem 4"]
-    violated = [row["regime"]["case"] for row in found if row["verdict"].startswith("violated")]
-    assert violated == ["Adai, beta2 = 0, skewed noise"]
-    assert all(row["verdict"].startswith("holds") for row in found if row["regime"]["inertias_independent_of_noise"])
+def test_verdicts_and_rows_are_of_the_same_claims_and_subjects(rows, verdicts):
+    said = {(verdict["claim"], verdict["place"], verdict["subject"]): verdict for verdict in verdicts}
+    assert len(said) == len(verdicts)
+    assert list(dict.fromkeys(verdict["claim"] for verdict in verdicts)) == [claim.name for claim in CLAIMS]
+    assert {(row["claim"], row["place"], row["subject"]) for row in rows} == said.keys()
+    for row in rows:
+        findings = said[row["claim"], row["place"], row["subject"]]["findings"]
+        assert row["claim_verdict"] == "; ".join(finding["text"] for finding in findings)
 
 
 def test_report_is_one_page_that_needs_no_network(quick):
@@ -155,31 +119,131 @@ def test_report_is_one_page_that_needs_no_network(quick):
         == len(list((quick[0] / "figures").glob("*.svg")))
         == len(list((quick[0] / "figures").glob("*.png")))
     )
-    for claim in (*claims.CLAIMS, *minima.CLAIMS):
-        assert f"<span class='name'>{claim.name}</span>" in page
+    for claim in CLAIMS:
+        assert f'<span class="name">{claim.name}</span>' in page
 
 
 def test_data_is_labelled_and_agrees_with_the_rows(quick, rows):
-    with xarray.open_dataset(
-        quick[0] / "data" / "theorem-2-momentum-ema-beta1-0.9-from-rest.nc", engine="scipy"
-    ) as data:
-        row = pick(rows, "Theorem 2", style="ema", beta1=0.9, start="rest", iterations=10, eigenvalue=-0.001)
-        here = data.isel(direction=int(np.flatnonzero(data["eigenvalue"] == -0.001)[0])).sel(iteration=10)
+    with xarray.open_dataset(quick[0] / "data" / "theorem-1-sgd-from-rest.nc", engine="scipy") as data:
+        (row,) = (
+            row
+            for row in rows
+            if row["claim"] == "Theorem 1" and {"iterations": 10, "eigenvalue": -0.001}.items() <= row["regime"].items()
+        )
+        here = data.sel(iterations=10, eigenvalue=-0.001)
         for name in ("paper", "exact", "simulated", "simulated_low", "discrete"):
             assert float(here[name]) == row[name]
-        assert data["simulated"].attrs["units"] == "theta^2"
+        assert "theta^2" in data["simulated"].attrs["long_name"]
 
 
-def test_same_seed_gives_the_same_rows(quick, rows):
-    """In another process, for the first case: every number of every row."""
-    replicas = verify.REPLICAS // verify.QUICK
-    case = claims.cases()[0]
-    from experiments.ensembles import Ensembles
-    from experiments.judge import compute
+def test_same_seed_gives_the_same_rows_in_a_run_of_one_claim(rows, verdicts, tmp_path):
+    """In another process, on one thread: every number but what tests detect, which depends on how many there are."""
+    done = command("verify", "--quick", "--claim", "theorem 1", "--threads", 1, "--out", tmp_path / "some")
+    assert done.returncode == 0, done.stderr
+    again = json.loads((tmp_path / "some" / "claims.json").read_text())
+    shared = {"tests", "instrument"}
+    assert [{name: row[name] for name in row.keys() - shared} for row in again] == [
+        {name: row[name] for name in row.keys() - shared} for row in rows if row["claim"] == "Theorem 1"
+    ]
+    assert json.loads((tmp_path / "some" / "verdicts.json").read_text()) == verdicts[:1]
+    assert (
+        "diffusion-lab verify --claim &#39;theorem 1&#39; --seed 0 --quick"
+        in (tmp_path / "some" / "report.html").read_text()
+    )
 
-    measured = compute(case, Ensembles(replicas, 2, seed=0, threads=1)).measured["simulated"].value
-    expected = [row["simulated"] for row in rows if row["claim"] == "Theorem 1"]
-    assert measured.ravel().tolist() == expected
+
+def test_other_seed_gives_other_draws(own):
+    folder = own[0].parent
+    done = command("verify", "--quick", "--claim", "mine.py", "--seed", 1, "--out", "other", cwd=folder)
+    assert done.returncode == 0
+    first, second = (json.loads((folder / name / "claims.json").read_text()) for name in ("out", "other"))
+    for one, other in zip(first, second, strict=True):
+        assert one["exact"] == other["exact"]
+        assert one["discrete"] != other["discrete"]
+
+
+def test_own_claim_of_the_documentation_is_judged_and_reported(own):
+    out, done = own
+    assert len(OWN.splitlines()) <= 30
+    assert done.returncode == 0, done.stderr
+    assert "Stationary variance" in done.stdout
+    (verdict,) = json.loads((out / "verdicts.json").read_text())
+    assert (verdict["claim"], verdict["subject"], verdict["level"]) == ("Stationary variance", "SGD", "in part")
+    assert [finding["holds"] for finding in verdict["findings"]] == [True, False, False]
+    assert [finding["value"] for finding in verdict["findings"]] == pytest.approx([0.975, 0.75, 0.25])
+    page = (out / "report.html").read_text()
+    assert '<span class="name">Stationary variance</span>' in page
+    assert "0.25 times the exact one at lr = 1.5" in page
+    assert "diffusion-lab verify --claim mine.py --seed 0 --quick" in page
+    assert all(row["tests"]["discrete"]["p"] > 1e-4 for row in json.loads((out / "claims.json").read_text()))
+
+
+def test_an_own_claim_whose_exact_value_is_wrong_fails_the_instrument(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN.replace("lr / (2 - lr)", "lr / 2"))
+    done = command("verify", "--quick", "--claim", tmp_path / "mine.py", "--out", tmp_path / "out")
+    assert done.returncode == 1
+    (verdict,) = json.loads((tmp_path / "out" / "verdicts.json").read_text())
+    assert verdict["level"] == "right"  # the claim is judged apart
+
+
+def test_claims_are_selected_by_the_beginnings_of_their_names():
+    names = [claim.name for claim in registry.select([])]
+    assert names == [claim.name for claim in CLAIMS]
+    selected = [claim.name for claim in registry.select(["THEOREM 3", "theorem 1", "Theorem 1"])]
+    assert selected == [name for name in names if name.startswith("Theorem 3")] + ["Theorem 1"]
+
+
+def test_list_names_every_claim_with_its_place_and_statement():
+    done = command("verify", "--list")
+    assert done.returncode == 0
+    for claim in CLAIMS:
+        assert f"{claim.name} ({claim.place})\n    {claim.statement}\n" in done.stdout
+    some = command("verify", "--list", "--claim", "theorem 1").stdout
+    assert some.splitlines()[0] == "Theorem 1 (Section 2.2, proof in A.1)"
+    assert len(some.splitlines()) == 2
+
+
+@pytest.mark.parametrize("value", ["added{}:claim", "added{}"])
+def test_a_package_adds_claims_by_an_entry_point(tmp_path, monkeypatch, value):
+    monkeypatch.syspath_prepend(tmp_path)
+    value = value.format(len(value))  # a module of another name each time, as Python imports each once
+    (tmp_path / f"{value.partition(':')[0]}.py").write_text(OWN)
+    (tmp_path / "mine-1.dist-info").mkdir()
+    (tmp_path / "mine-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
+    points = tmp_path / "mine-1.dist-info" / "entry_points.txt"
+    points.write_text(f"[{registry.GROUP}]\nmine = {value}\n")
+    assert [claim.name for claim in registry.select([])] == [*(claim.name for claim in CLAIMS), "Stationary variance"]
+    assert [claim.name for claim in registry.select(["stationary"])] == ["Stationary variance"]
+    points.write_text(f"[{registry.GROUP}]\nmine = nothing_like_it\n")
+    with pytest.raises(ValueError, match="entry point 'mine' \\(nothing_like_it\\) cannot be imported: ModuleNotFound"):
+        registry.select([])
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1", "has no claim at its top level"),
+        ("import nothing_like_it", "cannot be imported: ModuleNotFoundError: No module named 'nothing_like_it'"),
+        ("def broken(:", "cannot be imported: SyntaxError"),
+        (OWN.replace('name = "Stationary variance"', 'name = "theorem 1"'), "there is a claim 'Theorem 1' already"),
+        (OWN + "again = StationaryVariance()\n", "there is a claim 'Stationary variance' already"),
+        (OWN.replace("place =", "spot ="), "StationaryVariance must state its place"),
+        (OWN.replace("def findings", "def judgement"), "abstract"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(tmp_path, text, message):
+    (tmp_path / "mine.py").write_text(text)
+    with pytest.raises(ValueError, match=re.escape(message)) as error:
+        registry.select([str(tmp_path / "mine.py")])
+    assert "mine.py" in str(error.value)
+
+
+def test_claims_that_a_file_imports_are_not_its_own(tmp_path):
+    (tmp_path / "mine.py").write_text(OWN + "from experiments.claims.theorem_1 import claim as known\n")
+    assert [claim.name for claim in registry.select([str(tmp_path / "mine.py"), "Theorem 1"])] == [
+        "Stationary variance",
+        "Theorem 1",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -190,6 +254,8 @@ def test_same_seed_gives_the_same_rows(quick, rows):
         (["verify", "--threads", "0"], "threads = 0"),
         (["verify", "--out", __file__], "is a file; give a directory"),
         (["verify", "--quik"], "--quick"),
+        (["verify", "--claim", "Theorm 3"], "claim = 'Theorm 3': no claim's name begins like this; close: 'Theorem 3'"),
+        (["verify", "--claim", "nothing/mine.py"], "claim = 'nothing/mine.py': there is no such file"),
         (["verfy"], "verify"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
@@ -216,3 +282,36 @@ def test_help_shows_examples():
     done = command("verify", "--help")
     assert done.returncode == 0
     assert "diffusion-lab verify --quick" in done.stdout
+    assert "diffusion-lab verify --claim path/to/mine.py" in done.stdout
+
+
+def by_name(verdicts):
+    return {
+        (verdict["claim"], verdict["subject"], finding["name"]): finding
+        for verdict in verdicts
+        for finding in verdict["findings"]
+    }
+
+
+def test_kept_verdicts_are_those_of_the_registered_claims_and_agree_where_a_quick_run_has_the_same_grid(rows, verdicts):
+    """Displacements are judged without noise and on one grid, in quick runs too."""
+    kept = json.loads(readme.KEPT.read_text())
+    assert {claim.name for claim in CLAIMS} <= {verdict["claim"] for verdict in kept}
+    now, then = by_name(verdicts), by_name(kept)
+    same = {row["claim"] for row in rows if "eigenvalue" in row["regime"]}
+    compared = [key for key in now.keys() | then.keys() if key[0] in same]
+    assert compared
+    for key in compared:
+        assert now[key]["target"] == then[key]["target"]
+        if now[key]["target"] is not None:
+            assert now[key]["holds"] == then[key]["holds"], key
+            assert now[key]["value"] == pytest.approx(then[key]["value"], rel=1e-6, abs=1e-12), key
+
+
+@pytest.mark.long
+def test_kept_verdicts_are_those_of_a_full_run():
+    now = by_name([verdict.as_json() for verdict in verify.run(CLAIMS, seed=0).verdicts])
+    then = by_name(json.loads(Path(readme.KEPT).read_text()))
+    for key, finding in now.items():
+        assert finding["holds"] == then[key]["holds"], key
+        assert finding["value"] == pytest.approx(then[key]["value"], rel=1e-6, abs=1e-12), key

@@ -1,7 +1,6 @@
-"""Tables that are computed: verdicts from claims.json, result variables from their registry."""
+"""Tables that are computed: verdicts from verdicts.json and claims.json, result variables from their registry."""
 
 import json
-from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,27 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from diffusion.variables import VARIABLES
-from experiments import claims, minima, standing
+from experiments.referee import pages, registry, standing
+
+TEMPLATES = pages.environment(Path(__file__).parent / "templates")
+
+
+def rendered(template: str, **content: Any) -> list[nodes.Node]:
+    """What a template makes of this content, as a directive gives it."""
+    return [nodes.raw("", TEMPLATES.get_template(template).render(**content), format="html")]
+
+
+class Results(SphinxDirective):
+    """A directive that reads what `diffusion-lab verify` wrote."""
+
+    def read(self, name: str) -> list[dict[str, Any]]:
+        """One of its files, which the page then depends on."""
+        path = Path(self.config.verify_results) / name
+        if not path.is_file():
+            raise ExtensionError(f"there is no {path}: `make docs` computes it, by `diffusion-lab verify --quick`")
+        self.env.note_dependency(str(path))
+        entries: list[dict[str, Any]] = json.loads(path.read_text(encoding="utf-8"))
+        return entries
 
 
 class ResultVariables(Directive):
@@ -20,45 +39,30 @@ class ResultVariables(Directive):
 
     def run(self) -> list[nodes.Node]:
         """One row for each."""
-        rows = "".join(
-            f"<tr><td><code>{escape(one.name)}</code><td>{escape(', '.join(one.dims)) or '–'}<td>{escape(one.units)}"
-            f"<td>{escape(one.long_name)}</tr>"
-            for one in sorted(VARIABLES, key=lambda one: one.name)
-        )
-        head = "".join(f"<th>{name}" for name in ("name", "dimensions", "units", "meaning"))
-        return [nodes.raw("", f"<table class='docutils'><thead><tr>{head}</thead>{rows}</table>", format="html")]
+        return rendered("result_variables.html", variables=sorted(VARIABLES, key=lambda variable: variable.name))
 
 
-class Verdicts(SphinxDirective):
+class Verdicts(Results):
     """Where every claim stands."""
 
     def run(self) -> list[nodes.Node]:
-        """The table of the report, with what the paper says in place of figures and rows."""
-        path = Path(self.config.claims_json)
-        if not path.is_file():
-            raise ExtensionError(f"there is no {path}: `make docs` computes it, by `diffusion-lab verify --quick`")
-        self.env.note_dependency(str(path))
-        rows = json.loads(path.read_text())
-        try:
-            found = standing.standings(rows)
-        except ValueError as error:
-            raise ExtensionError(f"{path}: {error}") from error
-        stated = {claim.name: claim for claim in (*claims.CLAIMS, *minima.CLAIMS)}
-
-        def inside(name: str) -> str:
-            return (
-                f"<p>The paper ({escape(stated[name].place)}): {escape(stated[name].statement)}</p><p>Instrument: "
-                f"{escape(standing.instrument([one for one in found if one.claim == name]))}.</p>"
-            )
-
-        intro = f"In this run the instrument was tested on {len(rows)} rows, each a claim in a regime: {standing.instrument(found)}."
-        html = f"<style>{standing.STYLE}</style><p>{intro}</p>{standing.table(found, inside)}"
-        return [nodes.raw("", html, format="html")]
+        """The table of the report, without figures and rows."""
+        rows = self.read("claims.json")
+        standings = standing.standings(self.read("verdicts.json"), rows)
+        statements = {claim.name: claim.statement for claim in registry.registered()}
+        return rendered(
+            "verdicts.html",
+            count=len(rows),
+            instrument=standing.counted(rows),
+            absent=[name for name in statements if name not in {each.claim for each in standings}],
+            standings=standings,
+            statements={each.claim: statements.get(each.claim, "a claim of the reader's") for each in standings},
+        )
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
-    app.add_config_value("claims_json", "", "env")
+    app.add_config_value("verify_results", "", "env")
     app.add_directive("result-variables", ResultVariables)
     app.add_directive("verdicts", Verdicts)
     return {"parallel_read_safe": True}
