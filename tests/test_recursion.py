@@ -178,6 +178,17 @@ def test_stationary_variance_is_the_limit_of_the_sde():
     assert found == pytest.approx(limit, rel=1e-12)
 
 
+def test_equilibrium_velocity_is_what_the_velocity_tends_to():
+    """At a minimum the SDE's; without curvature the recursion's, but for (1 + beta)/2."""
+    lr, c, beta = 0.5, 0.1, 0.9
+    known = {"diffusion": lr / 2 * c, "mass": lr, "damping": (1 - beta) / lr}
+    found = theory.equilibrium_velocity_variance(**known)
+    assert found == pytest.approx(theory.momentum_velocity_variance(1e3, hessian=0.7, **known, start="rest"), rel=1e-12)
+    rule = {"hessian": 0.0, "noise_variance": c, "lr": lr, "inertia": beta, "gradient_weight": 1.0}
+    discrete = theory.discrete_velocity_variance(1000, **rule)
+    assert found / discrete == pytest.approx((1 + beta) / 2, rel=1e-9)
+
+
 @pytest.mark.parametrize("rule", [MOMENTUM, HEAVY, SGD], ids=["ema", "heavy-ball", "sgd"])
 @pytest.mark.parametrize("start", ["rest", "thermal"])
 def test_recursion_tends_to_the_sde_with_weak_order_one(rule, start):

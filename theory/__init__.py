@@ -5,7 +5,7 @@ of the simulator, so that theory and simulation meet only where they are compare
 """
 
 from theory.chain import discrete_first_passage_time
-from theory.convergence import convergence_bound, lemma_1
+from theory.convergence import convergence_bound, lemma_1, lemma_2, lemma_3, lemma_4
 from theory.first_passage import first_passage_time, leading_rate, survival
 from theory.kramers import barrier_action, depopulation, effective_temperature, kramers_escape_time
 from theory.minimum import (
@@ -30,7 +30,7 @@ from theory.saddle import (
     sgd_msd,
     sgd_msd_exact,
 )
-from theory.stationary import discrete_stationary_variance, stationary_variance
+from theory.stationary import discrete_stationary_variance, equilibrium_velocity_variance, stationary_variance
 
 __all__ = [
     "adai_escape_time",
@@ -49,11 +49,15 @@ __all__ = [
     "discrete_velocity_variance",
     "effective_diffusion",
     "effective_temperature",
+    "equilibrium_velocity_variance",
     "escape_exponent",
     "first_passage_time",
     "kramers_escape_time",
     "leading_rate",
     "lemma_1",
+    "lemma_2",
+    "lemma_3",
+    "lemma_4",
     "low_temperature_escape_time",
     "momentum_drift_msd",
     "momentum_drift_msd_exact",

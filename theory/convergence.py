@@ -1,4 +1,7 @@
-"""Convergence of adaptive inertia: the bound of Theorem 4, and the sums of Lemma 1 that it rests on."""
+"""Convergence of adaptive inertia: the bound of Theorem 4, and the lemmas that it rests on.
+
+The statements of Lemmas 2 to 4 are what the proof of Theorem 4 needs for its constants; the paper's text has lost them.
+"""
 
 from typing import NamedTuple
 
@@ -108,3 +111,50 @@ def lemma_1(inertias: ArrayLike) -> Weights:
         np.asarray(np.sum((1 - beta) * after, axis=0)),
         np.asarray(1 - np.prod(beta, axis=0)),
     )
+
+
+def lemma_2(*, gradient_bound: ArrayLike, noise_variance: ArrayLike) -> Array:
+    """Upper bound of ``E|m_t|^2``, from which Lemma 2's descent follows by smoothness: ``G^2 + delta^2``.
+
+    m_t is a mean of gradients, by Lemma 1 with weights that sum to at most 1; Cauchy and Schwarz do the rest. Parameters and errors are
+    those of `convergence_bound`.
+    """
+    bound = checks.nonnegative("gradient_bound", gradient_bound)
+    return np.asarray(bound**2 + checks.nonnegative("noise_variance", noise_variance))
+
+
+def lemma_3(largest_inertia: ArrayLike) -> Array:
+    """Upper bound of the mean age of the gradients in the momentum, ``sum_k (t-k) (1-beta_k) prod_(j>k) beta_j``: ``beta/(1-beta)``.
+
+    With p_i the product of the last i inertias the sum is ``sum_i (p_i - p_(t+1))``, at most ``sum_i beta^i``.
+    """
+    beta = checks.fraction("largest_inertia", largest_inertia)
+    return np.asarray(beta / (1 - beta))
+
+
+def lemma_4(
+    *,
+    square_gradient: ArrayLike,
+    smoothness: ArrayLike,
+    gradient_bound: ArrayLike,
+    noise_variance: ArrayLike,
+    largest_inertia: ArrayLike,
+    step: ArrayLike,
+) -> Array:
+    """Upper bound of ``-E<grad L_t, m_t>``, Lemma 4: ``-(1-beta) E|grad L_t|^2 + eta Lsm (G^2 + delta^2) beta/(1-beta)``.
+
+    A gradient of age a differs from grad L_t by at most ``Lsm eta`` times a momenta, ages are Lemma 3's, and weights sum to at least 1 - beta.
+
+    Parameters
+    ----------
+    square_gradient
+        ``E|grad L_t|^2``.
+    smoothness, gradient_bound, noise_variance, largest_inertia
+        As in `convergence_bound`.
+    step
+        The learning rate eta of an iteration.
+    """
+    beta = checks.fraction("largest_inertia", largest_inertia)
+    square = lemma_2(gradient_bound=gradient_bound, noise_variance=noise_variance)
+    moved = checks.nonnegative("step", step) * checks.positive("smoothness", smoothness) * square * lemma_3(beta)
+    return np.asarray(moved - (1 - beta) * checks.nonnegative("square_gradient", square_gradient))

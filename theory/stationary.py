@@ -1,4 +1,4 @@
-"""Variance at a minimum after a long time: as the paper has it, and of the optimizer, whose steps are whole."""
+"""Equilibrium: the variance at a minimum and of the velocity as the paper has them, and of the optimizer, whose steps are whole."""
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -36,6 +36,30 @@ def stationary_variance(
     """
     h, c, step, beta = _arguments(hessian, noise_variance, lr, inertia, gradient_weight)
     return np.asarray(step * c / (2 * (1 - beta) * h))
+
+
+def equilibrium_velocity_variance(*, diffusion: ArrayLike, mass: ArrayLike, damping: ArrayLike) -> Array:
+    """Mean square velocity in equilibrium, ``D/(gamma M^2)``: Step I of A.2, Equation 25, at a minimum and at a saddle alike.
+
+    It is the temperature D/(gamma M) over the mass. What the velocity does is `theory.momentum_velocity_variance`.
+
+    Parameters
+    ----------
+    diffusion, mass, damping
+        D, M and gamma of Equation 7. They broadcast.
+
+    Returns
+    -------
+    numpy.ndarray
+        In velocity units squared, displacement per dynamical time.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not finite, diffusion negative, or mass or damping not above 0.
+    """
+    m, g = checks.positive("mass", mass), checks.positive("damping", damping)
+    return np.asarray(checks.nonnegative("diffusion", diffusion) / (g * m * m))
 
 
 def discrete_stationary_variance(
