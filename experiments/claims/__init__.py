@@ -1,6 +1,26 @@
 """The claims of the paper, one file each, and their only registry, in the paper's order."""
 
-from experiments.claims import theorem_1, theorem_3
+from experiments.claims import (
+    adai_drift,
+    adam_drift,
+    exponential_law,
+    lemmas,
+    momentum_selection,
+    stationary_variance,
+    step_1_velocity,
+    theorem_1,
+    theorem_3,
+)
 from experiments.referee.claim import Claim
 
-CLAIMS: tuple[Claim, ...] = (theorem_1.claim, theorem_3.claim)
+CLAIMS: tuple[Claim, ...] = (
+    theorem_1.claim,
+    stationary_variance.claim,
+    exponential_law.claim,
+    theorem_3.claim,
+    momentum_selection.claim,
+    adam_drift.claim,
+    adai_drift.claim,
+    step_1_velocity.claim,
+    lemmas.claim,
+)
