@@ -1,0 +1,79 @@
+"""The whole paper, in order: every sentence that can be checked, with what judges it or what is missing to judge it."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+from experiments.referee.verdict import level
+
+SOURCE = "paper.toml"
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of the paper.
+
+    Attributes
+    ----------
+    place
+        Section or appendix, with the equation, figure or table.
+    quote
+        Its words; in brackets what the paper has as a formula, in the notation of this project.
+    claims
+        Names of the claims that judge it.
+    needs
+        What is missing to judge it, where nothing does.
+    """
+
+    place: str
+    quote: str
+    claims: tuple[str, ...] = ()
+    needs: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.claims) == bool(self.needs):
+            raise ValueError(f"the sentence of {self.place} must have either claims or what it needs: {self.quote}")
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A sentence with the verdicts on it, dicts as in verdicts.json; its level is that of all their findings together."""
+
+    sentence: Sentence
+    verdicts: tuple[Mapping[str, Any], ...]
+
+    @property
+    def level(self) -> str:
+        """One of `experiments.referee.verdict.LEVELS`; "open" where nothing judges it."""
+        return level([finding["holds"] for verdict in self.verdicts for finding in verdict["findings"]])
+
+
+def sentences() -> list[Sentence]:
+    """Every sentence, in the paper's order.
+
+    Raises
+    ------
+    ValueError
+        If one has neither claims nor what it needs, or both.
+    """
+    listed = tomllib.loads(files("experiments").joinpath(SOURCE).read_text("utf-8"))["sentence"]
+    return [Sentence(one["place"], one["quote"], tuple(one.get("claims", ())), one.get("needs", "")) for one in listed]
+
+
+def judged(verdicts: Iterable[Mapping[str, Any]]) -> list[Judged]:
+    """The sentences with the verdicts on them, in the paper's order.
+
+    Parameters
+    ----------
+    verdicts
+        The content of verdicts.json; claims that are not in it judge nothing.
+    """
+    by_claim: dict[str, list[Mapping[str, Any]]] = {}
+    for verdict in verdicts:
+        by_claim.setdefault(verdict["claim"], []).append(verdict)
+    return [
+        Judged(sentence, tuple(verdict for name in sentence.claims for verdict in by_claim.get(name, ())))
+        for sentence in sentences()
+    ]

@@ -1,0 +1,80 @@
+"""The sentences of the paper: in its order, each judged by claims that exist or with what is missing."""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from experiments import paper
+from experiments.claims import CLAIMS
+
+PARTS = ["Abstract", *(f"Section {k}" for k in range(1, 8)), *(f"Appendix {letter}" for letter in "ABCDEFGH")]
+TEXT = os.environ.get("DIFFUSION_LAB_PAPER", "")  # the paper's text, without formulas; it is not ours to keep here
+
+
+def without_formulas(text):
+    """The words, however spaced: what stands in brackets is ours."""
+    kept, depth = [], 0
+    for letter in text:
+        depth += letter == "["
+        if depth == 0:
+            kept.append(letter)
+        depth -= letter == "]"
+    assert depth == 0, text
+    return re.sub(r"\s*([.,:;)|])", r"\1", re.sub(r"\s+", " ", "".join(kept))).replace("( ", "(").strip()
+
+
+def test_every_sentence_is_judged_by_known_claims_or_says_what_is_missing():
+    listed = paper.sentences()
+    assert len(listed) > 45
+    names = {claim.name for claim in CLAIMS}
+    used = {name for sentence in listed for name in sentence.claims}
+    assert used == names
+    for sentence in listed:
+        assert bool(sentence.claims) != bool(sentence.needs)
+        assert len(set(sentence.claims)) == len(sentence.claims)
+    words = [without_formulas(sentence.quote) for sentence in listed]
+    assert len(set(words)) == len(words)
+
+
+def test_places_are_in_the_papers_order():
+    def place(sentence):
+        part = re.match(r"(Abstract|Section \d|Appendix [A-H])", sentence.place)
+        assert part, sentence.place
+        return PARTS.index(part[0])
+
+    order = [place(sentence) for sentence in paper.sentences()]
+    assert order == sorted(order)
+
+
+@pytest.mark.skipif(not TEXT, reason="DIFFUSION_LAB_PAPER names no file with the paper's text")
+def test_quotes_stand_in_the_paper_in_this_order():
+    text, position = without_formulas(re.sub(r"[\[\]]", "", Path(TEXT).read_text("utf-8"))), 0
+    for sentence in paper.sentences():
+        found = text.find(without_formulas(sentence.quote), position)
+        assert found >= 0, (sentence.place, sentence.quote)
+        position = found + 1
+
+
+def test_a_sentences_level_is_that_of_all_findings_on_it():
+    sentence = next(one for one in paper.sentences() if len(one.claims) == 2)
+    verdicts = [
+        {"claim": name, "subject": "SGD", "findings": [{"holds": holds, "text": "so it is"}]}
+        for name, holds in zip(sentence.claims, (True, False), strict=True)
+    ]
+
+    def level(known):
+        return next(one for one in paper.judged(known) if one.sentence == sentence).level
+
+    assert level(verdicts) == "in part"
+    assert level(verdicts[:1]) == "right"
+    assert level(verdicts[1:]) == "off"
+    assert level([]) == "open"
+
+
+def test_a_sentence_has_claims_or_a_need():
+    with pytest.raises(ValueError, match="must have either claims or what it needs"):
+        paper.Sentence("Section 1", "It is so.")
+    with pytest.raises(ValueError, match="must have either claims or what it needs"):
+        paper.Sentence("Section 1", "It is so.", ("Theorem 1",), "a network")
