@@ -20,9 +20,8 @@ from experiments.comparison import Comparison, Sample
 from experiments.minima import CLAIMS, claims, low_temperature
 from experiments.minima.verdicts import SENTENCES, comparison_verdict, conclude
 from experiments.problems.exact import Normalized
+from experiments.problems.optimizers import BETA0, BETA1
 from experiments.problems.wells import (
-    BETA0,
-    BETA1,
     OPTIMIZERS,
     STEP,
     exact_rate,

@@ -30,7 +30,8 @@ from experiments.minima import claims, theorem_3
 from experiments.minima.runner import Runner
 from experiments.problems import turnover
 from experiments.problems.exact import Normalized
-from experiments.problems.wells import BETA1, settings
+from experiments.problems.optimizers import BETA1
+from experiments.problems.wells import settings
 
 BOUND = stats.norm.isf(SUITE_RATE / 2)
 PIECEWISE = HessianNoise(1, at="piecewise")  # where both curvatures are 1 it is constant
@@ -133,7 +134,8 @@ ADAM = """
 import sys
 import numpy as np
 from diffusion import Adam, exit_times
-from experiments.problems.wells import BETA1, settings
+from experiments.problems.optimizers import BETA1
+from experiments.problems.wells import settings
 setting, k = settings()["parabolas-piecewise"], 16.0
 start, saddle = setting.positions(k)
 found = exit_times(

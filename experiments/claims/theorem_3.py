@@ -74,7 +74,7 @@ def _time(routes: Routes, setting: Setting, barrier: float, line: str) -> Row:
     """One mean escape time by every route."""
     lr, k = setting.lr["SGD"], HIGHEST / barrier
     start, saddle = setting.positions(k)
-    boundary = saddle if line == AT else exits.beyond(setting, k)
+    boundary = saddle if line == AT else exits.beyond(setting, k, SGD(lr))
     gradient, diffusion = setting.gradient(k), setting.diffusion(k, lr)
     where: dict[str, Any] = {"start": start, "boundary": boundary, "breaks": setting.breaks(k)}
     values = {"paper": 1 / paper_rate(setting, "SGD", k, 1)}
@@ -108,7 +108,10 @@ def _rates(setting: Setting, line: str) -> Iterator[Row]:
     for barrier in low_temperature.QUADRATURE:
         k = HIGHEST / barrier
         start, saddle = setting.positions(k)
-        where: dict[str, Any] = {"start": start, "boundary": saddle if line == AT else exits.beyond(setting, k)}
+        where: dict[str, Any] = {
+            "start": start,
+            "boundary": saddle if line == AT else exits.beyond(setting, k, SGD(lr)),
+        }
         time = theory.first_passage_time(
             setting.gradient(k), setting.diffusion(k, lr), breaks=setting.breaks(k), **where
         )

@@ -1,22 +1,45 @@
-"""The exact escape rate of a dynamics along one coordinate: quadrature without inertia, the phase-space grid with it."""
+"""What an optimizer does along one coordinate, and its exact escape rate.
 
+It is computed by quadrature without inertia, on the phase-space grid with it.
+"""
+
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import fokker_planck
-from diffusion.dynamics import Adam, Dynamics
+from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Formulas, Landscape
-from diffusion.noise import HessianNoise, MinibatchNoise, Noise
+from diffusion.noise import MinibatchNoise, Noise
 from theory.first_passage import first_passage_time
 
 Array = NDArray[np.float64]
 QUADRATURE_ERROR = 1e-6
 
 
+@dataclass
+class Coordinate:
+    """One coordinate of a landscape and its noise, all others being at the same position; functions of arrays."""
+
+    landscape: Landscape
+    noise: Noise
+
+    def gradient(self, x: Any) -> Array:
+        """L'."""
+        return np.asarray(self.landscape.gradient(self._everywhere(x))[..., 0])
+
+    def variance(self, x: Any) -> Array:
+        """C, of one minibatch gradient."""
+        return np.asarray(self.noise.variance_at(self.landscape, self._everywhere(x))[..., 0])
+
+    def _everywhere(self, x: Any) -> Array:
+        return np.asarray(x, float)[..., None] * np.ones(self.landscape.dimension)
+
+
 class Normalized(Landscape):
-    """One coordinate, under piecewise noise, of a landscape whose gradient is divided by the noise: what Adam sees when v = C follows it.
+    """One coordinate of a landscape whose gradient is divided by piecewise noise: what Adam sees when v = C follows it.
 
     Per iteration Adam obeys ``theta'' = -(1-beta1) theta' - (1-beta1) lr (L'/sqrt(C) + xi)``; the loss here is
     ``lr int L'/sqrt(C)``, which the noise, of diffusion coefficient lr^2/2 per iteration, climbs.
@@ -25,17 +48,14 @@ class Normalized(Landscape):
     dimension = 1
 
     def __init__(self, landscape: Landscape, noise: Noise, lr: float) -> None:
-        self._one, self._noise, self._lr = landscape, noise, lr
+        self._one, self._lr, self._variance = landscape, lr, Coordinate(landscape, noise).variance
         self._switches = np.asarray(landscape.pieces().switches)
-        edges = np.concatenate(
-            [self._switches[:1] - 1, (self._switches[1:] + self._switches[:-1]) / 2, self._switches[-1:] + 1]
-        )
-        self._scales = np.asarray(
-            1 / np.sqrt(self._variance(edges))
-        )  # in each piece between the switches, where the noise is constant
-
-    def _variance(self, x: Array) -> Array:
-        return np.asarray(self._noise.variance_at(self._one, x[..., None])[..., 0])
+        first, last, between = self._switches[:1], self._switches[-1:], np.diff(self._switches)
+        inside = np.concatenate([first - 1, self._switches[:-1] + between / 2, last + 1])
+        also = np.concatenate([first - 2, self._switches[:-1] + between / 4, last + 2])
+        if np.any(self._variance(inside) != self._variance(also)):
+            raise ValueError(f"{noise!r} varies between the joins of {landscape!r}; use piecewise Hessian noise")
+        self._scales = np.asarray(1 / np.sqrt(self._variance(inside)))
 
     @property
     def formulas(self) -> Formulas:
@@ -70,75 +90,131 @@ class Normalized(Landscape):
         return np.asarray(self._lr * self._one.hessian_diagonal(theta) / np.sqrt(self._variance(x))[..., None])
 
 
+@dataclass(frozen=True)
+class Passage:
+    """A mean first passage.
+
+    Attributes
+    ----------
+    time, unit
+        Its mean, and the dynamical time of an iteration.
+    error
+        Relative and numerical.
+    method
+        "quadrature" or "phase-space grid".
+    """
+
+    time: float
+    unit: float
+    error: float
+    method: str
+
+    @property
+    def iterations(self) -> float:
+        """The mean in iterations."""
+        return self.time / self.unit
+
+    @property
+    def rate(self) -> float:
+        """One over the mean, per iteration."""
+        return self.unit / self.time
+
+
+class Motion(Coordinate):
+    """What an idealized optimizer does along one coordinate: its SDE, and a step of its rule.
+
+    Where its second moment follows the noise it is as if the gradient were divided by the noise's standard deviation.
+
+    Raises
+    ------
+    ValueError
+        If the second moment is a running one, or coordinates are coupled.
+    """
+
+    def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: Noise) -> None:
+        super().__init__(landscape, noise)
+        if dynamics.running is not None or landscape.formulas.coupled:
+            raise ValueError(
+                f"no exact rate is known of {dynamics!r} on {type(landscape).__name__}: it needs an idealized rule and "
+                "a separable loss"
+            )
+        rule = dynamics.rule(noise.variance_along(landscape))
+        self.follows, self.name = dynamics.second_moment == "following", repr(dynamics)
+        self.lr, self.inertia = float(rule.learning_rate[0]), float(rule.inertia.max())
+        self.mass, self.damping = float(rule.mass[0]), float(rule.damping[0])
+        self.friction = (1 - self.inertia) / float(rule.gradient_weight[0])  # gamma M, without rounding
+
+    def pull(self, x: Any) -> Array:
+        """What moves it: L', or L'/sqrt(C) where the second moment follows."""
+        return self.gradient(x) / np.sqrt(self.variance(x)) if self.follows else self.gradient(x)
+
+    def deviation(self, x: Any) -> Array:
+        """Standard deviation of the noise of what moves it."""
+        return 1.0 + 0.0 * np.asarray(x, float) if self.follows else np.sqrt(self.variance(x))
+
+    def diffusion(self, x: Any) -> Array:
+        """D, half the learning rate times the variance of that noise."""
+        return self.lr / 2 * (self.deviation(x) if self.follows else self.variance(x))
+
+    def temperature(self, x: float) -> float:
+        """D/(gamma M) in units of the loss; those of the potential int L'/sqrt(C), where that is what moves it, times sqrt(C)."""
+        variance = float(self.variance(np.array([x]))[0])
+        return self.lr / self.friction / 2 * (np.sqrt(variance) if self.follows else variance)
+
+    @property
+    def breaks(self) -> list[float]:
+        """Where noise or gradient may have a kink, if the landscape tells."""
+        if isinstance(self.noise, MinibatchNoise):
+            return []
+        try:
+            return list(self.landscape.pieces().switches)
+        except ValueError:
+            return []
+
+    def passage(self, start: float, boundary: float, tolerance: float = 1e-3) -> Passage:
+        """The mean first passage of the SDE, with inertia of one coordinate only, started with a thermal velocity.
+
+        Parameters
+        ----------
+        start, boundary
+            In theta units, of every coordinate.
+        tolerance
+            Relative, of the phase-space grid.
+
+        Raises
+        ------
+        ValueError
+            If with inertia there are several coordinates, or a second moment follows noise that varies within a piece;
+            or the grid cannot reach the tolerance.
+        """
+        where: dict[str, Any] = {"start": start, "boundary": boundary, "breaks": self.breaks}
+        dimension = self.landscape.dimension
+        if not self.inertia:
+            time = first_passage_time(self.pull, self.diffusion, dimension=dimension, **where)
+            return Passage(time, self.lr, QUADRATURE_ERROR, "quadrature")
+        if dimension > 1:
+            raise ValueError(
+                f"no exact rate is known of {self.name} in {dimension} coordinates; use dimension = 1, or a "
+                "rare_escape_rate"
+            )
+        well, unit, mass, damping = self.landscape, self.lr, self.mass, self.damping
+        diffusion: Any = self.diffusion
+        if self.follows:
+            well, unit, diffusion = Normalized(well, self.noise, self.lr), 1.0, self.lr**2 / 2
+            mass, damping = 1 / (1 - self.inertia), 1 - self.inertia
+        grid = fokker_planck.mean_first_passage_time(
+            well, diffusion=diffusion, mass=mass, damping=damping, tolerance=tolerance, **where
+        )
+        time = float(grid["mfpt"])
+        return Passage(time, unit, float(grid["mfpt_error"] / grid["mfpt"]), "phase-space grid")
+
+
 def exact_rate(
     dynamics: Dynamics, landscape: Landscape, noise: Noise, *, start: float, boundary: float, tolerance: float = 1e-3
 ) -> tuple[float, float]:
     """Escape rate of the SDE per iteration, one over the mean first-passage time, and its numerical error.
 
-    Parameters
-    ----------
-    dynamics, landscape, noise
-        As in `diffusion.exit_times`; idealized, separable, and with inertia in one coordinate, started with a thermal velocity.
-    start, boundary
-        In theta units, of every coordinate.
-    tolerance
-        Relative, of the phase-space grid.
-
-    Raises
-    ------
-    ValueError
-        If no exact rate is known for the combination, or the grid cannot reach the tolerance.
+    Arguments and refusals are those of `Motion` and `Motion.passage`.
     """
-    if dynamics.running is not None or landscape.formulas.coupled:
-        raise ValueError(
-            f"no exact rate is known of {dynamics!r} on {type(landscape).__name__}: it needs an idealized rule and a separable loss"
-        )
-    d = landscape.dimension
-    rule = dynamics.rule(noise.variance_along(landscape))
-    lr = float(rule.learning_rate[0])
-    breaks = [] if isinstance(noise, MinibatchNoise) else _kinks(landscape)
-
-    def diffusion(x: Any) -> Array:
-        return np.asarray(lr / 2 * noise.variance_at(landscape, _everywhere(x, d))[..., 0])
-
-    if not rule.inertia.any() and dynamics.second_moment != "following":
-        gradient = lambda x: np.asarray(landscape.gradient(_everywhere(x, d))[..., 0])  # noqa: E731
-        time = first_passage_time(gradient, diffusion, start=start, boundary=boundary, dimension=d, breaks=breaks)
-        return lr / time, QUADRATURE_ERROR * lr / time
-    if d > 1:
-        raise ValueError(
-            f"no exact rate is known of {dynamics!r} in {d} coordinates; use dimension = 1, or a rare_escape_rate"
-        )
-    mass, damping, well, spread, per_iteration = float(rule.mass[0]), float(rule.damping[0]), landscape, diffusion, lr
-    if dynamics.second_moment == "following":
-        if not isinstance(dynamics, Adam) or not isinstance(noise, HessianNoise) or noise.at == "pointwise":
-            raise ValueError(
-                f"no exact rate is known of {dynamics!r} under {noise!r}; use Adam under piecewise Hessian noise"
-            )
-        well, spread, per_iteration = Normalized(landscape, noise, dynamics.lr), dynamics.lr**2 / 2, 1.0  # type: ignore[assignment]
-        mass, damping = 1 / (1 - dynamics.beta1), 1 - dynamics.beta1
-    found = fokker_planck.mean_first_passage_time(
-        well,
-        diffusion=spread,
-        start=start,
-        boundary=boundary,
-        mass=mass,
-        damping=damping,
-        breaks=breaks,
-        tolerance=tolerance,
-    )
-    rate = per_iteration / float(found["mfpt"])
-    return rate, rate * float(found["mfpt_error"] / found["mfpt"])
-
-
-def _kinks(landscape: Landscape) -> list[float]:
-    """Where noise or gradient may have one."""
-    try:
-        return list(landscape.pieces().switches)
-    except ValueError:  # it does not tell
-        return []
-
-
-def _everywhere(x: Any, dimension: int) -> Array:
-    """The same position in every coordinate."""
-    return np.asarray(x, float)[..., None] * np.ones(dimension)
+    passage = Motion(dynamics, landscape, noise).passage(start, boundary, tolerance)
+    return passage.rate, passage.rate * passage.error

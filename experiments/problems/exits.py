@@ -1,4 +1,4 @@
-"""Exits from wells: ensembles of the optimizer, as the theory has it and as shipped, torch's own, and where an arrival is final.
+"""Exits from wells: ensembles of the optimizer, as the theory has it and as shipped, and where an arrival is final.
 
 Every well here has one coordinate; so has every row about minima, which tells so by `ONE`.
 """
@@ -78,17 +78,16 @@ def as_shipped(
     return samples, {}
 
 
-def beyond(setting: Setting, k: float, optimizer: str = "SGD") -> float:
-    """A position down the far side of the saddle from which no path returns.
+def beyond(setting: Setting, k: float, dynamics: Dynamics) -> float:
+    """A position down the far side of the saddle from which no path of the optimizer returns.
 
-    It is `DEPTH` temperatures of the optimizer's own potential below the saddle on a double parabola, and the other inflection, which is most of a
-    barrier further down, where there is one.
+    On a double parabola it is `DEPTH` temperatures of the optimizer's own potential below the saddle. Where there is
+    another inflection it is that, most of a barrier further down.
     """
     start, saddle = setting.positions(k)
     farther = [x for x in setting.breaks(k) if (x - saddle) * (start - saddle) < 0]
     if farther:
         return farther[0]
-    well = setting.landscape(1, k)
-    h_b = abs(float(well.hessian_diagonal(np.array([saddle]))[0]))
-    depth = DEPTH * setting.temperature(optimizer, k, saddle)
+    h_b = abs(float(setting.landscape(1, k).hessian_diagonal(np.array([saddle]))[0]))
+    depth = DEPTH * setting.motion(dynamics, k).temperature(saddle)
     return float(saddle + np.sign(saddle - start) * np.sqrt(2 * depth / h_b))

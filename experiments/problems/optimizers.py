@@ -1,10 +1,14 @@
-"""The one place that knows which optimizer is which: its words, its inertia, and what of it torch ships."""
+"""The one place that knows which optimizer is which: its words, its inertia, its escapes, and what of it torch ships."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
-from diffusion import Adai, Momentum
+import theory
+from diffusion import SGD, Adai, Adam, Momentum
 from diffusion.dynamics import Dynamics
+
+BETA1, BETA0 = 0.9, 0.1  # of optimizers that leave a minimum
 
 STYLES = {"ema": "EMA", "heavy-ball": "heavy ball"}
 HEAVY_TAILED = {
@@ -51,3 +55,44 @@ def as_shipped(dynamics: Dynamics) -> Dynamics:
 def more_replicas(dynamics: Dynamics, route: str) -> int:
     """How many times more replicas the ensemble as shipped needs by this route."""
     return HEAVY_TAILED[route] if isinstance(dynamics, Adai) else 1
+
+
+@dataclass(frozen=True)
+class Leaver:
+    """An optimizer that leaves a minimum.
+
+    Attributes
+    ----------
+    make
+        The optimizer, a function of its learning rate and the kind of its second moment.
+    escape_time
+        The paper's formula, of the arguments of `theory.sgd_escape_time` and the mean of the curvatures.
+    friction
+        gamma M.
+    adaptive
+        Whether its learning rate is divided by the root of the second moment.
+    """
+
+    make: Callable[[float, str], Dynamics]
+    escape_time: Callable[..., Any]
+    friction: float = 1.0
+    adaptive: bool = False
+
+
+def _momentum_time(mean_curvature: float, lr: float, **known: Any) -> Any:
+    return theory.momentum_escape_time(lr=lr, mass=lr, damping=(1 - BETA1) / lr, **known)
+
+
+LEAVERS = {
+    "SGD": Leaver(lambda lr, _: SGD(lr), lambda mean_curvature, **known: theory.sgd_escape_time(**known)),
+    "Momentum": Leaver(lambda lr, _: Momentum(lr, BETA1, "heavy-ball"), _momentum_time, friction=1 - BETA1),
+    "Adam": Leaver(
+        lambda lr, moment: Adam(lr, BETA1, second_moment=moment),
+        lambda mean_curvature, beta1=BETA1, **known: theory.adam_escape_time(beta1=beta1, **known),
+        adaptive=True,
+    ),
+    "Adai": Leaver(
+        lambda lr, moment: Adai(lr, BETA0, second_moment=moment),
+        lambda **known: theory.adai_escape_time(beta0=BETA0, **known),
+    ),
+}

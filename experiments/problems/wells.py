@@ -12,16 +12,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import theory
-from diffusion import SGD, Adai, Adam, DoubleParabola, HessianNoise, MinibatchNoise, Momentum, StyblinskiTang
+from diffusion import DoubleParabola, HessianNoise, MinibatchNoise, StyblinskiTang
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
-from experiments.problems import exact
+from experiments.problems.exact import Coordinate, Motion
+from experiments.problems.optimizers import LEAVERS
 
 Array = NDArray[np.float64]
 
-BETA1, BETA0 = 0.9, 0.1
 OPTIMIZERS = ("SGD", "Momentum", "Adam", "Adai")
 PREFACTOR_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # of k, in the rate per iteration
 CLAIMED_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # p in -log rate ~ k^-p
@@ -69,18 +68,14 @@ class Setting:
 
     def dynamics(self, optimizer: str, *, idealized: bool, factor: float = 1.0) -> Dynamics:
         """The optimizer: idealized for the SDE, as shipped if it has a running second moment and noise comes from data."""
-        lr = factor * self.lr[optimizer]
-        moment = "frozen" if idealized or not self.has_data else "running"
-        match optimizer:
-            case "SGD":
-                return SGD(lr)
-            case "Momentum":
-                return Momentum(lr, BETA1, "heavy-ball")
-            case "Adai":
-                return Adai(lr, BETA0, second_moment=moment)
-        if moment == "frozen" and self.following:
-            moment = "following"
-        return Adam(lr, BETA1, second_moment=moment)
+        leaver = LEAVERS[optimizer]
+        moment = "following" if leaver.adaptive and self.following else "frozen"
+        moment = moment if idealized or not self.has_data else "running"
+        return leaver.make(factor * self.lr[optimizer], moment)
+
+    def motion(self, dynamics: Dynamics, sharpness: float, dimension: int = 1) -> Motion:
+        """What an optimizer does along one coordinate."""
+        return Motion(dynamics, self.landscape(dimension, sharpness), self.noise)
 
     def identity(self, dimension: int, sharpness: float) -> str:
         """What its rates are made of, as text."""
@@ -99,13 +94,11 @@ class Setting:
 
     def gradient(self, sharpness: float) -> Callable[[Any], Array]:
         """L' along one coordinate, a function of arrays."""
-        one = self.landscape(1, sharpness)
-        return lambda x: np.asarray(one.gradient(np.asarray(x, float)[..., None])[..., 0])
+        return Coordinate(self.landscape(1, sharpness), self.noise).gradient
 
     def variance(self, sharpness: float) -> Callable[[Any], Array]:
         """C along one coordinate, a function of arrays."""
-        one = self.landscape(1, sharpness)
-        return lambda x: np.asarray(self.noise.variance_at(one, np.asarray(x, float)[..., None])[..., 0])
+        return Coordinate(self.landscape(1, sharpness), self.noise).variance
 
     def diffusion(self, sharpness: float, lr: float) -> Callable[[Any], Array]:
         """D = lr C/2 along one coordinate, a function of arrays."""
@@ -117,18 +110,13 @@ class Setting:
         variance = self.variance(sharpness)
         return lambda x: np.sqrt(variance(x))
 
-    def temperature(self, optimizer: str, sharpness: float, position: float) -> float:
-        """Temperature at a position in units of the loss: lr C/2 as in SGD's potential, of Adam lr sqrt(C)/2 as in its own."""
-        variance = float(self.variance(sharpness)(np.array([position]))[0])
-        friction = 1 - BETA1 if optimizer == "Momentum" else 1.0
-        return float(self.lr[optimizer] / friction / 2 * (np.sqrt(variance) if optimizer == "Adam" else variance))
-
     def breaks(self, sharpness: float) -> list[float]:
         """Where gradient or noise jump, between start and boundary or beyond."""
         return [] if self.has_data else list(self.landscape(1, sharpness).pieces().switches)
 
     def exponent(self, optimizer: str, sharpness: float, factor: float = 1.0) -> float:
         """Barrier over temperature: ``2 int L'/(lr C)`` (times gamma M), of Adam ``2 int L'/(lr sqrt(C))``."""
+        leaver = LEAVERS[optimizer]
         bottom, boundary = self.bottom / np.sqrt(sharpness), self.positions(sharpness)[1]
         between = [x for x in self.breaks(sharpness) if (x - bottom) * (x - boundary) < 0]
         edges = [bottom, *sorted(between, key=lambda x: abs(x - bottom)), boundary]
@@ -138,10 +126,9 @@ class Setting:
             x = left + (right - left) * (nodes + 1) / 2
             inside = left + (right - left) * np.clip((nodes + 1) / 2, 1e-9, 1 - 1e-9)
             c = self.variance(sharpness)(inside)
-            slope = self.gradient(sharpness)(x) / (np.sqrt(c) if optimizer == "Adam" else c)
+            slope = self.gradient(sharpness)(x) / (np.sqrt(c) if leaver.adaptive else c)
             total += float(np.sum(slope * weights) * (right - left) / 2)
-        friction = 1 - BETA1 if optimizer == "Momentum" else 1.0
-        return 2 * friction * total / (self.lr[optimizer] * factor)
+        return 2 * leaver.friction * total / (self.lr[optimizer] * factor)
 
 
 def expected_iterations(
@@ -151,10 +138,9 @@ def expected_iterations(
     start, boundary = setting.bottom / np.sqrt(sharpness), setting.positions(sharpness)[1]
     one = setting.landscape(1, sharpness)
     h_a, h_b = (abs(float(one.hessian_diagonal(np.array([x]))[0])) for x in (start, boundary))
-    rate = factor * setting.lr[optimizer] * np.sqrt(h_a * h_b)
-    if optimizer == "Momentum":
-        rate /= 1 - BETA1
-    if optimizer == "Adam":
+    leaver = LEAVERS[optimizer]
+    rate = factor * setting.lr[optimizer] * np.sqrt(h_a * h_b) / leaver.friction
+    if leaver.adaptive:
         rate /= float(
             np.sqrt(np.sqrt(np.prod([setting.variance(sharpness)(np.array([x]))[0] for x in (start, boundary)])))
         )
@@ -190,7 +176,7 @@ def _clean(
     h_a = abs(float(bare.landscape(1, 1.0).hessian_diagonal(np.array([start]))[0]))
     height = STEP / (lr * h_a)
     rates = {
-        "SGD": lr, "Adai": lr, "Momentum": lr * (1 - BETA1),
+        "SGD": lr, "Adai": lr, "Momentum": lr * LEAVERS["Momentum"].friction,
         "Adam": float(bare.exponent("Adam", 1.0) * np.sqrt(height) / HIGHEST),
     }  # fmt: skip
     ks = tuple(np.geomspace(1, 4, 5).tolist())
@@ -240,10 +226,11 @@ def settings() -> dict[str, Setting]:
     return {setting.key: setting for setting in found}
 
 
-def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: int) -> float:
+def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: int, **more: Any) -> float:
     """Escape rate per iteration by Theorem 3, Proposition 2 or 4, for `dimension` independent exits; NaN for data.
 
-    With the noise of the minimum everywhere its temperature holds all the way: s = 1.
+    With the noise of the minimum everywhere its temperature holds all the way: s = 1. `more` are further arguments of the
+    formula, such as beta1 = 0 for RMSprop.
     """
     if setting.has_data:
         return np.nan
@@ -255,35 +242,22 @@ def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
     if setting.following:
         inflection = next(x for x in setting.breaks(sharpness) if (x - start) * (x - boundary) < 0)
         split = (float(one.loss(np.array([inflection]))) - bottom) / (top - bottom)
-    lr = setting.lr[optimizer]
-    known: dict[str, Any] = {
-        "barrier": top - bottom, "hessian_minimum": h_a, "hessian_saddle": h_b, "lr": lr, "split": split,
-        "batch_size": setting.batch_size, "clock": "iteration",
-    }  # fmt: skip
-    match optimizer:
-        case "SGD":
-            time = theory.sgd_escape_time(**known)
-        case "Momentum":
-            time = theory.momentum_escape_time(**known, mass=lr, damping=(1 - BETA1) / lr)
-        case "Adai":
-            time = theory.adai_escape_time(
-                **known, beta0=BETA0, mean_curvature=(h_b + (dimension - 1) * h_a) / dimension
-            )
-        case _:
-            time = theory.adam_escape_time(**known, beta1=BETA1)
+    time = LEAVERS[optimizer].escape_time(
+        barrier=top - bottom,
+        hessian_minimum=h_a,
+        hessian_saddle=h_b,
+        lr=setting.lr[optimizer],
+        batch_size=setting.batch_size,
+        split=split,
+        clock="iteration",
+        mean_curvature=(h_b + (dimension - 1) * h_a) / dimension,
+        **more,
+    )
     return float(dimension / time)
 
 
 def exact_rate(setting: Setting, optimizer: str, sharpness: float, dimension: int = 1) -> dict[str, Any]:
     """Escape rate of the SDE per iteration, its error, and by which method; with inertia one coordinate only."""
-    start, boundary = setting.positions(sharpness)
-    dynamics = setting.dynamics(optimizer, idealized=True)
-    rate, error = exact.exact_rate(
-        dynamics,
-        setting.landscape(dimension, sharpness),
-        setting.noise,
-        start=start,
-        boundary=boundary,
-        tolerance=GRID_TOLERANCE,
-    )
-    return {"rate": rate, "error": error, "method": "quadrature" if optimizer == "SGD" else "phase-space grid"}
+    motion = setting.motion(setting.dynamics(optimizer, idealized=True), sharpness, dimension)
+    passage = motion.passage(*setting.positions(sharpness), GRID_TOLERANCE)
+    return {"rate": passage.rate, "error": passage.rate * passage.error, "method": passage.method}
