@@ -1,15 +1,21 @@
-"""Theorem 3: how long SGD stays in a minimum; with inertia see `theorem_3_damping`, `theorem_3_exponent` and `equation_57`."""
+"""Theorem 3: how long SGD stays in a minimum.
+
+With inertia see `theorem_3_damping`, `theorem_3_exponent` and `equation_57`.
+"""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import xarray
+from matplotlib import pyplot as plt
 
 import theory
-from diffusion import SGD, fokker_planck, rare_escape_rate
+from diffusion import SGD, DoubleParabola, HessianNoise, fokker_planck, rare_escape_rate
 from experiments.drawing import Named
 from experiments.problems import barriers, exits, low_temperature
+from experiments.problems.exact import Motion
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, ONE, RATE, TOO_HIGH
 from experiments.problems.wells import HIGHEST, Setting, paper_rate, settings
 from experiments.referee.claim import Claim
@@ -32,8 +38,8 @@ class Theorem3(Claim):
     name = "Theorem 3"
     place = "Section 3, proof in A.3"
     statement = (
-        "Momentum leaves a minimum in the mean time pi [sqrt(1 + 4|H_be|/(gamma^2 M)) + 1]/|H_be| exp{(2 gamma M B Delta L/lr) "
-        "[s/H_ae + (1-s)/|H_be|]}."
+        "Momentum leaves a minimum in the mean time pi [sqrt(1 + 4|H_be|/(gamma^2 M)) + 1]/|H_be| "
+        "exp{(2 gamma M B Delta L/lr) [s/H_ae + (1-s)/|H_be|]}; SGD in (2 pi/|H_be|) times the same."
     )
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
@@ -45,36 +51,42 @@ class Theorem3(Claim):
             for line in (AT, BEYOND)
         )
         yield Evidence.of_rows("SGD", ITERATIONS, times)
-        rates = [row for key in KEYS for line in (AT, BEYOND) for row in _rates(settings()[key], line)]
+        rates = [
+            row
+            for key in KEYS
+            for line in (AT, BEYOND)
+            for row in low_temperature.rows(
+                "SGD", settings()[key], "SGD", SGD(settings()[key].lr["SGD"]), low_temperature.BARRIERS, line
+            )
+        ]
         split = [] if routes.quick else [_split(routes, barrier) for barrier in SPLIT]
-        yield Evidence.of_rows("SGD", RATE, rates + split, label="SGD as temperature falls")
+        yield Evidence.of_rows("SGD", RATE, rates + split, label="SGD as temperature falls", case=_map())
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """The exponent, the prefactor, its limit, and which convention the ensembles follow."""
         times, rates = evidence
         for landscape in dict.fromkeys(times.data["landscape"].values.tolist()):
-            beyond = times.where(landscape=landscape, exit=BEYOND).sortby(BARRIER)
-            yield _exponent(landscape, beyond)
+            at, beyond = barriers.by_line(times, landscape=landscape)
             yield _prefactor(landscape, beyond)
-            for line in (AT, BEYOND):
-                curve = rates.where(landscape=landscape, exit=line, by="quadrature")
-                tended = low_temperature.limit(curve[BARRIER], curve["paper"] / curve["exact"])
-                yield tended.finding(f"limit of the rate, {landscape}, {line}", f"{landscape}, exit {line}")
+            yield barriers.exponent(f"exponent, {landscape}", at, beyond, landscape)
+            yield barriers.exit_line(f"factor of the exit line, {landscape}", at, beyond, landscape)
+            yield from low_temperature.findings(rates, landscape)
         yield from _followed(times)
         if "splitting" in rates.measured:
             yield from _paths(rates)
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
-        """Formula over exact time against the barrier, and over exact rate as temperature falls."""
+        """Formula over exact time against the barrier, on a map, and over exact rate as temperature falls."""
         yield barriers.times("theorem-3", self, evidence)
+        yield _draw_map(evidence[1].case)
         yield barriers.rates("theorem-3-low-temperature", self, evidence)
 
 
 def _time(routes: Routes, setting: Setting, barrier: float, line: str) -> Row:
     """One mean escape time by every route."""
     lr, k = setting.lr["SGD"], HIGHEST / barrier
-    start, saddle = setting.positions(k)
-    boundary = saddle if line == AT else exits.beyond(setting, k, SGD(lr))
+    start = setting.positions(k)[0]
+    boundary = exits.boundary(setting, k, SGD(lr), line)
     gradient, diffusion = setting.gradient(k), setting.diffusion(k, lr)
     where: dict[str, Any] = {"start": start, "boundary": boundary, "breaks": setting.breaks(k)}
     values = {"paper": 1 / paper_rate(setting, "SGD", k, 1)}
@@ -101,26 +113,6 @@ def _time(routes: Routes, setting: Setting, barrier: float, line: str) -> Row:
     return Row(ONE | regime, values, samples, checks, reasons)
 
 
-def _rates(setting: Setting, line: str) -> Iterator[Row]:
-    """The formula's rate and the exact one, by quadrature, as temperature falls."""
-    lr = setting.lr["SGD"]
-    paper, exact = [], []
-    for barrier in low_temperature.QUADRATURE:
-        k = HIGHEST / barrier
-        start, saddle = setting.positions(k)
-        where: dict[str, Any] = {
-            "start": start,
-            "boundary": saddle if line == AT else exits.beyond(setting, k, SGD(lr)),
-        }
-        time = theory.first_passage_time(
-            setting.gradient(k), setting.diffusion(k, lr), breaks=setting.breaks(k), **where
-        )
-        paper.append(paper_rate(setting, "SGD", k, 1))
-        exact.append(lr / time)
-    regime = {"optimizer": "SGD", "landscape": setting.title, "exit": line, "by": "quadrature", "lr": lr}
-    yield from low_temperature.rows(regime, low_temperature.QUADRATURE, paper, exact)
-
-
 def _split(routes: Routes, barrier: float) -> Row:
     """Discrete SGD's rate by splitting against the exact mean of its chain."""
     setting = settings()["parabolas-piecewise"]
@@ -140,20 +132,17 @@ def _split(routes: Routes, barrier: float) -> Row:
     fault = None if error > 0 and bool(run["reliable"]) else SPLIT_DIFFERS
     sample = Sample(float(repeated.mean()), Student(error, repetitions), 1 / chain, fault=fault)
     values = {"paper": paper_rate(setting, "SGD", k, 1), "exact": 1 / sde, "exact_splitting": 1 / chain}
-    regime = {"optimizer": "SGD", "landscape": setting.title, "exit": AT, "by": "splitting", "lr": lr, BARRIER: barrier}
+    regime = {
+        "optimizer": "SGD",
+        "landscape": setting.title,
+        "exit": AT,
+        "by": low_temperature.SPLITTING,
+        "lr": lr,
+        BARRIER: barrier,
+    }
     reasons = dict.fromkeys(("simulated", "discrete", "torch"), TOO_HIGH) | {"shipped": exits.NO_SHIPPED}
     reasons["fokker_planck"] = "given with the mean escape times"
     return Row(ONE | regime, values, {"splitting": sample}, {}, reasons)
-
-
-def _exponent(landscape: str, beyond: xarray.Dataset) -> Finding:
-    """The growth of the log time between the two highest barriers, per unit of the formula's exponent."""
-    # dynamical time runs with k lr, and k is inversely proportional to the exponent
-    before, high = beyond.isel(row=-2), beyond.isel(row=-1)
-    step = float(high[BARRIER] - before[BARRIER])
-    grown = float(np.log(high["exact"] * before[BARRIER] / before["exact"] / high[BARRIER])) / step
-    between = f"from barrier/temperature {float(before[BARRIER]):g} to {float(high[BARRIER]):g}"
-    return barriers.exponent(f"exponent, {landscape}", grown, f"{landscape}, {between}")
 
 
 def _prefactor(landscape: str, beyond: xarray.Dataset) -> Finding:
@@ -162,7 +151,10 @@ def _prefactor(landscape: str, beyond: xarray.Dataset) -> Finding:
     ratios = {name: float(high["paper"] / high[column]) for name, column in CONVENTIONS.items()}
     belongs = min(ratios, key=lambda name: abs(np.log(ratios[name])))
     listed = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in ratios.items())
-    tells = f"{landscape}: formula over exact at barrier/temperature {float(high[BARRIER]):g}, arriving beyond the saddle, is {listed}"
+    tells = (
+        f"{landscape}: formula over exact at barrier/temperature {float(high[BARRIER]):g}, arriving beyond the saddle, "
+        f"is {listed}"
+    )
     right = f"the prefactor is that of the Ito equation; {tells}"
     wrong = f"the prefactor is not that of the Ito equation but nearest to the {belongs} one's; {tells}"
     return Finding.judged(f"prefactor, {landscape}", ratios["Ito"], target=1, tolerance=CLOSE, right=right, wrong=wrong)
@@ -190,6 +182,52 @@ def _paths(rates: Evidence) -> Iterator[Finding]:
     off, lowest = float(np.abs(ratio - 1).max()), float(rates.data["splitting"].min())
     text = f"split paths find the discrete optimizer's rates within {100 * off:.2g} %, down to {lowest:.2g}"
     yield Finding("deviation of split paths from the exact chain", off, text)
+
+
+def _map() -> xarray.DataArray:
+    """Formula over exact mean time beyond the saddle, against barrier/temperature and ratio of curvatures."""
+    barriers_tried, ratios = np.geomspace(1, 30, 16), np.geomspace(0.1, 10, 15)
+    values = [[_paper_over_exact(barrier, ratio) for barrier in barriers_tried] for ratio in ratios]
+    return xarray.DataArray(values, {"curvature_ratio": ratios, BARRIER: barriers_tried}, ("curvature_ratio", BARRIER))
+
+
+def _paper_over_exact(barrier: float, ratio: float) -> float:
+    """One point of the map; the temperature follows the curvature, as under Hessian noise."""
+    well, split = DoubleParabola(1.0, 1.0, ratio, 1), ratio / (1 + ratio)
+    lr = 2 / barrier * (split + (1 - split) / ratio)
+    known: dict[str, Any] = {"barrier": 1.0, "hessian_minimum": 1.0, "hessian_saddle": ratio, "batch_size": 1.0}
+    motion = Motion(SGD(lr), well, HessianNoise(1, "piecewise"))
+    far = well.saddle + np.sqrt(2 * exits.DEPTH * motion.temperature(well.saddle) / ratio)
+    return float(theory.sgd_escape_time(**known, lr=lr, split=split)) / motion.passage(0.0, far).time
+
+
+def _draw_map(ratio: xarray.DataArray) -> Named:
+    """The map as colours, with level lines."""
+    figure, axis = plt.subplots(figsize=(8.8, 5.8), layout="constrained")
+    x, y = ratio[BARRIER], ratio["curvature_ratio"]
+    style: dict[str, Any] = {
+        "norm": mpl.colors.LogNorm(0.1, 10),
+        "cmap": "RdBu_r",
+        "shading": "gouraud",
+        "rasterized": True,
+    }
+    image = axis.pcolormesh(x, y, ratio, **style)
+    lines = axis.contour(x, y, ratio, levels=[0.2, 0.5, 0.8, 1, 1.25, 2, 5], colors="black", linewidths=1)
+    axis.clabel(lines, fmt=lambda level: f"{level:g}", fontsize=10)
+    axis.set(xscale="log", yscale="log")
+    axis.set(xlabel="barrier / temperature", ylabel="curvature at the saddle / at the minimum")
+    figure.colorbar(image, ax=axis, label="Theorem 3 / exact mean escape time (Ito)")
+    last = ratio.isel({BARRIER: -1})
+    off = float(np.abs(np.log(last * last["curvature_ratio"])).max())
+    title = (
+        f"Theorem 3 is {float(last[0]):.3g} to {float(last[-1]):.3g} times the exact time (Ito) at barrier/temperature "
+        f"{float(x[-1]):.0f},\nat H_b/H_a = {float(y[0]):g} to {float(y[-1]):g}: within {100 * np.expm1(off):.2g} % of H_a/H_b"
+    )
+    axis.set_title(title)
+    caption = (
+        f"{title}. SGD's SDE, double parabola, piecewise Hessian noise, an arrival beyond the saddle, by quadrature."
+    )
+    return "theorem-3-map", Theorem3.name, figure, caption.replace("\n", " ")
 
 
 claim = Theorem3()

@@ -17,6 +17,7 @@ from theory.first_passage import first_passage_time
 
 Array = NDArray[np.float64]
 QUADRATURE_ERROR = 1e-6
+QUADRATURE, GRID = "quadrature", "phase-space grid"  # methods
 
 
 @dataclass
@@ -101,7 +102,7 @@ class Passage:
     error
         Relative and numerical.
     method
-        "quadrature" or "phase-space grid".
+        `QUADRATURE` or `GRID`.
     """
 
     time: float
@@ -157,7 +158,7 @@ class Motion(Coordinate):
         return self.lr / 2 * (self.deviation(x) if self.follows else self.variance(x))
 
     def temperature(self, x: float) -> float:
-        """D/(gamma M) in units of the loss; those of the potential int L'/sqrt(C), where that is what moves it, times sqrt(C)."""
+        """D/(gamma M) in units of the loss: where the second moment follows, of int L'/sqrt(C) but times sqrt(C)."""
         variance = float(self.variance(np.array([x]))[0])
         return self.lr / self.friction / 2 * (np.sqrt(variance) if self.follows else variance)
 
@@ -191,7 +192,7 @@ class Motion(Coordinate):
         dimension = self.landscape.dimension
         if not self.inertia:
             time = first_passage_time(self.pull, self.diffusion, dimension=dimension, **where)
-            return Passage(time, self.lr, QUADRATURE_ERROR, "quadrature")
+            return Passage(time, self.lr, QUADRATURE_ERROR, QUADRATURE)
         if dimension > 1:
             raise ValueError(
                 f"no exact rate is known of {self.name} in {dimension} coordinates; use dimension = 1, or a "
@@ -206,7 +207,7 @@ class Motion(Coordinate):
             well, diffusion=diffusion, mass=mass, damping=damping, tolerance=tolerance, **where
         )
         time = float(grid["mfpt"])
-        return Passage(time, unit, float(grid["mfpt_error"] / grid["mfpt"]), "phase-space grid")
+        return Passage(time, unit, float(grid["mfpt_error"] / grid["mfpt"]), GRID)
 
 
 def exact_rate(

@@ -3,14 +3,16 @@
 Every well here has one coordinate; so has every row about minima, which tells so by `ONE`.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from diffusion import exit_times
 from diffusion.dynamics import Dynamics
-from experiments.problems.wells import Setting
-from experiments.referee.evidence import Sample
+from experiments.problems.optimizers import as_shipped
+from experiments.problems.wells import GRID_TOLERANCE, Setting
+from experiments.referee.evidence import Row, Sample
 from experiments.referee.faults import MeanExit, mean_exit
 from experiments.referee.routes import TORCH_MISSING, Routes, told
 
@@ -34,6 +36,7 @@ NO_SHIPPED = "this optimizer has no second moment"
 NO_SAMPLING = "computed without sampling"
 NOT_SAID = "the paper says nothing of it"
 ONLY_GRID = "with inertia the phase-space grid is the reference, given as exact"
+TO_THE_SADDLE = "ensembles are run to the saddle, in rows of their own"
 
 
 def exponents(routes: Routes) -> tuple[float, ...]:
@@ -64,18 +67,54 @@ def torch(routes: Routes, dynamics: Dynamics, setting: Setting, k: float, bounda
     )
 
 
-def as_shipped(
-    routes: Routes, dynamics: Dynamics, setting: Setting, k: float, exponent: float
+def shipped(
+    routes: Routes, dynamics: Dynamics, setting: Setting, k: float, barrier: float
 ) -> tuple[dict[str, Sample], dict[str, str]]:
     """Our ensemble of the optimizer as shipped to the saddle, and torch's against it; and why one is missing."""
-    saddle = setting.positions(k)[1]
-    ours = ensemble(routes, dynamics, setting, k, saddle)
+    saddle, real_one = setting.positions(k)[1], as_shipped(dynamics)
+    ours = ensemble(routes, real_one, setting, k, saddle)
     samples = {"shipped": Sample.of(ours)}
-    real = torch(routes, dynamics, setting, k, saddle) if exponent <= TORCH else None
+    real = torch(routes, real_one, setting, k, saddle) if barrier <= TORCH else None
     if real is None:
-        return samples, {"torch": TOO_HIGH if exponent > TORCH else TORCH_MISSING}
+        return samples, {"torch": TOO_HIGH if barrier > TORCH else TORCH_MISSING}
     samples["torch"] = Sample.of(real) if ours.fault else Sample.of(real, ours.value, other=ours.events)
     return samples, {}
+
+
+def with_inertia(
+    routes: Routes,
+    dynamics: Dynamics,
+    setting: Setting,
+    k: float,
+    paper: float,
+    regime: Mapping[str, Any],
+    ship: str = "",
+) -> Row:
+    """A mean escape time by the phase-space grid and, to the saddle, by ensembles, idealized and as shipped.
+
+    `regime` has the barrier over temperature and the exit line; `ship` is why the optimizer as shipped is not run.
+    """
+    barrier, line = regime[BARRIER], regime["exit"]
+    end = boundary(setting, k, dynamics, line)
+    passage = setting.motion(dynamics, k).passage(setting.positions(k)[0], end, GRID_TOLERANCE)
+    samples: dict[str, Sample] = {}
+    reasons = {"fokker_planck": ONLY_GRID, "discrete": NO_DISCRETE}
+    if line == BEYOND or barrier > SIMULATED:
+        reasons |= dict.fromkeys(("simulated", "torch", "shipped"), TO_THE_SADDLE if barrier <= SIMULATED else TOO_HIGH)
+    else:
+        mean = ensemble(routes, dynamics, setting, k, end, substeps=4 * SUBSTEPS, velocity="thermal")
+        samples["simulated"] = Sample.of(mean, passage.iterations, SCHEME)
+        more, why = (
+            ({}, {"shipped": ship, "torch": NO_IDEALIZED}) if ship else shipped(routes, dynamics, setting, k, barrier)
+        )
+        samples, reasons = samples | more, reasons | why
+    values, checks = {"paper": paper, "exact": passage.iterations}, {"grid": (passage.error, 2 * GRID_TOLERANCE)}
+    return Row({**ONE, **regime}, values, samples, checks, reasons)
+
+
+def boundary(setting: Setting, k: float, dynamics: Dynamics, line: str) -> float:
+    """Where an exit line is."""
+    return setting.positions(k)[1] if line == AT else beyond(setting, k, dynamics)
 
 
 def beyond(setting: Setting, k: float, dynamics: Dynamics) -> float:

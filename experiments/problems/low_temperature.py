@@ -7,15 +7,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from experiments.problems.exits import BARRIER, EXPONENTS, NO_SAMPLING, ONE, RATE
-from experiments.problems.wells import GRID_TOLERANCE
-from experiments.referee.evidence import Evidence, Row
+from diffusion.dynamics import Dynamics
+from experiments.problems import exits
+from experiments.problems.exact import GRID, QUADRATURE
+from experiments.problems.exits import AT, BARRIER, BEYOND, EXPONENTS, NO_SAMPLING, ONE
+from experiments.problems.wells import GRID_TOLERANCE, Setting, paper_rate, sharpness_at
+from experiments.referee.evidence import ROW, Evidence, Row
 from experiments.referee.verdict import CLOSE, Finding
 
 Array = NDArray[np.float64]
 
-QUADRATURE = (3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 200.0, 400.0, 600.0)  # barriers over temperature, without inertia
-GRID = EXPONENTS[1:]  # with inertia: beyond 32 the grid's rounding is above its tolerance
+BARRIERS = (3.0, 6.0, 12.0, 25.0, 50.0, 100.0, 200.0, 400.0, 600.0)  # barriers over temperature, without inertia
+OF_THE_GRID = EXPONENTS[1:]  # with inertia: beyond 32 the grid's rounding is above its tolerance
+METHODS, SPLITTING = (QUADRATURE, GRID), "splitting"
 USED = 4  # of the highest barriers, for the limit
 LINEAR = 0.1  # most that the power of a remainder may be from 1 to be called linear
 
@@ -40,32 +44,28 @@ class Limit:
     low: float
     high: float
 
-    def finding(self, name: str, where: str) -> Finding:
-        """Whether the prefactor is right in the limit that it is stated for."""
-        pace = (
-            "linearly"
-            if abs(self.power - 1) <= LINEAR
-            else f"{'faster' if self.power > 1 else 'more slowly'} than linearly"
-        )
+    def finding(self, name: str, where: str, *, judged: bool = True) -> Finding:
+        """Whether the prefactor is right in the limit that it is stated for; at another exit line it is not judged."""
+        pace = f"{'faster' if self.power > 1 else 'more slowly'} than linearly"
+        pace = "linearly" if abs(self.power - 1) <= LINEAR else pace
         pace = pace if self.power > 0 else "not yet as a power of temperature"
         power = f" (power {self.power:.2g} of temperature/barrier)" if 0 < self.power < np.inf else ""
         tends = (
-            f"as temperature falls formula over exact rate tends to {self.value:.4g} ± {max(self.uncertainty, 1e-4):.1g}, {where} (from "
-            f"barrier/temperature {self.low:g} to {self.high:g}), the rest dying out {pace}{power}"
+            f"as temperature falls formula over exact rate tends to {self.value:.4g} ± {max(self.uncertainty, 1e-4):.1g}, "
+            f"{where} (from barrier/temperature {self.low:g} to {self.high:g}), the rest dying out {pace}{power}"
         )
-        right, wrong = (
-            f"the prefactor is right in the limit: {tends}",
-            f"the prefactor is another in the limit: {tends}",
-        )
+        if not judged:
+            return Finding(name, self.value, tends)
+        right, wrong = (f"the prefactor is {state} in the limit: {tends}" for state in ("right", "another"))
         return Finding.judged(name, self.value, target=1, tolerance=CLOSE + self.uncertainty, right=right, wrong=wrong)
 
 
 def limit(barriers: ArrayLike, ratio: ArrayLike, errors: ArrayLike = 0.0) -> Limit:
     """The limit of a ratio over barriers/temperature, with relative errors of the exact values.
 
-    It is the value at temperature 0 of the polynomial in sqrt(temperature) through the last `USED` points, as corrections come in powers of
-    temperature/barrier, and of its square root where a path is stopped at the saddle. The uncertainty is twice what one point fewer changes,
-    and what the errors may amount to.
+    It is the value at temperature 0 of the polynomial in sqrt(temperature) through the last `USED` points, as
+    corrections come in powers of temperature/barrier, and of its square root where a path is stopped at the saddle.
+    The uncertainty is twice what one point fewer changes, and what the errors may amount to.
     """
     order = np.argsort(np.asarray(barriers, float))
     x, y, e = (np.broadcast_to(np.asarray(v, float), order.shape)[order][-USED:] for v in (barriers, ratio, errors))
@@ -94,21 +94,47 @@ def power(barriers: ArrayLike, ratio: ArrayLike) -> float:
 
 
 def rows(
-    regime: Mapping[str, Any],
+    subject: str,
+    setting: Setting,
+    optimizer: str,
+    dynamics: Dynamics,
     barriers: Sequence[float],
-    paper: Sequence[float],
-    exact: Sequence[float],
-    errors: Sequence[float] = (),
+    line: str,
+    **more: Any,
 ) -> Iterator[Row]:
-    """Rates by formula and exact, a row for each barrier over temperature; `errors` are relative, of the exact ones by the grid."""
+    """Rates by formula and exact, a row for each barrier over temperature; `more` are arguments of the formula."""
+    for barrier in barriers:
+        k = sharpness_at(optimizer, barrier)
+        end = exits.boundary(setting, k, dynamics, line)
+        motion = setting.motion(dynamics, k)
+        passage = motion.passage(setting.positions(k)[0], end, GRID_TOLERANCE)
+        regime: dict[str, Any] = {"optimizer": subject, "landscape": setting.title, "exit": line, "by": passage.method}
+        regime |= {"lr": setting.lr[optimizer], BARRIER: barrier}
+        error = passage.error if motion.inertia else 0.0
+        yield row(regime, paper_rate(setting, optimizer, k, 1, **more), passage.rate, error)
+
+
+def row(regime: Mapping[str, Any], paper: float, exact: float, error: float) -> Row:
+    """A rate by formula and exact; `error` is the grid's relative one, 0 for a quadrature."""
     reasons = dict.fromkeys(("simulated", "discrete", "torch", "shipped"), NO_SAMPLING)
     reasons["fokker_planck"] = "given with the mean escape times; here by one method, named under `by`"
-    for k, barrier in enumerate(barriers):
-        checks = {"grid": (errors[k], 2 * GRID_TOLERANCE)} if errors else {}
-        values = {"paper": paper[k], "exact": exact[k]}
-        yield Row({**ONE, **regime, BARRIER: barrier}, values, {}, checks, reasons)
+    values, checks = {"paper": paper, "exact": exact}, {}
+    if error:
+        values["grid_error"], checks["grid"] = error, (error, 2 * GRID_TOLERANCE)
+    return Row({**ONE, **regime}, values, {}, checks, reasons)
 
 
-def piece(evidence: Sequence[Evidence]) -> Evidence | None:
-    """The one piece of evidence that holds rates, if there is any."""
-    return next((piece for piece in evidence if piece.quantity == RATE), None)
+def findings(rates: Evidence, landscape: str) -> Iterator[Finding]:
+    """The limit at each exit line; that beyond the saddle alone is what the paper's prefactor is for."""
+    for line in (BEYOND, AT):
+        curve = rates.where(landscape=landscape, exit=line, by=METHODS)
+        if curve.sizes[ROW]:
+            tended = limit(curve[BARRIER], curve["paper"] / curve["exact"], curve.get("grid_error", 0.0))
+            name, where = f"limit of the rate, {landscape}, {line}", f"{landscape}, exit {line}"
+            yield tended.finding(name, where, judged=line == BEYOND)
+
+
+def of_time(time: Row) -> Row:
+    """The rate that a mean escape time by the grid is one over."""
+    regime = {**time.regime, "by": GRID}
+    return row(regime, 1 / time.values["paper"], 1 / time.values["exact"], time.checks["grid"][0])

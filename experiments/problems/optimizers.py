@@ -1,4 +1,4 @@
-"""The one place that knows which optimizer is which: its words, its inertia, its escapes, and what of it torch ships."""
+"""The one place that knows which optimizer is which: its words, inertia and escapes, and what of it torch ships."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

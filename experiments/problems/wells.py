@@ -131,6 +131,11 @@ class Setting:
         return 2 * leaver.friction * total / (self.lr[optimizer] * factor)
 
 
+def sharpness_at(optimizer: str, barrier: float) -> float:
+    """The k at which this optimizer has this barrier over temperature in the clean settings."""
+    return float((HIGHEST / barrier) ** (1 / PREFACTOR_POWER[optimizer]))
+
+
 def expected_iterations(
     setting: Setting, optimizer: str, sharpness: float, dimension: int, factor: float = 1.0
 ) -> float:
