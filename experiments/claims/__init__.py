@@ -11,6 +11,7 @@ from experiments.claims import (
     theorem_1,
     theorem_3,
 )
+from experiments.claims import equation_57, exit_line, theorem_1, theorem_3, theorem_3_damping
 from experiments.referee.claim import Claim
 
 CLAIMS: tuple[Claim, ...] = (
@@ -23,4 +24,8 @@ CLAIMS: tuple[Claim, ...] = (
     adai_drift.claim,
     step_1_velocity.claim,
     lemmas.claim,
+    theorem_3.claim,
+    theorem_3_damping.claim,
+    equation_57.claim,
+    exit_line.claim,
 )

@@ -1,20 +1,107 @@
-"""The Kramers turnover: mean escape time against damping on the double parabola, at one temperature everywhere."""
+"""The Kramers turnover: mean escape time against damping on the double parabola, at one temperature everywhere.
 
+Theorem 3's damping, Equation 57 and the exit line are tried on these grids and ensembles, which are computed once.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import xarray
 
 import theory
-from diffusion import DoubleParabola, fokker_planck
+from diffusion import DoubleParabola, IsotropicNoise, Momentum, exit_times, fokker_planck
+from experiments.problems import exits
+from experiments.problems.exits import AT, BARRIER, BEYOND, DAMPED, DEPTH, ONE
 from experiments.problems.wells import GRID_TOLERANCE
+from experiments.referee.faults import MeanExit, mean_exit
+from experiments.referee.routes import Routes, told
+from experiments.referee.verdict import CLOSE, Finding
 
 HESSIAN_MINIMUM, HESSIAN_SADDLE, EXPONENT = 1.0, 4.0, 4.5
-BARRIER = 1.0
-TEMPERATURE = BARRIER / EXPONENT
-DEPTH = 8.0  # temperatures below the saddle at which an arrival beyond it is final
+BARRIER_HEIGHT = 1.0
+TEMPERATURE = BARRIER_HEIGHT / EXPONENT
 DAMPINGS = (10.0, 4.0, 1.0, 0.4, 0.15, 0.05, 0.025)  # gamma/omega_b
+SIMULATED = 1.0  # largest gamma/omega_b at which Langevin's equation is simulated
+START = "at the minimum, with a thermal velocity"
+LOST = "energy_lost_per_orbit_over_temperature"  # in the regime: gamma S/T, S the action of the orbit at the barrier
+FEW = 5.0  # an orbit that loses fewer temperatures leaves the well depleted near the barrier
+NEARLY = 1.5 * CLOSE  # Kramers' limit has corrections of its own at a finite temperature
 
-WELL = DoubleParabola(BARRIER, HESSIAN_MINIMUM, HESSIAN_SADDLE, 1)
+WELL = DoubleParabola(BARRIER_HEIGHT, HESSIAN_MINIMUM, HESSIAN_SADDLE, 1)
+
+REASONS = {
+    "fokker_planck": exits.ONLY_GRID,
+    "simulated": (
+        "not simulated where damping is above omega_b: inertia hardly matters there, and the limit without it is what the "
+        "ensembles of SGD under Theorem 3 are for"
+    ),
+    "discrete": exits.NO_DISCRETE,
+    "torch": exits.NO_DISCRETE,
+    "shipped": exits.NO_SHIPPED,
+}
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Mean times (dynamical) at one damping, from the minimum with a thermal velocity.
+
+    Attributes
+    ----------
+    ratio
+        Damping over omega_b.
+    formulas
+        "paper" is Theorem 3 at one temperature, "kramers" the same with Kramers' prefactor, "melnikov" that with the turnover.
+    lost
+        Energy that the orbit at the barrier's height loses, in temperatures.
+    exact, errors
+        The phase-space grid's times by exit line, and their relative errors.
+    simulated
+        Langevin ensembles by exit line; none at strong damping.
+    """
+
+    ratio: float
+    formulas: dict[str, float]
+    lost: float
+    exact: dict[str, float]
+    errors: dict[str, float]
+    simulated: dict[str, MeanExit]
+
+    @property
+    def regime(self) -> dict[str, Any]:
+        """What every row of this damping has in common."""
+        return ONE | {
+            "optimizer": "Momentum",
+            "landscape": "double parabola, one temperature",
+            DAMPED: self.ratio,
+            BARRIER: EXPONENT,
+            "start": START,
+            LOST: self.lost,
+            "least_inertia": least_inertia(self.ratio),
+        }
+
+    @property
+    def checks(self) -> dict[str, tuple[float, float]]:
+        """The worse of the two grids."""
+        return {"grid": (max(self.errors.values()), 0.01)}
+
+
+def damping_of(ratio: float) -> float:
+    """The damping gamma at gamma/omega_b = `ratio`, where gamma M = 1, as Theorem 3 has no other friction: omega_b^2 = H_b gamma."""
+    return ratio**2 * HESSIAN_SADDLE
+
+
+def least_inertia(ratio: float) -> float:
+    """Inertia above which a discrete optimizer can have gamma/omega_b = `ratio` and be stable at the minimum.
+
+    1. The heavy ball has gamma = (1-beta)/lr and M = lr, hence gamma/omega_b = (1-beta)/sqrt(lr H_b).
+    2. It is stable for lr H_a < 2 (1+beta), hence gamma/omega_b > (1-beta)/sqrt(2 (1+beta)) sqrt(H_a/H_b). EMA style is the heavy ball at
+       (1-beta) lr, with the same bound.
+    3. With q = gamma/omega_b sqrt(H_b/H_a) the bound is met at beta = 1 + q^2 - q sqrt(q^2 + 4).
+    """
+    q = ratio * np.sqrt(HESSIAN_SADDLE / HESSIAN_MINIMUM)
+    return float(max(0.0, 1 + q**2 - q * np.sqrt(q**2 + 4)))
 
 
 def beyond() -> float:
@@ -22,32 +109,100 @@ def beyond() -> float:
     return float(WELL.saddle + np.sqrt(2 * DEPTH * TEMPERATURE / HESSIAN_SADDLE))
 
 
-def escape_times(ratio: float) -> dict[str, Any]:
-    """Mean times from the minimum by every route without sampling, at damping over omega_b = `ratio`.
+def passages(routes: Routes) -> list[Passage]:
+    """All dampings by every route, computed once; fewer in a quick run."""
+    dampings = DAMPINGS[::3] if routes.quick else DAMPINGS
+    return list(routes.once("turnover", lambda: [passage(routes, ratio) for ratio in dampings], "Kramers' turnover"))
 
-    "paper" is Theorem 3's form at one temperature, "kramers" the same with Kramers' prefactor, "melnikov" that with the turnover;
-    "saddle" and "beyond" are the grid's first passage at the saddle and far beyond it.
-    """
-    damping = ratio**2 * HESSIAN_SADDLE  # omega_b^2 = H_b gamma
-    mass = 1 / damping  # gamma M = 1, as Theorem 3 has no other friction
-    factor = theory.effective_diffusion(hessian_saddle=HESSIAN_SADDLE, mass=mass, damping=damping)
-    known: dict[str, Any] = {
-        "barrier": BARRIER, "hessian_minimum": HESSIAN_MINIMUM, "hessian_saddle": HESSIAN_SADDLE,
-        "temperature": TEMPERATURE, "mass": mass, "damping": damping,
-    }  # fmt: skip
+
+def passage(routes: Routes, ratio: float) -> Passage:
+    """Mean times at damping over omega_b = `ratio`."""
+    damping = damping_of(ratio)
+    mass = 1 / damping
+    curvatures = {"hessian_minimum": HESSIAN_MINIMUM, "hessian_saddle": HESSIAN_SADDLE}
+    known: dict[str, Any] = {"barrier": BARRIER_HEIGHT, "mass": mass, "damping": damping, **curvatures}
     action = theory.barrier_action(
         lambda x: float(WELL.loss(np.array([x]))), minimum=0.0, saddle=WELL.saddle, mass=mass
     )
-    found: dict[str, Any] = {
-        "ratio": ratio,
-        "paper": float(2 * np.pi / HESSIAN_SADDLE / factor * np.exp(EXPONENT)),
-        "kramers": float(theory.kramers_escape_time(**known)),
-        "melnikov": float(theory.kramers_escape_time(**known, action=action)),
+    # with the temperature of the minimum all the way, s = 1, Theorem 3's is lr H_a/(2 B)
+    lr = 2 * TEMPERATURE / HESSIAN_MINIMUM
+    formulas = {
+        "paper": theory.momentum_escape_time(**known, lr=lr, batch_size=1.0, split=1.0),
+        "kramers": theory.kramers_escape_time(**known, temperature=TEMPERATURE),
+        "melnikov": theory.kramers_escape_time(**known, temperature=TEMPERATURE, action=action),
     }
-    for name, boundary in (("saddle", WELL.saddle), ("beyond", beyond())):
+    lines = {AT: float(WELL.saddle), BEYOND: beyond()}
+    exact, errors = {}, {}
+    for line, boundary in lines.items():
         grid = fokker_planck.mean_first_passage_time(
-            WELL, diffusion=TEMPERATURE, start=0.0, boundary=boundary, mass=mass, damping=damping,
-            breaks=[WELL.join], tolerance=GRID_TOLERANCE,
-        )  # fmt: skip
-        found |= {name: float(grid["mfpt"]), f"{name}_error": float(grid["mfpt_error"])}
-    return found
+            WELL,
+            diffusion=TEMPERATURE,
+            start=0.0,
+            boundary=boundary,
+            mass=mass,
+            damping=damping,
+            breaks=[WELL.join],
+            tolerance=GRID_TOLERANCE,
+        )
+        exact[line], errors[line] = float(grid["mfpt"]), float(grid["mfpt_error"] / grid["mfpt"])
+    simulated = {line: langevin(routes, damping, boundary) for line, boundary in lines.items() if ratio <= SIMULATED}
+    values = {name: float(time) for name, time in formulas.items()}
+    return Passage(ratio, values, damping * action / TEMPERATURE, exact, errors, simulated)
+
+
+def langevin(routes: Routes, damping: float, boundary: float) -> MeanExit:
+    """Mean exit time (dynamical) of Langevin's equation at gamma M = 1 and one temperature, from a thermal velocity.
+
+    The time step is a fiftieth of 1/omega_b or of 1/gamma, whichever is shorter.
+    """
+    lr = 0.02 / max(damping, np.sqrt(HESSIAN_SADDLE * damping))
+    options: dict[str, Any] = {"max_iterations": exits.HORIZON, "replicas": routes.exits, "threads": routes.threads}
+    options |= {
+        "boundary": boundary,
+        "velocity": "thermal",
+        "seed": routes.seed_of(told("langevin", damping, boundary)),
+    }
+    noise = IsotropicNoise(2 * TEMPERATURE / lr)
+    mean = mean_exit(lambda: exit_times(Momentum(lr, 1 - damping * lr), WELL, noise=noise, **options))
+    return replace(mean, value=lr * mean.value)
+
+
+def without_inertia() -> float:
+    """Mean time to arrive beyond the saddle without inertia, by quadrature."""
+    return theory.first_passage_time(
+        lambda x: WELL.gradient(x[..., None])[..., 0],
+        TEMPERATURE,
+        start=0.0,
+        boundary=beyond(),
+        breaks=[WELL.join],
+    )
+
+
+def factor_findings(data: xarray.Dataset, ratio: xarray.DataArray) -> Iterator[Finding]:
+    """Whether a formula over the exact value is 1 where an orbit loses energy fast, and at the weakest damping, where it does not.
+
+    Both are along the rows of `data`, which are of increasing damping.
+    """
+    fast = data[LOST].values >= FEW
+    if fast.any():
+        worst = float(max(ratio.values[fast], key=lambda value: abs(np.log(value))))
+        least = float(data[DAMPED][fast].min())
+        where = f"for gamma/omega_b >= {least:g}, where the orbit at the barrier loses {FEW:g} temperatures or more"
+        yield Finding.judged(
+            "factor of damping where energy is lost fast",
+            worst,
+            target=1,
+            tolerance=NEARLY,
+            right=f"the factor of damping is right within {100 * abs(worst - 1):.2g} % {where}",
+            wrong=f"the factor of damping is not right, up to {worst:.3g} times the exact one, {where}",
+        )
+    weakest, lost, over = float(data[DAMPED][0]), float(data[LOST][0]), float(ratio[0])
+    where = f"at gamma/omega_b = {weakest:g}, where an orbit loses {lost:.2g} temperatures, it is {over:.3g} times the exact one"
+    yield Finding.judged(
+        "factor of damping at the weakest damping",
+        over,
+        target=1,
+        tolerance=NEARLY,
+        right=f"so it is down to the weakest damping: {where} (start {START})",
+        wrong=f"the factor fails at weak damping: {where} (start {START})",
+    )

@@ -1,0 +1,90 @@
+"""Theorem 3's dependence on damping, at one temperature: how far down it holds, and the turnover below."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named
+from experiments.problems import exits, turnover
+from experiments.problems.exits import AT, BEYOND, DAMPED
+from experiments.referee.claim import Claim
+from experiments.referee.evidence import Evidence, Row, Sample
+from experiments.referee.routes import Routes
+from experiments.referee.verdict import CLOSE, Finding, size
+
+
+class Theorem3Damping(Claim):
+    """Momentum's mean escape time at one temperature, from strong damping to weak."""
+
+    name = "Theorem 3, damping"
+    place = "Section 3, proof in A.3"
+    statement = "Inertia lengthens the escape by [1 + sqrt(1 + 4|H_be|/(gamma^2 M))]/2, at any damping."
+
+    def evidence(self, routes: Routes) -> Iterator[Evidence]:
+        """Mean times by formula, on the phase-space grid and by ensembles of Langevin's equation."""
+        rows = (_row(passage, line) for passage in turnover.passages(routes) for line in (AT, BEYOND))
+        yield Evidence.of_rows("Momentum", "mean escape time (dynamical)", rows)
+
+    def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
+        """The prefactor, the factor of damping, what gives the turnover, and which inertia a damping needs."""
+        (piece,) = evidence
+        rows = piece.where(exit=BEYOND).sortby(DAMPED)
+        ratio = rows["paper"] / rows["exact"]
+        strongest, over = float(rows[DAMPED][-1]), float(ratio[-1])
+        kramers = float(rows["paper"][-1] / rows["kramers"][-1])
+        tells = f"formula over exact time is {over:.3g} at gamma/omega_b = {strongest:g}, and {kramers:.3g} over Kramers' formula"
+        right, wrong = (f"at one temperature the prefactor is {state}: {tells}" for state in ("right", "not right"))
+        yield Finding.judged("prefactor at one temperature", over, target=1, tolerance=CLOSE, right=right, wrong=wrong)
+        yield from turnover.factor_findings(rows, ratio / ratio[-1])
+        weakest, inertia = float(rows[DAMPED][0]), float(rows["least_inertia"][0])
+        turned = float(rows["melnikov"][0] / rows["exact"][0])
+        text = f"there escape takes {float(rows['exact'][0] / rows['kramers'][0]):.3g} times Kramers' time, "
+        text += f"of which the formula of Mel'nikov and Meshkov {size(turned)}"
+        yield Finding("Mel'nikov and Meshkov's formula over the exact time", turned, text)
+        text = f"a discrete optimizer that is stable at the minimum has gamma/omega_b = {weakest:g} only with an inertia above {inertia:.3f}"
+        yield Finding("inertia that the weakest damping needs", inertia, text)
+
+    def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
+        """Mean escape time over Kramers' against damping."""
+        (piece,) = evidence
+        near, far = (piece.where(exit=line).sortby(DAMPED) for line in (AT, BEYOND))
+        damping = far[DAMPED].values
+        figure, axis = plt.subplots(figsize=(8.8, 5.8), layout="constrained")
+        formula, melnikov, beyond = (far[name] / far["kramers"] for name in ("paper", "melnikov", "exact"))
+        saddle = near["exact"] / near["kramers"]
+        axis.plot(damping, formula, color=ORANGE, ls=DASHED, lw=2, label="Theorem 3 as printed, 2π/|H_b|")
+        axis.axhline(1, color=GREY, lw=1.5, label="Kramers (1940), 2π/√(H_a|H_b|)")
+        axis.plot(damping, melnikov, color=GREEN, lw=2, label="with the turnover (Mel'nikov & Meshkov 1986)")
+        axis.plot(damping, beyond, "o", color=BLUE, ms=8, label="phase-space grid, arrival beyond the saddle")
+        label = "phase-space grid, first passage at the saddle"
+        axis.plot(damping, saddle, "s", color=PURPLE, mfc="white", ms=8, label=label)
+        axis.set(xscale="log", yscale="log", xlabel="damping γ/ω_b", ylabel="mean escape time / Kramers'")
+        axis.set_yticks([0.5, 0.6, 0.8, 1, 1.25, 1.5, 2], ["0.5", "0.6", "0.8", "1", "1.25", "1.5", "2"])
+        axis.minorticks_off()
+        axis.legend(fontsize=10)
+        half = np.asarray(beyond) / np.asarray(saddle)
+        title = (
+            f"At damping γ/ω_b = {damping[0]:g} escape takes {float(beyond[0]):.2f} times Kramers' time; where the exit line\n"
+            f"lies is a factor {half[-1]:.2f} at γ/ω_b = {damping[-1]:g} and {half[0]:.2f} at {damping[0]:g}"
+        )
+        axis.set_title(title)
+        caption = (
+            f"{title}. Double parabola, H_b = 4 H_a, one temperature, barrier/temperature {turnover.EXPONENT:g}; start {turnover.START}. "
+            "One coordinate. Grid errors are below the size of the points."
+        )
+        yield "damping", self.name, figure, caption.replace("\n", " ")
+
+
+def _row(passage: turnover.Passage, line: str) -> Row:
+    """One mean escape time by every route."""
+    exact = passage.exact[line]
+    samples = {}
+    if passage.simulated:
+        allowance = exits.SCHEME + passage.errors[line]
+        samples = {"simulated": Sample.of(passage.simulated[line], exact, allowance)}
+    values = passage.formulas | {"exact": exact}
+    return Row(passage.regime | {"exit": line}, values, samples, passage.checks, turnover.REASONS)
+
+
+claim = Theorem3Damping()
