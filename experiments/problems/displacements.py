@@ -25,6 +25,7 @@ Paper = Callable[
     [Departure, NDArray[Any]], Array
 ]  # the paper's formula: (iterations, directions), NaN where it is not stated
 
+FACTORS = (128, 256)  # times the substeps of the SDE ensemble: two recursions that tell the scheme's order
 LEAST_ORDER = 0.8  # of the recursion's distance to the SDE in 1/substeps: 1, or more where the leading term vanishes
 # A mean square this much smaller than the MSD is the rounding of the displacements that it is a difference of.
 HIDDEN = 1e-20
@@ -65,28 +66,34 @@ def evidence(routes: Routes, departure: Departure, paper: Paper, unstated: str =
             "exact_simulated": departure.exact_recursion(1),
             "exact_discrete": departure.exact_recursion(None),
         }
-        finer, finest = (_distance(departure.exact_recursion(factor), exact["exact"]) for factor in (128, 256))
+        finer, finest = (departure.exact_recursion(factor) for factor in FACTORS)
     except NOT_HAD as error:
         nothing = {name: (dims, np.full(shape, np.nan)) for name in ("paper", "exact")}
         data = xarray.Dataset(nothing, departure.coordinates())
         return Evidence(subject, quantity, data, missing=refused(error).reason, label=label, case=departure)
     with np.errstate(all="ignore"):
         exact["substeps_deviation"] = exact["exact_simulated"] / exact["exact"] - 1
-        exact["substeps_order"] = np.where(finest > 1e-7, np.log2(finer / np.where(finest > 0, finest, 1)), np.nan)
+    exact["substeps_order"] = order(exact["exact"], finer, finest)
     measured = _measured(routes, departure, exact)
-    short = 1 - np.where(np.isnan(exact["substeps_order"]), 1.0, exact["substeps_order"])
     data = xarray.Dataset({name: (dims, values) for name, values in exact.items()}, departure.coordinates())
     reasons = _reasons(departure, exact, measured, routes.torch) | {
         "paper": np.where(np.isinf(exact["paper"]), OUT_OF_RANGE, unstated),
         "fokker_planck": CLOSED_FORM,
     }
-    checks = {"order of the scheme": (short, 1 - LEAST_ORDER)}
+    checks = order_check(exact["substeps_order"])
     return Evidence(subject, quantity, data, measured, checks, reasons, label=label, case=departure)
 
 
-def _distance(recursion: Array, exact: Array) -> Array:
+def order(exact: Array, finer: Array, finest: Array) -> Array:
+    """Order in 1/substeps at which the recursion approaches the SDE; NaN where the distance is rounding."""
     with np.errstate(all="ignore"):
-        return np.abs(np.log(recursion / exact))
+        before, after = (np.abs(np.log(recursion / exact)) for recursion in (finer, finest))
+        return np.where(after > 1e-7, np.log2(before / np.where(after > 0, after, 1)), np.nan)
+
+
+def order_check(orders: Array) -> dict[str, tuple[Array, float]]:
+    """How far the order is below 1, where it is known."""
+    return {"order of the scheme": (1 - np.where(np.isnan(orders), 1.0, orders), 1 - LEAST_ORDER)}
 
 
 def _measured(routes: Routes, departure: Departure, exact: dict[str, Array]) -> dict[str, Measured]:

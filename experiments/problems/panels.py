@@ -40,6 +40,7 @@ def draw(name: str, claim: str, title: str, series: Sequence[Series], paper: Pap
     shipped = "shipped" in columns[0].measured
     layout: dict[str, Any] = {"figsize": (max(8.5, 4.6 * len(columns)), 7), "height_ratios": (3, 2), "sharex": "col"}
     figure, axes = plt.subplots(2, len(columns), squeeze=False, layout="constrained", **layout)
+    starts = {piece.case.start for piece in columns}
     for k, piece in enumerate(columns):
         upper, lower = axes[0, k], axes[1, k]
         for shown in series:
@@ -51,7 +52,7 @@ def draw(name: str, claim: str, title: str, series: Sequence[Series], paper: Pap
         upper.minorticks_off()  # over so many decades they say little, and take a third of the time to draw
         lower.xaxis.minorticks_off()
         if len(columns) > 1:
-            upper.set_title(optimizers.describe(piece.case.dynamics))
+            upper.set_title(piece.label if len(starts) > 1 else optimizers.describe(piece.case.dynamics))
         lower.set_xlabel("iterations T")
         if piece.case.memory:
             for axis in (upper, lower):
@@ -67,7 +68,7 @@ def draw(name: str, claim: str, title: str, series: Sequence[Series], paper: Pap
         f"follow the recursion they perform, not yet the SDE; curves end at |H| t/(gamma M) = {FARTHEST:g}."
         + (" Dotted: T = 1/(1-beta1)." if columns[0].case.memory else "")
     )
-    return name, claim, figure, caption
+    return name, claim, figure, caption.replace("\n", " ")
 
 
 def _series(upper: Axes, lower: Axes, piece: Evidence, shown: Series, paper: Paper, shipped: bool) -> None:
