@@ -29,3 +29,7 @@ CLAIMS: tuple[Claim, ...] = (
     equation_57.claim,
     exit_line.claim,
 )
+from experiments.claims import theorem_1, theorem_2, theorem_3
+from experiments.referee.claim import Claim
+
+CLAIMS: tuple[Claim, ...] = (theorem_1.claim, theorem_2.claim, theorem_3.claim)
