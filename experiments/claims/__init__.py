@@ -30,6 +30,7 @@ CLAIMS: tuple[Claim, ...] = (
     exit_line.claim,
 )
 from experiments.claims import theorem_1, theorem_2, theorem_3
+from experiments.claims import theorem_1, theorem_2, theorem_2_drift, theorem_3
 from experiments.referee.claim import Claim
 
-CLAIMS: tuple[Claim, ...] = (theorem_1.claim, theorem_2.claim, theorem_3.claim)
+CLAIMS: tuple[Claim, ...] = (theorem_1.claim, theorem_2.claim, theorem_2_drift.claim, theorem_3.claim)
