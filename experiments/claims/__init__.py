@@ -31,6 +31,13 @@ CLAIMS: tuple[Claim, ...] = (
 )
 from experiments.claims import theorem_1, theorem_2, theorem_3
 from experiments.claims import theorem_1, theorem_2, theorem_2_drift, theorem_3
+from experiments.claims import proposition_1, theorem_1, theorem_2, theorem_2_drift, theorem_3
 from experiments.referee.claim import Claim
 
-CLAIMS: tuple[Claim, ...] = (theorem_1.claim, theorem_2.claim, theorem_2_drift.claim, theorem_3.claim)
+CLAIMS: tuple[Claim, ...] = (
+    theorem_1.claim,
+    theorem_2.claim,
+    theorem_2_drift.claim,
+    theorem_3.claim,
+    proposition_1.claim,
+)
