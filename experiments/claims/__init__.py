@@ -32,6 +32,7 @@ CLAIMS: tuple[Claim, ...] = (
 from experiments.claims import theorem_1, theorem_2, theorem_3
 from experiments.claims import theorem_1, theorem_2, theorem_2_drift, theorem_3
 from experiments.claims import proposition_1, theorem_1, theorem_2, theorem_2_drift, theorem_3
+from experiments.claims import proposition_1, proposition_3, theorem_1, theorem_2, theorem_2_drift, theorem_3
 from experiments.referee.claim import Claim
 
 CLAIMS: tuple[Claim, ...] = (
@@ -40,4 +41,5 @@ CLAIMS: tuple[Claim, ...] = (
     theorem_2_drift.claim,
     theorem_3.claim,
     proposition_1.claim,
+    proposition_3.claim,
 )
