@@ -33,9 +33,18 @@ from experiments.claims import theorem_1, theorem_2, theorem_3
 from experiments.claims import theorem_1, theorem_2, theorem_2_drift, theorem_3
 from experiments.claims import proposition_1, theorem_1, theorem_2, theorem_2_drift, theorem_3
 from experiments.claims import proposition_1, proposition_3, theorem_1, theorem_2, theorem_2_drift, theorem_3
+    proposition_1,
+    proposition_3,
+    table_1_saddles,
+    theorem_1,
+    theorem_2,
+    theorem_2_drift,
+    theorem_3,
+)
 from experiments.referee.claim import Claim
 
 CLAIMS: tuple[Claim, ...] = (
+    table_1_saddles.claim,
     theorem_1.claim,
     theorem_2.claim,
     theorem_2_drift.claim,
