@@ -7,10 +7,12 @@ from scipy import stats
 
 from diffusion import SGD, Adam, HessianNoise, Momentum, QuadraticSaddle, RMSprop, simulate
 from diffusion.dynamics import Rule
-from experiments.claims import DRIFT, THEOREM_2, Case
-from experiments.ensembles import Ensembles
-from experiments.judge import compute
+from experiments.claims import theorem_2, theorem_2_drift
+from experiments.problems import displacements
+from experiments.problems.saddles import Departure
 from experiments.referee import laws
+from experiments.referee.laws import LogNormal, MeanSquare, Student
+from experiments.referee.routes import Routes
 
 REPLICAS = 2000
 RATE = 1e-3
@@ -26,15 +28,16 @@ def within(count, size, probability):
 
 
 def test_mean_square_test_rejects_a_right_ensemble_at_its_stated_rate():
-    p = laws.mean_square_test(chi_squares(), 1.0, REPLICAS)
+    p = MeanSquare(REPLICAS).p_value(chi_squares(), 1.0)
     for rate in (0.001, 0.01, 0.1):
         assert within(np.sum(p < rate), p.size, rate)
 
 
 @pytest.mark.parametrize("sign", [1, -1])
 def test_detectable_deviation_is_rejected_with_the_stated_power(sign):
-    deviation = laws.mean_square_detectable(REPLICAS, RATE)
-    rejected = laws.mean_square_test(chi_squares(scale=1 + sign * deviation), 1.0, REPLICAS) < RATE
+    law = MeanSquare(REPLICAS)
+    deviation = float(law.detectable(1.0, RATE))
+    rejected = law.p_value(chi_squares(scale=1 + sign * deviation), 1.0) < RATE
     assert rejected.mean() > laws.POWER - 0.01
     if sign == 1:
         assert within(rejected.sum(), rejected.size, laws.POWER)
@@ -42,19 +45,41 @@ def test_detectable_deviation_is_rejected_with_the_stated_power(sign):
 
 def test_intervals_cover_at_the_stated_level():
     values = chi_squares()
-    error = laws.log_mean_square_error(REPLICAS)
-    for low, high in (laws.mean_square_interval(values, REPLICAS), laws.log_interval(values, error)):
+    for law in (MeanSquare(REPLICAS), LogNormal.of_gaussians(REPLICAS, values.shape)):
+        low, high = law.interval(values)
         covered = np.sum((low < 1) & (high > 1))
         assert abs(covered / values.size - laws.LEVEL) < 0.005
 
 
 def test_log_test_has_its_stated_rate_and_power():
-    error = laws.log_mean_square_error(REPLICAS)
     values = chi_squares()
-    assert within(np.sum(laws.log_test(values, 1.0, error) < 0.01), values.size, 0.01)
-    deviation = float(laws.log_detectable(error, RATE))
-    power = np.mean(laws.log_test((1 + deviation) * values, 1.0, error) < RATE)
+    law = LogNormal.of_gaussians(REPLICAS, values.shape)
+    assert within(np.sum(law.p_value(values, 1.0) < 0.01), values.size, 0.01)
+    deviation = law.detectable(values, RATE)[0]
+    power = np.mean(law.p_value((1 + deviation) * values, 1.0) < RATE)
     assert power == pytest.approx(laws.POWER, abs=0.01)
+
+
+def test_two_measured_mean_squares_are_compared_at_the_stated_rate():
+    """Where the expectation is a sample itself, of another size: Fisher's ratio has its rate, chi-squared is far off."""
+    values = chi_squares()
+    others = np.random.default_rng(1).chisquare(REPLICAS / 2, values.size) / (REPLICAS / 2)
+    law = MeanSquare(REPLICAS, REPLICAS // 2)
+    assert within(np.sum(law.p_value(values, others) < 0.01), values.size, 0.01)
+    assert not within(np.sum(MeanSquare(REPLICAS).p_value(values, others) < 0.01), values.size, 0.01)
+    deviation = float(law.detectable(1.0, 0.01))
+    assert np.mean(law.p_value((1 + deviation) * values, others) < 0.01) == pytest.approx(laws.POWER, abs=0.01)
+
+
+def test_mean_over_repetitions_has_its_stated_rate_and_level_and_a_normal_law_has_not():
+    repeated = np.random.default_rng(0).normal(1.0, 0.1, (20_000, 6))
+    values, errors = repeated.mean(axis=1), repeated.std(axis=1, ddof=1) / np.sqrt(6)
+    law = Student(errors, 6)
+    assert within(np.sum(law.p_value(values, 1.0) < 0.01), values.size, 0.01)
+    low, high = law.interval(values)
+    assert within(np.sum((low < 1) & (high > 1)), values.size, laws.LEVEL)
+    normal = 2 * stats.norm.sf(np.abs(values - 1.0) / errors)
+    assert not within(np.sum(normal < 0.01), values.size, 0.01)
 
 
 # --- negative controls: deliberately wrong kernels, run by the real simulator
@@ -85,15 +110,16 @@ def right(coefficients, rule, substeps):
     [(right, False), (noise_scaled_by_dt, True), (twice_the_diffusion, True), (inertia_applied_twice, True)],
     ids=lambda value: getattr(value, "__name__", value),
 )
-@pytest.mark.parametrize("claim", [THEOREM_2, DRIFT], ids=lambda claim: claim.name)
+@pytest.mark.parametrize("claim", [theorem_2, theorem_2_drift], ids=lambda module: module.claim.name)
 def test_wrong_kernels_are_rejected_and_the_right_one_is_not(monkeypatch, kernel, rejected, claim):
     """At the rate of one test in a full run, with 2,000 replicas; for the MSD and for the drift term."""
     original = Rule.coefficients
     monkeypatch.setattr(Rule, "coefficients", lambda rule, substeps: kernel(original, rule, substeps))
-    monkeypatch.setattr("experiments.ensembles.find_spec", lambda _: None)  # the wrong kernels are ours, not torch's
-    case = Case(claim, Momentum(0.01), "thermal" if claim is DRIFT else "rest", 0.9)
-    judged = compute(case, Ensembles(REPLICAS, 2, seed=1))
-    assert (np.nanmin(judged.measured["simulated"].p_value()) < 3e-6) == rejected
+    monkeypatch.setattr(Routes, "torch", False)  # the wrong kernels are ours, not torch's
+    added = claim is theorem_2_drift
+    departure = Departure(Momentum(0.01), "thermal" if added else "rest", 0.9, added=added)
+    evidence = displacements.evidence(Routes(REPLICAS, 2, seed=1), departure, claim.paper)
+    assert (np.nanmin(evidence.measured["simulated"].p_value()) < 3e-6) == rejected
 
 
 def test_two_sample_test_rejects_an_optimizer_without_its_bias_correction():
@@ -104,7 +130,8 @@ def test_two_sample_test_rejects_an_optimizer_without_its_bias_correction():
     runs = [simulate(dynamics, QuadraticSaddle([0.1, -0.1]), **problem, seed=seed) for dynamics, seed in chosen]
     means = [run["msd"].values[0] for run in runs]
     errors = [(run["msd_stderr"] / run["msd"]).values[0] for run in runs]
-    same, other = (laws.log_test(means[k], means[0], laws.two_sample_log_error(errors[k], errors[0])) for k in (1, 2))
+    each = [LogNormal(error, error) for error in errors]
+    same, other = (each[k].against(each[0]).p_value(means[k], means[0]) for k in (1, 2))
     assert same.min() > SUITE_RATE
     assert other.max() < 3e-6
 
@@ -115,4 +142,4 @@ def test_wrong_noise_variance_is_rejected_for_sgd():
         SGD(0.01), QuadraticSaddle([-0.1]), noise=HessianNoise(8), iterations=10, replicas=REPLICAS, save=[10]
     )
     expected = 10 * 0.01**2 * 0.1 / 10
-    assert laws.mean_square_test(run["msd"].values, expected, REPLICAS).max() < SUITE_RATE
+    assert MeanSquare(REPLICAS).p_value(run["msd"].values, expected).max() < SUITE_RATE
