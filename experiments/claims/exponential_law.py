@@ -12,7 +12,8 @@ from diffusion.dynamics import Dynamics
 from diffusion.rates import exponential_test
 from experiments.problems import exits, optimizers
 from experiments.problems.exits import AT, BARRIER, ONE
-from experiments.problems.wells import BETA1, HIGHEST, STEP, Setting, settings
+from experiments.problems.optimizers import BETA1
+from experiments.problems.wells import HIGHEST, STEP, Setting, settings
 from experiments.referee.claim import EVERY, Claim
 from experiments.referee.evidence import Evidence, Row, Sample
 from experiments.referee.faults import mean_exit

@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from experiments.problems.exits import AT, NO_SAMPLING, ONE, ONLY_GRID
-from experiments.problems.wells import BETA1, Setting, exact_rate, paper_rate, settings
+from experiments.problems.optimizers import BETA1
+from experiments.problems.wells import Setting, exact_rate, paper_rate, settings
 from experiments.referee.claim import Claim
 from experiments.referee.evidence import Evidence, Row
 from experiments.referee.routes import Routes
