@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from experiments.claims.momentum_selection import claim
-from experiments.problems.wells import BETA1, settings
+from experiments.problems.optimizers import BETA1
+from experiments.problems.wells import settings
 from experiments.referee.routes import Routes
 
 
