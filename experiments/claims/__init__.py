@@ -14,6 +14,7 @@ from experiments.claims import (
     proposition_4,
     stationary_variance,
     step_1_velocity,
+    table_1_minima,
     table_1_saddles,
     theorem_1,
     theorem_2,
@@ -24,6 +25,7 @@ from experiments.claims import (
 from experiments.referee.claim import Claim
 
 CLAIMS: tuple[Claim, ...] = (
+    table_1_minima.claim,
     table_1_saddles.claim,
     theorem_1.claim,
     stationary_variance.claim,
