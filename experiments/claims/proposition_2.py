@@ -29,7 +29,8 @@ class Proposition2(Claim):
     place = "Section 4, proof in A.4"
     statement = (
         "Adam leaves a minimum in the mean time pi [sqrt(1 + 4 lr sqrt(B|H_be|)/(1-beta1)) + 1] "
-        "|det(H_a^-1 H_b)|^(1/4)/|H_be| exp{(2 sqrt(B) Delta L/lr) [s/sqrt(H_ae) + (1-s)/sqrt|H_be|]}: its exponent has square roots of the Hessian."
+        "|det(H_a^-1 H_b)|^(1/4)/|H_be| exp{(2 sqrt(B) Delta L/lr) [s/sqrt(H_ae) + (1-s)/sqrt|H_be|]}: its exponent "
+        "has square roots of the Hessian."
     )
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:

@@ -10,7 +10,7 @@ from matplotlib import pyplot as plt
 
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named
 from experiments.problems import low_temperature
-from experiments.problems.exits import AT, BARRIER, BEYOND, EXPONENTS, ITERATIONS, RATE
+from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, RATE
 from experiments.referee.claim import Claim
 from experiments.referee.evidence import ROW, Evidence
 from experiments.referee.verdict import CLOSE, Finding, size
@@ -44,7 +44,7 @@ def exponent(name: str, at: xarray.Dataset, beyond: xarray.Dataset, where: str =
     rows = max((rows for rows in (beyond, at) if rows.sizes[ROW] > 1), key=lambda rows: float(rows[BARRIER][-1]))
     high, low = rows.isel({ROW: -1}), rows.isel({ROW: -2})
     step = float(high[BARRIER] - low[BARRIER])
-    # the formula's own logarithm grows by the step and by what its prefactor depends on sharpness, as the exact one does
+    # the formula's logarithm grows by the step and by what its prefactor has of sharpness, which the exact one has, too
     grown = 1 + float(np.log(high["exact"] / low["exact"]) - np.log(high["paper"] / low["paper"])) / step
     span = f"barrier/temperature {float(low[BARRIER]):g} to {float(high[BARRIER]):g}"
     line = f"{span}, {high['exit'].item()!s}"
@@ -103,8 +103,9 @@ def _curves(
 def times(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
     """Formula over exact mean time, and over the optimizer as shipped, against barrier over temperature."""
     figure, axis = plt.subplots(figsize=(9.5, 6.2), layout="constrained")
-    ends = []
+    ends, tried = [], set()
     for label, line, colour, rows in _curves(evidence, ITERATIONS):
+        tried |= set(rows[BARRIER].values.tolist())
         ratio = rows["paper"] / rows["exact"]
         if line == BEYOND:
             axis.plot(rows[BARRIER], ratio, "-o", color=colour, lw=2.5, ms=6, label=label)
@@ -121,12 +122,13 @@ def times(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
             [], [], "^", color=GREY, mfc="white", ms=8, label="over the optimizer as shipped, at the saddle, 95 %"
         )
     axis.set(xscale="log", yscale="log", xlabel="barrier / temperature", ylabel="formula / exact mean escape time")
-    axis.set_xticks(EXPONENTS, [f"{barrier:g}" for barrier in EXPONENTS])
+    axis.set_xticks(sorted(tried), [f"{barrier:g}" for barrier in sorted(tried)])
     _finish(figure, axis, ncols=2)
-    ratios, highest = [ratio for ratio, _ in ends], [f"{barrier:g}" for _, barrier in ends]
+    columns = zip(*ends, strict=True)
+    ratios, highest = (sorted({f"{number:.3g}" for number in column}, key=float) for column in columns)
     title = (
-        f"{claim.name}: {min(ratios):.3g} to {max(ratios):.3g} times the exact time to arrive beyond the saddle,\n"
-        f"at the highest barriers (barrier/temperature {' and '.join(sorted(set(highest)))})"
+        f"{claim.name}: {' to '.join(dict.fromkeys((ratios[0], ratios[-1])))} times the exact time to arrive beyond the "
+        f"saddle,\nat the highest barriers (barrier/temperature {' and '.join(highest)})"
     )
     axis.set_title(title)
     caption = f"{title}. One coordinate. A level line is a right exponent; its height is the prefactor."
@@ -158,8 +160,8 @@ def rates(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
     told = ",\n".join(text for text, line in said if line == first)
     axis.set_title(f"{claim.name}: as temperature falls, {first}, formula over exact rate tends to\n{told}")
     caption = (
-        f"{axis.get_title()}. One coordinate. Squares at 0: limits by extrapolation in the square root of temperature, with "
-        "their uncertainty. The learning rate is the same at all temperatures, so that inertia dies out with them."
+        f"{axis.get_title()}. One coordinate. Squares at 0: limits by extrapolation in the square root of temperature, "
+        "with their uncertainty. The learning rate is the same at all temperatures, so that inertia dies out with them."
     )
     return name, claim.name, figure, caption.replace("\n", " ")
 

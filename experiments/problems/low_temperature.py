@@ -51,8 +51,9 @@ class Limit:
         pace = pace if self.power > 0 else "not yet as a power of temperature"
         power = f" (power {self.power:.2g} of temperature/barrier)" if 0 < self.power < np.inf else ""
         tends = (
-            f"as temperature falls formula over exact rate tends to {self.value:.4g} ± {max(self.uncertainty, 1e-4):.1g}, "
-            f"{where} (from barrier/temperature {self.low:g} to {self.high:g}), the rest dying out {pace}{power}"
+            "as temperature falls formula over exact rate tends to "
+            f"{self.value:.4g} ± {max(self.uncertainty, 1e-4):.1g}, {where} (from "
+            f"barrier/temperature {self.low:g} to {self.high:g}), the rest dying out {pace}{power}"
         )
         if not judged:
             return Finding(name, self.value, tends)
