@@ -220,8 +220,8 @@ def _draw_map(ratio: xarray.DataArray) -> Named:
     last = ratio.isel({BARRIER: -1})
     off = float(np.abs(np.log(last * last["curvature_ratio"])).max())
     title = (
-        f"Theorem 3 is {float(last.max()):.3g} to {float(last.min()):.3g} times the exact time (Ito) at barrier/temperature "
-        f"{float(x[-1]):.0f},\n"
+        f"Theorem 3 is {float(last.max()):.3g} to {float(last.min()):.3g} times the exact time (Ito) at "
+        f"barrier/temperature {float(x[-1]):.0f},\n"
         f"at H_b/H_a = {float(y[0]):g} to {float(y[-1]):g}, H_a/H_b within {100 * np.expm1(off):.2g} %"
     )
     axis.set_title(title)

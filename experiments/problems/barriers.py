@@ -127,8 +127,8 @@ def times(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
     columns = zip(*ends, strict=True)
     ratios, highest = (sorted({f"{number:.3g}" for number in column}, key=float) for column in columns)
     title = (
-        f"{claim.name}: {' to '.join(dict.fromkeys((ratios[0], ratios[-1])))} times the exact time to arrive beyond the "
-        f"saddle,\nat the highest barriers (barrier/temperature {' and '.join(highest)})"
+        f"{claim.name}: {' to '.join(dict.fromkeys((ratios[0], ratios[-1])))} times the exact time to arrive beyond\n"
+        f"the saddle, at the highest barriers (barrier/temperature {' and '.join(highest)})"
     )
     axis.set_title(title)
     caption = f"{title}. One coordinate. A level line is a right exponent; its height is the prefactor."
