@@ -25,8 +25,8 @@ from experiments.claims import (
 from experiments.referee.claim import Claim
 
 CLAIMS: tuple[Claim, ...] = (
-    table_1_minima.claim,
     table_1_saddles.claim,
+    table_1_minima.claim,
     theorem_1.claim,
     stationary_variance.claim,
     theorem_2.claim,
