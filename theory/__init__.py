@@ -7,7 +7,13 @@ of the simulator, so that theory and simulation meet only where they are compare
 from theory.chain import discrete_first_passage_time
 from theory.convergence import convergence_bound, lemma_1, lemma_2, lemma_3, lemma_4
 from theory.first_passage import first_passage_time, leading_rate, survival
-from theory.kramers import barrier_action, depopulation, effective_temperature, kramers_escape_time
+from theory.kramers import (
+    barrier_action,
+    depopulation,
+    effective_temperature,
+    join_is_crossed_once,
+    kramers_escape_time,
+)
 from theory.minimum import (
     adai_escape_time,
     adam_escape_time,
@@ -52,6 +58,7 @@ __all__ = [
     "equilibrium_velocity_variance",
     "escape_exponent",
     "first_passage_time",
+    "join_is_crossed_once",
     "kramers_escape_time",
     "leading_rate",
     "lemma_1",

@@ -78,7 +78,7 @@ def effective_temperature(
     """Temperature at which the barrier beyond the join counts, with inertia: ``(lambda T_a + gamma T_b)/(lambda + gamma)``.
 
     Theorem 3's exponent, ``Delta L [s/T_a + (1-s)/T_b]``, is that of the overdamped path; with inertia T_b is replaced by this (not in the
-    paper; exact in the limit of low temperature for a double parabola whose join is crossed once).
+    paper; exact in the limit of low temperature for a double parabola whose join is crossed once: `join_is_crossed_once`).
 
     1. To reach the join at velocity r costs ``(s Delta L + M r^2/2)/T_a``: the kinetic energy was climbed at T_a.
     2. Beyond, the growing mode ``y = r - (lambda + gamma) l``, l the way to the saddle, is brought to 0 at ``lambda M y^2/(2 gamma T_b)``.
@@ -107,6 +107,59 @@ def effective_temperature(
     friction = checks.positive("mass", mass) * g
     slow = h / friction * effective_diffusion(hessian_saddle=h, mass=mass, damping=g)
     return np.asarray((slow * t_a + g * t_b) / (slow + g))
+
+
+def join_is_crossed_once(
+    *,
+    temperature_minimum: ArrayLike,
+    temperature_saddle: ArrayLike,
+    hessian_minimum: ArrayLike,
+    hessian_saddle: ArrayLike,
+    mass: ArrayLike,
+    damping: ArrayLike,
+) -> NDArray[np.bool_]:
+    """Whether `effective_temperature` applies: the likeliest path out of a double parabola crosses the join x_s once.
+
+    1. That path arrives at the join with the velocity r* that makes the sum of `effective_temperature` least:
+       ``r* = lambda T_a (lambda+gamma) l/(lambda T_a + gamma T_b)``, l the way from the join to the saddle.
+    2. At one temperature the likeliest way up is the way down run backwards: the path to ``(x_s, r*)`` is the relaxation that begins at
+       ``(x_s, -r*)``. It has to stay before the join, as the temperature beyond it is another.
+    3. Relaxation swings past the minimum and back if ``gamma < 2 omega_a``, ``omega_a^2 = H_a/M``, each swing less far than the one before.
+       So it stays before the join if its first return ends there.
+
+    Parameters
+    ----------
+    temperature_minimum, temperature_saddle, hessian_saddle, mass, damping
+        As in `effective_temperature`.
+    hessian_minimum
+        H_a, above 0; the join is where a double parabola of these curvatures has it, ``l = x_s H_a/H_b``.
+
+    Returns
+    -------
+    numpy.ndarray
+        False where the exponent is another, as the path crosses the join three times or more.
+
+    Raises
+    ------
+    ValueError
+        If an argument is not above 0.
+    """
+    t_a, t_b = (
+        checks.positive(name, value)
+        for name, value in (("temperature_minimum", temperature_minimum), ("temperature_saddle", temperature_saddle))
+    )
+    h_a, h_b = checks.positive("hessian_minimum", hessian_minimum), checks.positive("hessian_saddle", hessian_saddle)
+    m, g = checks.positive("mass", mass), checks.positive("damping", damping)
+    slow = h_b / (m * g) * effective_diffusion(hessian_saddle=h_b, mass=m, damping=g)
+    speed = slow * t_a * (slow + g) * (h_a / h_b) / (slow * t_a + g * t_b)  # r*/x_s
+    with np.errstate(all="ignore"):
+        frequency = np.sqrt(h_a / m - g**2 / 4)  # NaN where it does not swing
+        # the velocity vanishes at the far end of the swing, and half a period later where it returns to
+        far = np.arctan2(speed * frequency, g * speed / 2 - h_a / m) % np.pi / frequency
+        back = far + np.pi / frequency
+        returned = np.cos(frequency * back) + (g / 2 - speed) / frequency * np.sin(frequency * back)
+        returned = returned * np.exp(-g * back / 2)
+    return np.asarray(~(returned >= 1))
 
 
 def depopulation(energy_loss: ArrayLike) -> Array:
