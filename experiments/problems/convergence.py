@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from theory.convergence import convergence_bound
+import theory
 
 Array = NDArray[np.float64]
 Draw = Callable[[tuple[int, ...]], Array]
@@ -165,7 +165,7 @@ def _smallest_bound(
 
     def bound(loss_gap: float, lr: float) -> float:
         return float(
-            convergence_bound(
+            theory.convergence_bound(
                 iterations, loss_gap=loss_gap, smoothness=1.0, gradient_bound=np.sqrt(dimension),
                 noise_variance=variance * dimension, largest_inertia=largest, lr=lr,
             )
