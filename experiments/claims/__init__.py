@@ -3,6 +3,7 @@
 from experiments.claims import (
     adai_drift,
     adam_drift,
+    batch_rules,
     equation_57,
     exit_line,
     exponential_law,
@@ -12,6 +13,7 @@ from experiments.claims import (
     proposition_2,
     proposition_3,
     proposition_4,
+    scaling_symmetry,
     stationary_variance,
     step_1_velocity,
     table_1_minima,
@@ -21,6 +23,8 @@ from experiments.claims import (
     theorem_2_drift,
     theorem_3,
     theorem_3_damping,
+    theorem_3_exponent,
+    theorem_4,
 )
 from experiments.referee.claim import Claim
 
@@ -34,6 +38,7 @@ CLAIMS: tuple[Claim, ...] = (
     exponential_law.claim,
     theorem_3.claim,
     theorem_3_damping.claim,
+    theorem_3_exponent.claim,
     exit_line.claim,
     momentum_selection.claim,
     proposition_1.claim,
@@ -42,6 +47,9 @@ CLAIMS: tuple[Claim, ...] = (
     proposition_3.claim,
     adai_drift.claim,
     proposition_4.claim,
+    batch_rules.claim,
+    theorem_4.claim,
+    scaling_symmetry.claim,
     step_1_velocity.claim,
     equation_57.claim,
     lemmas.claim,
