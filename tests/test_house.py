@@ -93,7 +93,7 @@ LAID_OUT_BY_HAND = (
     *("experiments.comparison", "experiments.ensembles", "experiments.figures", "experiments.report"),
     *("experiments.minima", "experiments.minima.claims", "experiments.minima.figures", "experiments.minima.rules"),
     *("experiments.minima.low_temperature", "experiments.minima.propositions", "experiments.minima.runner"),
-    *("experiments.minima.theorem_3", "experiments.problems.convergence", "experiments.problems.turnover"),
+    *("experiments.minima.theorem_3",),
     *("experiments.problems.wells", "experiments.sharpness.figures", "experiments.sharpness.job"),
     *("experiments.sharpness.points", "experiments.sharpness.well_figures"),
 )

@@ -9,7 +9,8 @@ from diffusion import SGD, Adai, Adam, Momentum, exit_times
 from diffusion.dynamics import Dynamics
 from diffusion.rates import FEW
 from experiments.problems.exits import ONE
-from experiments.problems.wells import BETA0, BETA1, settings
+from experiments.problems.optimizers import BETA0, BETA1
+from experiments.problems.wells import settings
 from experiments.referee.claim import EVERY, Claim
 from experiments.referee.evidence import Evidence, Row
 from experiments.referee.faults import quietly
@@ -52,7 +53,10 @@ class ScalingSymmetry(Claim):
         (piece,) = evidence
         same = float(piece.data["exact_discrete"].min())
         share = "every run leaves" if same == 1 else f"all but a share of {1 - same:.2g} of the runs leave"
-        tells = f"{share} at the same iteration; this follows from the algebra of the updates, so that the row tests the instrument"
+        tells = (
+            f"{share} at the same iteration; this follows from the algebra of the updates, so that the row tests the "
+            "instrument"
+        )
         yield Finding.judged(
             "runs that leave at the same iteration",
             same,

@@ -33,7 +33,7 @@ class Theorem3Damping(Claim):
         ratio = rows["paper"] / rows["exact"]
         strongest, over = float(rows[DAMPED][-1]), float(ratio[-1])
         kramers = float(rows["paper"][-1] / rows["kramers"][-1])
-        tells = f"formula over exact time is {over:.3g} at gamma/omega_b = {strongest:g}, and {kramers:.3g} over Kramers' formula"
+        tells = f"formula over exact time is {over:.3g} at gamma/omega_b = {strongest:g} ({kramers:.3g} over Kramers')"
         right, wrong = (f"at one temperature the prefactor is {state}: {tells}" for state in ("right", "not right"))
         yield Finding.judged("prefactor at one temperature", over, target=1, tolerance=CLOSE, right=right, wrong=wrong)
         yield from turnover.factor_findings(rows, ratio / ratio[-1])
@@ -42,7 +42,10 @@ class Theorem3Damping(Claim):
         text = f"there escape takes {float(rows['exact'][0] / rows['kramers'][0]):.3g} times Kramers' time, "
         text += f"of which the formula of Mel'nikov and Meshkov {size(turned)}"
         yield Finding("Mel'nikov and Meshkov's formula over the exact time", turned, text)
-        text = f"a discrete optimizer that is stable at the minimum has gamma/omega_b = {weakest:g} only with an inertia above {inertia:.3f}"
+        text = (
+            f"a discrete optimizer that is stable at the minimum has gamma/omega_b = {weakest:g} only with an inertia "
+            f"above {inertia:.3f}"
+        )
         yield Finding("inertia that the weakest damping needs", inertia, text)
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
@@ -65,13 +68,13 @@ class Theorem3Damping(Claim):
         axis.legend(fontsize=10)
         half = np.asarray(beyond) / np.asarray(saddle)
         title = (
-            f"At damping γ/ω_b = {damping[0]:g} escape takes {float(beyond[0]):.2f} times Kramers' time; where the exit line\n"
-            f"lies is a factor {half[-1]:.2f} at γ/ω_b = {damping[-1]:g} and {half[0]:.2f} at {damping[0]:g}"
+            f"At damping γ/ω_b = {damping[0]:g} escape takes {float(beyond[0]):.2f} times Kramers' time; where the\n"
+            f"exit line lies is a factor {half[-1]:.2f} at γ/ω_b = {damping[-1]:g} and {half[0]:.2f} at {damping[0]:g}"
         )
         axis.set_title(title)
         caption = (
-            f"{title}. Double parabola, H_b = 4 H_a, one temperature, barrier/temperature {turnover.EXPONENT:g}; start {turnover.START}. "
-            "One coordinate. Grid errors are below the size of the points."
+            f"{title}. Double parabola, H_b = 4 H_a, one temperature, barrier/temperature {turnover.EXPONENT:g}; start "
+            f"{turnover.START}. One coordinate. Grid errors are below the size of the points."
         )
         yield "damping", self.name, figure, caption.replace("\n", " ")
 

@@ -39,7 +39,7 @@ class Theorem3Exponent(Claim):
         yield Evidence.of_rows("Momentum", "growth of log mean escape time per unit of the exponent", rows)
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
-        """Whether the exponent is right, and what the effective temperature makes of it, within its condition and outside."""
+        """Whether the exponent is right, and what the effective temperature makes of it."""
         (piece,) = evidence
         data = piece.data
         grown = data["exact"] / data["paper"]
@@ -58,8 +58,8 @@ class Theorem3Exponent(Claim):
             ratios = (inside["exact"] / inside["effective_temperature"]).values
             far = float(max(ratios, key=lambda value: abs(value - 1)))
             text = (
-                f"with T_b replaced by (lambda T_a + gamma T_b)/(lambda + gamma), lambda Kramers' root, the formula's is off by "
-                f"{100 * abs(1 / far - 1):.2g} % at most where the path crosses the join once"
+                f"with T_b replaced by (lambda T_a + gamma T_b)/(lambda + gamma), lambda Kramers' root, the formula's "
+                f"is off by {100 * abs(1 / far - 1):.2g} % at most where the path crosses the join once"
             )
             yield Finding("exact growth over that by the effective temperature", far, text)
         if outside.sizes["row"]:
@@ -71,12 +71,12 @@ def _beyond_its_condition(rows: xarray.Dataset) -> Finding:
     ratios = (rows["exact"] / rows["effective_temperature"]).values
     slopes = ", ".join(f"{value:.4f}" for value in rows["exact"].values)
     pairs = ", ".join(f"{low:g} to {high:g}" for low, high in rows[BARRIER].values)
-    past = ratios.min() < 1 < ratios.max()
+    past, stated = ratios.min() < 1 < ratios.max(), float(rows["effective_temperature"][0])
     meaning = "passes it on the way, so that a small difference is no agreement" if past else "has not passed it"
     text = (
-        f"at T_b/T_a = {float(rows[HOTTER][0]):g}, gamma/omega_b = {float(rows[DAMPED][0]):g} the path crosses the join more than once and the "
-        f"effective temperature does not apply: the growth is {slopes} from barrier/temperature {pairs}, the formula's is "
-        f"{float(rows['effective_temperature'][0]):.4f}, and the growth {meaning}"
+        f"at T_b/T_a = {float(rows[HOTTER][0]):g}, gamma/omega_b = {float(rows[DAMPED][0]):g} the path crosses "
+        f"the join more than once and the effective temperature does not apply: the growth is {slopes} from "
+        f"barrier/temperature {pairs}, the formula's is {stated:.4f}, and the growth {meaning}"
     )
     return Finding("exact growth over the same outside its condition", float(ratios[-1]), text)
 
@@ -84,11 +84,12 @@ def _beyond_its_condition(rows: xarray.Dataset) -> Finding:
 def _told(row: xarray.Dataset, grown: float) -> str:
     """One growth, and where."""
     low, high = row[BARRIER].item()
-    return f"{grown:.3f} (T_b/T_a = {float(row[HOTTER]):g}, gamma/omega_b = {float(row[DAMPED]):g}, psi {low:g} to {high:g})"
+    ratio, damping = float(row[HOTTER]), float(row[DAMPED])
+    return f"{grown:.3f} (T_b/T_a = {ratio:g}, gamma/omega_b = {damping:g}, psi {low:g} to {high:g})"
 
 
 def _growth(hotter: float, ratio: float, low: float, high: float) -> Row:
-    """The slope of log time between two barriers over temperature, by the formula, on the grid and by the effective temperature."""
+    """The slope of log time between two barriers over temperature, by every route."""
     well = DoubleParabola(1.0, 1.0, hotter, 1)
     damping = ratio**2 * hotter
     split = hotter / (1 + hotter)

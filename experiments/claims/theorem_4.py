@@ -38,7 +38,9 @@ class Theorem4(Claim):
         )
         loose = (proved["paper"] / proved["measured"]).values
         surely = float((proved["paper"] / proved["measured_high"]).min())
-        text = f"the bound is {loose.min():.2g} to {loose.max():.2g} times the smallest mean there (at least {surely:.2g}, {CONFIDENCE})"
+        text = (
+            f"the bound is {loose.min():.2g} to {loose.max():.2g} times the smallest mean there (at least {surely:.2g})"
+        )
         yield Finding("bound over the smallest mean", float(loose.min()), text)
         own = piece.where(**{INDEPENDENT: False})
         for k, case in enumerate(own["case"].values.tolist()):
@@ -57,8 +59,8 @@ class Theorem4(Claim):
 def _bound(name: str, rows: xarray.Dataset, where: str) -> Finding:
     """Whether the bound holds: the largest share of it that the smallest means take is between 0 and 1.
 
-    The share is the upper end of an interval that is below the bound, or the lower end of one that is above it; where an interval holds
-    the bound neither is known.
+    The share is the upper end of an interval that is below the bound, or the lower end of one that is above it; where
+    an interval holds the bound neither is known.
     """
     low, high = (float((rows[end] / rows["paper"]).max()) for end in ("measured_low", "measured_high"))
     share = high if high <= 1 else low if low > 1 else np.nan
@@ -69,7 +71,10 @@ def _bound(name: str, rows: xarray.Dataset, where: str) -> Finding:
         target=0.5,
         tolerance=0.5,
         right=f"the bound holds {where}: the smallest mean takes at most {high:.2g} of it ({CONFIDENCE})",
-        wrong=f"the bound is violated {where}: the smallest mean is {measured:.2f} times it ({low:.2f} to {high:.2f}, {CONFIDENCE})",
+        wrong=(
+            f"the bound is violated {where}: the smallest mean is {measured:.2f} times it ({low:.2f} to {high:.2f}, "
+            f"{CONFIDENCE})"
+        ),
     )
 
 

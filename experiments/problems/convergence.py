@@ -1,7 +1,8 @@
 """Theorem 4 measured: the bound for inertias independent of the gradient noise, and a counterexample for Adai's own.
 
-Every run follows ``m <- beta m + (1-beta) g, theta <- theta - (c/sqrt(T)) m``, coordinate by coordinate, for T iterations. Losses are
-separable, with gradients in [-1, 1] per coordinate, smoothness 1 and infimum 0; c is the one that makes the bound smallest.
+Every run follows ``m <- beta m + (1-beta) g, theta <- theta - (c/sqrt(T)) m``, coordinate by coordinate, for T
+iterations. Losses are separable, with gradients in [-1, 1] per coordinate, smoothness 1 and infimum 0; c is the one that
+makes the bound smallest.
 """
 
 from collections.abc import Callable, Iterator
@@ -37,9 +38,10 @@ def run(quick: bool, seed: int) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        Per case: ``case``; ``iterations`` T; ``measured`` and its simultaneous interval from ``measured_low`` to ``measured_high``;
-        ``bound``; ``ratio`` bound/measured; ``holds``: the whole interval is below the bound; ``independent``: the inertias do not
-        depend on the noise, as the proof needs. Where ``measured_low`` is above it the bound is violated.
+        Per case: ``case``; ``iterations`` T; ``measured`` and its simultaneous interval from ``measured_low`` to
+        ``measured_high``; ``bound``; ``ratio`` bound/measured; ``holds``: the whole interval is below the bound;
+        ``independent``: the inertias do not depend on the noise, as the proof needs. Where ``measured_low`` is above it
+        the bound is violated.
     """
     rng = np.random.Generator(np.random.Philox(seed))
     records = []
@@ -62,7 +64,7 @@ def run(quick: bool, seed: int) -> list[dict[str, Any]]:
 
 
 def biased_gradient() -> float:
-    """Gradient of both coordinates at which Adai's mean step vanishes, ``E (1-beta_i) g_i = 0``, for beta2 = 0 and skewed noise.
+    """Gradient of both coordinates at which Adai's mean step vanishes at beta2 = 0, ``E (1-beta_i) g_i = 0``.
 
     A rare large gradient lowers its own inertia and is taken almost in full, the frequent small ones are damped: under
     weights that depend on it, unbiased noise is biased.
@@ -113,7 +115,7 @@ def _follow(gradient: Callable[[Array], Array], start: Array, inertias: Array, d
 
 
 def _adai(start: Array, iterations: int, beta2: float, rng: np.random.Generator, lr: float) -> tuple[Array, Array]:
-    """As `_follow` for 128 replicas of Adai on the Huber loss, and for 128 others under their inertias and noise of their own."""
+    """As `_follow` for 128 replicas of Adai on the Huber loss, and 128 others under the same inertias."""
     theta = np.tile(start, (2, 128, 1))
     momentum, second, step = np.zeros_like(theta), np.zeros_like(theta[0]), lr / np.sqrt(iterations)
     out = np.empty((2, iterations, 2))
@@ -163,13 +165,10 @@ def _smallest_bound(
 ) -> tuple[float, float]:
     """The bound a/c + b c at its smallest, and the c where it is."""
 
+    known = {"smoothness": 1.0, "gradient_bound": np.sqrt(dimension), "noise_variance": variance * dimension}
+
     def bound(loss_gap: float, lr: float) -> float:
-        return float(
-            theory.convergence_bound(
-                iterations, loss_gap=loss_gap, smoothness=1.0, gradient_bound=np.sqrt(dimension),
-                noise_variance=variance * dimension, largest_inertia=largest, lr=lr,
-            )
-        )  # fmt: skip
+        return float(theory.convergence_bound(iterations, loss_gap=loss_gap, largest_inertia=largest, lr=lr, **known))
 
     b = bound(0.0, 1.0)
     lr = np.sqrt((bound(gap, 1.0) - b) / b)
@@ -183,6 +182,13 @@ def _record(case: str, iterations: int, squares: Array, bound: float, *, indepen
     low, high = float((mean - spread).min()), float((mean + spread).min())
     measured = float(mean.min())
     return {
-        "case": case, "iterations": iterations, "measured": measured, "measured_low": low, "measured_high": high,
-        "bound": bound, "ratio": bound / measured, "holds": high <= bound, "independent": independent,
-    }  # fmt: skip
+        "case": case,
+        "iterations": iterations,
+        "measured": measured,
+        "measured_low": low,
+        "measured_high": high,
+        "bound": bound,
+        "ratio": bound / measured,
+        "holds": high <= bound,
+        "independent": independent,
+    }

@@ -34,8 +34,8 @@ WELL = DoubleParabola(BARRIER_HEIGHT, HESSIAN_MINIMUM, HESSIAN_SADDLE, 1)
 REASONS = {
     "fokker_planck": exits.ONLY_GRID,
     "simulated": (
-        "not simulated where damping is above omega_b: inertia hardly matters there, and the limit without it is what the "
-        "ensembles of SGD under Theorem 3 are for"
+        "not simulated where damping is above omega_b: inertia hardly matters there, and the limit without it is what "
+        "the ensembles of SGD under Theorem 3 are for"
     ),
     "discrete": exits.NO_DISCRETE,
     "torch": exits.NO_DISCRETE,
@@ -52,7 +52,8 @@ class Passage:
     ratio
         Damping over omega_b.
     formulas
-        "paper" is Theorem 3 at one temperature, "kramers" the same with Kramers' prefactor, "melnikov" that with the turnover.
+        "paper" is Theorem 3 at one temperature, "kramers" the same with Kramers' prefactor, "melnikov" that with the
+        turnover.
     lost
         Energy that the orbit at the barrier's height loses, in temperatures.
     exact, errors
@@ -88,7 +89,7 @@ class Passage:
 
 
 def damping_of(ratio: float) -> float:
-    """The damping gamma at gamma/omega_b = `ratio`, where gamma M = 1, as Theorem 3 has no other friction: omega_b^2 = H_b gamma."""
+    """The damping gamma at gamma/omega_b = `ratio`, where gamma M = 1 and so omega_b^2 = H_b gamma."""
     return ratio**2 * HESSIAN_SADDLE
 
 
@@ -96,8 +97,8 @@ def least_inertia(ratio: float) -> float:
     """Inertia above which a discrete optimizer can have gamma/omega_b = `ratio` and be stable at the minimum.
 
     1. The heavy ball has gamma = (1-beta)/lr and M = lr, hence gamma/omega_b = (1-beta)/sqrt(lr H_b).
-    2. It is stable for lr H_a < 2 (1+beta), hence gamma/omega_b > (1-beta)/sqrt(2 (1+beta)) sqrt(H_a/H_b). EMA style is the heavy ball at
-       (1-beta) lr, with the same bound.
+    2. It is stable for lr H_a < 2 (1+beta), hence gamma/omega_b > (1-beta)/sqrt(2 (1+beta)) sqrt(H_a/H_b). EMA style is
+       the heavy ball at (1-beta) lr, with the same bound.
     3. With q = gamma/omega_b sqrt(H_b/H_a) the bound is met at beta = 1 + q^2 - q sqrt(q^2 + 4).
     """
     q = ratio * np.sqrt(HESSIAN_SADDLE / HESSIAN_MINIMUM)
@@ -179,9 +180,9 @@ def without_inertia() -> float:
 
 
 def factor_findings(data: xarray.Dataset, ratio: xarray.DataArray) -> Iterator[Finding]:
-    """Whether a formula over the exact value is 1 where an orbit loses energy fast, and at the weakest damping, where it does not.
+    """Whether a formula over the exact value is 1 where an orbit loses energy fast, and at the weakest damping.
 
-    Both are along the rows of `data`, which are of increasing damping.
+    `ratio` is that along the rows of `data`, which are of increasing damping.
     """
     fast = data[LOST].values >= FEW
     if fast.any():
@@ -197,7 +198,9 @@ def factor_findings(data: xarray.Dataset, ratio: xarray.DataArray) -> Iterator[F
             wrong=f"the factor of damping is not right, up to {worst:.3g} times the exact one, {where}",
         )
     weakest, lost, over = float(data[DAMPED][0]), float(data[LOST][0]), float(ratio[0])
-    where = f"at gamma/omega_b = {weakest:g}, where an orbit loses {lost:.2g} temperatures, it is {over:.3g} times the exact one"
+    where = (
+        f"at gamma/omega_b = {weakest:g} an orbit loses {lost:.2g} temperatures and it is {over:.3g} times the exact"
+    )
     yield Finding.judged(
         "factor of damping at the weakest damping",
         over,
