@@ -1,4 +1,4 @@
-"""What all figures share: style, colours, how they begin, and how they are saved; no display and no backend is needed."""
+"""What all figures share: style, colours, how they begin and are saved; no display and no backend is needed."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

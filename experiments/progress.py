@@ -27,14 +27,12 @@ class Progress:
 
     def __enter__(self) -> "Progress":
         if not self._quiet and sys.stderr.isatty():
+            from rich import progress
             from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-            from rich.progress import Progress as Bar
 
-            self._bar = Bar(
-                BarColumn(20), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"),
-                console=Console(stderr=True), transient=True,
-            )  # fmt: skip
+            columns = progress.BarColumn(20), progress.MofNCompleteColumn(), progress.TimeElapsedColumn()
+            words = progress.TextColumn("{task.description}")
+            self._bar = progress.Progress(*columns, words, console=Console(stderr=True), transient=True)
             self._task = self._bar.add_task("", total=None)
             self._bar.start()
         return self

@@ -22,7 +22,8 @@ class StoppedError(Exception):
 def without_script() -> Iterator[None]:
     """Processes that are spawned meanwhile do not run the user's script again: they need nothing of it.
 
-    Multiprocessing runs the file of ``__main__`` in each process, whatever its last lines do; what came from standard input is no file.
+    Multiprocessing runs the file of ``__main__`` in each process, whatever its last lines do; what came from standard
+    input is no file.
     """
     main = sys.modules["__main__"]
     stand_in = ModuleType("__main__")
@@ -44,15 +45,16 @@ def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | 
         logging.getLogger(name).setLevel(logging.CRITICAL)
     if scheduler is None:
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+        options: dict[str, Any] = {"threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
+        options |= {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
+        options |= {"preload": ["experiments.sweep.tasks"], "silence_logs": logging.CRITICAL}
+        no_pages: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
         with (
             without_script(),
-            dask.config.set({"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}),
-            LocalCluster(
-                n_workers=workers or cores, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address="127.0.0.1:0",
-                scheduler_kwargs={"dashboard": False}, preload=["experiments.sweep.tasks"], silence_logs=logging.CRITICAL,
-            ) as cluster,
+            dask.config.set(no_pages),
+            LocalCluster(n_workers=workers or cores, **options) as cluster,
             Client(cluster) as client,
-        ):  # fmt: skip
+        ):
             yield client
         return
     address = urlparse(scheduler)
@@ -62,8 +64,8 @@ def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | 
         raise ValueError(f"scheduler = {scheduler!r} wants certificates; give --tls-ca-file, --tls-cert and --tls-key")
     if address.scheme == "tcp" and address.hostname not in ("127.0.0.1", "localhost", "::1"):
         warnings.warn(
-            f"scheduler = {scheduler!r} is not encrypted: who reads or joins this network can run code on its workers; use tls:// "
-            "with --tls-ca-file, --tls-cert and --tls-key",
+            f"scheduler = {scheduler!r} is not encrypted: who reads or joins this network can run code on its workers; "
+            "use tls:// with --tls-ca-file, --tls-cert and --tls-key",
             UserWarning,
             stacklevel=2,
         )
@@ -83,6 +85,5 @@ def _security(tls: dict[str, str] | None) -> Any:
     for name, path in tls.items():
         if not Path(path).is_file():
             raise ValueError(f"tls_{name} = {path!r} is not there")
-    return Security(
-        tls_ca_file=tls["ca_file"], tls_client_cert=tls["cert"], tls_client_key=tls["key"], require_encryption=True
-    )
+    files = {"tls_ca_file": tls["ca_file"], "tls_client_cert": tls["cert"], "tls_client_key": tls["key"]}
+    return Security(**files, require_encryption=True)

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
@@ -74,25 +74,15 @@ def sweep(
             expected = None
             print(f"{asked.size} points; what they cost is not known, as {error}", file=sys.stderr, flush=True)
         if not yes and expected and expected.reason:
-            raise ValueError(
-                f"no point that was tried can be computed: {expected.reason}; correct it, or begin with --yes"
-            )
+            what = f"no point that was tried can be computed: {expected.reason}"
+            raise ValueError(f"{what}; correct it, or begin with --yes")
         if not yes and (expected is None or expected.large):
-            raise ValueError(
-                "this is, or may be, more than a core-hour or 10 GB; begin with --yes, or choose a smaller grid or fewer replicas"
-            )
+            much = "this is, or may be, more than a core-hour or 10 GB"
+            raise ValueError(f"{much}; begin with --yes, or choose a smaller grid or fewer replicas")
     try:
         with Progress(every=5.0) as progress:
-            outcome = sweeps.run(
-                asked,
-                store,
-                resume=resume,
-                retry=retry,
-                workers=workers,
-                scheduler=scheduler,
-                tls=tls,
-                progress=progress,
-            )
+            where: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "tls": tls}
+            outcome = sweeps.run(asked, store, resume=resume, retry=retry, progress=progress, **where)
     except sweeps.StoppedError as stopped:
         print(f"diffusion-lab: {stopped}", file=sys.stderr)
         return 1
@@ -101,16 +91,15 @@ def sweep(
         return 130
     if outcome.damaged:
         print(f"{outcome.damaged} tasks had lost data and were computed again")
-    found = sweeps.Store.open(store)
+    opened = sweeps.Store.open(store)
     for point in outcome.failed[:10]:
-        print(f"failed: {asked.label(point)}: {found.why(point)}")
+        print(f"failed: {asked.label(point)}: {opened.why(point)}")
     if len(outcome.failed) > 10:
         print(f"and {len(outcome.failed) - 10} more: diffusion-lab sweep status {store}")
-    print(
-        f"{outcome.computed} tasks computed; {asked.size - len(outcome.failed)} of {asked.size} points are in {store}"
-    )
+    whole = asked.size - len(outcome.failed)
+    print(f"{outcome.computed} tasks computed; {whole} of {asked.size} points are in {store}")
     try:
-        print(f"Figure: {figure.draw(sweeps.Store(store, asked, found.layout), store.parent, store.stem)}")
+        print(f"Figure: {figure.draw(sweeps.Store(store, asked, opened.layout), store.parent, store.stem)}")
     except (ValueError, OSError) as error:
         print(f"no figure: {error}")
     return 1 if outcome.failed else 0

@@ -13,9 +13,9 @@ import numpy as np
 
 import diffusion
 from experiments.sweep.cluster import without_script
-from experiments.sweep.description import Sweep
+from experiments.sweep.description import Sections, Sweep
 from experiments.sweep.layout import Layout
-from experiments.sweep.measurements import Problem, boundary_of, named, problem
+from experiments.sweep.measurements import Options, Problem, boundary_of, named, problem
 from experiments.sweep.tasks import words
 
 SAMPLES, SECONDS = 6, 8.0  # most trials of a kind of measurement, and the time after which no more begin
@@ -30,7 +30,7 @@ Costs = tuple[float, float, float]  # seconds of a point: about, at least, at mo
 
 @dataclass(frozen=True)
 class Estimate:
-    """Core-hours of a sweep with the range that the trials leave, and bytes and files of its store; a reason if every trial failed."""
+    """Core-hours of a sweep with the range that trials leave, its store's size, and a reason if all trials failed."""
 
     hours: float
     low: float
@@ -46,18 +46,13 @@ class Estimate:
         return not self.hours <= LIMIT_HOURS or self.nbytes > LIMIT_BYTES
 
     def __str__(self) -> str:
-        unit, size = next(
-            (u, s) for u, s in (("hours", 1), ("minutes", 60), ("seconds", 3600)) if self.hours * s >= 1 or s == 3600
-        )
-        about, low, high = (
-            f"{hours * size:,.2g}" if hours * size < 100 else f"{hours * size:,.0f}"
-            for hours in (self.hours, self.low, self.high)
-        )
+        units = {"hours": 1, "minutes": 60, "seconds": 3600}
+        unit = next((unit for unit, size in units.items() if self.hours * size >= 1), "seconds")
+        amounts = [hours * units[unit] for hours in (self.hours, self.low, self.high)]
+        about, low, high = (f"{amount:,.2g}" if amount < 100 else f"{amount:,.0f}" for amount in amounts)
         spread = f"from {low} to {high}, " if low != high else ""
-        return (
-            f"about {about} core-{unit} ({spread}by {self.trials} trials); a store of at most {self.nbytes / 1e6:,.3g} MB in "
-            f"{self.files:,} files"
-        )
+        store = f"a store of at most {self.nbytes / 1e6:,.3g} MB in {self.files:,} files"
+        return f"about {about} core-{unit} ({spread}by {self.trials} trials); {store}"
 
 
 class TrialError(Exception):
@@ -80,15 +75,15 @@ def estimate_apart(sweep: Sweep, share: float = 1.0) -> Estimate:
     try:
         if not ours.poll(PATIENCE):
             raise TrialError(f"its trials take more than {PATIENCE:g} s")
-        found = ours.recv()
+        result = ours.recv()
     except EOFError as error:
         raise TrialError("a trial ended its process: out of memory, or killed") from error
     finally:
         process.kill()
-    if isinstance(found, Exception):
-        raise found
-    assert isinstance(found, Estimate)
-    return found
+    if isinstance(result, Exception):
+        raise result
+    assert isinstance(result, Estimate)
+    return result
 
 
 def _send(connection: Connection, sweep: Sweep, share: float) -> None:
@@ -111,12 +106,11 @@ def estimate(layout: Layout, share: float = 1.0) -> Estimate:
     """
     sweep = layout.sweep
     names = sweep.values("measure", "name")
-    shares = {name: n / len(names) for name, n in Counter(names).items()}
     total, trials = np.zeros(3), 0
     rng = np.random.default_rng(0)
     order = rng.integers(sweep.size, size=DRAWN) if sweep.size > DRAWN else rng.permutation(sweep.size)
     reasons: list[str] = []
-    for name, part in shares.items():
+    for name, times in Counter(names).items():
         costs: list[Costs] = []
         began = time.perf_counter()
         for point in order:
@@ -125,65 +119,61 @@ def estimate(layout: Layout, share: float = 1.0) -> Estimate:
             sections = sweep.at(int(point))
             if sections["measure"]["name"] == name:
                 try:
-                    costs.append(_trial(name, sections))
+                    costs.append(_trial(sections))
                 except Exception as error:  # told at that point when it is computed
                     costs.append((0.0, 0.0, 0.0))
                     reasons.append(words(error))
-        total += part * sweep.size * share * np.mean(costs, axis=0)
+        total += times / len(names) * sweep.size * share * np.mean(costs, axis=0)
         trials += len(costs)
-    nbytes = int(layout.nbytes + BLOCK * layout.files)
-    hours, low, high = (float(one) / 3600 for one in total)
+    hours, low, high = (total / 3600).tolist()
     reason = reasons[0] if reasons and len(reasons) == trials else ""
-    return Estimate(hours, low, high, trials, nbytes, layout.files, reason)
+    return Estimate(hours, low, high, trials, int(layout.nbytes + BLOCK * layout.files), layout.files, reason)
 
 
-def _trial(name: str, sections: dict[str, dict[str, Any]]) -> Costs:
+def _trial(sections: Sections) -> Costs:
     """Seconds that a point takes."""
-    options, measurement = sections["measure"], named(name)
+    options = sections["measure"]
+    measurement = named(options["name"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        one = problem(sections)
-        if name == "escape_rate":
-            return _exits(one, options)
+        here = problem(sections)
+        if options["name"] == "escape_rate":
+            return _exits(here, options)
         shorter, factor = dict(options), 1.0
-        if name == "msd":
-            updates = measurement.share(options) * one.landscape.dimension * options.get("substeps", 1)
+        if options["name"] == "msd":
+            updates = measurement.share(options) * here.landscape.dimension * options.get("substeps", 1)
             iterations = int(min(options["iterations"], max(TRIAL_UPDATES / updates, 1)))
             shorter |= {"iterations": iterations, "save": [iterations]}
             factor = options["iterations"] / iterations * measurement.blocks(options)
-        elif name == "rare_escape_rate":
+        elif options["name"] == "rare_escape_rate":
             replicas = options.get("replicas", 1000)
             shorter |= {"replicas": min(replicas, 100), "repetitions": 2, "block": 2}
             factor = max(replicas / 100, 1.0) * measurement.total(options) / 2
         if measurement.unit:
-            measurement.run(one, shorter, seed=0)  # compiles
+            measurement.run(here, shorter, seed=0)  # compiles
         began = time.perf_counter()
-        measurement.run(one, shorter, seed=0)
+        measurement.run(here, shorter, seed=0)
         seconds = factor * (time.perf_counter() - began)
     return seconds, seconds, seconds
 
 
-def _exits(one: Problem, options: dict[str, Any]) -> Costs:
+def _exits(here: Problem, options: Options) -> Costs:
     """From the exits of a short run: how long replicas stay, and the time of an update."""
     substeps, horizon = options.get("substeps", 1), options["max_iterations"]
     replicas = min(options["replicas"], 512)
-    iterations = max(int(TRIAL_UPDATES / replicas / one.landscape.dimension / substeps), 100)
-    iterations = min(iterations, horizon)
-    arguments = {
-        key: options[key] for key in ("start", "velocity", "substeps", "crossing", "precision") if key in options
-    }
+    iterations = max(int(TRIAL_UPDATES / replicas / here.landscape.dimension / substeps), 100)
+    arguments = {name: options[name] for name in named("escape_rate").parameters if name in options}
+    arguments |= {"replicas": replicas, "boundary": boundary_of(here, options["boundary"])}
 
     def run(most: int) -> Any:
-        return diffusion.exit_times(
-            one.dynamics, one.landscape, noise=one.noise, boundary=boundary_of(one, options["boundary"]), replicas=replicas,
-            max_iterations=most, threads=1, **arguments,
-        )  # fmt: skip
+        shorter = arguments | {"max_iterations": most}
+        return diffusion.exit_times(here.dynamics, here.landscape, noise=here.noise, threads=1, **shorter)
 
     run(1)  # compiles
     began = time.perf_counter()
-    found = run(iterations)
-    per_step = (time.perf_counter() - began) / max(found.attrs["lane_steps"], 1)
-    rate = diffusion.escape_rate(found)
+    exits = run(min(iterations, horizon))
+    per_step = (time.perf_counter() - began) / max(exits.attrs["lane_steps"], 1)
+    rate = diffusion.escape_rate(exits)
     middle = (float(rate["events"]) + 0.5) / float(rate["time_at_risk"])
 
     def cost(rate: float) -> float:

@@ -3,7 +3,7 @@
 import itertools
 import json
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -115,12 +115,16 @@ class Sweep:
 
     def at(self, point: int) -> Sections:
         """All parameters of a point."""
-        out = {name: dict(given) for name, given in self.sections.items()}
-        for axis, k in zip(self.axes, self.index(point), strict=True):
+        return self._with(self.axes, self.index(point))
+
+    def _with(self, axes: Sequence[Axis], places: tuple[int, ...]) -> Sections:
+        """All parameters, those of the axes at these places along them."""
+        sections = {name: dict(given) for name, given in self.sections.items()}
+        for axis, k in zip(axes, places, strict=True):
             for target, values in axis.sets.items():
                 section, name = target.split(".", 1)
-                out[section][name] = values[k]
-        return out
+                sections[section][name] = values[k]
+        return sections
 
     def label(self, point: int) -> str:
         """A point for readers."""
@@ -136,11 +140,7 @@ class Sweep:
         """Each combination of the section `measure` that occurs, with the measurement's name."""
         swept = [axis for axis in self.axes if any(target.startswith("measure.") for target in axis.sets)]
         for places in itertools.product(*(range(len(axis.labels)) for axis in swept)):
-            options = dict(self.sections["measure"])
-            for axis, k in zip(swept, places, strict=True):
-                for target, values in axis.sets.items():
-                    if target.startswith("measure."):
-                        options[target.removeprefix("measure.")] = values[k]
+            options = self._with(swept, places)["measure"]
             yield options, str(options.get("name"))
 
     def _check(self) -> None:
@@ -148,18 +148,15 @@ class Sweep:
             raise ValueError(f"the grid has {self.size} points, above {MOST_POINTS}; use coarser axes")
         for axis in self.axes:
             for target in axis.sets:
-                others = [one.name for one in self.axes if one is not axis and target in one.sets]
+                others = [other.name for other in self.axes if other is not axis and target in other.sets]
                 if others:
                     raise ValueError(f"{target} is set by the axes {axis.name} and {others[0]}; one must do")
-        needed = {"measure", *(one for name in self.values("measure", "name") for one in parameters.needed(str(name)))}
+        measured = self.values("measure", "name")
+        needed = {"measure"}.union(*(parameters.needed(str(name)) for name in measured))
+        swept = {tuple(target.split(".", 1)) for axis in self.axes for target in axis.sets}
         for section in SECTIONS:
             names = self.values(section, "name")
-            given = set(self.sections[section]) | {
-                target.split(".", 1)[1]
-                for axis in self.axes
-                for target in axis.sets
-                if target.startswith(f"{section}.")
-            }
+            given = set(self.sections[section]) | {name for of, name in swept if of == section}
             if not given and section not in needed:
                 continue
             if not names:
@@ -183,13 +180,13 @@ class Sweep:
 
 
 def _plain(where: str, value: Any) -> Any:
-    """The same as TOML would have it: of finite numbers, texts, lists and tables, NumPy's among them; others are refused."""
+    """The same as TOML would have it: finite numbers, texts, lists and tables, NumPy's too; all else is refused."""
     if isinstance(value, np.generic | np.ndarray):
         value = value.tolist()
     if isinstance(value, Mapping):
-        return {key: _plain(f"{where}.{key}", one) for key, one in value.items()}
+        return {key: _plain(f"{where}.{key}", inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(where, one) for one in value]
+        return [_plain(where, inner) for inner in value]
     if callable(value):
         raise ValueError(f"{where} = {value!r} is an object of this process; name what a module has, 'module:function'")
     if not isinstance(value, str | int | float) or (not isinstance(value, str) and not abs(value) < 2**63):
@@ -214,9 +211,8 @@ def _axis(name: str, given: Any, sections: Sections) -> Axis:
         sets = {_target(name, sections): labels}
     texts = {isinstance(label, str) for label in labels}
     if any(isinstance(label, list | dict) for label in labels) or len(texts) > 1 or len(set(labels)) < len(labels):
-        raise ValueError(
-            f"axes.{name}: {list(labels)} do not tell its points apart; give labels = [...], numbers or texts, none twice"
-        )
+        what = f"axes.{name}: {list(labels)} do not tell its points apart"
+        raise ValueError(f"{what}; give labels = [...], numbers or texts, none twice")
     return Axis(name, labels, sets)
 
 
@@ -242,11 +238,11 @@ def _target(name: str, sections: Sections) -> str:
     if "." in name:
         section = checks.choice(f"section of {name}", name.split(".", 1)[0], SECTIONS)
         return f"{section}.{name.split('.', 1)[1]}"
-    found = [section for section in SECTIONS if name in parameters.accepted(section, sections[section].get("name"))]
-    if len(found) != 1:
-        where = f"is a parameter of {' and '.join(found)}" if found else "is a parameter of nothing here"
+    owners = [section for section in SECTIONS if name in parameters.accepted(section, sections[section].get("name"))]
+    if len(owners) != 1:
+        where = f"is a parameter of {' and '.join(owners) or 'nothing here'}"
         raise ValueError(f'axis {name} {where}; name what it sets, as in [axes.{name}] with "dynamics.{name}" = [...]')
-    return f"{found[0]}.{name}"
+    return f"{owners[0]}.{name}"
 
 
 def _short(value: Any) -> str:

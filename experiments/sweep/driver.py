@@ -218,7 +218,7 @@ class _Run:
     def _heed(self, future: Any, point: int, block: int, *, alone: bool) -> bool:
         """Take a task's end; returns whether it is done.
 
-        Where workers died a task is suspect, and so are all that waited for the same workers: each is tried again, alone.
+        Where workers died a task is suspect, as are all that waited for the same workers: each is tried again, alone.
         """
         from distributed import KilledWorker
 

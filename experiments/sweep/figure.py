@@ -1,4 +1,4 @@
-"""The figure of a sweep: one variable against one axis, exact values as lines, measurements as points with intervals."""
+"""The figure of a sweep: a variable against an axis, exact values as lines, measured ones as points with intervals."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +15,7 @@ from experiments.sweep.store import Store
 
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, GREY, "black", "#56B4E9", "#E69F00")
 MARKERS = "os^Dv<>P"
+FILLED = ("full", "none", "left", "bottom")
 DASHES = ("-", DASHED, (0, (1, 1.5)))
 WIDEST, MARKER = 3.0, 9.0  # of the first line and its points; the next are thinner and smaller, so that equal ones show
 
@@ -32,16 +33,14 @@ def draw(store: Store, directory: Path, name: str) -> Path:
     y = store.sweep.figure.get("y") or store.layout.default
     if y not in store.layout.results:
         raise ValueError("nothing here is one number for all blocks of a point; draw it from the store")
-    more = [
-        Axis(str(dim), tuple(data[dim].values.tolist()), {}) for dim in data[y].dims if dim in store.layout.coordinates
-    ]
-    axes = {axis.name: axis for axis in (*more, *store.sweep.axes)}
-    asked = _roles(store, y, list(axes.values()))
-    data = data[[one for one in (y, f"{y}_low", f"{y}_high", f"{y}_stderr", "reliable") if one in data]]
-    data = data.isel({dim: 0 for dim in data[y].dims if dim not in asked.values()}).compute()
+    more = [Axis(str(dim), tuple(data[dim].values.tolist()), {}) for dim in data[y].dims]
+    axes = {axis.name: axis for axis in more if axis.name in store.layout.coordinates}
+    axes |= {axis.name: axis for axis in store.sweep.axes}
+    roles = _roles(store, y, list(axes.values()))
+    data = data[[name for name in (y, f"{y}_low", f"{y}_high", f"{y}_stderr", "reliable") if name in data]]
+    data = data.isel({dim: 0 for dim in data[y].dims if dim not in roles.values()}).compute()
     with mpl.rc_context(STYLE):
-        figure = _figure(data, store, asked, axes)
-        save([(name, "", figure, "")], directory)
+        save([(name, "", _figure(data, store, roles, axes), "")], directory)
     return directory / f"{name}.png"
 
 
@@ -53,86 +52,80 @@ def _roles(store: Store, y: str, axes: list[Axis]) -> dict[str, str]:
     ValueError
         If an axis is left over.
     """
-    asked = {"y": y} | store.sweep.figure
-    left = [axis for axis in axes if axis.name not in asked.values() and len(axis.labels) > 1]
-    if "x" not in asked:
+    roles = {"y": y} | store.sweep.figure
+    left = [axis for axis in axes if axis.name not in roles.values() and len(axis.labels) > 1]
+    if "x" not in roles:
         first = next((axis for axis in left if not isinstance(axis.labels[0], str)), (left or axes)[0])
         left = [axis for axis in left if axis is not first]
-        asked["x"] = first.name
+        roles["x"] = first.name
     for axis in sorted(left, key=lambda axis: "measure.name" not in axis.sets):
         wanted = ("style", "lines", "panels") if "measure.name" in axis.sets else ("lines", "panels", "style")
-        role = next((one for one in wanted if one not in asked), None)
+        role = next((role for role in wanted if role not in roles), None)
         if role is None:
             raise ValueError(f"a figure has no place for the axis {axis.name}; draw it from the store")
-        asked[role] = axis.name
-    return asked
+        roles[role] = axis.name
+    return roles
 
 
-def _figure(data: xarray.Dataset, store: Store, asked: dict[str, str], axes: dict[str, Axis]) -> Any:
-    panels = axes[asked["panels"]].labels if "panels" in asked else (None,)
+def _figure(data: xarray.Dataset, store: Store, roles: dict[str, str], axes: dict[str, Axis]) -> Any:
+    panels = axes[roles["panels"]].labels if "panels" in roles else (None,)
     size = (2.6 + 4.4 * len(panels), 4.8)
     figure, grid = subplots(1, len(panels), size=size, squeeze=False, sharey=True)
-    x, y = asked["x"], asked["y"]
+    x, y = roles["x"], roles["y"]
     for axis, panel in zip(grid[0], panels, strict=True):
-        part = data if panel is None else data.sel({asked["panels"]: panel})
-        for label, line, style, exact, one in _lines(part, store, asked, axes):
-            _plot(axis, one, x, y, label, line, style, exact)
+        part = data if panel is None else data.sel({roles["panels"]: panel})
+        for look, exact, line in _lines(part, store, roles, axes):
+            _plot(axis, line, x, y, exact, **look)
         _scale(axis, data, x, y)
         axis.set_xlabel(_words(data, x, axes))
         if panel is not None:
-            axis.set_title(f"{asked['panels']} = {panel}")
+            axis.set_title(f"{roles['panels']} = {panel}")
     grid[0][0].set_ylabel(_words(data, y, axes))
-    if {"lines", "style"} & set(asked):
+    if {"lines", "style"} & set(roles):
         grid[0][-1].legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
-    title = store.sweep.title
-    found = finding(data, asked)
-    figure.suptitle("\n".join(one for one in (title, found) if one), fontsize=11)
+    texts = store.sweep.title, finding(data, roles)
+    figure.suptitle("\n".join(text for text in texts if text), fontsize=11)
     return figure
 
 
 def _lines(
-    part: xarray.Dataset, store: Store, asked: dict[str, str], axes: dict[str, Axis]
-) -> Iterator[tuple[str, int, int, bool, xarray.Dataset]]:
-    """Label, line, style, whether exact, and data of each line."""
+    part: xarray.Dataset, store: Store, roles: dict[str, str], axes: dict[str, Axis]
+) -> Iterator[tuple[dict[str, Any], bool, xarray.Dataset]]:
+    """Look (label, number of the line and of the style), whether exact, and data of each line."""
     measure = next((axis for axis in store.sweep.axes if "measure.name" in axis.sets), None)
-    for k, line in enumerate(axes[asked["lines"]].labels if "lines" in asked else (None,)):
-        for m, style in enumerate(axes[asked["style"]].labels if "style" in asked else (None,)):
-            chosen = {asked[role]: value for role, value in (("lines", line), ("style", style)) if value is not None}
+    for k, line in enumerate(axes[roles["lines"]].labels if "lines" in roles else (None,)):
+        for m, style in enumerate(axes[roles["style"]].labels if "style" in roles else (None,)):
+            chosen = {roles[role]: value for role, value in (("lines", line), ("style", style)) if value is not None}
             name = store.sweep.sections["measure"].get("name")
             if measure is not None and measure.name in chosen:
                 name = measure.sets["measure.name"][measure.labels.index(chosen[measure.name])]
-            label = ", ".join(
-                value if isinstance(value, str) else f"{axis} {value:g}" for axis, value in chosen.items()
-            )
-            yield label, k, m, name == "exact_rate", part.sel(chosen)
+            texts = (value if isinstance(value, str) else f"{axis} {value:g}" for axis, value in chosen.items())
+            yield {"label": ", ".join(texts), "number": k, "style": m}, name == "exact_rate", part.sel(chosen)
 
 
-def _plot(axis: Any, one: xarray.Dataset, x: str, y: str, label: str, line: int, style: int, exact: bool) -> None:
-    places, values = one[x].values, one[y].values
-    colour, thinner = COLOURS[line % len(COLOURS)], 1 / (1 + 0.5 * line)
+def _plot(axis: Any, line: xarray.Dataset, x: str, y: str, exact: bool, *, label: str, number: int, style: int) -> None:
+    places, values = line[x].values, line[y].values
+    colour, thinner = COLOURS[number % len(COLOURS)], 1 / (1 + 0.5 * number)
     there = np.isfinite(values)
-    if "reliable" in one and f"{y}_low" in one:  # limits alone where the value is not to be trusted
-        doubtful = one["reliable"].values == 0
-        ends = (one[f"{y}_{end}"].values[doubtful] for end in ("low", "high"))
+    if "reliable" in line and f"{y}_low" in line:  # limits alone where the value is not to be trusted
+        doubtful = line["reliable"].values == 0
+        ends = (line[f"{y}_{end}"].values[doubtful] for end in ("low", "high"))
         axis.vlines(places[doubtful], *ends, color=colour, ls=":", lw=1)
         there &= ~doubtful
     places, values = places[there], values[there]
     if exact:
-        axis.plot(
-            places, values, color=colour, ls=DASHES[max(style - 1, 0) % len(DASHES)], lw=WIDEST * thinner, label=label
-        )
+        dash = DASHES[max(style - 1, 0) % len(DASHES)]
+        axis.plot(places, values, color=colour, ls=dash, lw=WIDEST * thinner, label=label)
         return
     spread = None
-    if f"{y}_low" in one:
-        low, high = one[f"{y}_low"].values[there], one[f"{y}_high"].values[there]
+    if f"{y}_low" in line:
+        low, high = line[f"{y}_low"].values[there], line[f"{y}_high"].values[there]
         spread = np.maximum([values - low, high - values], 0)
-    elif f"{y}_stderr" in one:
-        spread = 1.96 * one[f"{y}_stderr"].values[there]
-    fill = ("full", "none", "left", "bottom")[style % 4]
-    axis.errorbar(
-        places, values, spread, color=colour, marker=MARKERS[line % len(MARKERS)], ms=MARKER * thinner**0.5, fillstyle=fill, mfc=colour, mec=colour, ls="",
-        capsize=3, label=label, zorder=3,
-    )  # fmt: skip
+    elif f"{y}_stderr" in line:
+        spread = 1.96 * line[f"{y}_stderr"].values[there]
+    marker = {"marker": MARKERS[number % len(MARKERS)], "ms": MARKER * thinner**0.5, "fillstyle": FILLED[style % 4]}
+    marker |= {"color": colour, "mfc": colour, "mec": colour}
+    axis.errorbar(places, values, spread, ls="", capsize=3, label=label, zorder=3, **marker)
 
 
 def _scale(axis: Any, data: xarray.Dataset, x: str, y: str) -> None:
@@ -150,24 +143,19 @@ def _scale(axis: Any, data: xarray.Dataset, x: str, y: str) -> None:
         axis.set_yscale("log")
 
 
-def finding(data: xarray.Dataset, asked: dict[str, str]) -> str:
+def finding(data: xarray.Dataset, roles: dict[str, str]) -> str:
     """How y changes from one end of x to the other, on each line that is there at both."""
-    x, y = asked["x"], asked["y"]
-    if data[x].dtype.kind not in "fi" or data.sizes.get(x, 1) < 2 or "panels" in asked:
+    x, y = roles["x"], roles["y"]
+    if data[x].dtype.kind not in "fi" or data.sizes.get(x, 1) < 2 or "panels" in roles:
         return ""
     values = data[y].where(data["reliable"] != 0) if "reliable" in data else data[y]
     ratio = values.isel({x: -1}) / values.isel({x: 0})
-    if "style" in asked:
-        y += f" ({data[asked['style']].values[0]})"
-        ratio = ratio.isel({asked["style"]: 0})
-    if "lines" not in asked:
-        texts = [_number(float(ratio))] if np.isfinite(float(ratio)) else []
-    else:
-        texts = [
-            f"{_number(float(one))} ({label})"
-            for label, one in zip(ratio[asked["lines"]].values, ratio, strict=True)
-            if np.isfinite(one)
-        ]
+    if "style" in roles:
+        y += f" ({data[roles['style']].values[0]})"
+        ratio = ratio.isel({roles["style"]: 0})
+    labels = [f" ({label})" for label in ratio[roles["lines"]].values] if "lines" in roles else [""]
+    factors = zip(labels, np.atleast_1d(ratio.values).tolist(), strict=True)
+    texts = [f"{_number(factor)}{label}" for label, factor in factors if np.isfinite(factor)]
     ends = data[x].values[[0, -1]]
     return f"from {x} {ends[0]:.3g} to {ends[1]:.3g}, {y} changes by a factor {', '.join(texts)}" if texts else ""
 

@@ -76,9 +76,8 @@ class Layout:
                 dim = measurement.unit[:-1]
                 share = measurement.share(options)
                 if shares.setdefault(dim, share) != share:
-                    raise ValueError(
-                        f"measure.block is {shares[dim]} and {share} {measurement.unit}; one store needs one size of block"
-                    )
+                    sizes_asked = f"{shares[dim]} and {share} {measurement.unit}"
+                    raise ValueError(f"measure.block is {sizes_asked}; one store needs one size of block")
                 sizes[dim] = max(sizes.get(dim, 0), here * share)
             if name == "msd":
                 saved = save_points(options.get("save"), options.get("iterations", 0))
@@ -88,15 +87,10 @@ class Layout:
                 coordinates["direction"] = np.arange(sizes["direction"])
         return cls(sweep, blocks, sizes | {"block": blocks}, shares, coordinates)
 
-    @property
-    def split(self) -> tuple[str, ...]:
-        """Dimensions that are divided among blocks."""
-        return tuple(self.shares)
-
     @cached_property
     def variables(self) -> dict[str, Variable]:
         """Every array of data."""
-        found: dict[str, Variable] = {}
+        every: dict[str, Variable] = {}
         axes = tuple(axis.name for axis in self.sweep.axes)
         for _, kind in self.sweep.kinds():
             measurement = measurements.named(kind)
@@ -104,22 +98,17 @@ class Layout:
                 shape = (*self.sweep.shape, *(self.sizes[dim] for dim in dims))
                 chunks = (*(1,) * len(axes), *(self.shares.get(dim, self.sizes[dim]) for dim in dims))
                 variable = Variable((*axes, *dims), shape, chunks, measurement.dtypes.get(name, "float64"))
-                if found.setdefault(name, variable) != variable:
-                    raise ValueError(
-                        f"{name} has other dimensions in another measurement of this sweep; use two sweeps"
-                    )
-        axes_and_flags = (*axes, *self.coordinates, *self.sizes, "done", "complete", "reason")
-        taken = next((name for name in found if name in axes_and_flags), None)
-        if taken is not None:
-            raise ValueError(
-                f"{taken} is the name of a result and of something else here; rename the axis or the variable"
-            )
-        return found
+                if every.setdefault(name, variable) != variable:
+                    raise ValueError(f"{name} has other dimensions in another measurement of this sweep; use two")
+        others = {*axes, *self.coordinates, *self.sizes, "done", "complete", "reason"}
+        for name in others & set(every):
+            raise ValueError(f"{name} is the name of a result and of something else here; rename the axis or variable")
+        return every
 
     @property
     def results(self) -> list[str]:
         """Variables that are the same for all blocks: what a figure can show."""
-        return [name for name, one in self.variables.items() if not set(one.dims) & set(self.split)]
+        return [name for name, variable in self.variables.items() if not set(variable.dims) & set(self.shares)]
 
     def check_figure(self) -> None:
         """Refuse a [figure] that cannot be drawn."""
@@ -173,13 +162,13 @@ class Layout:
 
 def _dimensions(sweep: Sweep) -> list[int]:
     """Coordinates of the landscapes on the grid."""
-    found = {}
+    dimensions = {}
     for point in range(sweep.size):
         table = sweep.at(point)["landscape"]
         key = repr(table)
-        if key not in found:
+        if key not in dimensions:
             try:
-                found[key] = naming.build("landscape", table).dimension
+                dimensions[key] = naming.build("landscape", table).dimension
             except ValueError:  # told at that point
-                found[key] = 1
-    return list(found.values())
+                dimensions[key] = 1
+    return list(dimensions.values())

@@ -53,15 +53,12 @@ def resolved(section: str, name: str) -> Any:
     kind = _KINDS[section]
     if ":" not in name:
         return getattr(diffusion, checks.choice(f"{section}.name", name, CLASSES[section]))
-    found = imported(f"{section}.name", name)
-    made = (
-        found if isinstance(found, type) else get_type_hints(found).get("return") if inspect.isfunction(found) else None
-    )
-    if not isinstance(found, kind) and not (isinstance(made, type) and issubclass(made, kind)):
-        raise ValueError(
-            f"{section}.name = {name!r} is no {kind.__name__}: name one, a class of them, or a function annotated -> {kind.__name__}"
-        )
-    return found
+    named = imported(f"{section}.name", name)
+    made = get_type_hints(named).get("return") if inspect.isfunction(named) else named
+    if not isinstance(named, kind) and not (isinstance(made, type) and issubclass(made, kind)):
+        what = f"name one, a class of them, or a function annotated -> {kind.__name__}"
+        raise ValueError(f"{section}.name = {name!r} is no {kind.__name__}: {what}")
+    return named
 
 
 SOURCES: dict[str, str] = {}  # a hash of each user's module, as it was imported
@@ -76,8 +73,8 @@ def refuse_while_importing() -> None:
     """Refuse to run a sweep from a module that is only being imported for one: every worker imports it too."""
     if _importing:
         raise RunInImportError(
-            f"{_importing[0]} runs a sweep when it is imported, and a sweep imports it, here and in every worker; put the run under "
-            "if __name__ == '__main__'"
+            f"{_importing[0]} runs a sweep when it is imported, and a sweep imports it, here and in every worker; "
+            "put the run under if __name__ == '__main__'"
         )
 
 
@@ -99,14 +96,14 @@ def imported(what: str, name: str) -> Any:
             finally:
                 _importing.pop()
             SOURCES[module] = hashlib.sha256(source).hexdigest()[:16]
-        found: Any = importlib.import_module(module)
+        target: Any = importlib.import_module(module)
         for part in path.split("."):
-            found = getattr(found, part)
+            target = getattr(target, part)
     except RunInImportError as error:
         raise RunInImportError(str(error)) from None
     except Exception as error:  # whatever the module does
         raise ValueError(
-            f"{what} = {name!r} cannot be imported: {type(error).__name__}: {error}; the module must be on the path of every worker "
-            "(PYTHONPATH, or installed)"
+            f"{what} = {name!r} cannot be imported: {type(error).__name__}: {error}; the module must be on the path of "
+            "every worker (PYTHONPATH, or installed)"
         ) from error
-    return found
+    return target

@@ -41,13 +41,13 @@ def own_sources(sweep: Sweep) -> dict[str, str]:
 
 def differences(there: Any, here: Any, where: str = "") -> str:
     """The leaves at which two nested mappings differ, in words."""
-    found = []
+    differing = []
     for key in sorted({*there, *here}):
         path = f"{where}{key}"
         left, right = there.get(key, "nothing"), here.get(key, "nothing")
         if isinstance(left, dict) and isinstance(right, dict):
             inner = differences(left, right, f"{path}.")
-            found += [inner] if inner else []
+            differing += [inner] if inner else []
         elif left != right:
-            found.append(f"{path} is {left} there and {right} here")
-    return "; ".join(found)
+            differing.append(f"{path} is {left} there and {right} here")
+    return "; ".join(differing)

@@ -56,13 +56,11 @@ def _duration(seconds: float) -> str:
 
 def results(path: str | Path) -> xarray.Dataset:
     """The store as a Dataset, read as it is needed, but for the reasons: at many points they take long."""
-    found: xarray.Dataset = xarray.open_zarr(path, drop_variables=["reason"], chunks=None)
-    texts = {
-        name: (one.dims, np.array(one.values.tolist(), dtype=str), one.attrs)
-        for name, one in found.coords.items()
-        if one.dtype.kind == "T"
-    }
-    return found.assign_coords(texts)
+    stored: xarray.Dataset = xarray.open_zarr(path, drop_variables=["reason"], chunks=None)
+    texts = {name: labels for name, labels in stored.coords.items() if labels.dtype.kind == "T"}
+    return stored.assign_coords(
+        {name: (labels.dims, np.array(labels.values.tolist(), str), labels.attrs) for name, labels in texts.items()}
+    )
 
 
 def export(path: str | Path, target: str | Path) -> None:

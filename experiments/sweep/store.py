@@ -55,42 +55,34 @@ class Store:
         refuse_existing(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         layout = Layout.of(sweep)
-        attributes = {
-            "title": sweep.title, "format": FORMAT, "sweep": json.dumps(sweep.identity), "figure": json.dumps(sweep.figure),
-            "physics": json.dumps(PHYSICS), "own_sources": json.dumps(own_sources(sweep)),
-        }  # fmt: skip
+        attributes = {"title": sweep.title, "format": FORMAT, "sweep": json.dumps(sweep.identity)}
+        attributes |= {"figure": json.dumps(sweep.figure), "physics": json.dumps(PHYSICS)}
+        attributes |= {"own_sources": json.dumps(own_sources(sweep))}
         unfinished = path.with_name(path.name + ".unfinished")  # the store appears whole
-        group = zarr.create_group(unfinished, zarr_format=3, overwrite=True, attributes=attributes)
+        group: Any = zarr.create_group(unfinished, zarr_format=3, overwrite=True, attributes=attributes)
         for axis in sweep.axes:
-            _coordinate(
-                group,
-                axis.name,
-                np.array(axis.labels, dtype="T" if isinstance(axis.labels[0], str) else None),
-                _target_text(axis),
-            )
+            labels = np.array(axis.labels, dtype="T" if isinstance(axis.labels[0], str) else None)
+            _coordinate(group, axis.name, labels, ", ".join(axis.sets))
         for name, values in layout.coordinates.items():
             _coordinate(group, name, values, "")
         for name, variable in layout.variables.items():
             group.create_array(
-                name, shape=variable.shape, chunks=variable.chunks, dtype=variable.dtype, fill_value=variable.fill,
-                dimension_names=variable.dims, attributes=_known(name, variable.dims), compressors=[Crc32cCodec()],
-            )  # fmt: skip
-        axes = tuple(axis.name for axis in sweep.axes)
-        flags: dict[str, tuple[tuple[str, ...], Any, str]] = {
-            "done": ((*axes, "block"), "bool", "whether the task is done, well or not"),
-            "complete": (axes, "bool", "whether the point is done, well or not"),
-            "reason": ((*axes, "block"), "T", "why the task failed; empty if it did not"),
-        }
-        for name, (dims, dtype, meaning) in flags.items():
-            shape = (*sweep.shape, layout.blocks) if "block" in dims else sweep.shape
-            group.create_array(
-                name, shape=shape, chunks=(1,) * len(shape), dtype=dtype, dimension_names=dims, compressors=None,
-                attributes={"long_name": meaning}, fill_value="" if dtype == "T" else False,
-            )  # fmt: skip
+                name,
+                shape=variable.shape,
+                chunks=variable.chunks,
+                dtype=variable.dtype,
+                fill_value=variable.fill,
+                dimension_names=variable.dims,
+                attributes=_known(name, variable.dims),
+                compressors=[Crc32cCodec()],
+            )
+        sizes = {axis.name: len(axis.labels) for axis in sweep.axes}
+        _flag(group, "done", sizes | {"block": layout.blocks}, "bool", "whether the task is done, well or not")
+        _flag(group, "complete", sizes, "bool", "whether the point is done, well or not")
+        _flag(group, "reason", sizes | {"block": layout.blocks}, "T", "why the task failed; empty if it did not")
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore", zarr.errors.ZarrUserWarning
-            )  # consolidated metadata are no part of Zarr v3 yet: xarray reads them
+            # consolidated metadata are no part of Zarr v3 yet, but xarray reads them
+            warnings.simplefilter("ignore", zarr.errors.ZarrUserWarning)
             zarr.consolidate_metadata(unfinished)
         unfinished.replace(path)
         return cls(path, sweep, layout)
@@ -133,46 +125,39 @@ class Store:
             ("version of the physics", json.loads(attributes["physics"]), PHYSICS),
             ("source of", json.loads(attributes["own_sources"]), own_sources(self.sweep)),
         ):
-            found = differences(there, here)
-            if found:
-                raise ValueError(
-                    f"{self.path} was begun with another {what}: {found}; go back to it, or begin another store"
-                )
+            differing = differences(there, here)
+            if differing:
+                begun = f"{self.path} was begun with another {what}: {differing}"
+                raise ValueError(f"{begun}; go back to it, or begin another store")
 
     def check_sweep(self, sweep: Sweep) -> None:
         """Refuse to go on with other parameters; the message names them."""
-        found = differences(self.sweep.identity, sweep.identity)
-        if found:
-            raise ValueError(f"{self.path} holds another sweep: {found}; use its parameters, or another store (--out)")
+        differing = differences(self.sweep.identity, sweep.identity)
+        if differing:
+            held = f"{self.path} holds another sweep: {differing}"
+            raise ValueError(f"{held}; use its parameters, or another store (--out)")
 
     def write(self, point: int, block: int, data: Arrays) -> None:
         """A block's or, with block -1, a summary's results, to their own chunks."""
         where = self.sweep.index(point)
         for name, values in data.items():
             variable = self.layout.variables[name]
-            region = list(where)
-            filled = np.full(variable.chunks[len(where) :], variable.fill, variable.dtype)
-            for place, dim in enumerate(variable.dims[len(where) :]):
-                size = variable.chunks[len(where) + place]
-                region.append(slice(block * size, block * size + size) if dim in self.layout.split else slice(0, size))  # type: ignore[arg-type]
-            values = np.asarray(values)
-            if "block" in variable.dims:
-                values = values[None]
-            filled[tuple(slice(0, n) for n in values.shape)] = values
-            self._arrays[name][tuple(region)] = filled
+            places = zip(self.layout.chunk(name, where, block), variable.chunks, strict=True)
+            region = tuple(slice(place * size, (place + 1) * size) for place, size in places)
+            values = np.asarray(values)[None] if "block" in variable.dims else np.asarray(values)
+            filled = np.full(variable.chunks, variable.fill, variable.dtype)
+            filled.reshape(filled.shape[len(where) :])[tuple(slice(0, n) for n in values.shape)] = values
+            self._arrays[name][region] = filled
 
     def read(self, point: int, names: tuple[str, ...], blocks: int) -> Arrays:
         """What all blocks of a point gave."""
-        where = self.sweep.index(point)
-        out = {}
+        where, shares = self.sweep.index(point), self.layout.shares
+        everything = {}
         for name in names:
-            variable = self.layout.variables[name]
-            tail: list[slice] = []
-            for place, dim in enumerate(variable.dims[len(where) :]):
-                size = variable.chunks[len(where) + place]
-                tail.append(slice(0, blocks * size) if dim in self.layout.split else slice(None))
-            out[name] = np.asarray(self._arrays[name][(*where, *tail)])
-        return out
+            dims = self.layout.variables[name].dims[len(where) :]
+            region = (*where, *(slice(0, blocks * shares[dim]) if dim in shares else slice(None) for dim in dims))
+            everything[name] = np.asarray(self._arrays[name][region])
+        return everything
 
     def finish(self, point: int, block: int, reason: str = "") -> None:
         """Mark a task done, after its reason if it failed."""
@@ -212,29 +197,25 @@ def refuse_existing(path: Path) -> None:
         raise ValueError(f"{path} exists; go on with it (--resume), remove it, or write elsewhere (--out)")
 
 
-def _coordinate(group: Any, name: str, values: Any, meaning: str) -> None:
+def _coordinate(group: Any, name: str, values: NDArray[Any], meaning: str) -> None:
     attributes = _known(name, (name,)) or ({"long_name": meaning} if meaning else {})
-    array = group.create_array(
-        name,
-        shape=values.shape,
-        chunks=values.shape,
-        dtype=values.dtype,
-        dimension_names=(name,),
-        attributes=attributes,
-    )
+    about = {"dimension_names": (name,), "attributes": attributes}
+    array = group.create_array(name, shape=values.shape, chunks=values.shape, dtype=values.dtype, **about)
     array[...] = values
 
 
-def _target_text(axis: Axis) -> str:
-    return ", ".join(axis.sets)
+def _flag(group: Any, name: str, sizes: dict[str, int], dtype: str, meaning: str) -> None:
+    """An array of one small file for each of its entries."""
+    shape = tuple(sizes.values())
+    about = {"dimension_names": tuple(sizes), "attributes": {"long_name": meaning}, "compressors": None}
+    fill = "" if dtype == "T" else False
+    group.create_array(name, shape=shape, chunks=(1,) * len(shape), dtype=dtype, fill_value=fill, **about)
 
 
 def _known(name: str, dims: tuple[str, ...]) -> dict[str, Any]:
     """Units and meaning from the registry, of a variable whose dimensions end like these."""
     bare = name.removeprefix("block_")
     for variable in VARIABLES:
-        if variable.name == bare and variable.dims == tuple(
-            dim for dim in dims[len(dims) - len(variable.dims) :] if variable.dims
-        ):
+        if variable.name == bare and variable.dims == dims[len(dims) - len(variable.dims) :]:
             return {"units": variable.units, "long_name": variable.long_name}
     return {}

@@ -101,6 +101,6 @@ def probe(path: str) -> str:
 
 
 def dask_setup(worker: object) -> None:
-    """Called by a worker of this machine as it starts: interrupts are for the driver, which ends its workers, and so are errors."""
+    """Called by a worker of this machine as it starts: interrupts and errors are for the driver, which ends it."""
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
