@@ -40,17 +40,27 @@ def run(*, quick: bool = False, threads: int | None = None, progress: Progress |
         dynamics = measure.in_rounds(contests.dynamics(quick), rounds, progress)
     here["load_at_threads"] = machine.load()
     varied = contests.growth(quick, threads)
-    flat = measure.in_rounds([one for sizes in varied.values() for one in sizes.values()], rounds, progress)
-    growth = {name: {n: flat[one.name] for n, one in sizes.items()} for name, sizes in varied.items()}
+    flat = measure.in_rounds(
+        [contestant for sizes in varied.values() for contestant in sizes.values()], rounds, progress
+    )
+    growth = {name: {n: flat[contestant.name] for n, contestant in sizes.items()} for name, sizes in varied.items()}
     found = fresh.measure(1 if quick else FRESH_RUNS, progress)
     rows = [
-        *targets.rows_a(a, skipped), *targets.rows_b(b), *targets.rows_dynamics(dynamics),
-        *targets.rows_growth(growth, here["load_at_threads"]), *targets.rows_fresh(found),
-    ]  # fmt: skip
+        *targets.rows_a(a, skipped),
+        *targets.rows_b(b),
+        *targets.rows_dynamics(dynamics),
+        *targets.rows_growth(growth, here["load_at_threads"]),
+        *targets.rows_fresh(found),
+    ]
     setting = here | {
-        "quick": quick, "rounds": rounds, "vectors": found.vectors, "skipped": skipped,
-        "seconds": round(time.monotonic() - began), "machine": _machine(here, found.vectors), "rules": _rules(rounds),
-    }  # fmt: skip
+        "quick": quick,
+        "rounds": rounds,
+        "vectors": found.vectors,
+        "skipped": skipped,
+        "seconds": round(time.monotonic() - began),
+        "machine": _machine(here, found.vectors),
+        "rules": _rules(rounds),
+    }
     return Outcome(rows, {"A": a, "B": b, "dynamics": dynamics}, growth, setting)
 
 

@@ -30,9 +30,15 @@ def memory(replicas: str, keep: str) -> dict[str, Any]:
 
     iterations = 20
     diffusion.simulate(
-        ours.SGD, diffusion.StyblinskiTang(workloads.DIMENSION), noise=ours.NOISE, iterations=iterations,
-        replicas=int(replicas), save=[iterations], keep=keep, threads=1,
-    )  # fmt: skip
+        ours.SGD,
+        diffusion.StyblinskiTang(workloads.DIMENSION),
+        noise=ours.NOISE,
+        iterations=iterations,
+        replicas=int(replicas),
+        save=[iterations],
+        keep=keep,
+        threads=1,
+    )
     status = Path("/proc/self/status")
     if status.exists():  # on Linux, what getrusage tells includes the parent's before this program was loaded
         return {"bytes": 1024 * int(re.findall(r"VmHWM:\s*(\d+)", status.read_text())[0])}

@@ -21,9 +21,9 @@ class Cost:
 
 def growth(costs: list[Cost]) -> tuple[float, float, float]:
     """p in work ~ (-log rate)^p with its 95 % interval, by weighted least squares, widened by the misfit if there is one."""
-    x = np.log(-np.log([one.rate for one in costs]))
-    y = np.log([one.work for one in costs])
-    error = np.log([one.high / one.low for one in costs]) / (2 * stats.norm.isf(0.025))
+    x = np.log(-np.log([cost.rate for cost in costs]))
+    y = np.log([cost.work for cost in costs])
+    error = np.log([cost.high / cost.low for cost in costs]) / (2 * stats.norm.isf(0.025))
     design = np.stack([x, np.ones_like(x)], axis=1) / error[:, None]
     covariance = np.linalg.inv(design.T @ design)
     p, c = covariance @ design.T @ (y / error)
@@ -36,11 +36,11 @@ def table(costs: list[Cost]) -> str:
     """As text."""
     lines = [f"{'method':<13} {'barrier/T':>9} {'rate':>9} {'substeps for 10 %':>18} {'95 %':>20} {'error here':>11}"]
     lines += [
-        f"{one.method:<13} {one.barrier:>9g} {one.rate:>9.2e} {one.work:>18.3g} {f'{one.low:.3g} to {one.high:.3g}':>20} "
-        f"{100 * one.error:>9.1f} %"
-        for one in costs
+        f"{cost.method:<13} {cost.barrier:>9g} {cost.rate:>9.2e} {cost.work:>18.3g} {f'{cost.low:.3g} to {cost.high:.3g}':>20} "
+        f"{100 * cost.error:>9.1f} %"
+        for cost in costs
     ]
     for method in ("splitting", "fixed levels"):
-        p, low, high = growth([one for one in costs if one.method == method])
+        p, low, high = growth([cost for cost in costs if cost.method == method])
         lines.append(f"{method}: substeps grow like (-log rate)^p, p = {p:.2f} [{low:.2f}, {high:.2f}]")
     return "\n".join(lines)

@@ -24,9 +24,15 @@ def workload_a(size: Size, name: str = "", dynamics: Any = SGD, landscape: Any =
 
     def run() -> Array:
         result = diffusion.simulate(
-            dynamics, landscape or diffusion.StyblinskiTang(size.dimension), noise=NOISE, start=workloads.START,
-            iterations=size.iterations, replicas=size.replicas, save=list(save), **options,
-        )  # fmt: skip
+            dynamics,
+            landscape or diffusion.StyblinskiTang(size.dimension),
+            noise=NOISE,
+            start=workloads.START,
+            iterations=size.iterations,
+            replicas=size.replicas,
+            save=list(save),
+            **options,
+        )
         return np.asarray(result["msd"].values)
 
     return Contestant(name or f"diffusion-lab, {options.get('precision', 'float64')}", size, run)
@@ -38,10 +44,16 @@ def workload_b(size: Size, precision: str = "float64") -> Contestant:
 
     def run() -> Array:
         result = diffusion.exit_times(
-            SGD, diffusion.StyblinskiTang(size.dimension), noise=NOISE, start=workloads.START,
-            boundary=workloads.BOUNDARY, max_iterations=size.iterations, replicas=size.replicas, precision=precision,
+            SGD,
+            diffusion.StyblinskiTang(size.dimension),
+            noise=NOISE,
+            start=workloads.START,
+            boundary=workloads.BOUNDARY,
+            max_iterations=size.iterations,
+            replicas=size.replicas,
+            precision=precision,
             threads=1,
-        )  # fmt: skip
+        )
         useful[0] = result.attrs["lane_steps_useful"] / result.attrs["lane_steps"]
         return np.asarray(np.nan_to_num(result["exit_iteration"].values, nan=size.iterations))
 

@@ -25,10 +25,16 @@ def workload_a(size: Size) -> Contestant:
         noise = diffrax.ControlTerm(lambda t, x, args: lineax.DiagonalLinearOperator(deviation), path)
         terms = diffrax.MultiTerm(diffrax.ODETerm(lambda t, x, args: -gradient(x)), noise)
         solution = diffrax.diffeqsolve(
-            terms, diffrax.Euler(), 0.0, size.iterations * workloads.LR, workloads.LR, jnp.full(shape, workloads.START),
-            saveat=diffrax.SaveAt(steps=workloads.EVERY, fn=statistic), adjoint=diffrax.DirectAdjoint(),
+            terms,
+            diffrax.Euler(),
+            0.0,
+            size.iterations * workloads.LR,
+            workloads.LR,
+            jnp.full(shape, workloads.START),
+            saveat=diffrax.SaveAt(steps=workloads.EVERY, fn=statistic),
+            adjoint=diffrax.DirectAdjoint(),
             max_steps=size.iterations + 1,
-        )  # fmt: skip
+        )
         return solution.ys
 
     compiled = jax.jit(moments)

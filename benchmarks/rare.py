@@ -36,9 +36,14 @@ def splitting(setting: Setting, barrier: float) -> Cost:
     """Adaptive levels."""
     start, boundary = setting.positions(HIGHEST / barrier)
     found = rare_escape_rate(
-        SGD(setting.lr["SGD"]), setting.landscape(1, HIGHEST / barrier), noise=setting.noise, start=start, boundary=boundary,
-        replicas=REPLICAS, repetitions=REPETITIONS,
-    )  # fmt: skip
+        SGD(setting.lr["SGD"]),
+        setting.landscape(1, HIGHEST / barrier),
+        noise=setting.noise,
+        start=start,
+        boundary=boundary,
+        replicas=REPLICAS,
+        repetitions=REPETITIONS,
+    )
     return _cost("splitting", setting, barrier, found["repetition_rate"].values, found["steps"].values)
 
 
@@ -82,9 +87,14 @@ def direct(setting: Setting, barrier: float) -> Cost:
     k = HIGHEST / barrier
     start, boundary = setting.positions(k)
     found = exit_times(
-        SGD(setting.lr["SGD"]), setting.landscape(1, k), noise=setting.noise, start=start, boundary=boundary,
-        max_iterations=10**9, replicas=EXITS,
-    )  # fmt: skip
+        SGD(setting.lr["SGD"]),
+        setting.landscape(1, k),
+        noise=setting.noise,
+        start=start,
+        boundary=boundary,
+        max_iterations=10**9,
+        replicas=EXITS,
+    )
     work = float(found.attrs["lane_steps_useful"]) / EXITS / ERROR**2
     low, high = stats.chi2.ppf([0.025, 0.975], 2 * EXITS) / (2 * EXITS)
     return Cost("direct", barrier, _exact(setting, barrier), work, work / high, work / low, EXITS**-0.5)
@@ -99,7 +109,7 @@ def _cost(method: str, setting: Setting, barrier: float, rates: Array, steps: Ar
     """Work for the stated error, from the spread over repetitions; the interval by resampling them."""
     rng = np.random.default_rng(0)
     picked = rng.integers(len(rates), size=(RESAMPLED, len(rates)))
-    low, high = np.quantile([_work(rates[one], steps[one]) for one in picked], [0.025, 0.975])
+    low, high = np.quantile([_work(rates[drawn], steps[drawn]) for drawn in picked], [0.025, 0.975])
     error = float(rates.std(ddof=1) / rates.mean() / np.sqrt(len(rates)))
     return Cost(method, barrier, _exact(setting, barrier), _work(rates, steps), float(low), float(high), error)
 
@@ -114,8 +124,10 @@ def main(out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     before, costs = load(), []
     methods: list[tuple[Callable[[Setting, float], Cost], tuple[float, ...]]] = [
-        (direct, DIRECT), (splitting, BARRIERS), (fixed_levels, BARRIERS),
-    ]  # fmt: skip
+        (direct, DIRECT),
+        (splitting, BARRIERS),
+        (fixed_levels, BARRIERS),
+    ]
     for method, barriers in methods:
         for barrier in barriers:
             costs.append(method(setting, barrier))
@@ -125,7 +137,7 @@ def main(out: Path) -> None:
     (out / "rare-escapes.txt").write_text(text + "\n")
     rare_figure.draw(
         costs,
-        {method: growth([one for one in costs if one.method == method]) for method in ("splitting", "fixed levels")},
+        {method: growth([cost for cost in costs if cost.method == method]) for method in ("splitting", "fixed levels")},
         out,
     )
 

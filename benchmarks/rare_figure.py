@@ -25,11 +25,11 @@ def draw(costs: list[Cost], powers: Powers, directory: Path) -> None:
 
 def _figures(costs: list[Cost], powers: Powers) -> Iterator[Named]:
     figure, axis = subplots(size=(9.5, 5.6))
-    reach = -np.log([one.rate for one in costs])
+    reach = -np.log([cost.rate for cost in costs])
     for method, (colour, marker, label) in STYLES.items():
-        these = [one for one in costs if one.method == method]
-        x = -np.log([one.rate for one in these])
-        y, low, high = (np.array([getattr(one, name) for one in these]) for name in ("work", "low", "high"))
+        these = [cost for cost in costs if cost.method == method]
+        x = -np.log([cost.rate for cost in these])
+        y, low, high = (np.array([getattr(cost, name) for cost in these]) for name in ("work", "low", "high"))
         if method == "direct":
             line = np.array([x.max(), reach.max()])
             axis.plot(line, y[-1] * np.exp(line - x[-1]), color=colour, lw=1.6, label="direct, extrapolated: 100 exits")
@@ -43,7 +43,7 @@ def _figures(costs: list[Cost], powers: Powers) -> Iterator[Named]:
     axis.set(yscale="log", xlabel="−log(rate per iteration)", ylabel="substeps for a relative error of 10 %")
     axis.legend(loc="upper left")
     ends = [
-        max((one for one in costs if one.method == name), key=lambda one: one.barrier)
+        max((cost for cost in costs if cost.method == name), key=lambda cost: cost.barrier)
         for name in ("direct", "splitting")
     ]
     saved = ends[0].work * ends[0].rate / ends[1].rate / ends[1].work

@@ -47,9 +47,16 @@ def workload_a(size: Size, precision: str, seed: int = 0) -> Contestant:
     def run() -> Array:
         sums = np.zeros((size.iterations // workloads.EVERY, size.dimension))
         function(
-            size.replicas, size.dimension, size.iterations, workloads.EVERY, seed, workloads.START, workloads.LR,
-            workloads.DEVIATION, sums.ctypes.data,
-        )  # fmt: skip
+            size.replicas,
+            size.dimension,
+            size.iterations,
+            workloads.EVERY,
+            seed,
+            workloads.START,
+            workloads.LR,
+            workloads.DEVIATION,
+            sums.ctypes.data,
+        )
         return sums / size.replicas
 
     return Contestant(f"C, {precision}", size, run)

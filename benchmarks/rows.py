@@ -61,9 +61,17 @@ class Row:
         """For bench.json."""
         low, high = (min(self.values), max(self.values)) if self.values else (None, None)
         return {
-            "group": self.group, "what": self.what, "unit": self.unit, "median": self.median, "low": low, "high": high,
-            "at_least": self.at_least, "at_most": self.at_most, "verdict": self.verdict, "note": self.note,
-        }  # fmt: skip
+            "group": self.group,
+            "what": self.what,
+            "unit": self.unit,
+            "median": self.median,
+            "low": low,
+            "high": high,
+            "at_least": self.at_least,
+            "at_most": self.at_most,
+            "verdict": self.verdict,
+            "note": self.note,
+        }
 
 
 def table(rows: list[Row], footer: list[str], *, width: int | None = None) -> str:

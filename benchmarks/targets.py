@@ -39,12 +39,14 @@ def rows_a(timings: Timings, skipped: dict[str, str]) -> list[Row]:
     """Of workload A."""
     rows = _costs("A", timings)
     for group, ours, other, target in (
-        ("A, float64: times faster than", OURS, NUMBA, 15), ("A, float64: times faster than", OURS, NUMPY, 6),
-        ("A, float64: times faster than", OURS, JAX, 25), ("A, float64: times faster than", OURS, DIFFRAX, None),
+        ("A, float64: times faster than", OURS, NUMBA, 15),
+        ("A, float64: times faster than", OURS, NUMPY, 6),
+        ("A, float64: times faster than", OURS, JAX, 25),
+        ("A, float64: times faster than", OURS, DIFFRAX, None),
         ("A, float64: times faster than", OURS, TORCHSDE, 80),
         ("A, float64: times faster than", OURS, TORCHSDE_TOLD, None),
         ("A, mixed: times faster than", OURS_MIXED, NUMBA, 25),
-    ):  # fmt: skip
+    ):
         rows.append(Row(group, other, ratio(timings, other, ours), at_least=target, note=skipped.get(other, "")))
     for ours, other in ((OURS, C), (OURS_MIXED, C_MIXED)):
         faster = ratio(timings, ours, other)
@@ -79,8 +81,12 @@ def rows_dynamics(timings: Timings) -> list[Row]:
     """Cost per update of every optimizer, and of a user's own."""
     rows = []
     for name, target in (
-        ("Momentum", 2), ("Adam, frozen", 3), ("Adai, frozen", 3.5), ("Adam, running", 3), ("Adai, running", 3.5)
-    ):  # fmt: skip
+        ("Momentum", 2),
+        ("Adam, frozen", 3),
+        ("Adai, frozen", 3.5),
+        ("Adam, running", 3),
+        ("Adai, running", 3.5),
+    ):
         rows.append(Row("optimizers: times the time of SGD", name, ratio(timings, name, "SGD"), at_most=target))
     for own, built_in, target in ((OWN_DYNAMICS, "Adam, running", 0.8), (OWN_LANDSCAPE, "SGD", 0.85)):
         rows.append(Row("a user's own: speed over the built-in", own, ratio(timings, built_in, own), at_least=target))

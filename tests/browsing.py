@@ -35,7 +35,7 @@ window.watch = () => {
 };
 """
 
-# Moves sliders to and fro on its own for some seconds, each move after the last one's picture and a pause; gives the times.
+# Moves sliders to and fro for some seconds, each move after the last one's picture and a pause; gives the times.
 READER = (
     TIMER
     + """
@@ -44,7 +44,8 @@ window.read = async (seconds, pause) => {
   const sleep = ms => new Promise(done => setTimeout(done, ms));
   await sleep(pause * Math.random());
   for (let k = 0; performance.now() < end; k++) {
-    const sliders = [...document.querySelectorAll('marimo-slider')].map(s => s.shadowRoot.querySelector('[role=slider]'));
+    const hosts = [...document.querySelectorAll('marimo-slider')];
+    const sliders = hosts.map(host => host.shadowRoot.querySelector('[role=slider]'));
     const slider = sliders[k % sliders.length];
     const key = Number(slider.getAttribute('aria-valuenow')) > 0 && k % 2 ? 'ArrowLeft' : 'ArrowRight';
     slider.focus();

@@ -20,7 +20,8 @@ async def set_value(address, lesson, session, element, value):
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     head = (
         f"POST /{lesson}/api/kernel/set_ui_element_value HTTP/1.1\r\nHost: {parts.netloc}\r\nOrigin: http://{parts.netloc}\r\n"
-        f"Content-Type: application/json\r\nMarimo-Session-Id: {session}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"Content-Type: application/json\r\nMarimo-Session-Id: {session}\r\nContent-Length: {len(body)}\r\n"
+        "Connection: close\r\n\r\n"
     )
     writer.write(head.encode() + body)
     answer = await reader.read()
@@ -54,7 +55,7 @@ def first_sight(address, lesson):
 
 
 async def read(address, lesson, number, seconds, pause):
-    """Milliseconds from each move of a slider to the picture that follows; moves come after the last picture and a pause."""
+    """Milliseconds from each move of a slider to the next picture; moves come after the last picture and a pause."""
     draw, session, times = random.Random(number), f"s_{secrets.token_hex(3)}", []
     async with page_of(address, lesson, session) as socket:
         sliders = SLIDER.findall(await opening(socket))

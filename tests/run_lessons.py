@@ -1,4 +1,7 @@
-"""Runs every lesson at default and extreme settings and prints what it found, as JSON: in a process of its own, as kernels are counted."""
+"""Runs every lesson at default and extreme settings and prints what it gives, as JSON.
+
+It is a process of its own, as compiled kernels are counted.
+"""
 
 import contextlib
 import io

@@ -51,8 +51,13 @@ def start(*arguments, **more):
     code = heed + "runpy.run_module('experiments', run_name='__main__')"
     return subprocess.Popen(
         [sys.executable, "-c", code, "sweep", *map(str, arguments)],
-        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True, **more,
-    )  # fmt: skip
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        **more,
+    )
 
 
 def finish(process, status=0, timeout=300):

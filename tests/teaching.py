@@ -13,8 +13,11 @@ def serving(*options):
     """The real server on a free port; gives the process and the address that it prints."""
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments", "teach", "--no-browser", "--port", "0", *options],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"},
-    )  # fmt: skip
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"PYTHONUNBUFFERED": "1"},
+    )
     try:
         lines = []
         for line in process.stdout:

@@ -134,7 +134,8 @@ def test_bad_command_lines_get_one_line_and_status_2(arguments, message):
 
 
 def test_help_shows_examples_and_loads_nothing_heavy():
-    code = "import sys; sys.argv = ['x', 'bench', '--help']; import experiments.cli as c\ntry:\n c.app()\nexcept SystemExit: pass\n"
+    code = "import sys; sys.argv = ['x', 'bench', '--help']; import experiments.cli as c\n"
+    code += "try:\n c.app()\nexcept SystemExit: pass\n"
     code += "print([m for m in ('numba', 'xarray', 'matplotlib', 'torch', 'jax', 'numpy') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert "diffusion-lab bench --quick" in done.stdout

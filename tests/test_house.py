@@ -139,13 +139,13 @@ def test_import_leaves_the_backend_alone(module):
 def test_each_rule_is_seen_to_be_broken(tmp_path, monkeypatch):
     """The checks above find what they look for: a circle through a function, and private names by either way."""
     sources = {
-        "experiments.one": "from experiments import two\nfrom experiments.two import _hidden\nprint(two._secret, two.__doc__)\n",
-        "experiments.two": "def later():\n    import experiments.one\n    return experiments.one._own\n",
+        "experiments.one": "from experiments import two\nfrom experiments.two import _a\nprint(two._b, two.__doc__)",
+        "experiments.two": "def later():\n    import experiments.one\n    return experiments.one._own",
     }
     for name, text in sources.items():
         path = tmp_path / f"{name}.py"
         path.write_text(text)
         monkeypatch.setitem(SOURCES, name, path)
     assert path_back("experiments.one") == ["experiments.one", "experiments.two", "experiments.one"]
-    assert foreign_private_names("experiments.one") == ["2: from experiments.two import _hidden", "3: two._secret"]
+    assert foreign_private_names("experiments.one") == ["2: from experiments.two import _a", "3: two._b"]
     assert foreign_private_names("experiments.two") == ["3: experiments.one._own"]

@@ -1,4 +1,4 @@
-"""Faults that a sweep survives: whatever is killed, full or damaged, the store ends as that of an undisturbed run, byte for byte.
+"""Faults that a sweep survives: whatever is killed, full or damaged, the store ends byte for byte as if undisturbed.
 
 Every process that a test kills it has started itself, on loopback.
 """
@@ -64,9 +64,15 @@ def test_a_script_without_a_main_guard(source, trials, tmp_path):
     path, script = sweeps.description(tmp_path / "a.toml", points=1, low=4.0, replicas=50), tmp_path / "script.py"
     script.write_text(SCRIPT.format(toml=str(path), store=str(tmp_path / "a.zarr"), trials=trials))
     done = subprocess.run(
-        [sys.executable, script if source == "file" else "-"], input=script.read_text(), cwd=tmp_path, capture_output=True, text=True,
-        env=os.environ | {"PYTHONPATH": str(sweeps.ROOT)}, timeout=120, check=False,
-    )  # fmt: skip
+        [sys.executable, script if source == "file" else "-"],
+        input=script.read_text(),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(sweeps.ROOT)},
+        timeout=120,
+        check=False,
+    )
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "2 tasks\n")
 
 
@@ -88,16 +94,21 @@ def test_a_script_that_is_imported_for_what_it_measures(guard, tmp_path):
     script = tmp_path / "own.py"
     script.write_text(OWN.replace("GUARD", guard))
     done = subprocess.run(
-        [sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, script],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
         env=os.environ | {"PYTHONPATH": f"{sweeps.ROOT}:{tmp_path}"},
-    )  # fmt: skip
+    )
     assert (done.returncode, (tmp_path / "own.zarr").exists()) == ((0, True) if guard else (1, False)), done.stderr
     last = done.stderr.splitlines()[-1:]
     assert guard or ("own runs a sweep when it is imported" in last[0] and "put the run under if __name__" in last[0])
 
 
 def test_processes_are_not_told_where_the_script_is(monkeypatch):
-    """Neither by its name nor by its file, as multiprocessing prepares them; the script itself finds what it defines as before."""
+    """Neither by its name nor by its file, as multiprocessing prepares them; the script keeps what it defines."""
     before = types.ModuleType("__main__")
     before.__file__ = "/a/script.py"
     monkeypatch.setitem(sys.modules, "__main__", before)
@@ -262,9 +273,14 @@ def cluster(drivers, tmp_path):
 
     def run(*command):
         process = subprocess.Popen(
-            [sys.executable, "-m", *command], env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True,
-            start_new_session=True, cwd=tmp_path,
-        )  # fmt: skip
+            [sys.executable, "-m", *command],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+            cwd=tmp_path,
+        )
         drivers.started.append(process)
         return process
 

@@ -46,8 +46,11 @@ def ask(port, path, method="GET", **headers):
 def upgrade(port, path="ws?session_id=s_test01", **headers):
     """Status of a websocket's opening handshake."""
     handshake = {
-        "Connection": "Upgrade", "Upgrade": "websocket", "Sec_WebSocket_Version": "13", "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
-    }  # fmt: skip
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec_WebSocket_Version": "13",
+        "Sec_WebSocket_Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+    }
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.putrequest("GET", f"{LESSON}{path}", skip_host=True)
     for name, value in ({"Host": f"127.0.0.1:{port}"} | handshake | headers).items():
