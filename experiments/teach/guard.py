@@ -2,27 +2,23 @@
 
 import hmac
 import ipaddress
-from collections.abc import Awaitable, Callable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
-from typing import Any
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import urlencode, urlsplit
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+from starlette.datastructures import MutableHeaders
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# nothing from any other host is loaded, and no other page may frame this one
-POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; "
-    "frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
-)
-HEADERS = [
-    (b"content-security-policy", POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-]
+HEADERS = {
+    # nothing from any other host is loaded, and no other page may frame this one
+    "content-security-policy": (
+        "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' data: blob:; "
+        "frame-ancestors 'none'; form-action 'self'; base-uri 'self'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+}
 
 
 class Guard:
@@ -46,53 +42,48 @@ class Guard:
     """
 
     def __init__(
-        self, app: Application, names: set[str], port: int, *, addresses: bool = False, token: str | None = None
+        self, app: ASGIApp, names: set[str], port: int, *, addresses: bool = False, token: str | None = None
     ) -> None:
         self._app, self._names, self._addresses, self._port, self._token = app, names, addresses, port, token
         self._cookie = f"diffusion-lab-{port}"
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or refuse it."""
-        if scope["type"] not in ("http", "websocket"):
-            await self._app(scope, receive, send)
-            return
-        headers = [(name.decode("latin-1").lower(), value.decode("latin-1")) for name, value in scope["headers"]]
-        reason = self._foreign(headers, scope)
-        if reason:
-            await _refuse(scope, receive, send, 403, reason)
-            return
-        if self._token is not None:
-            query = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
-            shown = dict(query).get("token")
-            if (
-                shown is not None
-                and scope["type"] == "http"
-                and hmac.compare_digest(shown.encode(), self._token.encode())
-            ):
-                await self._remember(scope, [pair for pair in query if pair[0] != "token"], send)
-                return
-            if not self._known(headers):
-                await _refuse(scope, receive, send, 401, "open the address with ?token= that the server printed")
-                return
 
-        async def marked(message: MutableMapping[str, Any]) -> None:
+        async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": [*message.get("headers", []), *HEADERS]}
+                message.setdefault("headers", [])
+                MutableHeaders(scope=message).update(HEADERS)
             await send(message)
 
-        await self._app(scope, receive, marked)
+        answer = self._answer(HTTPConnection(scope)) if scope["type"] in ("http", "websocket") else None
+        await (answer or self._app)(scope, receive, marked)
 
-    def _foreign(self, headers: list[tuple[str, str]], scope: Scope) -> str:
+    def _answer(self, request: HTTPConnection) -> Response | None:
+        """What the guard itself answers; nothing if the request may pass."""
+        reason = self._foreign(request)
+        if reason:
+            return PlainTextResponse(f"diffusion-lab: {reason}\n", 403)
+        if self._token is None:
+            return None
+        if self._is_token(request.query_params.get("token")) and request.scope["type"] == "http":
+            return self._remember(request)
+        if not self._is_token(request.cookies.get(self._cookie)):
+            status = 401 if request.scope["type"] == "http" else 403  # as of any websocket that is not accepted
+            return PlainTextResponse("diffusion-lab: open the address with ?token= that the server printed\n", status)
+        return None
+
+    def _foreign(self, request: HTTPConnection) -> str:
         """Why a request is not from a page of this server; empty if it may be."""
-        hosts = [value for name, value in headers if name == "host"]
+        headers = request.headers
+        hosts = headers.getlist("host")
         if len(hosts) != 1 or not self._is_mine(hosts[0]):
             return f"this server does not go by the name {', '.join(hosts) or '(none)'}"
-        for name, value in headers:
-            if name == "origin" and value != f"http://{hosts[0]}":
-                return f"requests from pages of {value} are not accepted"
-        fetch = {name: value for name, value in headers if name.startswith("sec-fetch-")}
-        opened = fetch.get("sec-fetch-mode") == "navigate" and scope.get("method") == "GET"
-        if fetch.get("sec-fetch-site", "none") not in ("same-origin", "none") and not opened:
+        for origin in headers.getlist("origin"):
+            if origin != f"http://{hosts[0]}":
+                return f"requests from pages of {origin} are not accepted"
+        opened = headers.get("sec-fetch-mode") == "navigate" and request.scope.get("method") == "GET"
+        if headers.get("sec-fetch-site", "none") not in ("same-origin", "none") and not opened:
             return "requests from pages of other sites are not accepted"
         return ""
 
@@ -106,26 +97,16 @@ class Guard:
             return False
         return name in self._names or (self._addresses and _is_address(name))
 
-    def _known(self, headers: list[tuple[str, str]]) -> bool:
-        assert self._token is not None
-        for name, value in headers:
-            if name == "cookie":
-                try:
-                    morsel = SimpleCookie(value).get(self._cookie)
-                except CookieError:
-                    continue
-                if morsel is not None and hmac.compare_digest(morsel.value.encode(), self._token.encode()):
-                    return True
-        return False
+    def _is_token(self, shown: str | None) -> bool:
+        return shown is not None and hmac.compare_digest(shown.encode(), (self._token or "").encode())
 
-    async def _remember(self, scope: Scope, query: list[tuple[str, str]], send: Send) -> None:
+    def _remember(self, request: HTTPConnection) -> Response:
         """Set the cookie and lead to the same page without the token, so that it is not in sight when projected."""
-        rest = f"?{urlencode(query)}" if query else ""
-        path = "/" + scope["path"].lstrip("/\\")  # never //, which would be another host
-        cookie = f"{self._cookie}={self._token}; HttpOnly; SameSite=Lax; Path=/"
-        headers = [(b"location", f"{path}{rest}".encode()), (b"set-cookie", cookie.encode()), *HEADERS]
-        await send({"type": "http.response.start", "status": 303, "headers": headers})
-        await send({"type": "http.response.body", "body": b""})
+        rest = urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "token"])
+        path = "/" + request.scope["path"].lstrip("/\\")  # never //, which would be another host
+        answer = RedirectResponse(f"{path}?{rest}" if rest else path, 303)
+        answer.set_cookie(self._cookie, self._token or "", httponly=True, samesite="lax")
+        return answer
 
 
 def _is_address(name: str) -> bool:
@@ -134,13 +115,3 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-async def _refuse(scope: Scope, receive: Receive, send: Send, status: int, reason: str) -> None:
-    if scope["type"] == "websocket":
-        await receive()
-        await send({"type": "websocket.close", "code": 1008, "reason": reason[:120]})  # before accepting: status 403
-        return
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), *HEADERS]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": f"diffusion-lab: {reason}\n".encode()})

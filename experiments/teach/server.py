@@ -17,13 +17,13 @@ from starlette.responses import HTMLResponse, RedirectResponse
 
 from experiments.lessons import LESSONS, convention, hill
 from experiments.teach import notebook, page, site
-from experiments.teach.assets import Assets
-from experiments.teach.guard import Application, Guard
+from experiments.teach.assets import asset
+from experiments.teach.guard import Guard
 
 GRACE = 1  # seconds that open pages get when the server stops
 
 
-def application(port: int, *, host: str = "127.0.0.1", token: str | None = None) -> Application:
+def application(port: int, *, host: str = "127.0.0.1", token: str | None = None) -> Guard:
     """The lessons and their index as one guarded ASGI application."""
     app = Starlette()
     app.add_route("/", lambda request: HTMLResponse(site.index()))
@@ -31,7 +31,7 @@ def application(port: int, *, host: str = "127.0.0.1", token: str | None = None)
         pages = marimo.create_asgi_app(quiet=True, html_head=site.head(lesson), asset_url="/front")
         app.add_route(f"/{name}", _with_slash)
         app.mount(f"/{name}", pages.with_app(path="", root=notebook.__file__).build())
-    app.mount("/front", Assets())
+    app.add_route("/front/{name:path}", asset)
     names = {"localhost", "127.0.0.1", "::1"}
     if not is_loopback(host):
         names |= {host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
