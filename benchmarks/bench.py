@@ -44,21 +44,21 @@ def run(*, quick: bool = False, threads: int | None = None, progress: Progress |
         [contestant for sizes in varied.values() for contestant in sizes.values()], rounds, progress
     )
     growth = {name: {n: flat[contestant.name] for n, contestant in sizes.items()} for name, sizes in varied.items()}
-    found = fresh.measure(1 if quick else FRESH_RUNS, progress)
+    fresh_runs = fresh.measure(1 if quick else FRESH_RUNS, progress)
     rows = [
         *targets.rows_a(a, skipped),
         *targets.rows_b(b),
         *targets.rows_dynamics(dynamics),
         *targets.rows_growth(growth, here["load_at_threads"]),
-        *targets.rows_fresh(found),
+        *targets.rows_fresh(fresh_runs),
     ]
     setting = here | {
         "quick": quick,
         "rounds": rounds,
-        "vectors": found.vectors,
+        "vectors": fresh_runs.vectors,
         "skipped": skipped,
         "seconds": round(time.monotonic() - began),
-        "machine": _machine(here, found.vectors),
+        "machine": _machine(here, fresh_runs.vectors),
         "rules": _rules(rounds),
     }
     return Outcome(rows, {"A": a, "B": b, "dynamics": dynamics}, growth, setting)

@@ -33,7 +33,7 @@ def growth(costs: list[Cost]) -> tuple[float, float, float]:
 
 
 def table(costs: list[Cost]) -> str:
-    """As text."""
+    """The costs as a table of text, with how they grow."""
     lines = [f"{'method':<13} {'barrier/T':>9} {'rate':>9} {'substeps for 10 %':>18} {'95 %':>20} {'error here':>11}"]
     lines += [
         f"{cost.method:<13} {cost.barrier:>9g} {cost.rate:>9.2e} {cost.work:>18.3g} {f'{cost.low:.3g} to {cost.high:.3g}':>20} "

@@ -28,14 +28,14 @@ def draw(outcome: Outcome, directory: Path) -> None:
 
 def _title(a: Timings) -> str:
     cost = np.median(a[contests.OURS].ns)
-    found = [
+    texts = [
         f"{np.median(ratio(a, other, contests.OURS)):.2g} times faster than {name}"
         for other, name in ((contests.NUMBA, "naive numba"), (contests.NUMPY, "numpy"))
     ]
     limit = ratio(a, contests.OURS, contests.C)
     if limit:
-        found.append(f"{np.median(limit):.2g} times C's time")
-    return f"A float64 update takes {cost:.2g} ns: {', '.join(found)}"
+        texts.append(f"{np.median(limit):.2g} times C's time")
+    return f"A float64 update takes {cost:.2g} ns: {', '.join(texts)}"
 
 
 def _contestants(axis: Axes, a: Timings, b: Timings) -> None:

@@ -22,8 +22,8 @@ def child(home: Path, task: str, *arguments: str) -> dict[str, Any]:
     environment = os.environ | {"XDG_CACHE_HOME": str(home), "NUMBA_CACHE_DIR": str(home / "numba")}
     line = [sys.executable, "-m", "benchmarks.child", task, *arguments]
     done = subprocess.run(line, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
 
 
 @dataclass
@@ -53,9 +53,9 @@ def measure(runs: int, progress: Progress) -> Fresh:
             home = Path(directory)
             for name, landscape in (("cold", "built-in"), ("cached", "built-in"), ("own", "own")):
                 progress.say(f"fresh process, {name}")
-                found = child(home, "first_result", str(time.time()), landscape)
-                fresh.seconds[name].append(found["seconds"])
-                fresh.vectors = found["vectors"] if name == "cold" else fresh.vectors
+                answer = child(home, "first_result", str(time.time()), landscape)
+                fresh.seconds[name].append(answer["seconds"])
+                fresh.vectors = answer["vectors"] if name == "cold" else fresh.vectors
             if k == 0:
                 progress.say("memory")
                 small = child(home, "memory", str(SMALL), "moments")["bytes"]

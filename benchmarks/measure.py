@@ -90,17 +90,17 @@ def one_core() -> Iterator[None]:
         os.sched_setaffinity(0, before)
 
 
-def disagreement(one: Timing, other: Timing) -> float:
+def disagreement(this: Timing, other: Timing) -> float:
     """Difference of two results of the same workload, in its standard errors.
 
     Of A, the mean squared displacement at the last time that both measured; of B, the mean number of iterations up to the
     lower cap.
     """
-    if one.result.ndim == 2:
-        last = min(len(one.result), len(other.result)) - 1
-        samples = [timing.result[last] for timing in (one, other)]
+    if this.result.ndim == 2:
+        last = min(len(this.result), len(other.result)) - 1
+        samples = [timing.result[last] for timing in (this, other)]
     else:
-        cap = min(one.contestant.size.iterations, other.contestant.size.iterations)
-        samples = [np.minimum(timing.result, cap) for timing in (one, other)]
+        cap = min(this.contestant.size.iterations, other.contestant.size.iterations)
+        samples = [np.minimum(timing.result, cap) for timing in (this, other)]
     error = np.sqrt(sum(np.var(sample, ddof=1) / len(sample) for sample in samples))
     return float(abs(samples[0].mean() - samples[1].mean()) / error)

@@ -35,7 +35,7 @@ Array = NDArray[np.float64]
 def splitting(setting: Setting, barrier: float) -> Cost:
     """Adaptive levels."""
     start, boundary = setting.positions(HIGHEST / barrier)
-    found = rare_escape_rate(
+    result = rare_escape_rate(
         SGD(setting.lr["SGD"]),
         setting.landscape(1, HIGHEST / barrier),
         noise=setting.noise,
@@ -44,7 +44,7 @@ def splitting(setting: Setting, barrier: float) -> Cost:
         replicas=REPLICAS,
         repetitions=REPETITIONS,
     )
-    return _cost("splitting", setting, barrier, found["repetition_rate"].values, found["steps"].values)
+    return _cost("splitting", setting, barrier, result["repetition_rate"].values, result["steps"].values)
 
 
 def fixed_levels(setting: Setting, barrier: float) -> Cost:
@@ -57,17 +57,17 @@ def fixed_levels(setting: Setting, barrier: float) -> Cost:
     )
     prepared = prepare(plan, plan.substeps)
     run = Run(plan, scale_of("exit", plan, prepared, boundary), boundary, 1, thread_count(None), REPLICAS, paths=False)
-    found = np.array([_forward(run, index) for index in range(REPETITIONS)])
-    return _cost("fixed levels", setting, barrier, found[:, 0], found[:, 1])
+    repetitions = np.array([_forward(run, index) for index in range(REPETITIONS)])
+    return _cost("fixed levels", setting, barrier, repetitions[:, 0], repetitions[:, 1])
 
 
 def _forward(run: Run, index: int) -> tuple[float, float]:
     """Rate and substeps of one repetition. The next level is in turn the boundary, at which a path ends."""
     rng = np.random.default_rng(index)
     origin, scale, ahead = run.edge
-    found = run.well.entrances(REPLICAS, run.new_ids)
-    states, (low, rim) = found.states, found.gates
-    rate, steps = found.rate, float(found.steps)
+    entrances = run.well.entrances(REPLICAS, run.new_ids)
+    states, (low, rim) = entrances.states, entrances.gates
+    rate, steps = entrances.rate, float(entrances.steps)
     for level in np.linspace(rim, 1.0, STAGES + 1)[1:]:
         run.edge = (origin, scale / level, ahead)
         run.trail[:, 0] = states[rng.integers(len(states), size=REPLICAS)]
@@ -86,7 +86,7 @@ def direct(setting: Setting, barrier: float) -> Cost:
     """Direct simulation: a relative error of 10 % takes 100 exits."""
     k = HIGHEST / barrier
     start, boundary = setting.positions(k)
-    found = exit_times(
+    exits = exit_times(
         SGD(setting.lr["SGD"]),
         setting.landscape(1, k),
         noise=setting.noise,
@@ -95,13 +95,13 @@ def direct(setting: Setting, barrier: float) -> Cost:
         max_iterations=10**9,
         replicas=EXITS,
     )
-    work = float(found.attrs["lane_steps_useful"]) / EXITS / ERROR**2
+    work = float(exits.attrs["lane_steps_useful"]) / EXITS / ERROR**2
     low, high = stats.chi2.ppf([0.025, 0.975], 2 * EXITS) / (2 * EXITS)
     return Cost("direct", barrier, _exact(setting, barrier), work, work / high, work / low, EXITS**-0.5)
 
 
 def _exact(setting: Setting, barrier: float) -> float:
-    """Of the SDE: discrete steps leave at most 12 % apart, which -log(rate) does not show."""
+    """The SDE's rate: discrete steps leave at most 12 % apart, which -log(rate) does not show."""
     return float(exact_rate(setting, "SGD", HIGHEST / barrier)["rate"])
 
 

@@ -36,7 +36,7 @@ def ratio(timings: Timings, slower: str, faster: str) -> list[float]:
 
 
 def rows_a(timings: Timings, skipped: dict[str, str]) -> list[Row]:
-    """Of workload A."""
+    """Rows of workload A."""
     rows = _costs("A", timings)
     for group, ours, other, target in (
         ("A, float64: times faster than", OURS, NUMBA, 15),
@@ -55,7 +55,7 @@ def rows_a(timings: Timings, skipped: dict[str, str]) -> list[Row]:
 
 
 def rows_b(timings: Timings) -> list[Row]:
-    """Of workload B."""
+    """Rows of workload B."""
     rows = _costs("B", timings)
     for other, target in ((MASK, 12), (NUMBA, 20)):
         rows.append(Row("B, float64: times faster than", other, ratio(timings, other, OURS), at_least=target))
@@ -116,13 +116,13 @@ def rows_growth(growth: dict[str, dict[float, Timing]], load: float) -> list[Row
     return [*rows, Row("threads", "2, times faster than 1", speed, at_least=1.8, note=note)]
 
 
-def rows_fresh(found: Fresh) -> list[Row]:
-    """Of fresh processes."""
+def rows_fresh(fresh: Fresh) -> list[Row]:
+    """Rows of fresh processes."""
     time, memory = "fresh process: first result", "memory at 1e6 replicas less that at 1e4"
     return [
-        Row(time, "kernels cached", found.seconds["cached"], "s", at_most=2),
-        Row(time, "cold", found.seconds["cold"], "s", at_most=8),
-        Row(time, "a user's landscape", found.seconds["own"], "s", at_most=5),
-        Row(memory, "moments", [found.memory["moments"]], "final states", at_most=0.1),
-        Row(memory, "with the final state, labelled", [found.memory["states"]], "final states", at_most=1.25),
+        Row(time, "kernels cached", fresh.seconds["cached"], "s", at_most=2),
+        Row(time, "cold", fresh.seconds["cold"], "s", at_most=8),
+        Row(time, "a user's landscape", fresh.seconds["own"], "s", at_most=5),
+        Row(memory, "moments", [fresh.memory["moments"]], "final states", at_most=0.1),
+        Row(memory, "with the final state, labelled", [fresh.memory["states"]], "final states", at_most=1.25),
     ]

@@ -136,6 +136,15 @@ def test_import_leaves_the_backend_alone(module):
     assert done.stdout.strip() == "None"
 
 
+def test_commands_need_no_display():
+    """Even where a user has chosen a backend with windows."""
+    code = "import sys; sys.argv = ['x', '--version']\nfrom experiments.cli import main\ntry:\n main()\n"
+    code += "except SystemExit:\n import matplotlib\n print(matplotlib.get_backend())"
+    there = {name: value for name, value in os.environ.items() if name != "DISPLAY"} | {"MPLBACKEND": "TkAgg"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=there)
+    assert done.stdout.splitlines()[-1].lower() == "agg"
+
+
 def test_each_rule_is_seen_to_be_broken(tmp_path, monkeypatch):
     """The checks above find what they look for: a circle through a function, and private names by either way."""
     sources = {

@@ -258,7 +258,7 @@ def test_a_failed_point_says_why_and_the_others_go_on(tmp_path):
     assert store.every_reason().tolist() == [[""], ["ArithmeticError: factor = -1.0 is below 0"], [""]]
     assert np.isnan(found["curvature"].values).tolist() == [False, True, False]
     assert found["complete"].all()
-    text = report.status(store.path)
+    text = report.status(store.path)[0]
     assert "3 of 3 tasks and 3 of 3 points are done" in text
     assert "1 points failed:\n  factor = -1: ArithmeticError: factor = -1.0 is below 0" in text
     assert "finished" in text
@@ -276,7 +276,7 @@ def test_a_running_sweep_can_be_read(tmp_path):
     found = xarray.open_zarr(store.path).compute()
     assert found["done"].values.tolist() == [[False], [True], [False]]
     assert np.isnan(found["curvature"].values).tolist() == [True, False, True]
-    assert "no driver runs" in report.status(store.path)
+    assert "no driver runs" in report.status(store.path)[0]
 
 
 def test_a_store_with_other_parameters_is_refused_and_the_difference_named(tmp_path):
@@ -313,20 +313,20 @@ def test_a_store_of_another_version_is_refused(tmp_path, attribute, key, message
 def test_a_second_driver_is_refused(tmp_path):
     store = Store.create(tmp_path / "a.zarr", own())
     with locked(store.path) as lock:
-        assert f"driver: process {os.getpid()} on" in report.status(store.path)
-        assert "starting" in report.status(store.path)
+        assert f"driver: process {os.getpid()} on" in report.status(store.path)[0]
+        assert "starting" in report.status(store.path)[0]
         lock.tell(total=401, computed=101, since=(time.time() - 60, 1))
-        assert "about 3 minutes left" in report.status(store.path)
+        assert "about 3 minutes left" in report.status(store.path)[0]
         with pytest.raises(ValueError, match=f"is in use by process {os.getpid()}"), locked(store.path):
             pass
-    assert "no driver runs" in report.status(store.path)
+    assert "no driver runs" in report.status(store.path)[0]
     store.path.with_name("a.zarr.lock").write_text(
         '{"pid": 1, "host": "dead", "computed": 3, "total": 9, "since": [0, 1]}'
     )  # of one killed
-    assert "no driver runs" in report.status(store.path)
+    assert "no driver runs" in report.status(store.path)[0]
     with locked(store.path):
-        assert f"driver: process {os.getpid()} on" in report.status(store.path)
-        assert "starting" in report.status(store.path)
+        assert f"driver: process {os.getpid()} on" in report.status(store.path)[0]
+        assert "starting" in report.status(store.path)[0]
     assert not store.path.with_name("a.zarr.lock").exists()
 
 

@@ -179,7 +179,7 @@ def test_a_second_driver_is_refused_and_nothing_listens_beyond_loopback(undistur
     assert set(listening) == {"127.0.0.1"}
     driver.send_signal(signal.SIGSTOP)  # for as long as another takes to start
     assert "is in use by process" in sweeps.complete(path, "--out", store, "--resume", status=2)
-    assert f"driver: process {driver.pid} on" in report.status(store)
+    assert f"driver: process {driver.pid} on" in report.status(store)[0]
     driver.send_signal(signal.SIGCONT)
     sweeps.finish(driver)
     assert sweeps.contents(store) == wanted

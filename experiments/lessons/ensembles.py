@@ -52,7 +52,7 @@ def ensembles(
         ),
     }
     run: dict[str, Any] = {"iterations": iterations, "save": [iterations], "replicas": settings["replicas"]}
-    found = []
+    runs = []
     for optimizer in optimizers:
         dynamics, paper = every[optimizer]
         rule = dynamics.rule(variance)
@@ -63,5 +63,5 @@ def ensembles(
         }
         exact = theory.discrete_msd(iterations, hessian=landscape.hessian, noise_variance=variance, **moves)
         measured = simulate(dynamics, landscape, noise=noise, keep=keep, threads=1, **run)
-        found.append(Ensemble(optimizer, rule, paper, exact, measured))
-    return found
+        runs.append(Ensemble(optimizer, rule, paper, exact, measured))
+    return runs

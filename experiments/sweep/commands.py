@@ -118,9 +118,9 @@ def status(store: Annotated[Path, Parameter(help="The store.")], /) -> int:
     need("zarr")
     from experiments.sweep import report
 
-    text = report.status(store)
+    text, failed = report.status(store)
     print(text)
-    return 1 if " points failed:" in text else 0
+    return int(failed)
 
 
 @app.command

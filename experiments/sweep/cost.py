@@ -19,7 +19,7 @@ from experiments.sweep.measurements import Options, Problem, boundary_of, named,
 from experiments.sweep.tasks import words
 
 SAMPLES, SECONDS = 6, 8.0  # most trials of a kind of measurement, and the time after which no more begin
-TRIAL_UPDATES = 15_000_000  # of an ensemble in a trial, a twentieth of a second
+TRIAL_UPDATES = 15_000_000  # coordinate updates of a trial: a twentieth of a second
 DRAWN = 1000  # points among which trials are chosen
 LIMIT_HOURS, LIMIT_BYTES = 1.0, 10e9  # above which a sweep wants a yes
 PATIENCE = 60.0  # seconds for all trials together
@@ -100,9 +100,9 @@ def estimate(layout: Layout, share: float = 1.0) -> Estimate:
     Parameters
     ----------
     layout
-        Of the sweep.
+        Layout of the sweep's store.
     share
-        Of its tasks that are still to be computed.
+        Share of the sweep's tasks that are still to be computed.
     """
     sweep = layout.sweep
     names = sweep.values("measure", "name")
@@ -120,7 +120,7 @@ def estimate(layout: Layout, share: float = 1.0) -> Estimate:
             if sections["measure"]["name"] == name:
                 try:
                     costs.append(_trial(sections))
-                except Exception as error:  # told at that point when it is computed
+                except Exception as error:  # the point fails with the same words when it is computed
                     costs.append((0.0, 0.0, 0.0))
                     reasons.append(words(error))
         total += times / len(names) * sweep.size * share * np.mean(costs, axis=0)
@@ -150,7 +150,7 @@ def _trial(sections: Sections) -> Costs:
             shorter |= {"replicas": min(replicas, 100), "repetitions": 2, "block": 2}
             factor = max(replicas / 100, 1.0) * measurement.total(options) / 2
         if measurement.unit:
-            measurement.run(here, shorter, seed=0)  # compiles
+            measurement.run(here, shorter, seed=0)  # so that kernels are compiled
         began = time.perf_counter()
         measurement.run(here, shorter, seed=0)
         seconds = factor * (time.perf_counter() - began)
@@ -158,7 +158,7 @@ def _trial(sections: Sections) -> Costs:
 
 
 def _exits(here: Problem, options: Options) -> Costs:
-    """From the exits of a short run: how long replicas stay, and the time of an update."""
+    """Seconds of an escape rate, from a short run: how long replicas stay, and what an update takes."""
     substeps, horizon = options.get("substeps", 1), options["max_iterations"]
     replicas = min(options["replicas"], 512)
     iterations = max(int(TRIAL_UPDATES / replicas / here.landscape.dimension / substeps), 100)
@@ -169,7 +169,7 @@ def _exits(here: Problem, options: Options) -> Costs:
         shorter = arguments | {"max_iterations": most}
         return diffusion.exit_times(here.dynamics, here.landscape, noise=here.noise, threads=1, **shorter)
 
-    run(1)  # compiles
+    run(1)  # so that kernels are compiled
     began = time.perf_counter()
     exits = run(min(iterations, horizon))
     per_step = (time.perf_counter() - began) / max(exits.attrs["lane_steps"], 1)

@@ -17,8 +17,17 @@ from experiments.sweep import parameters
 SECTIONS = ("dynamics", "landscape", "noise", "measure")
 MOST_POINTS = 10**7
 _TAKEN = (
-    *("block", "replica", "repetition", "iteration", "direction", "done", "complete", "reason"),  # of results
-    *("method", "tolerance", "drop", "indexers"),  # xarray's sel has them
+    *(
+        "block",
+        "replica",
+        "repetition",
+        "iteration",
+        "direction",
+        "done",
+        "complete",
+        "reason",
+    ),  # dimensions and flags of a store
+    *("method", "tolerance", "drop", "indexers"),  # arguments of xarray's sel
 )
 _RANGE = {"start", "stop", "count", "spacing"}
 

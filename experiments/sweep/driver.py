@@ -70,7 +70,7 @@ def run(
     scheduler
         Address of a running scheduler, "tcp://host:port" or "tls://host:port"; None: workers on this machine.
     workers
-        Processes on this machine; None: one for each core; 0: this process computes all, one task after another, without dask.
+        Processes on this machine; None: one for each core; 0: this process computes all tasks in turn, without dask.
     threads
         Threads of a task where this process computes it; None: all cores. In other processes each task has one.
     tls

@@ -33,7 +33,7 @@ class Variable:
 
     @property
     def nbytes(self) -> int:
-        """Of a chunk on disk."""
+        """Bytes of a chunk on disk."""
         return prod(self.chunks) * np.dtype(self.dtype).itemsize + CRC
 
 
@@ -44,7 +44,7 @@ class Layout:
     Attributes
     ----------
     sizes
-        Of every dimension besides the axes.
+        Size of every dimension besides the axes.
     shares
         What a task has of the dimensions that are divided among a point's blocks.
     """
@@ -147,7 +147,7 @@ class Layout:
 
     @property
     def nbytes(self) -> int:
-        """Of all data on disk, without the file system's own."""
+        """Bytes of all data on disk, without what the file system adds."""
         return sum(variable.nbytes * self._chunks(variable) for variable in self.variables.values())
 
     @property
@@ -169,6 +169,6 @@ def _dimensions(sweep: Sweep) -> list[int]:
         if key not in dimensions:
             try:
                 dimensions[key] = naming.build("landscape", table).dimension
-            except ValueError:  # told at that point
+            except ValueError:  # the point will fail with these words
                 dimensions[key] = 1
     return list(dimensions.values())

@@ -22,7 +22,7 @@ class Lock:
         self.tell()
 
     def tell(self, **about: Any) -> None:
-        """Note how far it is."""
+        """Note in the file how far the driver is."""
         self._about |= about
         text = json.dumps(self._about).encode()
         os.pwrite(self._descriptor, text, 0)
@@ -80,7 +80,7 @@ def read_lock(store: Path) -> dict[str, Any]:
 def _parsed(text: str) -> dict[str, Any]:
     try:
         return dict(json.loads(text))
-    except json.JSONDecodeError:  # it is writing
+    except json.JSONDecodeError:  # the driver is writing it now
         return {}
 
 

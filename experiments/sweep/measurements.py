@@ -52,15 +52,15 @@ class Measurement:
     block
         Runs a block of a point: a function of the problem and, by name, a seed and the parameters.
     parameters
-        What a block takes from [measure], with the defaults.
+        Parameters of [measure] that a block takes, with their defaults.
     summary
-        From a point's blocks, one after another, and the options: what they say together.
+        What all blocks of a point say together, from their results, joined, and the options.
     unit
         What a block has a share of: "replicas", "repetitions", or "" if a point is one task.
     kept, told
         Dimensions of what a block and a summary give, by name; "replica", "repetition" and "block" run over all blocks.
     dtypes
-        Of what is not float64.
+        Types of the results that are not float64.
     more
         Options of the summary.
     sections
@@ -97,7 +97,7 @@ class Measurement:
         return checks.whole(f"measure.{self.unit}", options.get(self.unit, self.parameters[self.unit].default))
 
     def share(self, options: Options) -> int:
-        """Those of one block."""
+        """Replicas, or repetitions, of one block."""
         return checks.whole("measure.block", options.get("block", self.total(options)))
 
     def blocks(self, options: Options) -> int:
@@ -130,7 +130,7 @@ def _own(name: str) -> Measurement:
     """A user's function that returns a mapping of names to numbers.
 
     Of dynamics, landscape, noise, seed and threads it is given what it has parameters for; its other parameters are
-    options. Its attribute `variables` names the numbers, and `optional`, if it has one, those among them that may be NaN.
+    options. Its attribute `variables` names the numbers, and `optional`, if there is one, those that may be NaN.
     """
     function = naming.imported("measure.name", name)
     variables = getattr(function, "variables", None)
@@ -189,13 +189,13 @@ def _call(function: Callable[..., Any], problem: Problem, options: Options) -> A
 
 
 def _parameters(function: Callable[..., Any], *names: str) -> dict[str, Parameter]:
-    """Those of a function that [measure] may set."""
+    """Parameters of a function that [measure] may set."""
     return {name: signature(function).parameters[name] for name in names}
 
 
 def _msd(problem: Problem, **options: Any) -> Arrays:
-    found = _call(diffusion.simulate, problem, options)
-    return {f"block_{name}": found[name].values for name in (*MSD, "diverged")}
+    moments = _call(diffusion.simulate, problem, options)
+    return {f"block_{name}": moments[name].values for name in (*MSD, "diverged")}
 
 
 def _msd_of_all(blocks: Arrays, options: Options) -> Arrays:
@@ -210,9 +210,9 @@ def _msd_of_all(blocks: Arrays, options: Options) -> Arrays:
 
 
 def _exits(problem: Problem, **options: Any) -> Arrays:
-    found = _call(diffusion.exit_times, problem, options)
+    exits = _call(diffusion.exit_times, problem, options)
     names = {"exit_iteration": "exit_iteration", "exit_coordinate": "exit_coordinate", "replica_diverged": "diverged"}
-    return {ours: found[theirs].values for ours, theirs in names.items()}
+    return {ours: exits[theirs].values for ours, theirs in names.items()}
 
 
 def _rate_of_exits(blocks: Arrays, options: Options) -> Arrays:
@@ -220,21 +220,21 @@ def _rate_of_exits(blocks: Arrays, options: Options) -> Arrays:
     data = {"exit_iteration": time, "exited": ~np.isnan(time), "diverged": diverged}
     horizon = {"horizon": ("replica", np.full(len(time), options["max_iterations"]))}
     exits = xarray.Dataset({name: ("replica", values) for name, values in data.items()}, horizon)
-    found = diffusion.escape_rate(exits, **{key: options[key] for key in ("burn_in", "level") if key in options})
-    return {name: found[name].values for name in (*RATE, *EXITS)}
+    rate = diffusion.escape_rate(exits, **{key: options[key] for key in ("burn_in", "level") if key in options})
+    return {name: rate[name].values for name in (*RATE, *EXITS)}
 
 
 def _rare(problem: Problem, **options: Any) -> Arrays:
-    found = _call(diffusion.rare_escape_rate, problem, options)
-    hidden = np.full(found.sizes["repetition"], float(bool(found.attrs["hidden"])))
-    return {name: found[name].values for name in REPETITIONS[:-1]} | {"hidden": hidden}
+    splitting = _call(diffusion.rare_escape_rate, problem, options)
+    hidden = np.full(splitting.sizes["repetition"], float(bool(splitting.attrs["hidden"])))
+    return {name: splitting[name].values for name in REPETITIONS[:-1]} | {"hidden": hidden}
 
 
 def _rate_of_repetitions(blocks: Arrays, options: Options) -> Arrays:
     hidden = "hidden" if blocks["hidden"].any() else ""
     rates, bounds, entering, families = (blocks[name] for name in REPETITIONS[:4])
-    found = estimate(rates, bounds, entering, families, options.get("level", 0.95), hidden)
-    values = (found.rate, found.low, found.high, float(found.reliable))  # NaN where another measurement is made
+    rate = estimate(rates, bounds, entering, families, options.get("level", 0.95), hidden)
+    values = (rate.rate, rate.low, rate.high, float(rate.reliable))  # a number, as NaN stands where it is not measured
     return dict(zip((*RATE, "reliable"), map(np.asarray, values), strict=True))
 
 

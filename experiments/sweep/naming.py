@@ -79,7 +79,7 @@ def refuse_while_importing() -> None:
 
 
 def imported(what: str, name: str) -> Any:
-    """What module:object names, from what is importable."""
+    """The object that module:object names."""
     module, _, path = name.partition(":")
     if module == "__main__":
         raise ValueError(
@@ -101,7 +101,7 @@ def imported(what: str, name: str) -> Any:
             target = getattr(target, part)
     except RunInImportError as error:
         raise RunInImportError(str(error)) from None
-    except Exception as error:  # whatever the module does
+    except Exception as error:  # a user's module may raise anything when it is imported
         raise ValueError(
             f"{what} = {name!r} cannot be imported: {type(error).__name__}: {error}; the module must be on the path of "
             "every worker (PYTHONPATH, or installed)"

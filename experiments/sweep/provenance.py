@@ -9,7 +9,7 @@ from experiments.sweep import naming
 from experiments.sweep.description import Sweep
 
 _ROOT = Path(__file__).parents[2]
-_OURS = ("measurements.py", "naming.py", "tasks.py", "layout.py")  # the rest of this package decides no number
+_OURS = ("measurements.py", "naming.py", "tasks.py", "layout.py")  # no other file here decides a number
 
 
 def _sources() -> str:

@@ -13,8 +13,8 @@ from experiments.sweep.store import Store
 MOST_REASONS = 20
 
 
-def status(path: str | Path) -> str:
-    """How far a sweep is, the failures with their reasons, and the time left if a driver runs."""
+def status(path: str | Path) -> tuple[str, bool]:
+    """How far a sweep is, its failures with reasons, and the time left if a driver runs; and whether points failed."""
     store = Store.open(path)
     survey = store.survey()
     sweep = store.sweep
@@ -32,7 +32,7 @@ def status(path: str | Path) -> str:
         lines.append(f"  {sweep.label(int(point))}: {store.why(int(point))}")
     if len(failed) > MOST_REASONS:
         lines.append(f"  and {len(failed) - MOST_REASONS} more; the variable `reason` has them all")
-    return "\n".join(lines)
+    return "\n".join(lines), bool(len(failed))
 
 
 def _driver(store: Store, finished: bool) -> str:

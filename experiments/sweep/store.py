@@ -58,7 +58,7 @@ class Store:
         attributes = {"title": sweep.title, "format": FORMAT, "sweep": json.dumps(sweep.identity)}
         attributes |= {"figure": json.dumps(sweep.figure), "physics": json.dumps(PHYSICS)}
         attributes |= {"own_sources": json.dumps(own_sources(sweep))}
-        unfinished = path.with_name(path.name + ".unfinished")  # the store appears whole
+        unfinished = path.with_name(path.name + ".unfinished")  # renamed when complete: the store appears whole
         group: Any = zarr.create_group(unfinished, zarr_format=3, overwrite=True, attributes=attributes)
         for axis in sweep.axes:
             labels = np.array(axis.labels, dtype="T" if isinstance(axis.labels[0], str) else None)
@@ -164,7 +164,7 @@ class Store:
         where = (*self.sweep.index(point), block)
         if reason:
             self._arrays["reason"][where] = reason
-        else:  # one may be left of a task that was killed between it and its flag
+        else:  # a task that was killed before its flag may have left a reason
             chunk_path(self.path, "reason", where).unlink(missing_ok=True)
         self._arrays["done"][where] = True
 
@@ -188,7 +188,7 @@ class Store:
 
     def survey(self) -> Survey:
         """What is done."""
-        return Survey(self.path, self.sweep, self.layout)
+        return Survey(self.path, self.layout)
 
 
 def refuse_existing(path: Path) -> None:

@@ -3,16 +3,12 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from experiments.sweep.layout import Layout
 
-if TYPE_CHECKING:
-    from experiments.sweep.description import Sweep
-
-FLAG_BYTES = 1  # of `done` and `complete`: an empty file, as a loss of power leaves them, is none
+FLAG_BYTES = 1  # of `done` and `complete`; a loss of power may leave an empty file, which is no flag
 
 
 class Survey:
@@ -26,8 +22,8 @@ class Survey:
         Shape (points,).
     """
 
-    def __init__(self, path: Path, sweep: "Sweep", layout: Layout) -> None:
-        self._path, self._sweep, self._layout = path, sweep, layout
+    def __init__(self, path: Path, layout: Layout) -> None:
+        self._path, self._layout, sweep = path, layout, layout.sweep
         self.done, self.failed = (np.zeros((sweep.size, layout.blocks), bool) for _ in range(2))
         self.complete = np.zeros(sweep.size, bool)
         for name, flags in (("done", self.done), ("complete", self.complete), ("reason", self.failed)):
@@ -35,7 +31,7 @@ class Survey:
                 if size == FLAG_BYTES if name != "reason" else size:
                     point = int(np.ravel_multi_index(place[: len(sweep.shape)], sweep.shape))
                     flags[(point, *place[len(sweep.shape) :])] = True
-        self.failed &= self.done  # a reason without its flag is of a task that was about to end
+        self.failed &= self.done  # a reason without a flag is of a task that was killed
 
     def damaged(self) -> Iterator[tuple[int, int]]:
         """Tasks (point, block) that are done but have a chunk missing or of a wrong size; block -1 for a summary.
@@ -48,8 +44,8 @@ class Survey:
         sizes = {name: chunk_sizes(self._path / name, tidy=True) for name in layout.variables}
         for point in np.flatnonzero(self.done.any(axis=1) | self.complete):
             if self.failed[point].any():
-                continue  # data of a failed task may be there or not
-            place = self._sweep.index(int(point))
+                continue  # a failed task need not have data
+            place = self._layout.sweep.index(int(point))
             kept, told = layout.chunks_of(int(point))
 
             def whole(name: str, block: int, place: tuple[int, ...] = place) -> bool:
@@ -63,7 +59,7 @@ class Survey:
 
     def forget(self, point: int, block: int) -> None:
         """Take a task, or with block -1 a summary, as never done."""
-        place = self._sweep.index(point)
+        place = self._layout.sweep.index(point)
         names: list[tuple[str, tuple[int, ...]]] = [("complete", place)]
         self.complete[point] = False
         if block >= 0:

@@ -39,11 +39,11 @@ def run(path: str, began: float, point: int, block: int, threads: int | None = 1
         return _summarise(store, point)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # few exits, divergence: they are in the results
+            warnings.simplefilter("ignore")  # of few exits, of divergence: the results tell them
             measurement, options = store.layout.measurement(point)
-            found = measurement.run(problem(store.sweep.at(point), threads), options, seed(store, point, block))
-        data, reason = found, _divergence(found)
-    except (Exception, SystemExit) as error:  # of any kind: the others go on
+            data = measurement.run(problem(store.sweep.at(point), threads), options, seed(store, point, block))
+        reason = _divergence(data)
+    except (Exception, SystemExit) as error:  # whatever it is, other tasks go on
         data, reason = {}, words(error)
     store.write(point, block, data)
     store.finish(point, block, reason)
@@ -85,10 +85,10 @@ def seed(store: Store, point: int, block: int) -> int:
     return int(np.random.SeedSequence([*words.tolist(), block]).generate_state(1, np.uint64)[0])
 
 
-def _divergence(found: dict[str, Any]) -> str:
+def _divergence(data: dict[str, Any]) -> str:
     for name in ("block_diverged", "replica_diverged"):
-        if name in found:
-            lost = int(np.max(found[name])) if name == "block_diverged" else int(np.sum(found[name]))
+        if name in data:
+            lost = int(np.max(data[name])) if name == "block_diverged" else int(np.sum(data[name]))
             if lost:
                 return f"{lost} replicas diverged; lower the learning rate, or move the boundary closer"
     return ""

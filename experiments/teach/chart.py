@@ -90,7 +90,7 @@ class Panel:
         px, py = np.broadcast_arrays(self.px(x), self.py(y))
         joined, pieces = "M", []
         for a, b in zip(px.tolist(), py.tolist(), strict=True):
-            if abs(a) < FAR and abs(b) < FAR:  # False for NaN: a gap
+            if abs(a) < FAR and abs(b) < FAR:  # not so for NaN, which leaves a gap
                 pieces.append(f"{joined}{a:.1f} {b:.1f}")
                 joined = "L"
             else:

@@ -14,7 +14,7 @@ class Drawable(Protocol):
     """What a figure is made of."""
 
     def svg(self) -> str:
-        """As SVG."""
+        """The drawing as SVG."""
 
 
 def figure(panels: Iterable[Drawable], description: str, legend: Sequence[Key], *, size: Size = (1240, 400)) -> str:

@@ -25,7 +25,7 @@ limit = Limit()
 def requested() -> Lesson:
     """The lesson at whose path the page was opened; the first one where no server has been asked."""
     request = mo.app_meta().request
-    path = str(request.url["path"]) if request else "/"  # that of the lesson and then the server's own
+    path = str(request.url["path"]) if request else "/"  # /LESSON/ and what marimo's pages ask for
     return LESSONS.get(path.split("/")[1], next(iter(LESSONS.values())))
 
 

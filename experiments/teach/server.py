@@ -62,7 +62,7 @@ def bind(host: str, port: int) -> socket.socket:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError as error:
         raise ValueError(f"host = {host!r} is no address of this machine; 127.0.0.1 is") from error
-    sock = socket.socket(family, kind, protocol)  # named, or asyncio lets small packets wait 40 ms for each other
+    sock = socket.socket(family, kind, protocol)  # TCP by name, or asyncio lets small packets wait 40 ms
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind(address)
