@@ -9,6 +9,7 @@ from experiments.referee import readme
 
 TEXT = readme.README.read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
+SCRIPT = {"__name__": "__main__"}  # what Python tells a script of itself
 
 
 def verdict(claim="A", subject="SGD", findings=(), level="in part", missing=""):
@@ -19,14 +20,14 @@ def verdict(claim="A", subject="SGD", findings=(), level="in part", missing=""):
 
 def test_four_lines_reproduce_the_number_in_their_comment(capsys):
     assert len(EXAMPLES[0].strip().splitlines()) == 4
-    exec(EXAMPLES[0], {})
+    exec(EXAMPLES[0], dict(SCRIPT))
     stated = float(re.search(r"# ([\d.]+):", EXAMPLES[0]).group(1))
     assert float(capsys.readouterr().out) == pytest.approx(stated, rel=0.03)
 
 
 def test_other_examples_run():
     for example in EXAMPLES[1:]:
-        exec(example, {})
+        exec(example, dict(SCRIPT))
 
 
 def test_findings_are_those_of_the_kept_verdicts():

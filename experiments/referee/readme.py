@@ -16,8 +16,7 @@ from experiments.referee.report import SIGNS
 ROOT = Path(__file__).parents[2]
 README, KEPT = ROOT / "README.md", ROOT / "docs" / "verdicts.json"
 BEGIN, END = "<!-- findings, by `make readme` -->\n", "<!-- end of the findings -->\n"
-SHOWN = {False: 2, True: 1}  # at most so many findings of a verdict that do not hold, and that do
-MEASURED = 2  # the same where nothing is judged
+FAILING, HOLDING, SILENT = 2, 1, 2  # at most so many findings of a verdict; the last where nothing is judged
 
 Json = Mapping[str, Any]
 
@@ -38,15 +37,12 @@ def summary(verdict: Json) -> str:
     """The level, how many findings hold, and some: the first that do not hold, then the first that does."""
     if not verdict["findings"]:
         return f"**{verdict['level']}**: {_plain(verdict['missing'])}"
-    judged = [finding for finding in verdict["findings"] if finding["holds"] is not None]
-    holding = f" ({sum(finding['holds'] for finding in judged)} of {len(judged)} hold)" if judged else ""
-    shown = [
-        finding
-        for holds, most in SHOWN.items()
-        for finding in [each for each in judged if each["holds"] is holds][:most]
-    ]
-    told = "; ".join(map(_told, shown or verdict["findings"][:MEASURED]))
-    return f"**{verdict['level']}**{holding}: {told}"
+    failing, holding, silent = (
+        [finding for finding in verdict["findings"] if finding["holds"] is holds] for holds in (False, True, None)
+    )
+    count = f" ({len(holding)} of {len(failing + holding)} hold)" if failing or holding else ""
+    told = "; ".join(map(_told, failing[:FAILING] + holding[:HOLDING] or silent[:SILENT]))
+    return f"**{verdict['level']}**{count}: {told}"
 
 
 def renewed(readme: str, verdicts: Iterable[Json]) -> str:

@@ -16,6 +16,7 @@ from experiments.referee import laws, pages, standing
 from experiments.referee.outcome import Outcome
 
 SIGNS = {True: "✓", False: "✗", None: "·"}  # of a finding, on a terminal
+TEMPLATE = pages.environment().get_template("report.html")
 PACKAGES = ("diffusion-lab", "numpy", "scipy", "numba", "torch")
 
 
@@ -62,23 +63,19 @@ def html(outcome: Outcome, drawn: Sequence[Drawn]) -> str:
         for name in laws.LARGEST_DETECTABLE
     }
     routes = [route for pieces in outcome.evidence.values() for piece in pieces for route in piece.measured.values()]
-    return (
-        pages.environment()
-        .get_template("report.html")
-        .render(
-            outcome=outcome,
-            line=instrument_line(outcome),
-            standings=standing.standings([verdict.as_json() for verdict in outcome.verdicts], outcome.rows),
-            statements={claim.name: claim.statement for claim in outcome.claims},
-            figures={name: [figure for figure in drawn if figure.claim == name] for name in names},
-            inlined={figure.name: b64encode(figure.svg.read_bytes()).decode() for figure in drawn},
-            tables={name: columns([row for row in outcome.rows if row["claim"] == name]) for name in names},
-            commands={name: command(outcome.settings, name) for name in names},
-            laws=laws,
-            reached={name: max(numbers) for name, numbers in detectable.items() if numbers},
-            allowance=max((float(np.max(route.allowance)) for route in routes), default=0.0),
-            versions={name: _version(name) for name in PACKAGES},
-        )
+    return TEMPLATE.render(
+        outcome=outcome,
+        line=instrument_line(outcome),
+        standings=standing.standings([verdict.as_json() for verdict in outcome.verdicts], outcome.rows),
+        statements={claim.name: claim.statement for claim in outcome.claims},
+        figures={name: [figure for figure in drawn if figure.claim == name] for name in names},
+        inlined={figure.name: b64encode(figure.svg.read_bytes()).decode() for figure in drawn},
+        tables={name: columns([row for row in outcome.rows if row["claim"] == name]) for name in names},
+        commands={name: command(outcome.settings, name) for name in names},
+        laws=laws,
+        reached={name: max(numbers) for name, numbers in detectable.items() if numbers},
+        allowance=max((float(np.max(route.allowance)) for route in routes), default=0.0),
+        versions={name: _version(name) for name in PACKAGES},
     )
 
 
