@@ -69,7 +69,7 @@ def _judged(where: str, ratios: Sequence[xarray.DataArray]) -> Finding:
     """Whether the equilibrium's mean square is the true one, where it is farthest from it."""
     off = float(max(np.concatenate([ratio.values.ravel() for ratio in ratios]), key=lambda ratio: abs(np.log(ratio))))
     right = f"the equilibrium's mean square is right within {100 * abs(off - 1):.2g} % {where}"
-    wrong = f"it {size(off)} the true one {where}"
+    wrong = f"the equilibrium's mean square {size(off)} {where}"
     return Finding.judged(where, off, target=1, tolerance=CLOSE, right=right, wrong=wrong)
 
 
