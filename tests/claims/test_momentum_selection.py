@@ -1,40 +1,46 @@
-"""Momentum's selection of minima: what is found of made-up rates, and the symmetry that saves half of them."""
+"""Momentum's selection of minima: what is found of made-up rates, and the symmetry that gives half of them."""
 
 import numpy as np
 import pytest
 
 from experiments.claims.momentum_selection import claim
-from experiments.problems.optimizers import BETA1
-from experiments.problems.wells import settings
+from experiments.claims.proposition_4 import claim as proposition_4
+from experiments.problems.exits import AT, BARRIER, ITERATIONS
+from experiments.problems.wells import HIGHEST, exact_rate, settings
+from experiments.referee.evidence import Evidence, Row
 from experiments.referee.routes import Routes
 
+SETTING = settings()["parabolas-piecewise"]
 
-def known(momentum, sgd):
-    """Routes that know rates of the first landscape: by sharpness."""
+
+def known(power):
+    """Routes on which Proposition 4's exact times are SGD's to a power."""
+    times = [
+        Row(
+            {"landscape": SETTING.title, "exit": AT, BARRIER: barrier},
+            {"exact": exact_rate(SETTING, "SGD", HIGHEST / barrier)["rate"] ** -power},
+        )
+        for barrier in (2.0, 4.0, 8.0)
+    ]
     routes = Routes(1, 1, quick=True)
-    for optimizer, rate in (("Momentum", momentum), ("SGD", sgd)):
-        for k in (1.0, 2.0):
-            for sharpness in (k, (1 - BETA1) * k):
-                routes.memory[("exact rate", "parabolas-frozen", optimizer, sharpness)] = {"rate": rate(sharpness)}
+    routes.memory[("evidence", proposition_4.name)] = [Evidence.of_rows("Adai", ITERATIONS, times)]
     return routes
 
 
-def kramers(k, share=1.0):
-    return np.exp(-8 / k * share)
-
-
-@pytest.mark.parametrize(("share", "level"), [(1.0, "right"), (0.5, "off")])
-def test_a_power_of_sgds_selection_is_found(share, level):
-    routes = known(lambda k: kramers(k, share), kramers)
-    matched, unmatched = routes.evidence(claim)
-    assert (matched.data["exact"] / matched.data["exact_sgd"]).values == pytest.approx(share)
-    assert (unmatched.data["exact"] / unmatched.data["exact_sgd"]).values == pytest.approx(share / 10)
-    assert [verdict.level for verdict in claim.verdicts(routes.evidence(claim))] == [level, level]
+@pytest.mark.parametrize(("power", "level"), [(1.0, "right"), (0.5, "off")])
+def test_a_power_of_sgds_selection_is_found(power, level):
+    """At SGD's learning rate it is a tenth of it, but for a prefactor that does not grow with the barrier."""
+    matched, unmatched = evidence = known(power).evidence(claim)
+    assert (matched.data["exact"] / matched.data["exact_sgd"]).values == pytest.approx(power)
+    tenth = (unmatched.data["exact"] / unmatched.data["exact_sgd"]).values
+    assert tenth == pytest.approx(power / 10, rel=0.2)
+    assert matched.data[BARRIER].values.tolist() == [8.0]  # of 4 temperatures the sharp one's is not a barrier
+    assert claim.verdicts(evidence)[0].level == level
+    assert np.array_equal(matched.data["exact"], unmatched.data["exact"])
 
 
 def test_minima_flatter_by_what_the_learning_rate_is_larger_have_the_same_barrier():
-    setting = settings()["parabolas-frozen"]
     for k in (1.0, 2.0):
-        matched = setting.exponent("Momentum", k)
-        assert setting.exponent("Momentum", k / 10, factor=10) == pytest.approx(matched, rel=1e-12)
-        assert setting.exponent("SGD", k / 10) == pytest.approx(10 * matched, rel=1e-12)
+        matched = SETTING.exponent("Momentum", k)
+        assert SETTING.exponent("Momentum", k / 10, factor=10) == pytest.approx(matched, rel=1e-12)
+        assert SETTING.exponent("SGD", k / 10) == pytest.approx(10 * matched, rel=1e-12)
