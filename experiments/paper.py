@@ -49,6 +49,12 @@ class Judged:
         """One of `experiments.referee.verdict.LEVELS`; "open" where nothing judges it."""
         return level([finding["holds"] for verdict in self.verdicts for finding in verdict["findings"]])
 
+    @property
+    def absent(self) -> list[str]:
+        """Names of claims that judge it and are not among the verdicts."""
+        known = {verdict["claim"] for verdict in self.verdicts}
+        return [name for name in self.sentence.claims if name not in known]
+
 
 def sentences() -> list[Sentence]:
     """Every sentence, in the paper's order.

@@ -5,9 +5,11 @@ import re
 from pathlib import Path
 
 import pytest
+from markupsafe import escape
 
 from experiments import paper
 from experiments.claims import CLAIMS
+from experiments.referee import pages
 
 PARTS = ["Abstract", *(f"Section {k}" for k in range(1, 8)), *(f"Appendix {letter}" for letter in "ABCDEFGH")]
 TEXT = os.environ.get("DIFFUSION_LAB_PAPER", "")  # the paper's text, without formulas; it is not ours to keep here
@@ -71,6 +73,23 @@ def test_a_sentences_level_is_that_of_all_findings_on_it():
     assert level(verdicts[:1]) == "right"
     assert level(verdicts[1:]) == "off"
     assert level([]) == "open"
+
+
+def test_the_page_has_every_sentence_with_its_findings_or_its_need():
+    environment = pages.environment(Path(__file__).parents[1] / "docs" / "_ext" / "templates")
+    finding = {"holds": True, "text": "it is <exact>"}
+    verdict = {"claim": "Theorem 1", "subject": "SGD", "level": "right", "findings": [finding], "missing": ""}
+    missing = {"claim": "Theorem 2", "subject": "all", "level": "open", "findings": [], "missing": "no reference"}
+    html = environment.get_template("paper.html").render(sentences=paper.judged([verdict, missing]))
+    listed = paper.sentences()
+    assert html.count("<details>") == len(listed)
+    for sentence in listed:
+        assert str(escape(sentence.quote)) in html
+        assert str(escape(sentence.needs)) in html
+    about = [sentence for sentence in listed if "Theorem 1" in sentence.claims]
+    assert html.count("it is &lt;exact&gt;") == len(about) > 2
+    assert "not judged: no reference" in html
+    assert f"Not in this run: {about[0].claims[1]}" in html
 
 
 def test_a_sentence_has_claims_or_a_need():

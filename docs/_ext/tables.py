@@ -11,6 +11,7 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from diffusion.variables import VARIABLES
+from experiments import paper
 from experiments.referee import pages, registry, standing
 
 TEMPLATES = pages.environment(Path(__file__).parent / "templates")
@@ -60,9 +61,18 @@ class Verdicts(Results):
         )
 
 
+class PaperSentences(Results):
+    """The sentences of the paper, in its order."""
+
+    def run(self) -> list[nodes.Node]:
+        """Each with the verdicts on it, or with what is missing."""
+        return rendered("paper.html", sentences=paper.judged(self.read("verdicts.json")))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
     app.add_config_value("verify_results", "", "env")
     app.add_directive("result-variables", ResultVariables)
     app.add_directive("verdicts", Verdicts)
+    app.add_directive("paper-sentences", PaperSentences)
     return {"parallel_read_safe": True}
