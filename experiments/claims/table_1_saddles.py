@@ -70,8 +70,8 @@ class Table1Saddles(Claim):
             )
         if "shipped" in near and np.isfinite(near["shipped"]).any():
             powers, low, high = (np.log10(near[f"shipped{side}"].values) for side in ("", "_low", "_high"))
-            interval = f"95 % intervals between {np.nanmin(low):.2f} and {np.nanmax(high):.2f}"
-            text = f"as shipped p = {span(powers[np.isfinite(powers)])} ({interval})"
+            ends = span([np.nanmin(low), np.nanmax(high)])
+            text = f"as shipped p = {span(powers[np.isfinite(powers)])} (95 % intervals: {ends})"
             yield Finding("power of |H|, as shipped", _farthest(powers, POWERS[word]), text)
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
@@ -131,8 +131,8 @@ def near_saddle(piece: Evidence) -> xarray.Dataset:
 
 
 def _farthest(powers: Array, target: float) -> float:
-    """The power that is farthest from its target."""
-    return float(powers[np.nanargmax(np.abs(powers - target))])
+    """The power that is farthest from its target; NaN if none is known."""
+    return float(powers[np.argmax(np.nan_to_num(np.abs(powers - target), nan=-1.0))])
 
 
 def _weights() -> Array:

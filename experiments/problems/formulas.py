@@ -143,7 +143,7 @@ def _shipped(evidence: Sequence[Evidence]) -> Finding:
 def _shipped_over(flat: xarray.Dataset, route: str) -> tuple[float, int, str]:
     """The factor by which the shipped optimizer is farthest off from a route, where, and the factor in words."""
     value, *ends = (_off(flat[f"shipped{end}"] / flat[route]).values for end in ("", "_low", "_high"))
-    k = int(np.nanargmax(value))
+    k = int(np.argmax(np.nan_to_num(value, nan=-1.0)))
     low, high = sorted(float(end[k]) for end in ends)
     return float(value[k]), k, f"{value[k]:.3g} (95 %: {low:.3g} to {high:.3g})"
 

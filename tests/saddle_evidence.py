@@ -1,0 +1,72 @@
+"""Evidence about saddles that tests share: small ensembles, computed once in a process."""
+
+from functools import cache
+
+from changed_numbers import scaled, with_data
+from matplotlib import pyplot as plt
+
+from experiments.referee import rows
+from experiments.referee.routes import Routes
+
+RATE = 1e-6  # of each single test, where rows are made of the evidence
+
+
+@cache
+def routes():
+    """Enough replicas for every ensemble to have a mean."""
+    return Routes(64, 32, seed=0, threads=1, quick=True)
+
+
+@cache
+def listed(claim):
+    """All rows of a claim."""
+    return list(rows_of(claim, routes().evidence(claim)))
+
+
+def rows_of(claim, evidence):
+    for verdict in claim.verdicts(evidence):
+        for piece in evidence:
+            if piece.subject == verdict.subject:
+                yield from rows.rows(claim, verdict, piece, RATE)
+
+
+def pick(claim, **regime):
+    """The only row in this regime."""
+    [row] = [row for row in listed(claim) if regime.items() <= row["regime"].items()]
+    return row
+
+
+def finding(claim, subject, name):
+    """One finding by its subject and name."""
+    [verdict] = [verdict for verdict in claim.verdicts(routes().evidence(claim)) if verdict.subject == subject]
+    [wanted] = [each for each in verdict.findings if each.name == name]
+    return wanted
+
+
+def titles(claim, evidence):
+    """Titles of a claim's figures, by name."""
+    told = {}
+    for name, _, figure, caption in claim.figures(evidence):
+        told[name] = caption.partition(". ")[0]
+        plt.close(figure)
+    return told
+
+
+def check_figures(claim, names, monkeypatch):
+    """Draw a claim's figures, from its evidence alone and from evidence in which the paper's formula is twice as large.
+
+    Returns
+    -------
+    set of str
+        Names of the figures whose titles changed.
+    """
+    evidence = routes().evidence(claim)
+
+    def refuse(*_, **__):
+        raise AssertionError("drawing must not simulate")
+
+    monkeypatch.setattr("experiments.problems.displacements.simulate", refuse)
+    before = titles(claim, evidence)
+    assert set(before) == set(names)
+    after = titles(claim, [with_data(piece, scaled("paper", 2.0)) for piece in evidence])
+    return {name for name in names if before[name] != after[name]}
