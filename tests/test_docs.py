@@ -228,7 +228,9 @@ def test_docs_build_without_a_warning_and_no_link_is_broken(site):
 def test_the_page_of_verdicts_says_which_claims_it_lacks(site):
     page = (site / "verdicts.html").read_text()
     assert f"Not in this run: {CLAIMS[0].name}." in page
-    assert [f'<details id="{pages.slug(claim.name)}">' in page for claim in CLAIMS] == [False] + [True] * (len(CLAIMS) - 1)
+    assert [f'<details id="{pages.slug(claim.name)}">' in page for claim in CLAIMS] == [False] + [True] * (
+        len(CLAIMS) - 1
+    )
 
 
 @pytest.mark.long

@@ -1,6 +1,5 @@
 """The escape job, run as a user runs it, continued and interrupted; and the parts it is made of."""
 
-import copy
 import json
 import shutil
 import signal
@@ -11,15 +10,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from conftest import SUITE_RATE
-from scipy import stats
-from scipy.optimize import brentq
+from experiments.minima import claims
+from experiments.minima.verdicts import comparison_verdict
 
-import theory
-from diffusion import StyblinskiTang, fokker_planck
-from experiments.comparison import Comparison, Sample
-from experiments.minima import CLAIMS, claims, low_temperature
-from experiments.minima.verdicts import SENTENCES, comparison_verdict, conclude
-from experiments.problems.exact import Normalized
+from diffusion import StyblinskiTang
 from experiments.problems.optimizers import BETA0, BETA1
 from experiments.problems.wells import (
     OPTIMIZERS,

@@ -11,15 +11,15 @@ from functools import cache
 
 import numpy as np
 import pytest
-
-from diffusion import SGD, IsotropicNoise, LossLevel, Momentum, StyblinskiTang, exit_times
-from experiments import claims, judge, minima, report, rows, standing, verdicts, verify
 from experiments.comparison import Comparison, Sample
 from experiments.ensembles import Ensembles
 from experiments.minima import Runner
 from experiments.minima import claims as minima_claims
 from experiments.minima import verdicts as minima_verdicts
 from experiments.minima.low_temperature import SplitSample
+
+from diffusion import SGD, IsotropicNoise, LossLevel, Momentum, StyblinskiTang, exit_times
+from experiments import claims, judge, minima, report, rows, standing, verdicts, verify
 from experiments.problems import wells as sharpness
 from experiments.referee.faults import Fault, mean_exit
 from experiments.sharpness import points

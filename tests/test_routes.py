@@ -12,6 +12,8 @@ from functools import cache
 import numpy as np
 import pytest
 from conftest import SUITE_RATE
+from experiments.minima import claims, theorem_3
+from experiments.minima.runner import Runner
 from scipy import stats
 
 import theory
@@ -26,8 +28,6 @@ from diffusion import (
     fokker_planck,
 )
 from diffusion.fokker_planck.overdamped import POWERS
-from experiments.minima import claims, theorem_3
-from experiments.minima.runner import Runner
 from experiments.problems import turnover
 from experiments.problems.exact import Normalized
 from experiments.problems.optimizers import BETA1
