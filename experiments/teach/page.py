@@ -30,17 +30,13 @@ def requested() -> Lesson:
 
 
 def afford(updates: float) -> None:
-    """Stop the cell, with a message for readers, if it would take more updates than a request may."""
-    if updates > limit.updates:
-        mo.stop(True, mo.callout(mo.md(too_much(updates)), kind="warn"))
-
-
-def too_much(updates: float) -> str:
-    """Why a request is refused, and what to do."""
-    return (
+    """Stop the cell, saying why and what to do, if it would take more updates than a request may."""
+    words = (
         f"**This run would take {updates:,.0f} updates, more than the {limit.updates:,} that one request may.** Choose "
-        "fewer replicas or iterations; whoever started the server can raise it with `diffusion-lab teach --limit`."
+        "fewer replicas or iterations; whoever started the server can raise the limit with `diffusion-lab teach "
+        "--limit`."
     )
+    mo.stop(updates > limit.updates, mo.callout(mo.md(words), kind="warn"))
 
 
 def controls(lesson: Lesson) -> Any:
