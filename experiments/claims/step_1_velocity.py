@@ -56,9 +56,10 @@ class Step1Velocity(Claim):
                 yield _judged(f"until |H| t = {PASSED:g} at H = {eigenvalue:g}, from equilibrium", passing)
         valley = [_ratio(piece).sel(eigenvalue=CURVED[CURVED > 0]).isel(iterations=-1) for piece in evidence]
         yield _judged("at a minimum in the end", valley)
-        for piece in [] if from_rest else evidence:
-            flat = _ratio(piece, "exact_discrete").sel(eigenvalue=-FLATTEST).isel(iterations=[0])
-            yield _judged(f"of the optimizer itself, beta1 = {float(piece.data['beta1']):g}", [flat])
+        if not from_rest:
+            flat = [_ratio(piece, "exact_discrete").sel(eigenvalue=-FLATTEST).isel(iterations=0) for piece in evidence]
+            told_of = ", ".join(f"{float(piece.data['beta1']):g}" for piece in evidence)
+            yield _judged(f"for the optimizer itself, beta1 = {told_of}", flat)
 
 
 def _ratio(piece: Evidence, route: str = "exact") -> xarray.DataArray:
