@@ -16,7 +16,7 @@ def evidence():
 
 def flat(evidence, start):
     found = next(one for one in evidence if one.data["start"] == start and one.data["beta1"] == BETA)
-    return found.data.sel(eigenvalue=0)
+    return found.data
 
 
 def test_along_a_flat_direction_the_sde_is_behind_by_what_a_memory_of_gradients_costs(evidence):
