@@ -1,6 +1,7 @@
 """Adam's drift: whether its momentum takes it farther from a saddle than RMSprop goes without."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import xarray
@@ -95,7 +96,11 @@ def _running(routes: Routes, iterations: NDArray[np.int64]) -> Measured:
     msd, error = [], []
     for beta in (SHIPPED, 0.0):
         shipped, flat = optimizers.as_shipped(Adam(LR, beta)), QuadraticSaddle([0.0])
-        options = {"replicas": routes.replicas, "threads": routes.threads, "seed": routes.seed_of(told("drift", beta))}
+        options: dict[str, Any] = {
+            "replicas": routes.replicas,
+            "threads": routes.threads,
+            "seed": routes.seed_of(told("drift", beta)),
+        }
         noise = IsotropicNoise(saddles.ISOTROPIC_VARIANCE)
         run = simulate(shipped, flat, noise=noise, iterations=int(saved[-1]), save=saved, **options)
         msd.append(run["msd"].values[:, 0])

@@ -23,8 +23,7 @@ from experiments.referee.verdict import CLOSE, Finding
 # Barriers over temperature at which the mean is about 50, 1000 and 100,000 iterations, and the 6 of Appendix B.
 BARRIERS = {"parabolas-frozen": (0.5, 3.3, 8.0, 6.0), "tang-frozen": (0.25, 2.3, 7.0, 6.0)}
 MEASURED = (0.5, 3.3)  # of them, on the double parabola
-REPEATS = 100  # the paper's
-REJECTED = 0.01  # p-value below which a test rejects
+REPEATS, REJECTED = 100, 0.01  # the paper's, and the p-value below which a test rejects
 COVERED, NEARLY = 0.95, 0.02  # of the interval of Equation 120, and how far from that it may be
 LAW, COVERAGE = "greatest distance of survival from the exponential law", "coverage of the interval of Equation 120"
 TIMES = np.concatenate([np.geomspace(1e-3, 0.05, 12), np.linspace(0.06, 8, 120)])  # over the mean
@@ -46,14 +45,12 @@ class ExponentialLaw(Claim):
         rows = [_survival(settings()[key], barrier) for key, barriers in BARRIERS.items() for barrier in barriers]
         yield Evidence.of_rows("SGD", LAW, rows)
         for dynamics in (SGD, lambda lr: Momentum((1 - BETA1) * lr, BETA1, "heavy-ball")):
-            runs = [_ensemble(routes, dynamics(2 / barrier), barrier) for barrier in MEASURED]
+            runs = [_ensemble(routes, dynamics(2 / barrier), barrier, 2 / barrier) for barrier in MEASURED]
             yield Evidence.of_rows(str(runs[0].regime["optimizer"]), exits.ITERATIONS, runs)
         spread = 1.96 / np.sqrt(REPEATS)
         low, high = (gamma.cdf((REPEATS - 2) * (1 + side * spread), REPEATS) for side in (-1, 1))
-        covered = Row(
-            {"optimizer": EVERY, "repeats": REPEATS}, {"paper": COVERED, "exact": high - low}, reasons=UNSAMPLED
-        )
-        yield Evidence.of_rows(EVERY, COVERAGE, [covered])
+        regime, values = {"optimizer": EVERY, "repeats": REPEATS}, {"paper": COVERED, "exact": high - low}
+        yield Evidence.of_rows(EVERY, COVERAGE, [Row(regime, values, reasons=UNSAMPLED)])
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """How far from the law at each mean, whether ensembles tell, and whether the interval covers what it says."""
@@ -78,79 +75,52 @@ def _survival(setting: Setting, barrier: float) -> Row:
     return Row(ONE | regime | {"mean_iterations": mean * curvature / STEP}, values, reasons=reasons)
 
 
-def _ensemble(routes: Routes, dynamics: Dynamics, barrier: float) -> Row:
+def _ensemble(routes: Routes, dynamics: Dynamics, barrier: float, lr: float) -> Row:
     """Mean exit time of the optimizer, and p-values of the law from the paper's repeats and from all runs."""
-    lr = 2 / barrier
     height = STEP / lr
     well = DoubleParabola(height, height, 4 * height, 1)
-    run = exit_times(
-        dynamics,
-        well,
-        noise=HessianNoise(1),
-        start=0.0,
-        boundary=well.saddle,
-        max_iterations=exits.HORIZON,
-        replicas=routes.exits,
-        threads=routes.threads,
-        seed=routes.seed_of(told("exponential", dynamics)),
-    )
-    mean, times = mean_exit(lambda: run), run["exit_iteration"].values
-    tested = {"p_of_repeats": times[:REPEATS], "p_of_all": times}
+    where: dict[str, Any] = {"start": 0.0, "boundary": well.saddle}
+    options: dict[str, Any] = {"replicas": routes.exits, "threads": routes.threads, "max_iterations": exits.HORIZON}
+    options |= {"seed": routes.seed_of(told("exponential", dynamics))}
+    run = exit_times(dynamics, well, noise=HessianNoise(1), **where, **options)
+    mean, times, horizon = mean_exit(lambda: run), run["exit_iteration"].values, float(exits.HORIZON)
     values = {
-        name: exponential_test(some, np.ones(len(some), bool), np.full(len(some), float(exits.HORIZON)))[0]
-        for name, some in tested.items()
+        name: exponential_test(some, np.ones(len(some), bool), np.full(len(some), horizon))[0]
+        for name, some in {"p_of_repeats": times[:REPEATS], "p_of_all": times}.items()
     }
-    expected = None
     if not dynamics.rule(np.array([height])).inertia.any():
-        expected = theory.discrete_first_passage_time(
-            lambda x: well.gradient(np.asarray(x, float)[..., None])[..., 0],
-            float(np.sqrt(height)),
-            lr=lr,
-            start=0.0,
-            boundary=well.saddle,
-            breaks=list(well.pieces().switches),
-        )
-        values["exact_discrete"] = expected
-    regime: dict[str, Any] = {
-        "optimizer": optimizers.name(dynamics),
-        "landscape": "double parabola, noise of the minimum",
-        "exit": AT,
-    }
-    regime |= {BARRIER: barrier, "lr_curvature": STEP, "runs": len(times)}
-    return Row(
-        ONE | regime,
-        values,
-        {"discrete": Sample.of(mean, expected)},
-        reasons=UNSAMPLED | {"paper": exits.NOT_SAID, "exact": exits.NO_DISCRETE},
-    )
+        chain = {"lr": lr, "breaks": list(well.pieces().switches), **where}
+        gradient = lambda x: well.gradient(np.asarray(x, float)[..., None])[..., 0]  # noqa: E731
+        values["exact_discrete"] = theory.discrete_first_passage_time(gradient, float(np.sqrt(height)), **chain)
+    regime = {"optimizer": optimizers.name(dynamics), "landscape": "double parabola, noise of the minimum", "exit": AT}
+    reasons = UNSAMPLED | {"paper": exits.NOT_SAID, "exact": exits.NO_DISCRETE}
+    samples = {"discrete": Sample.of(mean, values.get("exact_discrete"))}
+    told_of = {BARRIER: barrier, "lr_curvature": STEP, "runs": len(times)}
+    return Row(ONE | regime | told_of, values, samples, reasons=reasons)
 
 
 def _distance(row: Any) -> Iterator[Finding]:
-    distance, barrier = float(row["exact"]), float(row[BARRIER])
-    mean, landscape = float(row["mean_iterations"]), str(row["landscape"].values)
-    where = f"{landscape}, {mean:.3g} iterations, a barrier of {barrier:.2g} temperatures"
+    distance, barrier, mean = (float(row[name]) for name in ("exact", BARRIER, "mean_iterations"))
+    where = f"{row['landscape'].values}, {mean:.3g} iterations, a barrier of {barrier:.2g} temperatures"
     tells = f"survival is at most {distance:.2g} from it ({where})"
     right, wrong = f"the law holds: {tells}", f"the law does not hold: {tells}"
     yield Finding.judged(f"distance, {where}", distance, target=0, tolerance=CLOSE, right=right, wrong=wrong)
 
 
 def _tests(row: Any) -> Iterator[Finding]:
-    barrier, some = float(row[BARRIER]), min(REPEATS, int(row["runs"]))
-    where = f"{float(row['discrete']):.3g} iterations, a barrier of {barrier:.2g} temperatures"
-    p, of_all = float(row["p_of_repeats"]), float(row["p_of_all"])
-    right, wrong = (f"{some} runs {verb} the law (p = {p:.2g}; {where})" for verb in ("do not reject", "reject"))
+    p, of_all, barrier, mean = (float(row[name]) for name in ("p_of_repeats", "p_of_all", BARRIER, "discrete"))
+    runs, where = int(row["runs"]), f"{mean:.3g} iterations, a barrier of {barrier:.2g} temperatures"
+    tells = f"the law (p = {p:.2g} from {min(REPEATS, runs)} runs; {where})"
+    right, wrong = f"a test does not reject {tells}", f"a test rejects {tells}"
     name = f"p-value of the paper's repeats, barrier {barrier:.2g}"
     yield Finding.judged(name, p, target=1, tolerance=1 - REJECTED, right=right, wrong=wrong)
-    yield Finding(
-        f"p-value of all runs, barrier {barrier:.2g}", of_all, f"all {int(row['runs'])} have p = {of_all:.2g}"
-    )
+    yield Finding(f"p-value of all runs, barrier {barrier:.2g}", of_all, f"all {runs} have p = {of_all:.2g}")
 
 
 def _coverage(row: Any) -> Iterator[Finding]:
-    covers, says = float(row["exact"]), float(row["paper"])
-    repeats = int(row["repeats"])
+    covers, says, repeats = (float(row[name]) for name in ("exact", "paper", "repeats"))
     tells = (
-        f"the interval for {100 * says:.3g} % covers {100 * covers:.1f} % of rates under the law, at {repeats} repeats"
+        f"the interval for {100 * says:.3g} % covers {100 * covers:.1f} % of exponential rates ({repeats:g} repeats)"
     )
     right, wrong = f"about as often as it says: {tells}", f"not as often as it says: {tells}"
     yield Finding.judged("coverage", covers, target=says, tolerance=NEARLY, right=right, wrong=wrong)

@@ -90,13 +90,10 @@ def _on_a_parabola(kind: str, inertias: Array) -> Iterator[Row]:
     square = np.diag([START**2, 0.0])
     moments = []  # E|m|^2, E|grad L|^2 and E<grad L, m> of each iteration
     for beta in inertias:
-        gradient = np.array(
-            [[1, 0], [1 - beta, beta]]
-        )  # first the momentum moves, by the gradient at x, then x by the momentum
-        square = gradient @ square @ gradient.T
+        pushed, moved = np.array([[1, 0], [1 - beta, beta]]), np.array([[1, -STEP], [0, 1]])
+        square = pushed @ square @ pushed.T  # the momentum moves by the gradient at x, and then x by the momentum
         square[1, 1] += ((1 - beta) * DEVIATION) ** 2
         moments.append((square[1, 1], square[0, 0], square[0, 1]))
-        moved = np.array([[1, -STEP], [0, 1]])
         square = moved @ square @ moved.T
     momentum, slope, along = np.array(moments).T
     sums = [theory.lemma_1(inertias[: t + 1]) for t in range(len(inertias))]
@@ -104,14 +101,12 @@ def _on_a_parabola(kind: str, inertias: Array) -> Iterator[Row]:
     ages = [float(np.sum(products - products[-1])) for products in backwards]
     bounds = {"gradient_bound": np.sqrt(slope.max()), "noise_variance": DEVIATION**2}
     largest = float(inertias.max())
+    most = theory.lemma_4(square_gradient=slope, smoothness=1.0, largest_inertia=largest, step=STEP, **bounds)
     ends = {
         1: (np.array([1 - one.lower for one in sums]), np.array([1 - one.total for one in sums])),
         2: (theory.lemma_2(**bounds), momentum),
         3: (theory.lemma_3(largest), np.array(ages)),
-        4: (
-            theory.lemma_4(square_gradient=slope, smoothness=1.0, largest_inertia=largest, step=STEP, **bounds),
-            -along,
-        ),
+        4: (most, -along),
     }
     for lemma, (paper, exact) in ends.items():
         bound = np.broadcast_to(paper, exact.shape)
@@ -130,10 +125,8 @@ def _adai() -> Iterator[Row]:
     step = likely @ ((1 - beta) * gradients) / (1 - mean_beta)  # the mean momentum
     noise = likely @ ((1 - beta) ** 2 * gradients**2) + 2 * (likely @ (beta * (1 - beta) * gradients)) * step
     momentum = float((noise / (1 - mean_square_beta)).sum())
-    bounds = {
-        "gradient_bound": np.sqrt(2) * slope,
-        "noise_variance": float((likely @ gradients**2).sum()) - 2 * slope**2,
-    }
+    variance = float((likely @ gradients**2).sum()) - 2 * slope**2
+    bounds = {"gradient_bound": np.sqrt(2) * slope, "noise_variance": variance}
     most = theory.lemma_4(square_gradient=2 * slope**2, smoothness=1.0, largest_inertia=LARGEST, step=0.0, **bounds)
     yield _row(2, OWN, 0, float(theory.lemma_2(**bounds)), momentum)
     yield _row(4, OWN, 0, float(most), -float((step * slope).sum()))
@@ -141,9 +134,7 @@ def _adai() -> Iterator[Row]:
 
 def _row(lemma: int, kind: str, iterations: int, paper: float, exact: float) -> Row:
     regime = {"optimizer": "Adai", "lemma": lemma, "inertias": kind, "iterations": iterations}
-    reasons = dict.fromkeys(
-        ("fokker_planck", "simulated", "discrete", "torch", "shipped"), "sums and moments are exact"
-    )
+    reasons = dict.fromkeys(("fokker_planck", "simulated", "discrete", "torch", "shipped"), "exact sums and moments")
     return Row(regime, {"paper": paper, "exact": exact}, reasons=reasons)
 
 

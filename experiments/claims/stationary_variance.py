@@ -47,7 +47,7 @@ class StationaryVariance(Claim):
             ratio = float(at["paper"] / at["exact_discrete"])
             where = f"at learning rate times curvature {saddles.LR * eigenvalue:g}"
             right = f"it is the optimizer's own within {100 * abs(ratio - 1):.2g} % {where}"
-            wrong = f"it {size(ratio)} the optimizer's own {where}"
+            wrong = f"it is {ratio:.3g} times the optimizer's own {where}"
             yield Finding.judged(f"the optimizer {where}", ratio, target=1, tolerance=CLOSE, right=right, wrong=wrong)
 
 
@@ -55,12 +55,8 @@ def _spread(routes: Routes, dynamics: Dynamics) -> Evidence:
     """The variance by every route, on the eigenvalues."""
     landscape, noise = QuadraticSaddle(EIGENVALUES), HessianNoise(saddles.BATCH_SIZE)
     rule = dynamics.rule(noise.variance_along(landscape))
-    recursion: dict[str, Any] = {
-        "hessian": EIGENVALUES,
-        "noise_variance": rule.noise_variance,
-        "lr": rule.learning_rate,
-    }
-    recursion |= {"inertia": rule.inertia, "gradient_weight": rule.gradient_weight}
+    recursion: dict[str, Any] = {"hessian": EIGENVALUES, "lr": rule.learning_rate, "inertia": rule.inertia}
+    recursion |= {"noise_variance": rule.noise_variance, "gradient_weight": rule.gradient_weight}
     sde = {"hessian": EIGENVALUES, "diffusion": rule.diffusion}
     time = LONG * rule.learning_rate
     if rule.inertia.any():
@@ -69,27 +65,17 @@ def _spread(routes: Routes, dynamics: Dynamics) -> Evidence:
         exact = theory.sgd_msd_exact(time, **sde)
     discrete = theory.discrete_stationary_variance(**recursion)
     values = {"paper": theory.stationary_variance(**recursion), "exact": exact, "exact_discrete": discrete}
-    run = simulate(
-        dynamics,
-        landscape,
-        noise=noise,
-        iterations=ITERATIONS,
-        save=[ITERATIONS],
-        replicas=routes.replicas,
-        threads=routes.threads,
-        seed=routes.seed_of(told("stationary", dynamics)),
-    )
+    options: dict[str, Any] = {"iterations": ITERATIONS, "save": [ITERATIONS], "replicas": routes.replicas}
+    options |= {"threads": routes.threads, "seed": routes.seed_of(told("stationary", dynamics))}
+    run = simulate(dynamics, landscape, noise=noise, **options)
     expected = theory.discrete_msd(ITERATIONS, **recursion)
     measured = {"discrete": Measured(run["msd"].values[0], MeanSquare(routes.replicas), expected)}
     checks = {"the recursion in the end": (np.abs(theory.discrete_msd(LONG, **recursion) / discrete - 1), EXACT)}
     regime = {"optimizer": optimizers.name(dynamics), **optimizers.parameters(dynamics), "lr": saddles.LR}
-    data = xarray.Dataset(
-        {name: ("eigenvalue", value) for name, value in values.items()}, {"eigenvalue": EIGENVALUES, **regime}
-    )
-    reasons = {"fokker_planck": displacements.CLOSED_FORM, "shipped": displacements.NOTHING_RUNNING}
-    reasons |= dict.fromkeys(
-        ("simulated", "torch"), f"the discrete ensemble is measured, after {ITERATIONS} iterations"
-    )
+    columns = {name: ("eigenvalue", value) for name, value in values.items()}
+    data = xarray.Dataset(columns, {"eigenvalue": EIGENVALUES, **regime})
+    reasons = dict.fromkeys(("simulated", "torch"), f"the discrete ensemble is measured, at {ITERATIONS} iterations")
+    reasons |= {"fokker_planck": displacements.CLOSED_FORM, "shipped": displacements.NOTHING_RUNNING}
     return Evidence(optimizers.variant(dynamics), "variance at a minimum (theta^2)", data, measured, checks, reasons)
 
 

@@ -24,6 +24,8 @@ VALUES = (
     "adai_msd",
     "convergence_bound",
     "effective_diffusion",
+    "stationary_variance",
+    "equilibrium_velocity_variance",
 )
 TIMES = ("sgd_escape_time", "momentum_escape_time", "adam_escape_time", "adai_escape_time")
 HOMES = (theory, convergence)  # modules that claims look a formula up in

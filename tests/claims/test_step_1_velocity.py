@@ -39,10 +39,10 @@ def test_levels_and_the_instrument(evidence):
         "Momentum, thermal start": "in part",
     }
     holds = {finding.name: finding.holds for finding in verdicts["Momentum, from rest"].findings}
-    assert list(holds.values()) == [False, True, True]  # at once, after three times as long, at a minimum
+    assert list(holds.values()) == [False, True]  # after one memory time, and after three
     measured = [one for one in evidence if "discrete" in one.measured]
     assert len(measured) == 2
     for one in measured:
         p = one.measured["discrete"].p_value()
         assert np.nanmin(p) > 1e-5
-        assert np.isfinite(p).sum() > 30
+        assert np.isfinite(p).sum() > 20
