@@ -68,10 +68,12 @@ class Table1Saddles(Claim):
                 right=f"{told}, {word} as the table says",
                 wrong=f"{told}, not {word} as the table says",
             )
-        if "shipped" in near and np.isfinite(near["shipped"]).any():
-            powers, low, high = (np.log10(near[f"shipped{side}"].values) for side in ("", "_low", "_high"))
-            ends = span([np.nanmin(low), np.nanmax(high)])
-            text = f"as shipped p = {span(powers[np.isfinite(powers)])} (95 % intervals: {ends})"
+        if "shipped" not in near:
+            return
+        measured = np.log10([near[f"shipped{side}"].values for side in ("", "_low", "_high")])
+        powers, low, high = measured[:, np.isfinite(measured).all(axis=0)]
+        if len(powers):
+            text = f"as shipped p = {span(powers)} (95 % intervals: {span([*low, *high])})"
             yield Finding("power of |H|, as shipped", _farthest(powers, POWERS[word]), text)
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
