@@ -27,7 +27,7 @@ from diffusion import (
 )
 from diffusion.directions import directions
 from diffusion.escape import warn_any_coordinate
-from experiments.referee import laws
+from experiments.referee.laws import LogNormal
 
 few = settings(max_examples=20, deadline=None, derandomize=True)
 
@@ -214,7 +214,8 @@ def test_turned_wells_behave_in_law_like_the_separable_ones(wells, dynamics, vel
     squares = (u[:, [4, 39]] - START) ** 2, (x @ turn - START) ** 2
     means = [one.mean(axis=0) for one in squares]
     errors = [one.std(axis=0) / np.sqrt(2000) / mean for one, mean in zip(squares, means, strict=True)]
-    p = laws.log_test(*means, laws.two_sample_log_error(*errors))
+    built_in_law, turned_law = (LogNormal(error, error) for error in errors)
+    p = built_in_law.against(turned_law).p_value(*means)
     assert (p.min() > SUITE_RATE) == right
     for boundary, outside in (
         (Radius(2.0), np.sum((u - START) ** 2, axis=2) > 4),

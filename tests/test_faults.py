@@ -152,39 +152,6 @@ def test_numbers_that_are_none_fail_a_row(value):
         json.dumps(row, allow_nan=False)
 
 
-# --- saddles
-
-
-def saddle(case):
-    return judge.compute(case, Ensembles(20, 20, 0, 1))
-
-
-def test_diverged_saddle_ensemble_fails_its_rows_from_there_on_and_the_rest_is_judged():
-    """Along H = -1 a step of 1.5 multiplies by 2.5: after 300 iterations beyond 1e75, after 100 not."""
-    outcome, _ = concluded([saddle(claims.Case(claims.THEOREM_1, SGD(1.5), "rest", 0.9, memory=False))])
-    lost = [row for row in outcome.rows if row["regime"]["iterations"] >= 300 and row["regime"]["eigenvalue"] != 0]
-    assert {row["instrument"] for row in lost} == {"failed"}
-    assert all(row["reasons"][name] == claims.DIVERGED for row in lost for name in ("simulated", "discrete", "torch"))
-    assert not any(row["faults"] for row in outcome.rows if row not in lost)
-    assert outcome.verdicts[0].sentence.startswith(("exact", "approximate", "asymptotic"))
-
-
-def test_saddle_ensemble_that_is_refused_fails_its_rows():
-    """SGD(2.5) along H = 1."""
-    outcome, page = concluded([saddle(claims.Case(claims.THEOREM_1, SGD(2.5), "rest", 0.9, memory=False))])
-    assert {row["instrument"] for row in outcome.rows} == {"failed"}
-    assert all("is unstable" in row["reasons"]["discrete"] for row in outcome.rows)
-    assert "is unstable" in page
-
-
-def test_diverged_pair_is_no_rounding():
-    """The share of a thermal start is the difference of two runs, both of which diverge."""
-    outcome, _ = concluded([saddle(claims.Case(claims.DRIFT, Momentum(3.0, 0.5, "ema"), "thermal", 0.5))])
-    lost = [row for row in outcome.rows if row["reasons"].get("simulated") == claims.DIVERGED]
-    assert lost
-    assert {row["instrument"] for row in lost} == {"failed"}
-
-
 def test_splitting_that_is_not_reliable_neither_agrees_nor_counts():
     """Its row is inconclusive with the reason, no verdict quotes it, and no power is fitted to it."""
     fault = Fault("splitting's repetitions differ too much", "inconclusive")

@@ -23,7 +23,7 @@ from diffusion import (
     simulate_torch,
 )
 from diffusion.kernels.random import NOISE, normal_pair
-from experiments.referee import laws
+from experiments.referee.laws import MeanSquare
 
 EIGENVALUES = [0.5, 0.02, -0.02, -0.5]
 SADDLE = QuadraticSaddle(EIGENVALUES)
@@ -109,7 +109,7 @@ def test_ensemble_has_the_exact_moments_of_its_recursion(dynamics, start, subste
         start = "rest"
     result = run(dynamics, substeps=substeps, velocity=start, replicas=4000)
     expected = exact(dynamics, [1, 5, 20], substeps, start)
-    assert laws.mean_square_test(result["msd"], expected, 4000).min() > SUITE_RATE
+    assert MeanSquare(4000).p_value(result["msd"], expected).min() > SUITE_RATE
 
 
 def test_graded_substeps_begin_like_their_first_number():

@@ -24,7 +24,7 @@ from diffusion import (
 )
 from diffusion.kernels.random import NOISE, normal_pair
 from diffusion.torch_ensemble import shipped_optimizer
-from experiments.referee import laws
+from experiments.referee.laws import LogNormal, MeanSquare
 
 ADAPTIVE = [kind(0.02, second_moment="running") for kind in (RMSprop, Adam, Adai)]
 EIGENVALUES = [0.5, 0.02, -0.02, -0.5]
@@ -46,7 +46,7 @@ def test_torch_sgd_and_momentum_have_the_exact_moments_of_the_recursion(dynamics
         inertia=rule.inertia,
         gradient_weight=rule.gradient_weight,
     )
-    assert laws.mean_square_test(run["msd"], expected, 3000).min() > SUITE_RATE
+    assert MeanSquare(3000).p_value(run["msd"], expected).min() > SUITE_RATE
 
 
 @pytest.mark.parametrize(
@@ -92,7 +92,8 @@ def test_torch_runs_on_every_landscape(landscape, noise, lr):
     for other, right in ((noise, True), (IsotropicNoise(2 * noise.variance_along(landscape)[0]), False)):
         ours = simulate(Momentum(lr), landscape, noise=other, **problem)
         errors = [(run["msd_stderr"] / run["msd"]).values for run in (shipped, ours)]
-        p = laws.log_test(shipped["msd"].values, ours["msd"].values, laws.two_sample_log_error(*errors))
+        theirs, own = (LogNormal(error, error) for error in errors)
+        p = theirs.against(own).p_value(shipped["msd"].values, ours["msd"].values)
         assert (p.min() > SUITE_RATE) == right
 
 

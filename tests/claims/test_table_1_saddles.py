@@ -62,7 +62,7 @@ def test_rows_say_what_they_are_about():
 
 
 def test_intervals_and_tests_of_a_factor_have_their_rates():
-    """Six mean squares of 64 displacements, 20,000 times: what is expected is rejected and covered at the stated rates."""
+    """Six mean squares of 64 displacements, 20,000 times: they are rejected and covered at the stated rates."""
     (piece,) = theorem_1.claim.evidence(routes())
     times, directions = 20_000, np.isin(np.abs(piece.data["eigenvalue"]), CURVATURES)
     route = per_decade(piece, "slow").measured["discrete"]
