@@ -12,8 +12,6 @@ from functools import cache
 import numpy as np
 import pytest
 from conftest import SUITE_RATE
-from experiments.minima import claims, theorem_3
-from experiments.minima.runner import Runner
 from scipy import stats
 
 import theory
@@ -28,10 +26,11 @@ from diffusion import (
     fokker_planck,
 )
 from diffusion.fokker_planck.overdamped import POWERS
-from experiments.problems import turnover
+from experiments.problems import exits, turnover
 from experiments.problems.exact import Normalized
 from experiments.problems.optimizers import BETA1
 from experiments.problems.wells import settings
+from experiments.referee.routes import Routes
 
 BOUND = stats.norm.isf(SUITE_RATE / 2)
 PIECEWISE = HessianNoise(1, at="piecewise")  # where both curvatures are 1 it is constant
@@ -123,11 +122,11 @@ def langevin_grid(ratio, temperature, far=1.0):
 
 
 def weak_damping():
-    return langevin(0.15, 0.5, 40_000), lambda far: langevin_grid(0.15, 0.5, far), claims.SCHEME
+    return langevin(0.15, 0.5, 40_000), lambda far: langevin_grid(0.15, 0.5, far), exits.SCHEME
 
 
 def middle_damping():
-    return langevin(1.0, 0.5, 40_000), lambda far: langevin_grid(1.0, 0.5, far), claims.SCHEME
+    return langevin(1.0, 0.5, 40_000), lambda far: langevin_grid(1.0, 0.5, far), exits.SCHEME
 
 
 ADAM = """
@@ -164,7 +163,7 @@ def adam_following():
         )  # fmt: skip
         return float(found["mfpt"])
 
-    return times, grid, claims.SCHEME
+    return times, grid, exits.SCHEME
 
 
 @pytest.mark.parametrize(
@@ -232,10 +231,10 @@ def test_the_finest_ensemble_alone_is_not_the_limit():
 def test_langevin_ensembles_here_are_those_of_verify(monkeypatch):
     """Same step, noise and start: the same mean from the same seed."""
     monkeypatch.setattr(turnover, "TEMPERATURE", 1.0)
-    runner = Runner(replicas=300, torch_replicas=0, seed=0, threads=1)
-    damping = 0.15**2 * turnover.HESSIAN_SADDLE
-    found = theorem_3._langevin(runner, damping, turnover.WELL.saddle)
-    times = langevin(0.15, 1.0, 300, seed=runner.seed_of("langevin", damping, turnover.WELL.saddle))
+    routes = Routes(replicas=240, torch_replicas=0, threads=1)
+    damping, saddle = turnover.damping_of(0.15), turnover.WELL.saddle
+    found = turnover.langevin(routes, damping, saddle)
+    times = langevin(0.15, 1.0, 300, seed=routes.seed_of(repr(("langevin", damping, saddle))))
     assert (found.value, found.events) == (pytest.approx(times.mean(), rel=1e-12), 300)
 
 
@@ -247,14 +246,14 @@ def test_halving_the_time_step_changes_less_than_the_allowance(ratio):
     """
     coarse, fine = (langevin(ratio, 1.0, 150_000, finer, seed=10 + finer) for finer in (1, 2))
     error = np.hypot(*(times.std() / times.mean() for times in (coarse, fine))) / np.sqrt(150_000)
-    assert BOUND * error < claims.SCHEME
-    assert abs(np.log(coarse.mean() / fine.mean())) < claims.SCHEME
+    assert BOUND * error < exits.SCHEME
+    assert abs(np.log(coarse.mean() / fine.mean())) < exits.SCHEME
 
 
 def test_a_step_sixteen_times_as_long_is_beyond_the_allowance():
     """Negative control: 40,000 exits at gamma/omega_b = 1."""
     times = langevin(1.0, 1.0, 40_000, finer=1 / 16)
-    assert deviation(times, langevin_grid(1.0, 1.0), claims.SCHEME) > BOUND
+    assert deviation(times, langevin_grid(1.0, 1.0), exits.SCHEME) > BOUND
 
 
 # --- the whole law, not its mean alone

@@ -93,7 +93,7 @@ def _growth(hotter: float, ratio: float, low: float, high: float) -> Row:
     well = DoubleParabola(1.0, 1.0, hotter, 1)
     damping = ratio**2 * hotter
     split = hotter / (1 + hotter)
-    inertia = {"mass": 1 / damping, "damping": damping}
+    inertia: dict[str, Any] = {"mass": 1 / damping, "damping": damping}
     stated, logs, errors = [], [], []
     for exponent in (low, high):
         cold = (split + (1 - split) / hotter) / exponent
@@ -106,8 +106,8 @@ def _growth(hotter: float, ratio: float, low: float, high: float) -> Row:
         grid = fokker_planck.mean_first_passage_time(well, diffusion=diffusion, **where, **inertia)
         logs.append(float(np.log(grid["mfpt"])))
         errors.append(float(grid["mfpt_error"] / grid["mfpt"]))
-        noise = {"lr": 2 * cold, "batch_size": 1.0, "split": split}
-        curvatures = {"barrier": 1.0, "hessian_minimum": 1.0, "hessian_saddle": hotter}
+        noise: dict[str, Any] = {"lr": 2 * cold, "batch_size": 1.0, "split": split}
+        curvatures: dict[str, Any] = {"barrier": 1.0, "hessian_minimum": 1.0, "hessian_saddle": hotter}
         stated.append(float(np.log(theory.momentum_escape_time(**curvatures, **noise, **inertia))))
     temperatures = {"temperature_minimum": 1.0, "temperature_saddle": hotter, "hessian_saddle": hotter}
     effective = float(theory.effective_temperature(**temperatures, **inertia))

@@ -1,8 +1,8 @@
 """Theorem 4 measured: the bound for inertias independent of the gradient noise, and a counterexample for Adai's own.
 
 Every run follows ``m <- beta m + (1-beta) g, theta <- theta - (c/sqrt(T)) m``, coordinate by coordinate, for T
-iterations. Losses are separable, with gradients in [-1, 1] per coordinate, smoothness 1 and infimum 0; c is the one that
-makes the bound smallest.
+iterations. Losses are separable, with gradients in [-1, 1] per coordinate, smoothness 1 and infimum 0; c is the one
+that makes the bound smallest.
 """
 
 from collections.abc import Callable, Iterator
