@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from conftest import SUITE_RATE
 from scipy import stats
+from scipy.integrate import quad
 
 import theory
 from diffusion import SGD, DoubleParabola, HessianNoise, escape_rate, exit_times
@@ -70,6 +71,46 @@ def test_substeps_tend_to_the_sde_like_their_root_of_the_step():
         gradient, lambda x: 0.05 * deviation(x) ** 2, start=0.0, boundary=WELL.saddle, breaks=[WELL.join]
     )
     assert limit == pytest.approx(ito / 0.1, rel=0.01)
+
+
+def finite_step(rise, psi, lr=0.05):
+    """Log time of the chain over the SDE's, with L' = x (1 - x) and C proportional to exp(rise x); the same of both recipes; the formula."""
+
+    def shape(x):
+        return np.exp(rise * np.clip(x, -1.5, 2.5))
+
+    def gradient(x):
+        return x * (1 - x)
+
+    noise = 2 * quad(lambda x: gradient(x) / shape(x), 0, 1)[0] / (lr * psi)
+    where = {"start": 0.0, "boundary": 1.8, "breaks": [-1.5]}
+    chain = lr * theory.discrete_first_passage_time(gradient, lambda x: np.sqrt(noise * shape(x)), lr=lr, **where)
+
+    def sde(step, hotter):
+        return first_passage_time(
+            lambda x: gradient(x) * (1 + step * lr / 2 * (1 - 2 * x)),
+            lambda x: lr / 2 * noise * shape(x) * (1 + hotter * lr * (1 - 2 * x)),
+            **where,
+        )
+
+    times = np.array([chain, sde(-1, 0), sde(1, 1)]) / sde(0, 0)
+    stated = rise / 2 * quad(lambda x: gradient(x) ** 2 / shape(x), 0, 1)[0] / noise
+    return np.array([*np.log(times), stated])
+
+
+@pytest.mark.parametrize("rise", [1.0, -1.0])
+def test_where_noise_depends_on_position_neither_recipe_for_finite_learning_rates_has_the_exponent(rise):
+    """Per unit of psi, so that prefactors drop out: the formula is right to the next order, both recipes have the other sign."""
+    chain, loss, diffusion, stated = finite_step(rise, 20.0) - finite_step(rise, 10.0)
+    assert chain == pytest.approx(stated, rel=0.05)
+    assert loss == pytest.approx(-stated, rel=0.05)
+    assert diffusion == pytest.approx(-stated, rel=0.15)
+
+
+def test_with_constant_noise_the_exponent_between_minimum_and_saddle_does_not_change():
+    chain, loss, diffusion, stated = np.abs(finite_step(0.0, 20.0) - finite_step(0.0, 10.0))
+    assert stated == 0
+    assert max(chain, loss, diffusion) < 0.1 * abs((finite_step(1.0, 20.0) - finite_step(1.0, 10.0))[0])
 
 
 @pytest.mark.parametrize(

@@ -318,20 +318,3 @@ def test_expected_iterations_are_near_the_exact_ones():
         for k in (1.0, 4.0):
             ratio = expected_iterations(setting, "SGD", k, 1) * exact_rate(setting, "SGD", k)["rate"]
             assert 1 / 4 < ratio < 4
-
-
-# --- Theorem 4
-
-
-@pytest.mark.parametrize(
-    ("measured", "verdict"),
-    [
-        (0.5, "holds, 2 times loose"),
-        (1.05, "holds within sampling"),
-        (0.95, "holds within sampling"),
-        (2.0, "violated: the minimum is 2.00 times the bound"),
-    ],
-)
-def test_theorem_4_is_violated_only_beyond_its_interval(measured, verdict):
-    values = {"paper": 1.0, "measured": measured, "measured_low": 0.9 * measured, "measured_high": 1.1 * measured}
-    assert comparison_verdict(one(claims.THEOREM_4, "Adai", {}, values)) == verdict

@@ -101,6 +101,39 @@ def test_effective_temperature_is_the_least_action_and_between_the_two():
     assert theory.effective_temperature(**known, damping=1e6) == pytest.approx(t_b, rel=1e-5)
 
 
+def relaxation_returns(t_a, t_b, h_a, h_b, mass, damping):
+    """Whether the path from (x_s, -r*) comes back to x_s = 1, step by step from the exact solution of M x'' = -gamma M x' - H_a x."""
+    slow = np.max(np.roots([mass, damping * mass, -h_b]))
+    speed = slow * t_a * (slow + damping) * h_a / h_b / (slow * t_a + damping * t_b)
+    rates, modes = np.linalg.eig(np.array([[0, 1], [-h_a / mass, -damping]], complex))
+    times = np.linspace(0, 60 / np.sqrt(h_a / mass), 60_001)
+    x = (np.exp(np.outer(times, rates)) @ (modes[0] * np.linalg.solve(modes, [1, -speed]))).real
+    left = int(np.argmax(x < 1 - 1e-9))
+    return bool((x[left:] > 1).any())
+
+
+def test_the_join_is_crossed_once_where_the_relaxation_that_ends_the_path_does_not_return():
+    """At 200 random temperatures, curvatures and dampings, of which a third return; and in the four cases of `verify`."""
+    draws = 10 ** np.random.default_rng(0).uniform([-1.5, -1.5, -2], [1.5, 1.5, 1], (200, 3))
+    returned = [relaxation_returns(1.0, t_b, 1.0, h_b, 1.0, damping) for t_b, h_b, damping in draws]
+    known = {"temperature_minimum": 1.0, "hessian_minimum": 1.0}
+    once = theory.join_is_crossed_once(
+        **known, temperature_saddle=draws[:, 0], hessian_saddle=draws[:, 1], mass=1.0, damping=draws[:, 2]
+    )
+    assert 40 < sum(returned) < 160
+    np.testing.assert_array_equal(once, np.logical_not(returned))
+    hot, ratio = np.array([0.25, 0.25, 4.0, 4.0]), np.array([0.3, 1.0, 0.3, 1.0])
+    damping = ratio**2 * hot
+    once = theory.join_is_crossed_once(
+        **known, temperature_saddle=hot, hessian_saddle=hot, mass=1 / damping, damping=damping
+    )
+    assert once.tolist() == [False, True, True, True]
+    with pytest.raises(ValueError, match=r"hessian_minimum = 0.0 must be above 0"):
+        theory.join_is_crossed_once(
+            **(known | {"hessian_minimum": 0.0}), temperature_saddle=1.0, hessian_saddle=1.0, mass=1.0, damping=1.0
+        )
+
+
 def test_heavy_ball_prefactor_has_the_friction():
     """gamma M = 0.1 at a tenth of the learning rate is the EMA style: same iterations, a tenth of the dynamical time."""
     heavy = theory.low_temperature_escape_time(**WELL, lr=LR / 10, friction=0.1)
