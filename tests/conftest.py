@@ -3,6 +3,7 @@
 import os
 
 import matplotlib as mpl
+import pytest
 
 mpl.use("Agg")
 
@@ -28,3 +29,11 @@ def pytest_collection_modifyitems(items):
     first = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: first.get(item.path.name, len(first)))
     items.sort(key=lambda item: item.name == "test_the_suite_compiles_at_most_forty_kernels")
+
+
+@pytest.fixture(scope="session")
+def quick_routes():
+    """What tests of claims share: a quick run's numbers, and enough replicas for every ensemble to have a mean."""
+    from experiments.referee.routes import Routes
+
+    return Routes(64, 32, quick=True)
