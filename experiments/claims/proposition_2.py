@@ -95,8 +95,8 @@ def _used(line: str) -> tuple[float, ...]:
 def _inertial(routes: Routes, dynamics: Dynamics, setting: Setting, regime: dict[str, Any]) -> Row:
     """Adam's mean time; as shipped once, as that does not know how the theory idealizes it."""
     ship = "" if regime["second_moment"] == "following" else SHIPPED_ONCE
-    paper = 1 / paper_rate(setting, "Adam", regime["sharpness"], 1)
-    return exits.with_inertia(routes, dynamics, setting, regime["sharpness"], paper, regime, ship)
+    rate = paper_rate(setting, "Adam", regime["sharpness"], 1)
+    return exits.with_inertia(routes, dynamics, setting, regime["sharpness"], rate, regime, ship)
 
 
 def _overdamped(routes: Routes, dynamics: Dynamics, setting: Setting, regime: dict[str, Any]) -> Row:

@@ -38,7 +38,7 @@ class Proposition4(Claim):
             k = sharpness_at("Adai", barrier)
             regime: dict[str, Any] = {"optimizer": "Adai", "landscape": setting.title, "exit": line, "lr": adai.lr}
             return exits.with_inertia(
-                routes, adai, setting, k, 1 / paper_rate(setting, "Adai", k, 1), regime | {BARRIER: barrier}
+                routes, adai, setting, k, paper_rate(setting, "Adai", k, 1), regime | {BARRIER: barrier}
             )
 
         tried = [(barrier, AT) for barrier in exits.exponents(routes)]

@@ -86,13 +86,14 @@ def with_inertia(
     dynamics: Dynamics,
     setting: Setting,
     k: float,
-    paper: float,
+    rate: float,
     regime: Mapping[str, Any],
     ship: str = "",
 ) -> Row:
     """A mean escape time by the phase-space grid and, to the saddle, by ensembles, idealized and as shipped.
 
-    `regime` has the barrier over temperature and the exit line; `ship` is why the optimizer as shipped is not run.
+    `rate` is the paper's; `regime` has the barrier over temperature and the exit line; `ship` is why the optimizer as
+    shipped is not run.
     """
     barrier, line = regime[BARRIER], regime["exit"]
     end = boundary(setting, k, dynamics, line)
@@ -108,7 +109,7 @@ def with_inertia(
             ({}, {"shipped": ship, "torch": NO_IDEALIZED}) if ship else shipped(routes, dynamics, setting, k, barrier)
         )
         samples, reasons = samples | more, reasons | why
-    values, checks = {"paper": paper, "exact": passage.iterations}, {"grid": (passage.error, 2 * GRID_TOLERANCE)}
+    values, checks = {"paper": 1 / rate, "exact": passage.iterations}, {"grid": (passage.error, 2 * GRID_TOLERANCE)}
     return Row({**ONE, **regime}, values, samples, checks, reasons)
 
 
