@@ -27,7 +27,7 @@ SETTINGS = {"quick": True} | dict.fromkeys(("seed", "replicas", "torch_replicas"
 
 
 def exits(lr=0.058, boundary=0.0, **more):
-    """SGD on Styblinski-Tang; its noise throws it beyond the other well now and then, a step later beyond all numbers."""
+    """SGD on Styblinski-Tang with noise that throws it beyond the other well now and then: a step later it diverges."""
     arguments = {"start": 2.7468, "max_iterations": 10**4, "replicas": 50, "threads": 1} | more
     return exit_times(SGD(lr), StyblinskiTang(1), noise=IsotropicNoise(300.0), boundary=boundary, **arguments)
 
