@@ -145,7 +145,9 @@ def test_same_seed_gives_the_same_rows_in_a_run_of_one_claim(rows, verdicts, tmp
     assert [{name: row[name] for name in row.keys() - shared} for row in again] == [
         {name: row[name] for name in row.keys() - shared} for row in rows if row["claim"] == "Theorem 1"
     ]
-    assert json.loads((tmp_path / "some" / "verdicts.json").read_text()) == verdicts[:1]
+    assert json.loads((tmp_path / "some" / "verdicts.json").read_text()) == [
+        verdict for verdict in verdicts if verdict["claim"] == "Theorem 1"
+    ]
     assert (
         "diffusion-lab verify --claim &#39;theorem 1&#39; --seed 0 --quick"
         in (tmp_path / "some" / "report.html").read_text()
@@ -166,20 +168,24 @@ def test_own_claim_of_the_documentation_is_judged_and_reported(own):
     out, done = own
     assert len(OWN.splitlines()) <= 30
     assert done.returncode == 0, done.stderr
-    assert "Stationary variance" in done.stdout
+    assert "Effective learning rate" in done.stdout
     (verdict,) = json.loads((out / "verdicts.json").read_text())
-    assert (verdict["claim"], verdict["subject"], verdict["level"]) == ("Stationary variance", "SGD", "in part")
+    assert (verdict["claim"], verdict["subject"], verdict["level"]) == (
+        "Effective learning rate",
+        "Momentum",
+        "in part",
+    )
     assert [finding["holds"] for finding in verdict["findings"]] == [True, False, False]
-    assert [finding["value"] for finding in verdict["findings"]] == pytest.approx([0.975, 0.75, 0.25])
+    assert [finding["value"] for finding in verdict["findings"]] == pytest.approx([1.0243, 1.9474, 3.8421], rel=1e-4)
     page = (out / "report.html").read_text()
-    assert '<span class="name">Stationary variance</span>' in page
-    assert "0.25 times the exact one at lr = 1.5" in page
+    assert '<span class="name">Effective learning rate</span>' in page
+    assert "3.84 times the exact one at lr = 0.15" in page
     assert "diffusion-lab verify --claim mine.py --seed 0 --quick" in page
     assert all(row["tests"]["discrete"]["p"] > 1e-4 for row in json.loads((out / "claims.json").read_text()))
 
 
 def test_an_own_claim_whose_exact_value_is_wrong_fails_the_instrument(tmp_path):
-    (tmp_path / "mine.py").write_text(OWN.replace("lr / (2 - lr)", "lr / 2"))
+    (tmp_path / "mine.py").write_text(OWN.replace("exact}", "sgd / (2 - sgd)}").replace("=exact", "=sgd / (2 - sgd)"))
     done = command("verify", "--quick", "--claim", tmp_path / "mine.py", "--out", tmp_path / "out")
     assert done.returncode == 1
     (verdict,) = json.loads((tmp_path / "out" / "verdicts.json").read_text())
@@ -212,8 +218,11 @@ def test_a_package_adds_claims_by_an_entry_point(tmp_path, monkeypatch, value):
     (tmp_path / "mine-1.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1\n")
     points = tmp_path / "mine-1.dist-info" / "entry_points.txt"
     points.write_text(f"[{registry.GROUP}]\nmine = {value}\n")
-    assert [claim.name for claim in registry.select([])] == [*(claim.name for claim in CLAIMS), "Stationary variance"]
-    assert [claim.name for claim in registry.select(["stationary"])] == ["Stationary variance"]
+    assert [claim.name for claim in registry.select([])] == [
+        *(claim.name for claim in CLAIMS),
+        "Effective learning rate",
+    ]
+    assert [claim.name for claim in registry.select(["effective"])] == ["Effective learning rate"]
     points.write_text(f"[{registry.GROUP}]\nmine = nothing_like_it\n")
     with pytest.raises(ValueError, match="entry point 'mine' \\(nothing_like_it\\) cannot be imported: ModuleNotFound"):
         registry.select([])
@@ -225,9 +234,9 @@ def test_a_package_adds_claims_by_an_entry_point(tmp_path, monkeypatch, value):
         ("x = 1", "has no claim at its top level"),
         ("import nothing_like_it", "cannot be imported: ModuleNotFoundError: No module named 'nothing_like_it'"),
         ("def broken(:", "cannot be imported: SyntaxError"),
-        (OWN.replace('name = "Stationary variance"', 'name = "theorem 1"'), "there is a claim 'Theorem 1' already"),
-        (OWN + "again = StationaryVariance()\n", "there is a claim 'Stationary variance' already"),
-        (OWN.replace("place =", "spot ="), "StationaryVariance must state its place"),
+        (OWN.replace('name = "Effective learning rate"', 'name = "theorem 1"'), "there is a claim 'Theorem 1' already"),
+        (OWN + "again = EffectiveRate()\n", "there is a claim 'Effective learning rate' already"),
+        (OWN.replace("place =", "spot ="), "EffectiveRate must state its place"),
         (OWN.replace("def findings", "def judgement"), "abstract"),
     ],
 )
@@ -241,7 +250,7 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path, text, message):
 def test_claims_that_a_file_imports_are_not_its_own(tmp_path):
     (tmp_path / "mine.py").write_text(OWN + "from experiments.claims.theorem_1 import claim as known\n")
     assert [claim.name for claim in registry.select([str(tmp_path / "mine.py"), "Theorem 1"])] == [
-        "Stationary variance",
+        "Effective learning rate",
         "Theorem 1",
     ]
 
