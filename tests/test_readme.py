@@ -53,11 +53,13 @@ def test_the_table_shows_first_what_does_not_hold():
 def test_subjects_of_which_the_same_is_said_share_a_line():
     same = [("a", True, 1.0, 1.0, 0.05)]
     verdicts = [verdict(subject=name, findings=same, level="right") for name in ("SGD", "Adam")]
+    verdicts += [verdict("B", level="open", missing="why")]  # and then the first claim again, of another run
     verdicts += [verdict(subject="Adai", findings=[("a", False, 2.0, 1.0, 0.05)], level="off")]
     lines = readme.table(verdicts).splitlines()[2:]
     assert lines == [
         "| A | SGD; Adam | **right** (1 of 1 hold): ✓ a: 1 (1 ± 0.05) |",
         "|  | Adai | **off** (0 of 1 hold): ✗ a: 2 (1 ± 0.05) |",
+        "| B | SGD | **open**: why |",
     ]
 
 

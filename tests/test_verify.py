@@ -34,7 +34,7 @@ def quick(tmp_path_factory):
     out = tmp_path_factory.mktemp("results") / "verify"
     out.mkdir()
     (out / "mine.txt").write_text("a file of the user's")
-    return out, command("verify", "--quick", "--out", out, timeout=300)
+    return out, command("verify", "--quick", "--out", out, timeout=900)
 
 
 @pytest.fixture(scope="module")

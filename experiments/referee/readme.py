@@ -6,25 +6,22 @@ renews the table; without files it renews the table alone.
 
 import json
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from experiments.referee.report import SIGNS
+from experiments.referee.standing import Json, by_claim
 
 ROOT = Path(__file__).parents[2]
 README, KEPT = ROOT / "README.md", ROOT / "docs" / "verdicts.json"
 BEGIN, END = "<!-- findings, by `make readme` -->\n", "<!-- end of the findings -->\n"
 FAILING, HOLDING, SILENT = 2, 1, 2  # at most so many findings of a verdict; the last where nothing is judged
 
-Json = Mapping[str, Any]
-
 
 def table(verdicts: Iterable[Json]) -> str:
     """The table in Markdown; subjects of a claim of which the same is said share a line."""
     lines = ["| claim | of | verdict |", "|---|---|---|"]
-    for claim, group in groupby(verdicts, key=lambda verdict: verdict["claim"]):
+    for claim, group in by_claim(verdicts).items():
         said: dict[str, list[str]] = {}
         for verdict in group:
             said.setdefault(summary(verdict), []).append(verdict["subject"])

@@ -43,7 +43,7 @@ class Standing:
 
 def standings(verdicts: Iterable[Json], rows: Iterable[Json]) -> list[Standing]:
     """One for each claim, in the order of the verdicts: what of verdicts.json and claims.json is seen at a glance."""
-    judged, measured = _by_claim(verdicts), _by_claim(rows)
+    judged, measured = by_claim(verdicts), by_claim(rows)
     listed = []
     for claim, group in judged.items():
         points = measured.get(claim, [])
@@ -62,7 +62,8 @@ def counted(rows: Iterable[Json]) -> str:
     return ", ".join(f"{counts[state]} {state}" for state in STATES if counts[state])
 
 
-def _by_claim(entries: Iterable[Json]) -> dict[str, list[Json]]:
+def by_claim(entries: Iterable[Json]) -> dict[str, list[Json]]:
+    """Verdicts or rows of each claim, in the order in which claims appear first."""
     groups: dict[str, list[Json]] = {}
     for entry in entries:
         groups.setdefault(entry["claim"], []).append(entry)
