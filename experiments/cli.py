@@ -91,13 +91,15 @@ def escape(
 
     Runs SGD, Momentum, Adam and Adai as stochastic differential equations,
     as discrete optimizers and (not in a quick run) in torch, sets the paper's laws and the exact
-    rates beside them, prints the fitted powers with their intervals, and
-    writes to the output directory: escape.json, figures/*.png and
-    figures/*.svg, captions.txt, and every measured rate in points/.
+    rates beside them, prints the fitted powers with their intervals and what
+    they say of the paper, and writes to the output directory: escape.json,
+    verdicts.json, figures/*.png and figures/*.svg, captions.txt, and every
+    measured rate in stores/, which are those of `diffusion-lab sweep`.
 
     Interrupted, it keeps what is finished; the same command goes on from
-    there. The exit status is 0, 1 if rates could not be measured, or 2
-    for a bad argument.
+    there, unless the code has changed. The exit status is 0, 1 if rates
+    could not be measured, or 2 for a bad argument. It says nothing of the
+    paper. It needs the extra `sweep`.
 
     For example:
 
@@ -106,33 +108,32 @@ def escape(
       diffusion-lab escape --full --seed 7 --out results/seed-7
     """
     from diffusion import checks
+    from experiments.extras import need
 
     checks.whole("seed", seed, least=0)
     if threads is not None:
         checks.whole("threads", threads)
     if full and quick:
         raise ValueError("full = True and quick = True contradict each other; give one")
+    need("sweep", "zarr")
     from experiments.progress import Progress
-    from experiments.referee import verify
-    from experiments.sharpness import figures as escape_figures
-    from experiments.sharpness import job as escape
+    from experiments.referee.verify import check_directory
+    from experiments.sharpness import figures, findings, job, one_well, report
 
-    verify.check_directory(out)
+    check_directory(out)
     try:
         with Progress() as progress:
-            outcome = escape.run(out=out, full=full, quick=quick, seed=seed, threads=threads, progress=progress)
+            outcome = job.run(out=out, full=full, quick=quick, seed=seed, threads=threads, progress=progress)
             progress.say("drawing figures")
-            escape.write(outcome, out)
-            drawn = escape_figures.draw(outcome, out / "figures", seed, threads)
-            (out / "captions.txt").write_text(escape_figures.captions(drawn), encoding="utf-8")
+            verdicts = findings.verdicts(outcome)
+            report.write(outcome, verdicts, out)
+            drawn = figures.draw(outcome, one_well.compute(seed, threads, quick=quick), out / "figures")
+            report.write_captions(drawn, out / "captions.txt")
     except KeyboardInterrupt:
-        kept = len(list((out / "points").glob("*.json")))
-        print(
-            f"diffusion-lab: interrupted; {kept} results are kept in {out}/points, the same command goes on",
-            file=sys.stderr,
-        )
+        where = f"{job.kept(out)} results are kept in {out / job.STORES}"
+        print(f"diffusion-lab: interrupted; {where}, the same command goes on", file=sys.stderr)
         return 130
-    escape.print_table(outcome, out)
+    report.print_table(outcome, verdicts, out)
     return 1 if outcome.failed else 0
 
 

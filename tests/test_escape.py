@@ -1,320 +1,216 @@
-"""The escape job, run as a user runs it, continued and interrupted; and the parts it is made of."""
+"""First exits: the same as on simulated paths, right against exact Brownian exits, and honest about what did not exit."""
 
 import json
-import shutil
-import signal
-import subprocess
-import sys
-from dataclasses import replace
 
 import numpy as np
 import pytest
 from conftest import SUITE_RATE
-from experiments.minima import claims
-from experiments.minima.verdicts import comparison_verdict
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
 
-from diffusion import StyblinskiTang
-from experiments.problems.optimizers import BETA0, BETA1
-from experiments.problems.wells import (
-    OPTIMIZERS,
-    STEP,
-    exact_rate,
-    expected_iterations,
-    paper_rate,
-    settings,
+from diffusion import (
+    SGD,
+    Adai,
+    Adam,
+    DoubleParabola,
+    HessianNoise,
+    IsotropicNoise,
+    LossLevel,
+    Momentum,
+    QuadraticSaddle,
+    Radius,
+    RMSprop,
+    StyblinskiTang,
+    exit_times,
+    simulate,
 )
-from experiments.referee import laws
-from experiments.sharpness import job as escape
-from experiments.sharpness import points
 
-CLEAN = escape.CLEAN
-POINTS = 4 * 4 * 2  # of a quick run: sharpnesses, optimizers, routes
-LINES = 3 * 3
+TANG = StyblinskiTang(3)
+LOUD = IsotropicNoise(2e5)
+SADDLE_POINT = 0.156731
+few = settings(max_examples=8, deadline=None, derandomize=True)
 
 
-def command(*arguments, timeout=120):
-    line = [sys.executable, "-m", "experiments", "escape", *map(str, arguments)]
-    return subprocess.run(line, capture_output=True, text=True, timeout=timeout, check=False)
+def run(dynamics=SGD(0.002), landscape=TANG, **changed):  # noqa: B008 (frozen)
+    arguments = {"noise": LOUD, "boundary": SADDLE_POINT, "max_iterations": 60, "replicas": 300, "seed": 5} | changed
+    return exit_times(dynamics, landscape, **arguments)
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """One quick run: its directory and what it printed."""
-    out = tmp_path_factory.mktemp("results") / "escape"
-    out.mkdir()
-    (out / "mine.txt").write_text("a file of the user's")
-    return out, command("--quick", "--threads", 1, "--out", out, timeout=300)
+def paths(dynamics=SGD(0.002), landscape=TANG, **changed):  # noqa: B008
+    arguments = {"noise": LOUD, "iterations": 60, "replicas": 300, "seed": 5, "save": np.arange(1, 61)} | changed
+    return simulate(dynamics, landscape, keep="states", **arguments)["position"].values
 
 
-@pytest.fixture(scope="module")
-def found(quick):
-    return json.loads((quick[0] / "escape.json").read_text())
+def first(outside):
+    """Iteration of the first true entry on axis 1, NaN where there is none."""
+    return np.where(outside.any(axis=1), 1.0 + outside.argmax(axis=1), np.nan)
 
 
-def times_of(directory):
-    return {path.name: path.stat().st_mtime_ns for path in directory.iterdir()}
+DYNAMICS = [
+    SGD(0.002), Momentum(0.002), Momentum(0.0002, 0.9, "heavy-ball"), RMSprop(0.1), Adam(0.3), Adai(0.002),
+    RMSprop(0.1, second_moment="running"), Adam(0.1, second_moment="running"), Adai(0.002, second_moment="running"),
+]  # fmt: skip
 
 
-# --- the command
+@pytest.mark.parametrize("dynamics", DYNAMICS, ids=repr)
+def test_exits_are_the_first_crossings_of_the_simulated_paths(dynamics):
+    """For every dynamics: the same seed gives simulate and exit_times the same paths. The first update is iteration 1."""
+    outside = (positions := paths(dynamics)) < SADDLE_POINT
+    result, expected = run(dynamics), first(outside.any(axis=2))
+    assert 0 < np.isfinite(expected).sum() < 300
+    np.testing.assert_array_equal(result["exit_iteration"], expected)
+    np.testing.assert_array_equal(result["exited"], np.isfinite(expected))
+    assert not result["diverged"].any()
+    at_exit = positions[np.arange(300), np.nan_to_num(expected, nan=1).astype(int) - 1]
+    np.testing.assert_array_equal(result["exit_coordinate"], np.where(result["exited"], at_exit.argmin(axis=1), -1))
 
 
-def test_quick_run_succeeds_with_progress_and_its_files(quick):
-    out, done = quick
-    assert done.returncode == 0, done.stderr
-    assert f"{POINTS + LINES}/{POINTS + LINES} " in done.stderr
-    assert {path.name for path in out.iterdir()} == {"mine.txt", "escape.json", "captions.txt", "figures", "points"}
-    names = {path.stem for path in (out / "figures").glob("*.png")}
-    assert names == {path.stem for path in (out / "figures").glob("*.svg")}
-    assert {"sharpness-parabolas-piecewise-1", "powers"} <= names
-    assert len(list((out / "points").iterdir())) == POINTS + LINES  # no partial file is left
-    captions = (out / "captions.txt").read_text()
-    assert all(f"{name}: " in captions for name in names)
-
-
-def test_four_optimizers_are_fitted_with_intervals_and_shown(quick, found):
-    fits = {(one["optimizer"], one["route"]): one for one in found["fits"]}
-    assert fits.keys() == {(optimizer, route) for optimizer in OPTIMIZERS for route in ("sde", "discrete", "exact")}
-    table = " ".join(quick[1].stdout.split())
-    for (optimizer, route), one in fits.items():
-        if route == "exact":
-            assert "low" not in one
-            assert one["p"] == pytest.approx(one["claimed"], abs=0.06)
-            assert f"{optimizer} │ exact │ 3 │ {one['p']:.2f} │" in table
-        else:
-            low, high = (end if one[name] is None else one[name] for name, end in (("low", -np.inf), ("high", np.inf)))
-            assert low < one["p"] < high
-            assert (one["excludes_1"], one["excludes_1/2"]) == (not low <= 1 <= high, not low <= 0.5 <= high)
-            assert f"{optimizer} │ {route} │ 4 │ {escape.interval(one)} │ {one['claimed']:g} │" in table
-
-
-def test_measured_rates_are_the_exact_ones(found):
-    """At the sharpest minimum, 60 exits of each SDE, tested at SUITE_RATE each. The rates of the blunter one are rejected."""
-    lines = {(one["optimizer"], one["sharpness"]): one["rate"] for one in found["lines"]}
-    for optimizer in OPTIMIZERS:
-        sharp, blunt = (16.0, 4.0) if optimizer == "Adam" else (4.0, 1.0)
-        [point] = [
-            one
-            for one in found["points"]
-            if (one["optimizer"], one["route"], one["sharpness"]) == (optimizer, "sde", pytest.approx(sharp))
-        ]
-        assert (point["events"], point["censored"]) == (60, 0)
-        p = [float(laws.mean_square_test(1 / point["rate"], 1 / lines[optimizer, k], 120)) for k in (sharp, blunt)]
-        assert p[0] > SUITE_RATE > p[1]
-
-
-def test_adai_in_one_coordinate_is_momentum(found):
-    lines = {(one["optimizer"], one["sharpness"]): one["rate"] for one in found["lines"]}
-    for k in (1.0, 1.0, 4.0):
-        assert lines["Adai", k] == lines["Momentum", k]
-    setting = settings()["parabolas-piecewise"]
-    assert exact_rate(setting, "Adai", 4.0)["rate"] == pytest.approx(lines["Momentum", 4.0], rel=1e-6)
-    assert lines["SGD", 4.0] > 1.2 * lines["Momentum", 4.0]  # what it would be without inertia
-
-
-INTERRUPTIBLE = """
-import signal, sys
-signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
-sys.argv = ["diffusion-lab", *sys.argv[1:]]
-from experiments.cli import main
-main()
-"""
-
-
-def test_an_interrupted_run_says_what_is_kept_and_goes_on_to_the_same_result(quick, tmp_path):
-    """Interrupted after the third point. To save time the second start finds the exact lines of the other run."""
-    out, whole = tmp_path / "stopped", quick[0]
-    line = [sys.executable, "-c", INTERRUPTIBLE, "escape", "--quick", "--threads", "1", "--out", str(out)]
-    process = subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    try:
-        for shown in process.stderr:
-            if "] 3/" in shown:
-                process.send_signal(signal.SIGINT)
-                break
-        printed, said = process.communicate(timeout=60)
-    finally:
-        process.kill()
-    assert process.returncode == 130
-    assert printed == ""
-    kept = times_of(out / "points")
-    assert 3 <= len([name for name in kept if name.endswith(".json")]) < POINTS + LINES
-    last = said.splitlines()[-1]
-    assert last.startswith(
-        f"diffusion-lab: interrupted; {sum(name.endswith('.json') for name in kept)} results are kept"
+def test_thermal_starts_are_those_of_simulate():
+    momentum = {"dynamics": Momentum(0.002), "velocity": "thermal"}
+    np.testing.assert_array_equal(
+        run(**momentum)["exit_iteration"], first((paths(**momentum) < SADDLE_POINT).any(axis=2))
     )
-    assert f"{out}/points" in last
-    assert not (out / "escape.json").exists()
-
-    for path in (whole / "points").glob("line-*"):
-        shutil.copy2(path, out / "points")
-    done = command("--quick", "--threads", 2, "--out", out)
-    assert done.returncode == 0, done.stderr
-    after = times_of(out / "points")
-    assert after.keys() == times_of(whole / "points").keys()
-    assert all(after[name] == kept[name] for name in kept if name.endswith(".json") and not name.startswith("line"))
-    assert (out / "escape.json").read_bytes() == (whole / "escape.json").read_bytes()
-    assert done.stdout.splitlines()[:-1] == quick[1].stdout.splitlines()[:-1]
 
 
-def test_a_second_start_computes_nothing_and_deleted_points_alone_are_computed_again(quick, tmp_path):
-    whole, out = quick[0], tmp_path / "again"
-    shutil.copytree(whole / "points", out / "points", copy_function=shutil.copy2)
-    before = times_of(out / "points")
-
-    def again():
-        escape.write(escape.run(out=out, quick=True, threads=1), out)
-        assert (out / "escape.json").read_bytes() == (whole / "escape.json").read_bytes()
-        after = times_of(out / "points")
-        assert after.keys() == before.keys()
-        return {name for name in before if after[name] != before[name]}
-
-    assert again() == set()
-    gone = {name for name in before if "-sgd-discrete-" in name or name.startswith("line-parabolas-piecewise-sgd-4-")}
-    assert len(gone) == 5
-    for name in gone:
-        (out / "points" / name).unlink()
-    assert again() == gone
-
-
-def test_points_of_another_seed_are_others(tmp_path):
-    """A run with another seed in the same directory does not take these for its own."""
-    one, other = (escape.plan(full=False, quick=True, seed=seed) for seed in (0, 1))
-    [first, second] = [point.result(tmp_path, 1) for point in (one[3], other[3])]
-    assert first["rate"] != second["rate"]
-    assert len(list(tmp_path.glob("*.json"))) == 2
-
-
-def test_points_of_another_learning_rate_or_scheme_are_others(tmp_path, monkeypatch):
-    """Not taken for those that are kept, without anyone having to think of it."""
-    point = escape.plan(full=False, quick=True, seed=0)[3]
-    point.result(tmp_path, 1)
-    monkeypatch.setitem(
-        settings()[point.setting].lr, point.optimizer, 1.01 * settings()[point.setting].lr[point.optimizer]
+@pytest.mark.parametrize("boundary", [LossLevel(-0.01), Radius(0.5)], ids=repr)
+def test_levels_and_radii_of_a_rotated_saddle_are_those_of_the_plain_one(boundary):
+    """The rule runs along the eigenvectors; loss and distance do not depend on the rotation."""
+    turn = np.array([[0.6, -0.8], [0.8, 0.6]])
+    plain, rotated = (
+        run(SGD(0.1), QuadraticSaddle([1.0, -0.5], rotation), noise=HessianNoise(1), boundary=boundary, start=start)
+        for rotation, start in ((None, [0.1, 0.2]), (turn, turn @ [0.1, 0.2]))
     )
-    point.result(tmp_path, 1)
-    monkeypatch.setattr("experiments.sharpness.points.SUBSTEPS", 16)
-    point.result(tmp_path, 1)
-    assert len(list(tmp_path.glob("*.json"))) == 3
+    assert plain["exited"].sum() > 0
+    np.testing.assert_array_equal(plain["exit_iteration"], rotated["exit_iteration"])
 
 
+def test_substeps_give_fractions_of_an_iteration():
+    times = run(substeps=4)["exit_iteration"].values
+    times = times[np.isfinite(times)]
+    np.testing.assert_array_equal(4 * times, np.round(4 * times))
+    assert np.any(times != np.round(times))
+    assert times.min() >= 0.25
+
+
+# --- exact Brownian exits: from 0 in (-1, 1) at diffusion 1, mean (L^2 - x^2)/(2D) = 1/2
+
+MANY = 100_000
+
+
+def brownian(crossing, lr=0.02):
+    """Exit times over the exact mean."""
+    result = run(
+        SGD(lr), QuadraticSaddle([0.0]), noise=IsotropicNoise(2 / lr), boundary=Radius(1.0),
+        start=0.0, max_iterations=10**6, replicas=MANY, crossing=crossing,
+    )  # fmt: skip
+    return lr * result["exit_iteration"].values / 0.5
+
+
+def test_bridge_removes_the_bias_of_checking_once_a_step():
+    """At a step where checking at steps is more than 10 % late, the bridge is within 1 % (standard error 0.3 %)."""
+    steps, bridged = brownian("step"), brownian("bridge")
+    assert steps.mean() > 1.10
+    assert abs(bridged.mean() - 1) < 0.01
+
+
+def test_bridge_gives_the_whole_distribution():
+    """Kolmogorov-Smirnov against the exact survival; exits at steps are rejected, which is the negative control."""
+
+    def cdf(t):  # of the exit from (-1, 1) from 0 at diffusion 1, in units of the mean 1/2
+        k = np.arange(60)[:, None]
+        decay = np.exp(-((2 * k + 1) ** 2) * np.pi**2 / 4 * 0.5 * np.atleast_1d(t))
+        return 1 - np.sum(4 / np.pi * (-1.0) ** k / (2 * k + 1) * decay, axis=0)
+
+    bridged, steps = brownian("bridge", lr=0.002), brownian("step", lr=0.002)
+    assert stats.kstest(bridged, cdf).pvalue > SUITE_RATE
+    assert stats.kstest(steps, cdf).pvalue < SUITE_RATE
+
+
+def test_bridge_and_step_agree_on_paths_that_ended_beyond():
+    """A bridge exits no later than the step at which the same path is found beyond."""
+    well = DoubleParabola(0.5, 1.0, 4.0, 3)
+    problem = {"landscape": well, "noise": HessianNoise(1, "piecewise"), "boundary": well.saddle}
+    steps, bridged = run(SGD(0.2), **problem), run(SGD(0.2), crossing="bridge", **problem)
+    both = np.isfinite(steps["exit_iteration"])
+    assert np.all(bridged["exit_iteration"].values[both] <= steps["exit_iteration"].values[both])
+    assert bridged["exited"].sum() > steps["exited"].sum()
+
+
+# --- the scaling symmetry: sqrt(k) theta depends on sharpness k and learning rate through k lr, or sqrt(k) lr for Adam
+
+
+@few
+@given(st.floats(0.2, 5.0))
 @pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["--full", "--quick"], "full = True and quick = True contradict each other"),
-        (["--seed", "-1"], "seed = -1 must be a whole number >= 0"),
-        (["--out", __file__], "is a file; give a directory"),
-    ],
-    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+    ("make", "power"), [(SGD, 1), (Momentum, 1), (lambda lr: Adam(50 * lr, eps=1e-300, second_moment="running"), 0.5)]
 )
-def test_bad_command_lines_get_one_line_and_status_2(arguments, message):
-    done = command(*arguments)
-    assert done.returncode == 2
-    assert message in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    assert done.stdout == ""
+def test_exits_depend_on_sharpness_through_the_learning_rate_alone(make, power, k):
+    """Replica by replica, with Hessian noise; eps of Adam out of the way."""
+    plain = run(make(0.002), noise=HessianNoise(1e-3 + 1), boundary=SADDLE_POINT, max_iterations=2000, replicas=40)
+    scaled = run(
+        make(0.002 / k**power), StyblinskiTang(3, k), noise=HessianNoise(1e-3 + 1), boundary=SADDLE_POINT / np.sqrt(k),
+        max_iterations=2000, replicas=40,
+    )  # fmt: skip
+    np.testing.assert_array_equal(plain["exit_iteration"], scaled["exit_iteration"])
 
 
-# --- points and settings
+# --- what did not exit, labels, refusals
 
 
-def test_a_too_blunt_minimum_is_refused_with_what_it_would_take():
-    """The stated exponent is right, the stated time within a factor 3 of the exact one."""
-    point = points.Point("parabolas-piecewise", 1, "SGD", "sde", 0.2, 100, 0)
-    with pytest.raises(ValueError, match=r"sharpness = 0\.2: barrier over temperature is 40 for SGD") as refused:
-        points.measure(point)
-    words = str(refused.value)
-    stated = float(words.split("about ")[1].split(" iterations")[0])
-    exact = 1 / exact_rate(settings()[point.setting], "SGD", 0.2)["rate"]
-    assert 1 / 3 < stated / exact < 3
-    hours = float(words.split("about ")[2].split(" hours")[0])
-    assert hours == pytest.approx(stated * 100 * points.SUBSTEPS * 2e-9 / 3600, rel=0.1)
-    assert "use theory.first_passage_time or diffusion.fokker_planck, or a sharper minimum" in words
-    assert (
-        points.refuse_long(settings()[point.setting], points.Point("parabolas-piecewise", 1, "SGD", "sde", 4.0, 100, 0))
-        > 0
-    )
-    with pytest.raises(ValueError, match="sharpness = 0 must be a finite number above 0"):
-        StyblinskiTang(1, sharpness=0)
+def test_censored_and_diverged_replicas_say_so():
+    steep = DoubleParabola(1.0, 1.0, 4.0, 2)
+    censored = run(SGD(1e-3), steep, noise=HessianNoise(10, "piecewise"), boundary=5.0, max_iterations=10)
+    assert not censored["exited"].any()
+    assert not censored["diverged"].any()
+    assert censored["exit_iteration"].isnull().all()
+    with pytest.warns(RuntimeWarning, match="300 of 300 replicas left floating-point range"):
+        lost = run(
+            SGD(1.0), QuadraticSaddle([-50.0, 0.1]), noise=HessianNoise(10), boundary=LossLevel(1e9), max_iterations=400
+        )
+    assert lost["diverged"].all()
+    assert not lost["exited"].any()
+    assert lost["exit_iteration"].isnull().all()
 
 
-def test_point_that_cannot_be_measured_has_a_reason_is_not_kept_and_is_in_no_fit(tmp_path):
-    """A learning rate beyond the stability bound, among points that are whole."""
-    plan = escape.plan(full=False, quick=True, seed=0)
-    whole = [point for point in plan if (point.optimizer, point.route) == ("SGD", "discrete")]
-    found = [point.result(tmp_path, 1) for point in [*whole, replace(whole[0], factor=100.0)]]
-    kept = len(list(tmp_path.iterdir()))
-    outcome = escape.Outcome(points=found)
-    assert [one["fault"] for one in outcome.failed] == [found[-1]["fault"]]
-    assert "is unstable" in found[-1]["fault"]
-    assert kept == len(whole)
-    assert escape.fits(outcome) == escape.fits(escape.Outcome(points=found[:-1]))
-    escape.write(outcome, tmp_path)
-    assert json.loads((tmp_path / "escape.json").read_text())["points"][-1]["rate"] is None
+def test_result_carries_units_and_everything_to_run_it_again():
+    result = run(Momentum(0.002), boundary=0.25, substeps=2)
+    assert all(variable.attrs["units"] and variable.attrs["long_name"] for variable in result.variables.values())
+    again = json.loads(result.attrs["parameters"])
+    assert again["boundary"] == "0.25"
+    assert again["max_iterations"] == 60
+    assert again["substeps"] == 2
+    assert 0 < result.attrs["lane_steps_useful"] <= result.attrs["lane_steps"]
 
 
-def test_every_point_of_every_run_is_within_the_limit():
-    for full in (False, True):
-        for point in escape.plan(full=full, quick=False, seed=0) + escape.collapse_plan(0):
-            if point.route not in ("torch", "splitting"):
-                points.refuse_long(settings()[point.setting], point)
+def test_finished_lanes_are_refilled():
+    """Over 97 % of the lane substeps computed are of live replicas."""
+    result = run(replicas=20_000, max_iterations=500, threads=1)
+    assert result.attrs["lane_steps_useful"] > 0.97 * result.attrs["lane_steps"]
 
 
-@pytest.mark.parametrize("key", CLEAN)
-def test_clean_settings_have_one_exponent_and_one_step(key):
-    """Barrier over temperature is 8 at k = 1 and scales like 1/k, of Adam like 1/sqrt(k)."""
-    setting = settings()[key]
-    start = setting.positions(1.0)[0]
-    curvature = float(setting.landscape(1, 1.0).hessian_diagonal(np.array([start]))[0])
-    for optimizer in OPTIMIZERS:
-        assert setting.exponent(optimizer, 1.0) == pytest.approx(8, rel=1e-6)
-        power = 0.5 if optimizer == "Adam" else 1.0
-        for k in (0.25, 4.0):
-            assert setting.exponent(optimizer, k) == pytest.approx(8 * k**-power, rel=1e-6)
-            assert setting.exponent(optimizer, k, factor=2.0) == pytest.approx(4 * k**-power, rel=1e-6)
-    assert setting.lr["SGD"] * curvature == pytest.approx(STEP) == 0.05
-    assert setting.lr["Adai"] == setting.lr["SGD"] == pytest.approx(setting.lr["Momentum"] / (1 - BETA1))
+turned = QuadraticSaddle([1.0, -1.0], [[0.6, -0.8], [0.8, 0.6]])
+BAD = [
+    (lambda: run(boundary=np.nan), "boundary = nan must be a finite number"),
+    (lambda: run(boundary=2.0, start=2.0), "boundary = 2.0 is where the start is; choose"),
+    (lambda: run(boundary=LossLevel(np.inf)), "LossLevel value = inf"),
+    (lambda: run(boundary=Radius(0.0)), "Radius value = 0.0 must be a finite number above 0"),
+    (lambda: run(landscape=QuadraticSaddle([1.0]), boundary=LossLevel(0.0)), "is the loss at the start"),
+    (lambda: run(landscape=turned, noise=HessianNoise(1), boundary=1.0), "use Radius or LossLevel, or rotation=None"),
+    (lambda: run(max_iterations=0), "max_iterations = 0 must be a whole number >= 1"),
+    (lambda: run(max_iterations=2**32), "must be at most 4294967295"),
+    (lambda: run(substeps=[1, 2]), r"substeps = \[1, 2\] must be a whole number"),
+    (lambda: run(crossing="bridges"), "did you mean 'bridge'"),
+    (lambda: run(precision="float32"), "precision = 'float32' is unknown"),
+    (lambda: run(crossing="bridge", boundary=Radius(1.0)), "Radius.* is not a line .* use crossing='step'"),
+    (lambda: run(Momentum(0.002), crossing="bridge"), "is not the overdamped SDE"),
+    (lambda: run(Adam(0.1, beta1=0, second_moment="running"), crossing="bridge"), "is not the overdamped SDE"),
+    (lambda: run(replicas=10**9), "replicas = 1000000000 would take 39.1 GiB"),
+    (lambda: run(velocity="thermal"), "'thermal' needs inertia"),
+]
 
 
-@pytest.mark.parametrize("k", [0.25, 1.0, 4.0])
-@pytest.mark.parametrize("key", CLEAN)
-def test_papers_rates_are_its_formulas(key, k):
-    """Theorem 3, Propositions 2 and 4, written out here; the landscape is a height times known curvatures and split."""
-    setting = settings()[key]
-    if key.startswith("parabolas"):
-        barrier, h_a, h_b, split = 0.5, 1.0, 4.0, 0.8
-        height = float(setting.landscape(1, 1.0).hessian_diagonal(np.array([0.0]))[0])
-    else:
-        crest, inflection, low = 0.156731254, np.sqrt(16 / 6), 2.746802770
-
-        def loss(u):
-            return (u**4 - 16 * u**2 + 5 * u) / 2
-
-        h_a, h_b, barrier = 6 * low**2 - 16, 16 - 6 * crest**2, loss(crest) - loss(low)
-        split = (loss(inflection) - loss(low)) / barrier
-        height = setting.landscape(1, 1.0).height
-    h_a, h_b, barrier = height * k * h_a, height * k * h_b, height * barrier
-    if key.endswith("frozen"):
-        split = 1.0
-    share = split / h_a + (1 - split) / h_b
-    for optimizer in OPTIMIZERS:
-        lr = setting.lr[optimizer]
-        if optimizer == "Adam":
-            root = split / np.sqrt(h_a) + (1 - split) / np.sqrt(h_b)
-            factor = np.sqrt(1 + 4 * lr * np.sqrt(h_b) / (1 - BETA1)) + 1
-            time = np.pi * factor * (h_b / h_a) ** 0.25 / h_b * np.exp(2 * barrier / lr * root)
-            iterations = time * np.sqrt(h_b) / lr
-        else:
-            friction = 1 - BETA1 if optimizer == "Momentum" else 1.0  # gamma M of the heavy ball
-            inertia = {"SGD": 0.0, "Momentum": 4 * h_b * lr / (1 - BETA1) ** 2, "Adai": 4 * lr * h_b / BETA0}[optimizer]
-            iterations = np.pi * (np.sqrt(1 + inertia) + 1) / h_b * np.exp(2 * friction * barrier / lr * share) / lr
-        assert paper_rate(setting, optimizer, k, 1) == pytest.approx(1 / iterations, rel=1e-6)
-        if optimizer != "Adai":  # whose mean second moment would have the other coordinates in it
-            assert paper_rate(setting, optimizer, k, 10) == pytest.approx(10 / iterations, rel=1e-6)
-
-
-def test_expected_iterations_are_near_the_exact_ones():
-    """What points are refused by and censored at 60 times of: within a factor 4 of SGD's."""
-    for key in CLEAN:
-        setting = settings()[key]
-        for k in (1.0, 4.0):
-            ratio = expected_iterations(setting, "SGD", k, 1) * exact_rate(setting, "SGD", k)["rate"]
-            assert 1 / 4 < ratio < 4
+@pytest.mark.parametrize(("call", "message"), BAD, ids=[message for _, message in BAD])
+def test_bad_input_names_parameter_value_and_remedy(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -91,10 +91,6 @@ def is_private(name):
 CIRCLES = ("experiments.referee.claim", "experiments.referee.routes")
 LAID_OUT_BY_HAND = (
     "experiments.problems.convergence",
-    "experiments.problems.wells",
-    "experiments.sharpness.figures",
-    "experiments.sharpness.job",
-    "experiments.sharpness.points",
     "experiments.sharpness.well_figures",
 )
 

@@ -22,6 +22,7 @@ from experiments.problems.optimizers import LEAVERS
 Array = NDArray[np.float64]
 
 OPTIMIZERS = ("SGD", "Momentum", "Adam", "Adai")
+SAME_IN_ONE = {"Adai": "Momentum"}  # in one coordinate, per iteration, the first's rates are the second's
 PREFACTOR_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # of k, in the rate per iteration
 CLAIMED_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # p in -log rate ~ k^-p
 GRID_TOLERANCE = 5e-3  # relative, asked of the phase-space grid; what it reaches is mostly far better
@@ -49,7 +50,8 @@ class Setting:
     sharpness
         The k at which each optimizer is run.
     following
-        Whether the SDE of Adam has a second moment that follows the noise; else, as noise is constant, frozen is the same.
+        Whether the SDE of Adam has a second moment that follows the noise; else, as noise is constant, frozen is the
+        same.
     batch_size
         B, for the paper's formulas; with data, also the size of real minibatches.
     """
@@ -67,7 +69,7 @@ class Setting:
     batch_size: int = 1
 
     def dynamics(self, optimizer: str, *, idealized: bool, factor: float = 1.0) -> Dynamics:
-        """The optimizer: idealized for the SDE, as shipped if it has a running second moment and noise comes from data."""
+        """The optimizer: idealized for the SDE, as shipped if it has a second moment and noise comes from data."""
         leaver = LEAVERS[optimizer]
         moment = "following" if leaver.adaptive and self.following else "frozen"
         moment = moment if idealized or not self.has_data else "running"
@@ -130,6 +132,33 @@ class Setting:
             total += float(np.sum(slope * weights) * (right - left) / 2)
         return 2 * leaver.friction * total / (self.lr[optimizer] * factor)
 
+    @property
+    def ends_at_saddle(self) -> bool:
+        """Whether runs leave over a saddle of the expected loss, where its slope is 0: not where it climbs on."""
+        slopes = self.gradient(1.0)(np.linspace(*self.positions(1.0), 200))
+        return bool(abs(slopes[-1]) < 1e-6 * np.abs(slopes).max())
+
+    def minima(self, farthest: float = 6.0) -> int:
+        """Number of minima of the expected loss along one coordinate, up to a distance in units of theta sqrt(k)."""
+        slopes = self.gradient(1.0)(np.linspace(-farthest, farthest, 4000))
+        return int(np.sum((slopes[:-1] < 0) & (slopes[1:] >= 0)))
+
+    def overdamped(self, optimizer: str) -> bool:
+        """Whether the optimizer has no inertia."""
+        return not self.motion(self.dynamics(optimizer, idealized=True), 1.0).inertia
+
+    def relaxation(self, optimizer: str, sharpness: float, factor: float = 1.0, substeps: int = 1) -> float:
+        """Iterations in which the slowest mode of the idealized recursion at the minimum shrinks by a factor e."""
+        bottom, one = np.array([self.bottom / np.sqrt(sharpness)]), self.landscape(1, sharpness)
+        dynamics = self.dynamics(optimizer, idealized=True, factor=factor)
+        curvature, variance = one.hessian_diagonal(bottom), self.variance(sharpness)(bottom)
+        if dynamics.second_moment == "following":  # gradients arrive divided by the noise
+            curvature = curvature / np.sqrt(variance)
+        keep, force, _, step = (each[0] for each in dynamics.rule(variance).coefficients(substeps))
+        pull = force * curvature[0]
+        modes = np.linalg.eigvals(np.array([[1 - step * pull, -step * keep], [pull, keep]]))
+        return float(-1 / (substeps * np.log(np.abs(modes).max())))
+
 
 def sharpness_at(optimizer: str, barrier: float) -> float:
     """The k at which this optimizer has this barrier over temperature in the clean settings."""
@@ -162,7 +191,7 @@ def _clean(
     start: float,
     boundary: float,
 ) -> Setting:
-    """A setting with exponent HIGHEST at k = 1 and learning rate times curvature STEP there, by the height of the landscape."""
+    """A setting whose height makes exponent HIGHEST and learning rate times curvature STEP at k = 1."""
     following = getattr(noise, "at", None) == "piecewise"
     bare = Setting(
         key,
@@ -181,9 +210,11 @@ def _clean(
     h_a = abs(float(bare.landscape(1, 1.0).hessian_diagonal(np.array([start]))[0]))
     height = STEP / (lr * h_a)
     rates = {
-        "SGD": lr, "Adai": lr, "Momentum": lr * LEAVERS["Momentum"].friction,
+        "SGD": lr,
+        "Adai": lr,
+        "Momentum": lr * LEAVERS["Momentum"].friction,
         "Adam": float(bare.exponent("Adam", 1.0) * np.sqrt(height) / HIGHEST),
-    }  # fmt: skip
+    }
     ks = tuple(np.geomspace(1, 4, 5).tolist())
     grids: dict[str, tuple[float, ...]] = dict.fromkeys(OPTIMIZERS, ks) | {
         "Adam": tuple(np.geomspace(1, 16, 5).tolist())
@@ -195,7 +226,7 @@ def _clean(
 
 @lru_cache
 def settings() -> dict[str, Setting]:
-    """Every setting, by key: four clean ones (a), minibatches of data with a barrier (b), and the paper's recalled one (c)."""
+    """Every setting, by key: four clean ones, minibatches of data with a barrier, and the paper's recalled one."""
 
     def parabolas(d: int, k: float, height: float) -> Landscape:
         return DoubleParabola(0.5 * height, height * k, 4 * height * k, d)
@@ -210,24 +241,39 @@ def settings() -> dict[str, Setting]:
     factor_4 = tuple(np.geomspace(1, 4, 5).tolist())
     factor_16 = tuple(np.geomspace(1, 16, 5).tolist())
     recalled = (1.5, 2.0, 2.5, 3.0, 4.0)
+    following, frozen = HessianNoise(1, "piecewise"), HessianNoise(1)
     found = [
-        _clean("parabolas-piecewise", "double parabola, piecewise Hessian noise", parabolas, HessianNoise(1, "piecewise"), 0.0, saddle),
-        _clean("parabolas-frozen", "double parabola, noise of the minimum", parabolas, HessianNoise(1), 0.0, saddle),
-        _clean("tang-piecewise", "Styblinski-Tang, piecewise Hessian noise", tang, HessianNoise(1, "piecewise"), well, crest),
-        _clean("tang-frozen", "Styblinski-Tang, noise of the minimum", tang, HessianNoise(1), well, crest),
+        _clean("parabolas-piecewise", "double parabola, piecewise Hessian noise", parabolas, following, 0.0, saddle),
+        _clean("parabolas-frozen", "double parabola, noise of the minimum", parabolas, frozen, 0.0, saddle),
+        _clean("tang-piecewise", "Styblinski-Tang, piecewise Hessian noise", tang, following, well, crest),
+        _clean("tang-frozen", "Styblinski-Tang, noise of the minimum", tang, frozen, well, crest),
         Setting(
-            "minibatch", "Styblinski-Tang, minibatches of data x ~ N(0, 1.5)",
-            lambda d, k: StyblinskiTang(d, k, data_variance=1.5), MinibatchNoise(10), data_well, data_well, data_crest,
+            "minibatch",
+            "Styblinski-Tang, minibatches of data x ~ N(0, 1.5)",
+            lambda d, k: StyblinskiTang(d, k, data_variance=1.5),
+            MinibatchNoise(10),
+            data_well,
+            data_well,
+            data_crest,
             {"SGD": 0.0152, "Momentum": 0.00152, "Adai": 0.0152, "Adam": 0.105},
-            dict.fromkeys(OPTIMIZERS, factor_4) | {"Adam": factor_16}, True, 10,
+            dict.fromkeys(OPTIMIZERS, factor_4) | {"Adam": factor_16},
+            True,
+            10,
         ),
         Setting(
-            "recalled", "the paper's setting as recalled: data x ~ N(0, 4), one single well",
-            lambda d, k: StyblinskiTang(d, k, data_variance=4.0), MinibatchNoise(10), -2.903534,
-            float(StyblinskiTang(1, data_variance=4.0).critical_points()[0]), 0.156731,
-            {"SGD": 1e-3, "Momentum": 1e-4, "Adai": 1e-3, "Adam": 0.03}, dict.fromkeys(OPTIMIZERS, recalled), True, 10,
+            "recalled",
+            "the paper's setting as recalled: data x ~ N(0, 4), one single well",
+            lambda d, k: StyblinskiTang(d, k, data_variance=4.0),
+            MinibatchNoise(10),
+            -2.903534,
+            float(StyblinskiTang(1, data_variance=4.0).critical_points()[0]),
+            0.156731,
+            {"SGD": 1e-3, "Momentum": 1e-4, "Adai": 1e-3, "Adam": 0.03},
+            dict.fromkeys(OPTIMIZERS, recalled),
+            True,
+            10,
         ),
-    ]  # fmt: skip
+    ]
     return {setting.key: setting for setting in found}
 
 

@@ -1,11 +1,7 @@
-"""Measured points of the escape experiment: each a pure function of what it is, kept on disk as soon as it is done."""
+"""Measured points and exact lines of the escape experiment: what each is, and how a sweep measures it."""
 
-import hashlib
-import json
 import warnings
-from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -13,24 +9,24 @@ import numpy as np
 import xarray
 
 from diffusion import escape_rate, exit_times, rare_escape_rate
-from experiments.problems.wells import Setting, expected_iterations, settings
-from experiments.referee.faults import NOT_HAD, refused
+from experiments.problems.wells import OVERDAMPED, Setting, exact_rate, expected_iterations, settings
 
-ROUTES = ("sde", "discrete", "torch")  # with minibatches; the clean settings have "splitting" too
-SUBSTEPS = 8  # of the SDE, at learning rate times curvature 0.05 to 0.2
+# Of the SDE, at learning rate times curvature 0.05 to 0.2, and of what its exact rates are set beside; other routes are
+# discrete.
+SUBSTEPS = {"sde": 8, "splitting": 8, "exact": 8}
 REPETITIONS = 12  # of splitting
 LONGEST = 60  # expected exit times until a run is censored
-TORCH_ITERATIONS, TORCH_REPLICAS = 30_000, 100
+TORCH_ITERATIONS = 30_000  # until a run in torch is censored
 MOST_UPDATES = 4e11  # of one point: about a quarter of an hour on two cores
-NAMES = (
-    "rate", "rate_low", "rate_high", "events", "censored", "diverged", "exponential_p", "exponential_detectable",
-)  # fmt: skip
-VERSION = 3  # of what is kept; raise it when results computed before are not comparable
 
 
 @dataclass(frozen=True)
 class Point:
-    """One rate to be measured; `factor` multiplies the setting's learning rate."""
+    """One rate to be measured; `factor` multiplies the setting's learning rate.
+
+    Its routes are "sde", "splitting" and "exact" (of the same SDE), "discrete", and "torch" (the shipped optimizers on
+    real minibatches).
+    """
 
     setting: str
     dimension: int
@@ -42,77 +38,124 @@ class Point:
     factor: float = 1.0
 
     @property
-    def name(self) -> str:
-        """A name for readers; points at several seeds or learning rates share it."""
-        return f"{self.setting}-{self.dimension}-{self.optimizer.lower()}-{self.route}-{self.sharpness:.6g}"
+    def label(self) -> str:
+        """What it is, for readers."""
+        more = f", {self.factor:g} x lr" if self.factor != 1 else ""
+        which = f", {self.replicas} runs, seed {self.seed}" if self.replicas else ""
+        where = f"{self.setting}, d = {self.dimension}: {self.optimizer}, {self.route}"
+        return f"{where}, k = {self.sharpness:.6g}{more}{which}"
 
-    def result(self, directory: Path | None, threads: int | None = None) -> dict[str, Any]:
-        """What `measure` gives, from `directory` if it is there; kept there otherwise. A point that fails has no rate, but a `fault`."""
-        setting = settings()[self.setting]
-        made_of = (
-            asdict(self),
-            setting.identity(self.dimension, self.sharpness),
-            SUBSTEPS,
-            LONGEST,
-            TORCH_ITERATIONS,
-            REPETITIONS,
-        )
-        try:
-            return kept(directory, self.name, made_of, lambda: measure(self, threads))
-        except NOT_HAD as error:
-            nothing = dict.fromkeys(NAMES, np.nan) | {"events": 0.0, "fault": refused(error).reason}
-            return asdict(self) | {"lr": _lr(self)} | nothing
+    @property
+    def geometry(self) -> str:
+        """What kind of escape it is."""
+        return "one-dimensional" if self.dimension == 1 else f"{self.dimension} independent coordinates"
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """What it is, as a row of results says it."""
+        saddle = settings()[self.setting].ends_at_saddle
+        more = {"lr": self.lr, "relaxation": self.relaxation, "geometry": self.geometry, "ends_at_saddle": saddle}
+        return asdict(self) | more
+
+    @property
+    def lr(self) -> float:
+        """The learning rate."""
+        return self.factor * settings()[self.setting].lr[self.optimizer]
+
+    @property
+    def substeps(self) -> int:
+        """Substeps of an iteration."""
+        return SUBSTEPS.get(self.route, 1)
+
+    @property
+    def relaxation(self) -> float:
+        """Relaxation time at the minimum, in iterations."""
+        return settings()[self.setting].relaxation(self.optimizer, self.sharpness, self.factor, self.substeps)
+
+    @property
+    def ensemble_seed(self) -> int:
+        """A seed of its own, by what it is."""
+        name = repr(asdict(self))
+        return int(np.random.SeedSequence([self.seed, crc32(name.encode())]).generate_state(1, np.uint64)[0])
+
+    def measure(self, threads: int | None = None) -> dict[str, float]:
+        """Run the ensemble and estimate its rate per iteration; numbers that the route does not give are NaN.
+
+        Raises
+        ------
+        ValueError
+            If replicas diverged, as the rate of the others is another; or if the barrier is too high for direct
+            simulation: the message has the expected time and says what to use instead.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # few exits show in the result: events, censored, interval
+            if self.route == "splitting":
+                return dict.fromkeys(NAMES, np.nan) | _split(self, threads)
+            rate = escape_rate(exits(self, threads))
+        if rate["diverged"]:
+            raise ValueError(f"{int(rate['diverged'])} of {self.replicas} replicas diverged at lr = {self.lr:.3g}")
+        return dict.fromkeys(NAMES, np.nan) | {name: float(rate[name]) for name in NAMES if name in rate}
 
 
-def kept(directory: Path | None, name: str, made_of: Any, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """A result from disk if one made of the same is there; else computed, and kept in `directory` if there is one."""
-    if directory is None:
-        return compute()
-    digest = hashlib.sha256(repr((VERSION, made_of)).encode()).hexdigest()[:12]
-    path = directory / f"{name}-{digest}.json"
-    if not path.exists():
-        directory.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(compute()) + "\n")
-        partial.replace(path)
-    return dict(json.loads(path.read_text()))
+NAMES = (
+    "rate",
+    "rate_low",
+    "rate_high",
+    "events",
+    "censored",
+    "diverged",
+    "exponential_p",
+    "exponential_detectable",
+    "reliable",
+)
 
 
-def measure(point: Point, threads: int | None = None) -> dict[str, Any]:
-    """Run a point's ensemble and estimate its rate per iteration.
-
-    Raises
-    ------
-    ValueError
-        If replicas diverged, as the rate of the others is another; or if the barrier is too high for direct simulation: the message has
-        the expected time and says what to use instead.
-    """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # few exits show in the result: events, censored, interval
-        if point.route == "splitting":
-            return asdict(point) | {"lr": _lr(point)} | _split(point, threads)
-        rate = escape_rate(exits(point, threads))
-    if rate["diverged"]:
-        raise ValueError(f"{int(rate['diverged'])} of {point.replicas} replicas diverged at lr = {_lr(point):.3g}")
-    found = {name: float(rate[name]) for name in NAMES}
-    return asdict(point) | {"lr": _lr(point)} | {k: None if np.isnan(v) else v for k, v in found.items()}
+def measured(
+    setting: str,
+    dimension: int,
+    optimizer: str,
+    route: str,
+    sharpness: float,
+    replicas: int,
+    root: int,
+    factor: float,
+    threads: int | None,
+) -> dict[str, float]:
+    """A point as a sweep measures it; `root` is the point's seed."""
+    return Point(setting, dimension, optimizer, route, sharpness, replicas, root, factor).measure(threads)
 
 
-def _split(point: Point, threads: int | None) -> dict[str, Any]:
-    """The rate of the SDE by splitting; as `events` the number of exits that would give as small an error, 0 if it is not reliable."""
+def exact(setting: str, optimizer: str, sharpness: float) -> dict[str, float]:
+    """A point of an exact line as a sweep computes it, in one coordinate."""
+    found = exact_rate(settings()[setting], optimizer, sharpness)
+    return {name: float(found[name]) for name in ("rate", "error")}
+
+
+vars(measured).update(variables=NAMES, optional=NAMES)
+vars(exact).update(variables=("rate", "error"))
+
+
+def _split(point: Point, threads: int | None) -> dict[str, float]:
+    """The rate of the SDE by splitting; its `events` are as many as would give its error, 0 if it is not reliable."""
     setting = settings()[point.setting]
     start, boundary = setting.positions(point.sharpness)
     found = rare_escape_rate(
-        setting.dynamics(point.optimizer, idealized=True, factor=point.factor), setting.landscape(point.dimension, point.sharpness),
-        noise=setting.noise, start=start, boundary=boundary, replicas=point.replicas, repetitions=REPETITIONS, substeps=SUBSTEPS,
-        seed=_seed(point), threads=threads,
-    )  # fmt: skip
-    rates = found["repetition_rate"].values
+        setting.dynamics(point.optimizer, idealized=True, factor=point.factor),
+        setting.landscape(point.dimension, point.sharpness),
+        noise=setting.noise,
+        start=start,
+        boundary=boundary,
+        replicas=point.replicas,
+        repetitions=REPETITIONS,
+        substeps=point.substeps,
+        seed=point.ensemble_seed,
+        threads=threads,
+    )
+    rates, reliable = found["repetition_rate"].values, bool(found["reliable"])
     error = float(rates.std(ddof=1)) / np.sqrt(len(rates))
     rate = {name: float(found[name]) for name in ("rate", "rate_low", "rate_high")}
-    events = (rate["rate"] / error) ** 2 if error and found["reliable"] else 0.0
-    nothing = {"censored": 0.0, "diverged": 0.0, "exponential_p": None, "exponential_detectable": None}
-    return rate | {"events": float(events), "reliable": bool(found["reliable"])} | nothing
+    events = (rate["rate"] / error) ** 2 if error and reliable else 0.0
+    return rate | {"events": float(events), "reliable": float(reliable), "censored": 0.0, "diverged": 0.0}
 
 
 def exits(point: Point, threads: int | None = None) -> xarray.Dataset:
@@ -121,55 +164,40 @@ def exits(point: Point, threads: int | None = None) -> xarray.Dataset:
     landscape = setting.landscape(point.dimension, point.sharpness)
     start, boundary = setting.positions(point.sharpness)
     dynamics = setting.dynamics(point.optimizer, idealized=point.route == "sde", factor=point.factor)
-    common: dict[str, Any] = {"start": start, "boundary": boundary, "replicas": point.replicas, "seed": _seed(point)}
+    common: dict[str, Any] = {"start": start, "boundary": boundary, "replicas": point.replicas}
     if point.route == "torch":
         from diffusion.torch_exits import Samples, exit_times_torch
 
-        common["seed"] >>= 1  # torch's are of 63 bits
-        samples = Samples(setting.batch_size)
-        return exit_times_torch(dynamics, landscape, noise=samples, max_iterations=TORCH_ITERATIONS, **common)
+        samples, seed = Samples(setting.batch_size), point.ensemble_seed >> 1  # torch's are of 63 bits
+        return exit_times_torch(
+            dynamics, landscape, noise=samples, max_iterations=TORCH_ITERATIONS, seed=seed, **common
+        )
     expected = refuse_long(setting, point)
-    overdamped = point.optimizer == "SGD"
+    if point.route == "sde":
+        overdamped = point.optimizer in OVERDAMPED
+        common |= {"crossing": "bridge" if overdamped else "step", "velocity": "rest" if overdamped else "thermal"}
     return exit_times(
-        dynamics, landscape, noise=setting.noise, max_iterations=int(min(max(LONGEST * expected, 1e4), 4e9)), threads=threads,
-        substeps=SUBSTEPS if point.route == "sde" else 1,
-        crossing="bridge" if point.route == "sde" and overdamped else "step",
-        velocity="thermal" if point.route == "sde" and not overdamped else "rest", **common,
-    )  # fmt: skip
+        dynamics,
+        landscape,
+        noise=setting.noise,
+        max_iterations=int(min(max(LONGEST * expected, 1e4), 4e9)),
+        substeps=point.substeps,
+        seed=point.ensemble_seed,
+        threads=threads,
+        **common,
+    )
 
 
 def refuse_long(setting: Setting, point: Point) -> float:
     """Expected iterations to exit, refused if their simulation would take too long."""
     expected = expected_iterations(setting, point.optimizer, point.sharpness, point.dimension, point.factor)
-    updates = expected * point.dimension * point.replicas * (SUBSTEPS if point.route == "sde" else 1)
+    updates = expected * point.dimension * point.replicas * point.substeps
     if updates > MOST_UPDATES:
         exponent = setting.exponent(point.optimizer, point.sharpness, point.factor)
         raise ValueError(
-            f"sharpness = {point.sharpness:g}: barrier over temperature is {exponent:.3g} for {point.optimizer}, an exit takes "
-            f"about {expected:.2g} iterations, and {point.replicas} of them about {updates * 2e-9 / 3600:.2g} hours; use "
-            "theory.first_passage_time or diffusion.fokker_planck, or a sharper minimum"
+            f"sharpness = {point.sharpness:g}: barrier over temperature is {exponent:.3g} for {point.optimizer}, an "
+            f"exit takes about {expected:.2g} iterations, and {point.replicas} of them about "
+            f"{updates * 2e-9 / 3600:.2g} hours; use theory.first_passage_time or diffusion.fokker_planck, or a "
+            "sharper minimum"
         )
     return expected
-
-
-def _lr(point: Point) -> float:
-    return point.factor * settings()[point.setting].lr[point.optimizer]
-
-
-def _seed(point: Point) -> int:
-    name = repr(asdict(point))
-    return int(np.random.SeedSequence([point.seed, crc32(name.encode())]).generate_state(1, np.uint64)[0])
-
-
-def series(
-    key: str,
-    dimension: int,
-    optimizer: str,
-    route: str,
-    replicas: int,
-    seed: int,
-    sharpness: Iterable[float] | None = None,
-) -> list[Point]:
-    """The points of one optimizer by one route over the setting's sharpnesses, or others."""
-    ks = settings()[key].sharpness[optimizer] if sharpness is None else sharpness
-    return [Point(key, dimension, optimizer, route, float(k), replicas, seed) for k in ks]

@@ -1,26 +1,33 @@
 """The power of sharpness in an escape rate: p in ``-log(rate/k^q) = c + a k^-p``, with its interval."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.optimize import brentq, minimize_scalar
 
+from experiments.problems.wells import PREFACTOR_POWER
+
 Array = NDArray[np.float64]
 
 LEAST, MOST = -3.0, 6.0  # of the powers tried
 LEVEL = 0.95
+PARAMETERS = 3  # of the law: p, a and c
 
 
 @dataclass(frozen=True)
 class Power:
-    """A fitted power p, with the ends of its interval; inf or -inf where no power that far is excluded.
+    """A fitted power p, with the ends of its interval.
+
+    The ends are inf or -inf where no power that far is excluded, and where there are no more points than parameters.
 
     Attributes
     ----------
     p, low, high
-        Least-squares power and its 95 % interval by the profile of chi-squared, errors widened by the misfit if there is one.
+        Least-squares power and its interval, of 95 % unless said, by the profile of chi-squared, errors widened by the misfit if there
+        is one.
     slope, intercept
         a and c.
     misfit
@@ -43,14 +50,22 @@ class Power:
         return np.asarray(self.intercept + self.slope * np.asarray(sharpness, float) ** -self.p)
 
 
-def fit_power(sharpness: ArrayLike, minus_log_rate: ArrayLike, error: ArrayLike) -> Power:
+def scaled(optimizer: str, sharpness: Any, rate: Any, *, raw: bool = False) -> Any:
+    """``-log(rate/k)``, of Adam ``-log(rate/sqrt(k))``; raw: ``-log(rate)``."""
+    power = 0.0 if raw else PREFACTOR_POWER[optimizer]
+    return power * np.log(np.asarray(sharpness, float)) - np.log(np.asarray(rate, float))
+
+
+def fit_power(sharpness: ArrayLike, minus_log_rate: ArrayLike, error: ArrayLike, *, level: float = LEVEL) -> Power:
     """Fit ``y = c + a k^-p`` by weighted least squares.
 
     Parameters
     ----------
     sharpness, minus_log_rate, error
-        k, y and the standard errors of y, each of shape (n,), n >= 3 with different k. The prefactor's own power of k belongs
-        into y: ``-log(rate/k)`` for SGD, Momentum and Adai, ``-log(rate/sqrt(k))`` for Adam.
+        k, y and the standard errors of y, each of shape (n,), n >= 3 with different k. The prefactor's own power of k
+        belongs into y: ``-log(rate/k)`` for SGD, Momentum and Adai, ``-log(rate/sqrt(k))`` for Adam.
+    level
+        Confidence of the interval.
 
     Raises
     ------
@@ -58,7 +73,7 @@ def fit_power(sharpness: ArrayLike, minus_log_rate: ArrayLike, error: ArrayLike)
         If there are fewer than three different sharpnesses, or a value is not finite.
     """
     k, y, s = (np.asarray(values, float) for values in (sharpness, minus_log_rate, error))
-    if len(np.unique(k)) < 3:
+    if len(np.unique(k)) < PARAMETERS:
         raise ValueError(f"sharpness = {k.tolist()} has fewer than three different values; a power needs three")
     if not (np.all(np.isfinite(y)) and np.all(s > 0) and np.all(k > 0)):
         raise ValueError("rates must be finite and sharpness and errors above 0; leave out points without exits")
@@ -75,16 +90,16 @@ def fit_power(sharpness: ArrayLike, minus_log_rate: ArrayLike, error: ArrayLike)
     best = minimize_scalar(
         lambda p: linear(p)[0], bounds=(start - 0.1, start + 0.1), method="bounded", options={"xatol": 1e-10}
     )
-    freedom = len(k) - 3
+    freedom = len(k) - PARAMETERS
     misfit = float(best.fun / freedom) if freedom else np.nan
-    rise = stats.chi2.ppf(LEVEL, 1) * max(1.0, 0.0 if np.isnan(misfit) else misfit)
+    rise = stats.chi2.ppf(level, 1) * max(1.0, 0.0 if np.isnan(misfit) else misfit)
 
     def above(p: float) -> float:
         return float(linear(p)[0] - best.fun - rise)
 
     p = float(best.x)
-    low = brentq(above, LEAST, p) if above(LEAST) > 0 else -np.inf
-    high = brentq(above, p, MOST) if above(MOST) > 0 else np.inf
+    low = brentq(above, LEAST, p) if freedom and above(LEAST) > 0 else -np.inf
+    high = brentq(above, p, MOST) if freedom and above(MOST) > 0 else np.inf
     intercept, scaled = linear(p)[1]
     slope = scaled / p if abs(p) > 1e-9 else np.nan
     return Power(p, low, high, float(slope), float(intercept - slope), misfit)

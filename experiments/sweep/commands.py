@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from experiments.extras import need
+
 app = App(name="sweep", help_format="plaintext", suppress_keyboard_interrupt=False)
 
 
@@ -48,7 +50,7 @@ def sweep(
     """
     from diffusion import checks
 
-    need("dask", "distributed", "zarr")
+    need("sweep", "dask", "distributed", "zarr")
     from experiments import sweep as sweeps
     from experiments.progress import Progress
     from experiments.sweep import cost, figure
@@ -115,7 +117,7 @@ def status(store: Annotated[Path, Parameter(help="The store.")], /) -> int:
 
       diffusion-lab sweep status results/sharpness.zarr
     """
-    need("zarr")
+    need("sweep", "zarr")
     from experiments.sweep import report
 
     text, failed = report.status(store)
@@ -135,18 +137,9 @@ def export(
 
       diffusion-lab sweep export results/sharpness.zarr sharpness.nc
     """
-    need("zarr", "h5netcdf")
+    need("sweep", "zarr", "h5netcdf")
     from experiments.sweep import report
 
     report.export(store, target)
     print(f"Written: {target}")
     return 0
-
-
-def need(*modules: str) -> None:
-    """Refuse to go on without a module of the extra `sweep`."""
-    from importlib.util import find_spec
-
-    for module in modules:
-        if find_spec(module) is None:
-            raise ValueError(f"{module} is not installed: pip install 'diffusion-lab[sweep]'")
