@@ -73,9 +73,10 @@ def power(fit: dict[str, Any]) -> Finding:
     """
     claimed, name = fit["claimed"], f"power, {ROUTES[fit['route']]}"
     rival = 1.5 - claimed
-    tells = f"{ROUTES[fit['route']]}: p = {interval(fit)} by {fit['points']} escapes"
+    escapes = f"{fit['points']} escape{'' if fit['points'] == 1 else 's'}"
+    tells = f"{ROUTES[fit['route']]}: p = {interval(fit)} by {escapes}"
     if fit["p"] is None:
-        return Finding(name, np.nan, f"{ROUTES[fit['route']]}: the power cannot be told from {fit['points']} escapes")
+        return Finding(name, np.nan, f"{ROUTES[fit['route']]}: the power cannot be told from {escapes}")
     low, high = ends(fit, "judged_")
     if low - NEAR <= claimed <= high + NEAR and low - NEAR <= rival <= high + NEAR:
         return Finding(name, fit["p"], f"{tells}, which cannot tell {NAMES[claimed]} from {NAMES[rival]}")

@@ -26,6 +26,12 @@ MORE_OF_DATA = {
     "Adai": {-0.125: 150, 0.125: 200, 0.25: 300, 0.375: 400},
     "Adam": {0.25: 200, 0.5: 300, 0.75: 500, 1.5: 500},
 }
+MORE_BLUNT_DATA = {  # of the discrete optimizers, which take an eighth of the steps of their SDE
+    "SGD": {-0.25: 100},
+    "Momentum": {-0.25: 150, -0.375: 100, -0.5: 60},
+    "Adai": {-0.25: 150, -0.375: 100, -0.5: 60},
+    "Adam": {-0.5: 60},
+}
 TOO_LONG = {("sde", "SGD"): (1.0,)}  # three quarters of a minute for a rate that the discrete optimizer has too
 MORE_IN_TORCH = {
     "SGD": (-0.25, 0.25, 0.5, 0.75),
@@ -75,7 +81,8 @@ def _measured(key: str, dimension: int, optimizer: str, route: str, full: bool, 
     own = {float(k): REPLICAS[min(place, 2)] for place, k in enumerate(setting.sharpness[optimizer])}
     more: dict[float, int] = {}
     if key == DATA:
-        more = {2.0**exponent: replicas for exponent, replicas in MORE_OF_DATA[optimizer].items()}
+        blunt = MORE_BLUNT_DATA[optimizer] if route == "discrete" else {}
+        more = {2.0**exponent: replicas for exponent, replicas in (MORE_OF_DATA[optimizer] | blunt).items()}
         own = {k: replicas for k, replicas in own.items() if k not in TOO_LONG.get((route, optimizer), ())}
     elif key in CLEAN:
         ladder = MORE_IN_ONE if dimension == 1 else MORE_IN_TEN

@@ -35,7 +35,7 @@ def powers(outcome: Outcome) -> Named:
         axis.grid(axis="y", color="#dddddd", lw=0.8)
     axes[0].set_yticks(range(len(shown)), [f"{order[place]}, d = {dimension}" for place, dimension in shown])
     axes[0].set_ylim(len(shown) - 0.5, -0.5)
-    judged = [finding.holds for finding in map(power, outcome.fits)]
+    judged = [power(fit).holds for fit in outcome.fits if settings()[fit["setting"]].ends_at_saddle]
     told = len(judged) - judged.count(None)
     right, untold = judged.count(True), judged.count(None)
     title = f"{right} of {told} fitted powers of k are the claimed ones; {untold} more cannot be told"

@@ -45,12 +45,13 @@ def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
     title = _title(outcome, fits, f"{settings()[key].title}, {points[0]['geometry']}", key)
     figure.suptitle(title)
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
+    drawn = " Each rate on real minibatches is of a data set of its own." if of(points, route="torch") else ""
     solved = " Solid: quadrature or phase-space grid; dashed: the paper's formula." if lines else ""
     caption = (
         f"{title.replace(chr(10), ' ')}. p from -log(rate/k) = c + a k^-p, of Adam with sqrt(k), with 95 % intervals, "
         f"over the escapes: points whose mean exit takes more than {RELAXATIONS} relaxation times, and whose exits "
         f"follow the exponential law (not rejected at {100 * REJECTED:g} %). Faint: the other points. A straight line "
-        f"has p = 1 on the left and p = 1/2 on the right.{solved}"
+        f"has p = 1 on the left and p = 1/2 on the right.{solved}{drawn}"
     )
     return f"sharpness-{key}-{dimension}", POWER, figure, caption
 
@@ -88,9 +89,8 @@ def _title(outcome: Outcome, fits: Records, where: str, key: str) -> str:
         if judged
         else "No power of k can be told"
     )
-    real = [finding.text for finding in gaussian(outcome, "SGD")][-1:] if settings()[key].has_data else []
-    more = f"\nSGD on real minibatches beside Gaussian noise: {real[0]}" if real else ""
-    return f"{said}: {where}{more}"
+    real = [finding.text for finding in gaussian(outcome, "SGD")] if settings()[key].has_data else []
+    return f"{said}: {where}" + "".join(f"\nSGD: {text}" for text in dict.fromkeys((*real[:1], *real[-1:])))
 
 
 def figure_6(outcome: Outcome) -> Named:
