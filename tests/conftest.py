@@ -16,6 +16,7 @@ os.environ.setdefault("COLUMNS", "200")
 
 LONGEST = (
     "test_verify.py",
+    "test_sharpness_job.py",
     "test_escape.py",
     "test_engine.py",
     "test_splitting.py",

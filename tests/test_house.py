@@ -91,7 +91,6 @@ def is_private(name):
 CIRCLES = ("experiments.referee.claim", "experiments.referee.routes")
 LAID_OUT_BY_HAND = (
     "experiments.problems.convergence",
-    "experiments.sharpness.well_figures",
 )
 
 

@@ -280,8 +280,8 @@ def settings() -> dict[str, Setting]:
 def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: int, **more: Any) -> float:
     """Escape rate per iteration by Theorem 3, Proposition 2 or 4, for `dimension` independent exits; NaN for data.
 
-    With the noise of the minimum everywhere its temperature holds all the way: s = 1. `more` are further arguments of the
-    formula, such as beta1 = 0 for RMSprop.
+    With the noise of the minimum everywhere its temperature holds all the way: s = 1. `more` are further arguments of
+    the formula, such as beta1 = 0 for RMSprop.
     """
     if setting.has_data:
         return np.nan

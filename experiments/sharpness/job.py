@@ -7,7 +7,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from experiments.problems.wells import exact_method, paper_rate, settings
+from experiments.problems.exact import GRID, QUADRATURE
+from experiments.problems.wells import paper_rate, settings
 from experiments.progress import Progress
 from experiments.sharpness import plan, powers
 from experiments.sharpness.points import Point
@@ -52,7 +53,7 @@ class Outcome:
 
 
 def kinds(*, full: bool, quick: bool, seed: int) -> dict[str, Kind]:
-    """Every point of the run, by route and purpose; each kind's store is named after the size of the run and its seed."""
+    """Every point of the run, by route and purpose; stores are named after the size of the run and its seed."""
     points = plan.plan(full=full, quick=quick, seed=seed)
     named = {route: [point for point in points if point.route == route] for route in plan.ROUTES}
     if not quick:
@@ -113,7 +114,8 @@ def _line(found: dict[str, Any], point: Point) -> dict[str, Any]:
     """A row of an exact line, with the paper's rate beside the exact one."""
     setting = settings()[point.setting]
     paper = paper_rate(setting, point.optimizer, point.sharpness, 1)
-    return found | point.row | {"paper": paper, "method": exact_method(point.optimizer)}
+    method = QUADRATURE if setting.overdamped(point.optimizer) else GRID
+    return found | point.row | {"paper": paper, "method": method}
 
 
 def kept(out: Path) -> int:

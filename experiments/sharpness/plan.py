@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from experiments.problems.wells import HIGHEST, OPTIMIZERS, PREFACTOR_POWER, SAME_IN_ONE, settings
+from experiments.problems.wells import OPTIMIZERS, PREFACTOR_POWER, SAME_IN_ONE, settings, sharpness_at
 from experiments.sharpness.points import Point
 
 ROUTES = ("sde", "discrete", "torch", "splitting")
@@ -102,7 +102,7 @@ def _in_torch(key: str, dimension: int, optimizer: str, route: str, full: bool, 
 def _split(key: str, dimension: int, optimizer: str, route: str, full: bool, seed: int) -> list[Point]:
     """Barriers that no direct simulation climbs."""
     replicas = SPLIT_REPLICAS_FULL if full else SPLIT_REPLICAS
-    ks = [(HIGHEST / barrier) ** (1 / PREFACTOR_POWER[optimizer]) for barrier in (RARE_FULL if full else RARE)]
+    ks = [sharpness_at(optimizer, barrier) for barrier in (RARE_FULL if full else RARE)]
     return [Point(key, dimension, optimizer, route, k, replicas, seed) for k in ks]
 
 

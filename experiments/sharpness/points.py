@@ -9,7 +9,7 @@ import numpy as np
 import xarray
 
 from diffusion import escape_rate, exit_times, rare_escape_rate
-from experiments.problems.wells import OVERDAMPED, Setting, exact_rate, expected_iterations, settings
+from experiments.problems.wells import Setting, exact_rate, expected_iterations, settings
 
 # Of the SDE, at learning rate times curvature 0.05 to 0.2, and of what its exact rates are set beside; other routes are
 # discrete.
@@ -174,7 +174,7 @@ def exits(point: Point, threads: int | None = None) -> xarray.Dataset:
         )
     expected = refuse_long(setting, point)
     if point.route == "sde":
-        overdamped = point.optimizer in OVERDAMPED
+        overdamped = setting.overdamped(point.optimizer)
         common |= {"crossing": "bridge" if overdamped else "step", "velocity": "rest" if overdamped else "thermal"}
     return exit_times(
         dynamics,

@@ -26,8 +26,8 @@ class Power:
     Attributes
     ----------
     p, low, high
-        Least-squares power and its interval, of 95 % unless said, by the profile of chi-squared, errors widened by the misfit if there
-        is one.
+        Least-squares power and its interval, of 95 % unless said, by the profile of chi-squared, errors widened by the
+        misfit if there is one.
     slope, intercept
         a and c.
     misfit

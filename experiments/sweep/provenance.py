@@ -16,7 +16,7 @@ def _sources() -> str:
     """A hash of the simulator, the exact values, and what a task makes of them."""
     simulator = [path for folder in ("diffusion", "theory") for path in (_ROOT / folder).rglob("*.py")]
     used = [path for path in simulator if "plot" not in path.relative_to(_ROOT).parts]
-    used += [_ROOT / "experiments" / "problems" / name for name in ("exact.py", "wells.py")]
+    used += [_ROOT / "experiments" / "problems" / name for name in ("exact.py", "optimizers.py", "wells.py")]
     used += [Path(__file__).with_name(name) for name in _OURS]
     digest = hashlib.sha256()
     for path in sorted(used):

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 
+from experiments.problems.optimizers import BETA0, BETA1
 from experiments.problems.wells import (
-    BETA0,
-    BETA1,
     OPTIMIZERS,
     STEP,
     exact_rate,
