@@ -208,10 +208,13 @@ def over_data_sets(found: list[tuple[dict[str, Any], float, float, float]]) -> l
 
 
 def collapsed(points: Records) -> tuple[float, float]:
-    """Largest factor between rates that should be one, and the p-value of their all being one."""
+    """Largest factor between rates of escapes that should be one, and the p-value of their all being one.
+
+    Where exits do not follow the exponential law their number does not tell a rate's error.
+    """
     groups: dict[tuple[str, float], list[tuple[float, float]]] = {}
     for point in points:
-        if point["rate"] and point["events"] >= FEWEST:
+        if not point["why_not"]:
             place = np.log(point["lr"] * point["sharpness"] ** PREFACTOR_POWER[point["optimizer"]])
             group = groups.setdefault((point["optimizer"], round(float(place), 6)), [])
             group.append((float(np.log(point["rate"])), point["events"]))

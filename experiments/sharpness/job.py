@@ -104,7 +104,7 @@ def run(
     lines = list(zip(wanted[LINES].points, found[LINES], strict=True))
     outcome.lines = [_line(row, point) for point, row in lines]
     outcome.lines += [_line(row, other) for point, row in lines for other in plan.as_another(point)]
-    for row in outcome.points + outcome.lines + outcome.data_sets:
+    for row in outcome.points + outcome.lines + outcome.collapse + outcome.data_sets:
         row["why_not"] = powers.why_not(row)
     outcome.fits = powers.fits(outcome.points, outcome.lines)
     return outcome

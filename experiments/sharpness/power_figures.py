@@ -80,6 +80,7 @@ def collapse(outcome: Outcome) -> Named:
     figure.suptitle(title)
     caption = (
         f"{title}. {settings()[outcome.collapse[0]['setting']].title}, {outcome.collapse[0]['geometry']}, discrete "
-        "optimizers with the exact covariance of minibatches, as shipped; 95 % intervals."
+        "optimizers with the exact covariance of minibatches, as shipped; 95 % intervals. Judged by the rates of "
+        "escapes."
     )
     return "collapse", SYMMETRY, figure, caption
