@@ -91,6 +91,14 @@ def power(fit: dict[str, Any]) -> Finding:
     )
 
 
+def how_many(fits: Records) -> str:
+    """How many fitted powers are the claimed ones."""
+    held = [power(fit).holds for fit in fits]
+    right, untold = held.count(True), held.count(None)
+    more = f"; {untold} more cannot be told" if untold else ""
+    return f"{right} of {len(held) - untold} fitted powers of k are the claimed ones{more}"
+
+
 def ends(fit: dict[str, Any], which: str = "", *, least: float = -np.inf, most: float = np.inf) -> tuple[float, float]:
     """The ends of a power's interval, `least` and `most` where it has none; of an exact power the power itself."""
     low, high = (fit.get(f"{which}{end}", fit["p"]) for end in ("low", "high"))

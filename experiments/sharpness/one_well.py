@@ -1,4 +1,4 @@
-"""One well, for figures: survival, the leaking density, phase space at the saddle, and where Theorem 3 holds."""
+"""One well, for figures: survival, the density as it leaks over the saddle, and phase space there."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +8,7 @@ import xarray
 from numpy.typing import NDArray
 
 import theory
-from diffusion import DoubleParabola, escape_rate, fokker_planck, simulate
+from diffusion import escape_rate, fokker_planck, simulate
 from experiments.problems.wells import settings
 from experiments.sharpness.points import Point, exits
 
@@ -17,7 +17,6 @@ SURVIVAL, LEAK, PHASE_SPACE = (
     ("tang-piecewise", 2 * np.sqrt(2)),
     ("parabolas-frozen", 2.0),
 )
-DEPTH = 8.0  # temperatures of the saddle below it, at which an arrival beyond it is final
 LEAK_TIMES = (40, 400, 4000)  # iterations
 LEAK_SUBSTEPS = 16
 REPLICAS, QUICK_REPLICAS = (4000, 40_000), (300, 2000)  # of survival and of the leak
@@ -79,29 +78,11 @@ class Leak:
 
 
 @dataclass(frozen=True)
-class Map:
-    """Theorem 3 without inertia over the exact Ito mean, on the double parabola.
-
-    Attributes
-    ----------
-    exponents, ratios
-        Barrier over temperature, and curvature at the saddle over that at the minimum.
-    over_exact
-        On (ratio, exponent).
-    """
-
-    exponents: Array
-    ratios: Array
-    over_exact: Array
-
-
-@dataclass(frozen=True)
 class OneWell:
     """What the figures of one well show; a quick run leaves out the phase space, whose grid takes long."""
 
     survival: tuple[Survival, ...]
     leak: Leak
-    theorem_3: Map
     phase_space: xarray.Dataset | None
 
 
@@ -109,7 +90,7 @@ def compute(seed: int, threads: int | None, *, quick: bool) -> OneWell:
     """Everything, in a few seconds."""
     few, many = QUICK_REPLICAS if quick else REPLICAS
     survived = tuple(survival(k, few, seed, threads) for k in SURVIVAL[1])
-    return OneWell(survived, leak(many, seed, threads), theorem_3(), None if quick else phase_space())
+    return OneWell(survived, leak(many, seed, threads), None if quick else phase_space())
 
 
 def survival(k: float, replicas: int, seed: int, threads: int | None) -> Survival:
@@ -149,29 +130,6 @@ def leak(replicas: int, seed: int, threads: int | None) -> Leak:
     spread, breaks = setting.diffusion(k, lr), setting.breaks(k)
     solved = fokker_planck.density(setting.landscape(1, k), diffusion=spread, start=start, times=times, breaks=breaks)
     return Leak(run["position"].values[..., 0], solved, crest)
-
-
-def theorem_3() -> Map:
-    """The formula over the exact mean time to an arrival beyond the saddle, by quadrature."""
-    exponents, ratios = np.geomspace(1, 30, 16), np.geomspace(0.1, 10, 15)
-    over_exact = np.array([[_over_exact(exponent, ratio) for exponent in exponents] for ratio in ratios])
-    return Map(exponents, ratios, over_exact)
-
-
-def _over_exact(exponent: float, ratio: float) -> float:
-    well, split = DoubleParabola(1.0, 1.0, ratio, 1), ratio / (1 + ratio)
-    lr = 2 / exponent * (split + (1 - split) / ratio)
-    known: dict[str, Any] = {"hessian_minimum": 1.0, "hessian_saddle": ratio, "batch_size": 1.0}
-    paper = theory.sgd_escape_time(barrier=1.0, lr=lr, split=split, **known)
-    depth = DEPTH * lr / 2  # the temperature of the saddle is lr H/2
-    exact = theory.first_passage_time(
-        lambda x: well.gradient(x[..., None])[..., 0],
-        lambda x: lr / 2 * np.where(x < well.join, 1.0, ratio),
-        start=0.0,
-        boundary=well.saddle + np.sqrt(2 * depth),
-        breaks=[well.join],
-    )
-    return float(paper) / exact
 
 
 def phase_space() -> xarray.Dataset:

@@ -1,4 +1,4 @@
-"""Figures of one well: survival, the density as it leaks, phase space at the saddle, and where Theorem 3 holds."""
+"""Figures of one well: survival, the density as it leaks, and phase space at the saddle."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +17,6 @@ from experiments.sharpness.one_well import (
     PHASE_SPACE,
     SURVIVAL,
     Leak,
-    Map,
     OneWell,
     Survival,
 )
@@ -28,7 +27,6 @@ def all_figures(computed: OneWell) -> Iterator[Named]:
     """Every figure of which there are data."""
     yield survival(computed.survival)
     yield leak(computed.leak)
-    yield theorem_3(computed.theorem_3)
     if computed.phase_space is not None:
         yield phase_space(computed.phase_space)
 
@@ -94,30 +92,6 @@ def leak(found: Leak) -> Named:
         "inflections: the Ito density is proportional to 1/D. Dotted: the saddle."
     )
     return "leak", "Theorem 3", figure, caption
-
-
-def theorem_3(found: Map) -> Named:
-    """Theorem 3 without inertia over the exact Ito mean, against exponent and the ratio of curvatures."""
-    figure, axis = plt.subplots(figsize=(8.8, 5.8), layout="constrained")
-    where = found.exponents, found.ratios, found.over_exact
-    shades: dict[str, Any] = {"norm": mpl.colors.LogNorm(0.1, 10), "cmap": "RdBu_r", "shading": "gouraud"}
-    image = axis.pcolormesh(*where, rasterized=True, **shades)
-    lines = axis.contour(*where, levels=[0.2, 0.5, 0.8, 1, 1.25, 2, 5], colors="black", linewidths=1)
-    axis.clabel(lines, fmt=lambda level: f"{level:g}", fontsize=10)
-    labels = {"xlabel": "barrier / temperature", "ylabel": "curvature at the saddle / at the minimum"}
-    axis.set(xscale="log", yscale="log", **labels)
-    figure.colorbar(image, ax=axis, label="Theorem 3 / exact mean escape time (Ito)")
-    last, ratios = found.over_exact[:, -1], found.ratios
-    title = (
-        f"At barrier/temperature {found.exponents[-1]:.0f} Theorem 3 is {last[0]:.2g} to {last[-1]:.2g} times the "
-        f"exact time under Ito,\nfor H_b/H_a from {ratios[0]:g} to {ratios[-1]:g}"
-    )
-    axis.set_title(title)
-    caption = (
-        f"{title.replace(chr(10), ' ')}. SGD's SDE on the double parabola with piecewise Hessian noise, "
-        "one-dimensional, from the minimum to an arrival beyond the saddle, by quadrature."
-    )
-    return "theorem-3-map", "Theorem 3", figure, caption
 
 
 def phase_space(found: xarray.Dataset) -> Named:

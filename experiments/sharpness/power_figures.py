@@ -5,7 +5,7 @@ from matplotlib import pyplot as plt
 
 from experiments.drawing import DASHED, GREY, Named
 from experiments.problems.wells import CLAIMED_POWER, OPTIMIZERS, PREFACTOR_POWER, settings
-from experiments.sharpness.findings import POWER, SYMMETRY, ends, of, power
+from experiments.sharpness.findings import POWER, SYMMETRY, ends, how_many, of
 from experiments.sharpness.findings import collapse as one_curve
 from experiments.sharpness.job import Outcome
 from experiments.sharpness.marks import COLOURS, MARKERS, handle, marker, plain_ticks, route_handles
@@ -35,10 +35,7 @@ def powers(outcome: Outcome) -> Named:
         axis.grid(axis="y", color="#dddddd", lw=0.8)
     axes[0].set_yticks(range(len(shown)), [f"{order[place]}, d = {dimension}" for place, dimension in shown])
     axes[0].set_ylim(len(shown) - 0.5, -0.5)
-    judged = [power(fit).holds for fit in outcome.fits if settings()[fit["setting"]].ends_at_saddle]
-    told = len(judged) - judged.count(None)
-    right, untold = judged.count(True), judged.count(None)
-    title = f"{right} of {told} fitted powers of k are the claimed ones; {untold} more cannot be told"
+    title = how_many([fit for fit in outcome.fits if settings()[fit["setting"]].ends_at_saddle])
     figure.suptitle(title)
     handles = route_handles(list(MARKERS), {"splitting": "SDE ensemble and splitting"})
     handles += [

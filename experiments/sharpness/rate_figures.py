@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 
 from experiments.drawing import DASHED, Named
 from experiments.problems.wells import CLAIMED_POWER, OPTIMIZERS, SAME_IN_ONE, settings
-from experiments.sharpness.findings import FIGURE_6, NAMES, POWER, gaussian, of, power, slopes, valleys
+from experiments.sharpness.findings import FIGURE_6, NAMES, POWER, gaussian, how_many, of, slopes, valleys
 from experiments.sharpness.job import Outcome
 from experiments.sharpness.marks import COLOURS, MARKERS, handle, rates, route_handles, theory_handles
 from experiments.sharpness.power import scaled
 from experiments.sharpness.powers import FEWEST, REJECTED, RELAXATIONS, Records, interval
 
-BEST = ("splitting", "sde", "torch", "discrete")  # whose power is told, the first that there is
+BEST, BEST_OF_DATA = ("splitting", "sde", "discrete"), ("discrete", "sde", "torch")  # whose power is told: the first's
 
 
 def root(power: float) -> Callable[[Any], Any]:
@@ -28,8 +28,9 @@ def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
     figure, axes = plt.subplots(1, 2, figsize=(12.5, 5.8), layout="constrained")
     points = of(outcome.points, setting=key, dimension=dimension)
     lines = of(outcome.lines, setting=key, dimension=dimension)
-    routes = [route for route in BEST if of(points, route=route)]
-    fits = of(outcome.fits, setting=key, dimension=dimension, route=routes[0])
+    best = BEST_OF_DATA if settings()[key].has_data else BEST
+    routes = [route for route in best if of(points, route=route)]
+    fits = of(outcome.fits, setting=key, dimension=dimension)
     handles = []
     for axis, claimed, abscissa, prefactor in zip(axes, (1.0, 0.5), ("1/k", "1/√k"), ("k", "√k"), strict=True):
         group = [optimizer for optimizer in OPTIMIZERS if CLAIMED_POWER[optimizer] == claimed]
@@ -39,7 +40,7 @@ def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
         axis.set(xlabel=label, ylabel=f"−log(rate/{prefactor})   (rate per iteration)", title=", ".join(group))
         for optimizer in group:
             moved = " (points moved right)" if optimizer in SAME_IN_ONE else ""
-            told = "".join(f": p = {interval(fit)}" for fit in of(fits, optimizer=optimizer))
+            told = "".join(f": p = {interval(fit)}" for fit in of(fits, optimizer=optimizer, route=routes[0]))
             handles.append(handle(f"{optimizer}{moved}{told}", color=COLOURS[optimizer], lw=4))
     handles += route_handles(routes) + (theory_handles() if lines else [])
     title = _title(outcome, fits, f"{settings()[key].title}, {points[0]['geometry']}", key)
@@ -81,16 +82,9 @@ def _panel(axis: Axes, points: Records, lines: Records, x: Callable[[Any], Any])
 
 def _title(outcome: Outcome, fits: Records, where: str, key: str) -> str:
     """How many fitted powers are the claimed ones, and what real minibatches do."""
-    judged = [finding for finding in map(power, fits) if finding.holds is not None]
-    right = sum(bool(finding.holds) for finding in judged)
-    untold = f", of {len(fits) - len(judged)} it cannot be told" if len(judged) < len(fits) else ""
-    said = (
-        f"The power of k is the claimed one for {right} of {len(judged)} optimizers{untold}"
-        if judged
-        else "No power of k can be told"
-    )
     real = [finding.text for finding in gaussian(outcome, "SGD")] if settings()[key].has_data else []
-    return f"{said}: {where}" + "".join(f"\nSGD: {text}" for text in dict.fromkeys((*real[:1], *real[-1:])))
+    more = "".join(f"\nSGD: {text}" for text in dict.fromkeys((*real[:1], *real[-1:])))
+    return f"{how_many(fits)}\n{where}{more}"
 
 
 def figure_6(outcome: Outcome) -> Named:
