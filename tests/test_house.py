@@ -89,9 +89,7 @@ def is_private(name):
 
 # Modules that are still to be made clean; each is to be deleted here when it is, as xfail is strict.
 CIRCLES = ("experiments.referee.claim", "experiments.referee.routes")
-LAID_OUT_BY_HAND = (
-    "experiments.problems.convergence",
-)
+LAID_OUT_BY_HAND = ("experiments.problems.convergence",)
 
 
 def each(names, pending):

@@ -94,7 +94,7 @@ def test_verdicts_are_written_and_printed(quick):
 
 
 def test_measured_rates_are_the_exact_ones(found):
-    """At the sharpest minimum, 60 exits of each SDE, tested at SUITE_RATE each; the blunter one's rates are rejected."""
+    """At the sharpest minimum 60 exits of each SDE, tested at SUITE_RATE each; the blunter one's rates are rejected."""
     lines = {(one["optimizer"], one["sharpness"]): one["rate"] for one in found["lines"]}
     for optimizer in OPTIMIZERS:
         sharp, blunt = (16.0, 4.0) if optimizer == "Adam" else (4.0, 1.0)

@@ -72,6 +72,15 @@ def test_seeds_of_points_are_what_they_were():
 # --- what counts as an escape
 
 
+def test_splitting_that_is_not_reliable_counts_for_nothing():
+    """Its interval is told, but no number of exits stands for it, and no power is fitted to it."""
+    point = Point("parabolas-piecewise", 1, "SGD", "splitting", 8 / 22.5, 20, 0)
+    found = point.measure()
+    assert (found["reliable"], found["events"]) == (0.0, 0.0)
+    assert found["rate_low"] < found["rate_high"]
+    assert powers.why_not(point.row | found) == "only 0 exits, 10 are needed"
+
+
 def row(**more):
     """A point that counts: a mean exit of 30 relaxation times."""
     point = Point("parabolas-piecewise", 1, "SGD", "sde", 4.0, 60, 0)
