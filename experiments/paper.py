@@ -39,7 +39,7 @@ class Sentence:
 
 @dataclass(frozen=True)
 class Judged:
-    """A sentence with the verdicts on it, dicts as in verdicts.json; its level is that of all their findings together."""
+    """A sentence with the verdicts on it, as in verdicts.json; its level is that of all their findings together."""
 
     sentence: Sentence
     verdicts: tuple[Mapping[str, Any], ...]

@@ -14,7 +14,7 @@ ENDS = ("", "_low", "_high")
 
 
 def with_data(piece: Evidence, change) -> Evidence:
-    """A copy whose variables are what `change` makes of a dictionary of their values; measured ones are changed as they stand."""
+    """A copy whose variables are what `change` makes of a dictionary of their values."""
     values = {str(name): variable.values.copy() for name, variable in piece.data.data_vars.items()}
     change(values)
     changed = replace(piece, data=piece.data.copy(), measured={})
@@ -55,7 +55,7 @@ def copied(name, source):
 
 
 def changes(evidence: list[Evidence]) -> Iterator[list[Evidence]]:
-    """The same evidence over and over, one variable of it changed each time: copied from another, scaled, or raised to a power."""
+    """The same evidence with one variable changed each time: copied from another, scaled, or raised to a power."""
     names = list(dict.fromkeys(str(name) for piece in evidence for name in piece.data.data_vars))
     main = [name for name in names if not name.endswith(ENDS[1:])]
     tried = [copied(name, source) for name, source in product(main, main) if name != source]

@@ -20,7 +20,7 @@ def routes():
 @cache
 def listed(claim):
     """All rows of a claim."""
-    return list(rows_of(claim, routes().evidence(claim)))
+    return list(rows_of(claim, claim.tried(routes())))
 
 
 def rows_of(claim, evidence):
@@ -38,7 +38,7 @@ def pick(claim, **regime):
 
 def finding(claim, subject, name):
     """One finding by its subject and name."""
-    [verdict] = [verdict for verdict in claim.verdicts(routes().evidence(claim)) if verdict.subject == subject]
+    [verdict] = [verdict for verdict in claim.verdicts(claim.tried(routes())) if verdict.subject == subject]
     [wanted] = [each for each in verdict.findings if each.name == name]
     return wanted
 
@@ -60,7 +60,7 @@ def check_figures(claim, names, monkeypatch):
     set of str
         Names of the figures whose titles changed.
     """
-    evidence = routes().evidence(claim)
+    evidence = claim.tried(routes())
 
     def refuse(*_, **__):
         raise AssertionError("drawing must not simulate")

@@ -87,18 +87,7 @@ def is_private(name):
     return name.startswith("_") and not name.endswith("__")
 
 
-# Modules that are still to be made clean; each is to be deleted here when it is, as xfail is strict.
-CIRCLES = ("experiments.referee.claim", "experiments.referee.routes")
-LAID_OUT_BY_HAND = ("experiments.problems.convergence",)
-
-
-def each(names, pending):
-    """Names as parameters, those that are not clean yet marked."""
-    mark = pytest.mark.xfail(strict=True, reason="not clean yet")
-    return [pytest.param(name, marks=mark) if name in pending else name for name in names]
-
-
-@pytest.mark.parametrize("name", each(SOURCES, CIRCLES))
+@pytest.mark.parametrize("name", SOURCES)
 def test_imports_have_no_circle(name):
     assert path_back(name) == []
 
@@ -108,7 +97,7 @@ def test_no_other_module_s_private_name_is_used(name):
     assert foreign_private_names(name) == []
 
 
-@pytest.mark.parametrize("name", each(EXPERIMENTS, LAID_OUT_BY_HAND))
+@pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_formatter_lays_out_every_line(name):
     assert "fmt: skip" not in SOURCES[name].read_text(encoding="utf-8")
     assert "fmt: off" not in SOURCES[name].read_text(encoding="utf-8")

@@ -58,7 +58,7 @@ def _rates(routes: Routes) -> Iterator[tuple[Setting, float, list[float]]]:
     In one coordinate Adai is Momentum, so that they are those of Proposition 4.
     """
     titles = {setting.title: setting for setting in settings().values()}
-    for piece in routes.sound(proposition_4.claim):
+    for piece in proposition_4.claim.sound(routes):
         at = piece.where(exit=AT)
         rate = at["exact"] if piece.quantity == RATE else 1 / at["exact"]
         known = dict(zip(at[BARRIER].values.tolist(), rate.values.tolist(), strict=True))

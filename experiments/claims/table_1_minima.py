@@ -42,7 +42,7 @@ class Table1Minima(Claim):
         title = settings()[KEY].title
         for optimizer, (claim, subject) in SOURCES.items():
             times = next(
-                piece for piece in routes.sound(claim) if piece.subject == subject and piece.quantity == ITERATIONS
+                piece for piece in claim.sound(routes) if piece.subject == subject and piece.quantity == ITERATIONS
             ).where(landscape=title, exit=AT)
             k = np.array([sharpness_at(optimizer, barrier) for barrier in times[BARRIER].values.tolist()])
             rate = 1 / times["exact"].values

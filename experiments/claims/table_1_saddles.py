@@ -47,7 +47,7 @@ class Table1Saddles(Claim):
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """From the displacements of Theorem 1 and Propositions 1 and 3."""
         for claim, word in WORDS:
-            for piece in routes.sound(claim):
+            for piece in claim.sound(routes):
                 if piece.case.start == "rest" and np.isclose(piece.case.beta, INERTIA):
                     yield per_decade(piece, word)
 

@@ -4,12 +4,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from experiments.referee.evidence import Evidence
+from experiments.referee.evidence import Evidence, Row
+from experiments.referee.faults import NOT_HAD, refused
+from experiments.referee.routes import Routes
 from experiments.referee.verdict import Finding, Verdict, of_ratio
 
 if TYPE_CHECKING:
     from experiments.drawing import Named
-    from experiments.referee.routes import Routes
 
 EVERY = "every optimizer"
 
@@ -27,7 +28,7 @@ class Claim(ABC):
     statement: ClassVar[str]
 
     @abstractmethod
-    def evidence(self, routes: "Routes") -> Iterable[Evidence]:
+    def evidence(self, routes: Routes) -> Iterable[Evidence]:
         """The numbers by every route, one piece of evidence after another.
 
         Raises
@@ -48,6 +49,34 @@ class Claim(ABC):
     def row_verdict(self, row: Mapping[str, Any]) -> str | None:
         """What is said of a single row, from its numbers: how far the paper's is from the exact one."""
         return of_ratio(row.get("paper"), row.get("exact"))
+
+    def tried(self, routes: Routes) -> list[Evidence]:
+        """The evidence, computed once in a run; where a reference cannot be had, the rest is a row that says why."""
+
+        def compute() -> list[Evidence]:
+            collected: list[Evidence] = []
+            try:
+                collected.extend(self.evidence(routes))
+            except NOT_HAD as error:
+                row = Row({"optimizer": EVERY}, missing=f"{self.name}: {refused(error).reason}")
+                collected.append(Evidence.of_rows(EVERY, "the rest of its rows", [row]))
+            return collected
+
+        return list(routes.once(("evidence", self.name), compute, self.name))
+
+    def sound(self, routes: Routes) -> list[Evidence]:
+        """The same for another claim that builds on it.
+
+        Raises
+        ------
+        ValueError
+            If some of it is missing.
+        """
+        evidence = self.tried(routes)
+        reason = next((piece.why_missing for piece in evidence if piece.why_missing), "")
+        if reason:
+            raise ValueError(f"it builds on {self.name}, which is not judged: {reason}")
+        return evidence
 
     def verdicts(self, evidence: Sequence[Evidence]) -> list[Verdict]:
         """One verdict for each subject; none is drawn while anything of the claim is missing."""

@@ -1,7 +1,7 @@
 """The table of findings in README.md, from the verdicts that docs/verdicts.json keeps of the last full runs.
 
-`python -m experiments.referee.readme results/verify/verdicts.json results/escape/verdicts.json` keeps these verdicts and
-renews the table; without files it renews the table alone.
+`python -m experiments.referee.readme results/verify/verdicts.json results/escape/verdicts.json` keeps these and renews
+the table; without files it renews the table alone.
 """
 
 import json

@@ -8,10 +8,6 @@ from zlib import crc32
 
 import numpy as np
 
-from experiments.referee.claim import EVERY, Claim
-from experiments.referee.evidence import Evidence, Row
-from experiments.referee.faults import NOT_HAD, refused
-
 TORCH_MISSING = "torch is not installed: pip install '.[torch]' in the project's folder"
 
 
@@ -58,35 +54,6 @@ class Routes:
                 self.on_start(title)
             self.memory[key] = compute()
         return self.memory[key]
-
-    def evidence(self, claim: Claim) -> list[Evidence]:
-        """A claim's evidence, computed once; where a reference cannot be, the rest is a row that says why."""
-
-        def compute() -> list[Evidence]:
-            collected: list[Evidence] = []
-            try:
-                collected.extend(claim.evidence(self))
-            except NOT_HAD as error:
-                reason = f"{claim.name}: {refused(error).reason}"
-                row = Row({"optimizer": EVERY}, missing=reason)
-                collected.append(Evidence.of_rows(EVERY, "the rest of its rows", [row]))
-            return collected
-
-        return list(self.once(("evidence", claim.name), compute, claim.name))
-
-    def sound(self, claim: Claim) -> list[Evidence]:
-        """A claim's evidence, for another that builds on it.
-
-        Raises
-        ------
-        ValueError
-            If some of it is missing.
-        """
-        evidence = self.evidence(claim)
-        reason = next((piece.why_missing for piece in evidence if piece.why_missing), "")
-        if reason:
-            raise ValueError(f"it builds on {claim.name}, which is not judged: {reason}")
-        return evidence
 
     def seed_of(self, text: str) -> int:
         """A seed for what this text describes."""

@@ -55,7 +55,7 @@ def run(
     share = QUICK if quick else 1
     routes = Routes(REPLICAS // share, TORCH_REPLICAS // share, seed, threads, quick, progress.say)
     for claim in claims:
-        routes.evidence(claim)
+        claim.tried(routes)
         progress.advance(claim.name)
     settings: dict[str, Any] = {
         "seed": seed,
@@ -65,7 +65,7 @@ def run(
     }
     settings |= {"lr": saddles.LR, "batch_size": saddles.BATCH_SIZE, "seconds": round(time.monotonic() - began, 1)}
     settings |= {"selected": list(selected)} if selected else {}
-    return judge(claims, {claim.name: routes.evidence(claim) for claim in claims}, settings)
+    return judge(claims, {claim.name: claim.tried(routes) for claim in claims}, settings)
 
 
 def judge(claims: Sequence[Claim], evidence: dict[str, list[Evidence]], settings: dict[str, Any]) -> Outcome:

@@ -9,7 +9,7 @@ from experiments.referee.routes import Routes
 
 @pytest.fixture(scope="module")
 def data():
-    (piece,) = Routes(1, 1).evidence(claim)
+    (piece,) = claim.tried(Routes(1, 1))
     return piece.data
 
 
@@ -31,7 +31,7 @@ def test_at_short_times_the_ratio_is_that_of_the_squares_of_the_velocities(data)
 
 
 def test_it_is_larger_over_its_own_diffusion_alone(data):
-    (verdict,) = claim.verdicts(Routes(1, 1).evidence(claim))
+    (verdict,) = claim.verdicts(claim.tried(Routes(1, 1)))
     assert [finding.holds for finding in verdict.findings] == [True, False]
     assert verdict.level == "in part"
     share = data["over_own_diffusion"] / data["exact"]

@@ -11,7 +11,7 @@ BETA = 0.9
 
 @pytest.fixture(scope="module")
 def evidence():
-    return Routes(3000, 1).evidence(claim)
+    return claim.tried(Routes(3000, 1))
 
 
 def flat(evidence, start):

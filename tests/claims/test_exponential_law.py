@@ -12,7 +12,7 @@ from experiments.referee.routes import Routes
 
 @pytest.fixture(scope="module")
 def evidence():
-    return Routes(80, 1).evidence(claim)
+    return claim.tried(Routes(80, 1))
 
 
 def test_distance_against_a_generator_on_a_grid(evidence):

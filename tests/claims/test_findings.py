@@ -18,7 +18,7 @@ def routes():
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
 def test_changed_numbers_drive_every_finding_to_the_other_verdict(claim, routes):
-    evidence = routes.evidence(claim)
+    evidence = claim.tried(routes)
     before = {verdict.subject: verdict for verdict in claim.verdicts(evidence)}
     findings = {(subject, finding.name): finding for subject, verdict in before.items() for finding in verdict.findings}
     assert len(findings) == sum(len(verdict.findings) for verdict in before.values())  # names tell them apart
@@ -45,7 +45,7 @@ def test_changed_numbers_drive_every_finding_to_the_other_verdict(claim, routes)
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
 def test_a_verdict_follows_from_the_numbers_alone(claim, routes):
     """The same numbers give the same verdict, twice, and change nothing in the evidence."""
-    evidence = routes.evidence(claim)
+    evidence = claim.tried(routes)
     data = [piece.data.copy(deep=True) for piece in evidence]
     first, second = ([verdict.as_json() for verdict in claim.verdicts(evidence)] for _ in range(2))
     assert first == second

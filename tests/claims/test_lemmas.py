@@ -11,7 +11,7 @@ from experiments.referee.routes import Routes
 
 @pytest.fixture(scope="module")
 def evidence():
-    return Routes(1, 1).evidence(claim)
+    return claim.tried(Routes(1, 1))
 
 
 def exact(evidence, subject, lemma, **regime):

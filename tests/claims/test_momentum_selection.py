@@ -30,7 +30,7 @@ def known(power):
 @pytest.mark.parametrize(("power", "level"), [(1.0, "right"), (0.5, "off")])
 def test_a_power_of_sgds_selection_is_found(power, level):
     """At SGD's learning rate it is a tenth of it, but for a prefactor that does not grow with the barrier."""
-    matched, unmatched = evidence = known(power).evidence(claim)
+    matched, unmatched = evidence = claim.tried(known(power))
     assert (matched.data["exact"] / matched.data["exact_sgd"]).values == pytest.approx(power)
     tenth = (unmatched.data["exact"] / unmatched.data["exact_sgd"]).values
     assert tenth == pytest.approx(power / 10, rel=0.2)

@@ -19,7 +19,7 @@ SETTING = settings()[KEY]
 
 @pytest.fixture(scope="module")
 def evidence(quick_routes):
-    return quick_routes.evidence(claim)
+    return claim.tried(quick_routes)
 
 
 def verdicts(evidence):

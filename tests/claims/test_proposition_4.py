@@ -13,7 +13,7 @@ from experiments.problems.wells import settings
 
 @pytest.fixture(scope="module")
 def evidence(quick_routes):
-    return quick_routes.evidence(claim)
+    return claim.tried(quick_routes)
 
 
 def test_beyond_the_saddle_the_formula_is_a_quarter_of_the_exact_time(evidence):

@@ -39,7 +39,7 @@ def test_a_diverging_ensemble_leaves_the_symmetry_unjudged(monkeypatch):
     setting = wells.settings()[key]
     monkeypatch.setitem(wells.settings(), key, replace(setting, lr={name: 60 * lr for name, lr in setting.lr.items()}))
     routes = Routes(16, 1, threads=1)
-    (verdict,) = scaling_symmetry.claim.verdicts(routes.evidence(scaling_symmetry.claim))
+    (verdict,) = scaling_symmetry.claim.verdicts(scaling_symmetry.claim.tried(routes))
     assert verdict.level == "open"
     assert "is unstable" in verdict.missing
 

@@ -9,7 +9,7 @@ from experiments.referee.routes import Routes
 
 @pytest.fixture(scope="module")
 def evidence():
-    return Routes(2000, 1).evidence(claim)
+    return claim.tried(Routes(2000, 1))
 
 
 def test_the_formula_is_the_sdes_and_short_of_the_optimizers_by_half_a_step(evidence):

@@ -9,7 +9,7 @@ from experiments.referee.routes import Routes
 
 @pytest.fixture(scope="module")
 def evidence():
-    return Routes(2000, 1).evidence(claim)
+    return claim.tried(Routes(2000, 1))
 
 
 def piece(evidence, start, beta):
@@ -25,7 +25,7 @@ def test_equilibrium_is_reached_from_rest_as_the_velocity_relaxes(evidence):
 
 
 def test_equilibrium_is_lost_as_the_displacement_grows(evidence):
-    """From a thermal start the mean square velocity is that of equilibrium times 1 + |H| G^2/M: only ever more at a saddle."""
+    """From a thermal start the mean square velocity is that of equilibrium times 1 + |H| G^2/M, more at a saddle."""
     thermal = piece(evidence, "thermal", 0.9)
     ratio = (thermal.data["exact"] / thermal.data["paper"]).sel(eigenvalue=[-0.001, -0.01, -0.1])
     assert np.all(ratio.diff("iterations") >= 0)

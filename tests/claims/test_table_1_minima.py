@@ -9,7 +9,7 @@ from experiments.problems.wells import CLAIMED_POWER
 
 
 def test_powers_are_those_of_the_symmetry(quick_routes):
-    verdicts = {verdict.subject: verdict for verdict in claim.verdicts(quick_routes.evidence(claim))}
+    verdicts = {verdict.subject: verdict for verdict in claim.verdicts(claim.tried(quick_routes))}
     assert verdicts.keys() == SOURCES.keys()
     for optimizer, verdict in verdicts.items():
         (finding,) = verdict.findings
@@ -21,7 +21,7 @@ def test_powers_are_those_of_the_symmetry(quick_routes):
 
 @pytest.mark.parametrize("optimizer", SOURCES)
 def test_the_other_power_is_not_taken_for_the_claimed_one(quick_routes, optimizer):
-    (piece,) = (piece for piece in quick_routes.evidence(claim) if piece.subject == optimizer)
+    (piece,) = (piece for piece in claim.tried(quick_routes) if piece.subject == optimizer)
     other = (1.5 - CLAIMED_POWER[optimizer]) / CLAIMED_POWER[optimizer]
     (finding,) = claim.findings([with_data(piece, scaled("exact", other))])
     assert finding.holds is False
@@ -30,6 +30,6 @@ def test_the_other_power_is_not_taken_for_the_claimed_one(quick_routes, optimize
 
 
 def test_every_row_says_what_it_tests_and_that_it_has_one_coordinate(quick_routes):
-    for piece in quick_routes.evidence(claim):
+    for piece in claim.tried(quick_routes):
         assert piece.data["coordinates"].item() == 1
         assert "symmetry" in piece.data["test"].item()

@@ -17,7 +17,7 @@ EXACT, DISCRETE, OWN = "exact SDE", "exact discrete optimizer", "the paper's own
 
 
 def test_table_1_is_borne_out_for_adam_and_not_for_adai():
-    levels = {verdict.subject: verdict.level for verdict in claim.verdicts(routes().evidence(claim))}
+    levels = {verdict.subject: verdict.level for verdict in claim.verdicts(claim.tried(routes()))}
     assert levels == {"SGD": "right", "Adam": "right", "RMSprop": "right", "Adai": "off"}
 
 
@@ -84,7 +84,7 @@ def test_it_is_not_judged_without_what_it_builds_on():
     lost = Routes(8, 8)
     row = Row({"optimizer": EVERY}, missing="no grid")
     lost.memory["evidence", "Theorem 1"] = [Evidence.of_rows(EVERY, "all", [row])]
-    evidence = lost.evidence(claim)
+    evidence = claim.tried(lost)
     (verdict,) = claim.verdicts(evidence)
     assert verdict.level == "open"
     assert "it builds on Theorem 1, which is not judged: no grid" in verdict.sentence

@@ -6,7 +6,7 @@ from experiments.claims.theorem_1 import claim
 
 
 def test_theorem_1_is_exact():
-    (verdict,) = claim.verdicts(routes().evidence(claim))
+    (verdict,) = claim.verdicts(claim.tried(routes()))
     (whole,) = verdict.findings
     assert (verdict.level, whole.holds) == ("right", True)
     assert {row["verdict"] for row in listed(claim)} == {"exact"}

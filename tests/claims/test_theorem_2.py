@@ -65,7 +65,7 @@ def test_titles_tell_the_numbers(monkeypatch):
 
 def test_the_map_says_from_when_on_the_formula_is_right(monkeypatch):
     def title():
-        return titles(claim, routes().evidence(claim))["theorem-2-map"]
+        return titles(claim, claim.tried(routes()))["theorem-2-map"]
 
     assert "from T = 43/(1−β₁) (from rest) and from T = 32/(1−β₁) (thermal start)" in title()
     original = theory.momentum_msd

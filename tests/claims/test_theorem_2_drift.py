@@ -30,13 +30,13 @@ def test_the_discrete_optimizer_adds_less():
 def test_it_runs_no_ensemble_that_theorem_2_has_run():
     begun = []
     shared = Routes(8, 8, seed=0, threads=1, on_start=begun.append)
-    shared.evidence(theorem_2.claim)
+    theorem_2.claim.tried(shared)
     count = len(begun)
-    shared.evidence(claim)
+    claim.tried(shared)
     assert begun[count:] == [claim.name]
 
 
 def test_titles_tell_the_numbers(monkeypatch):
     names = {"theorem-2-drift-ema", "theorem-2-drift-heavy-ball"}
     assert check_figures(claim, names, monkeypatch) == names
-    assert {piece.data["start"].item() for piece in routes().evidence(claim)} == {"thermal"}
+    assert {piece.data["start"].item() for piece in claim.tried(routes())} == {"thermal"}

@@ -22,7 +22,7 @@ def finding(evidence, name):
 
 @pytest.fixture(scope="module")
 def evidence(quick_routes):
-    return quick_routes.evidence(claim)
+    return claim.tried(quick_routes)
 
 
 @pytest.mark.parametrize("landscape", TITLES)

@@ -15,7 +15,7 @@ KRAMERS = {ratio: (1 + np.sqrt(1 + 4 / ratio**2)) / 2 for ratio in (10.0, 0.4, 0
 
 
 def routes(weakest=2.0, exact=1.0, prefactor=1.0):
-    """Times that are Kramers' but for `weakest` times them at the weakest damping, where the orbit loses one temperature."""
+    """Kramers' times, but `weakest` times them at the weakest damping, where the orbit loses one temperature."""
     passages = []
     for ratio, kramers in KRAMERS.items():
         time = kramers * (weakest if ratio == 0.025 else exact)
@@ -28,7 +28,7 @@ def routes(weakest=2.0, exact=1.0, prefactor=1.0):
 
 
 def verdict(module, **changes):
-    (found,) = module.claim.verdicts(routes(**changes).evidence(module.claim))
+    (found,) = module.claim.verdicts(module.claim.tried(routes(**changes)))
     return found
 
 
@@ -55,7 +55,7 @@ def test_each_of_its_findings_can_be_otherwise():
 
 def test_equation_57_is_judged_against_the_rate_without_inertia(monkeypatch):
     monkeypatch.setattr(turnover, "without_inertia", lambda: 1.0)
-    (evidence,) = routes().evidence(equation_57.claim)
+    (evidence,) = equation_57.claim.tried(routes())
     np.testing.assert_allclose(evidence.data["paper"], [1 / kramers for kramers in KRAMERS.values()])
     np.testing.assert_allclose(evidence.data["exact"][-1], evidence.data["paper"][-1] / 2)
     assert holds(verdict(equation_57)) == [True, False]
@@ -74,7 +74,7 @@ def test_the_exit_line_s_factor_is_measured_with_its_interval():
 def test_the_figure_s_title_is_made_of_the_numbers():
     titles = []
     for weakest in (2.0, 3.0):
-        evidence = routes(weakest=weakest).evidence(theorem_3_damping.claim)
+        evidence = theorem_3_damping.claim.tried(routes(weakest=weakest))
         ((name, claim, figure, caption),) = theorem_3_damping.claim.figures(evidence)
         assert (name, claim) == ("damping", "Theorem 3, damping")
         assert turnover.START in caption

@@ -1,4 +1,4 @@
-"""Theorem 3's exponent with inertia: findings from given slopes, and a case outside the effective temperature's condition."""
+"""Theorem 3's exponent with inertia: findings from slopes, and a case outside the effective temperature's condition."""
 
 import pytest
 

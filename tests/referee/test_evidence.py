@@ -1,4 +1,4 @@
-"""Evidence: rows become arrays that keep what each row knows, and tests and intervals are those of the samples' laws."""
+"""Evidence: rows become arrays that keep what each row knows; tests and intervals are those of the samples' laws."""
 
 from dataclasses import dataclass, field
 

@@ -52,7 +52,7 @@ class Made(Claim):
 def judged(*claims, routes=None):
     """The claims as `verify` judges them, rows as JSON has them."""
     routes = routes or Routes(2, 2, quick=True)
-    outcome = verify.judge(claims, {claim.name: routes.evidence(claim) for claim in claims}, SETTINGS)
+    outcome = verify.judge(claims, {claim.name: claim.tried(routes) for claim in claims}, SETTINGS)
     return replace(outcome, rows=json.loads(json.dumps(outcome.rows, allow_nan=False)))
 
 
