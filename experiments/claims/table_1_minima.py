@@ -6,12 +6,12 @@ import numpy as np
 
 from experiments.claims import proposition_2, proposition_4, theorem_3
 from experiments.problems.exits import AT, BARRIER, ITERATIONS, ONE
-from experiments.problems.wells import CLAIMED_POWER, PREFACTOR_POWER, settings, sharpness_at
+from experiments.problems.wells import CLAIMED_POWER, settings, sharpness_at
 from experiments.referee.claim import Claim
 from experiments.referee.evidence import Evidence, Row
 from experiments.referee.routes import Routes
 from experiments.referee.verdict import Finding
-from experiments.sharpness.power import fit_power
+from experiments.sharpness.power import fit_power, scaled
 
 KEY = "parabolas-piecewise"
 # in one coordinate and per iteration Momentum is Adai
@@ -46,7 +46,7 @@ class Table1Minima(Claim):
             ).where(landscape=title, exit=AT)
             k = np.array([sharpness_at(optimizer, barrier) for barrier in times[BARRIER].values.tolist()])
             rate = 1 / times["exact"].values
-            power = fit_power(k, PREFACTOR_POWER[optimizer] * np.log(k) - np.log(rate), np.full(len(k), EQUAL_WEIGHTS))
+            power = fit_power(k, scaled(optimizer, k, rate), np.full(len(k), EQUAL_WEIGHTS))
             reasons = dict.fromkeys(("simulated", "discrete", "torch", "shipped"), "`diffusion-lab escape` measures it")
             reasons["fokker_planck"] = f"given with {claim.name}"
             span = [float(k.min()), float(k.max())]
