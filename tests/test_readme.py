@@ -34,16 +34,18 @@ def test_findings_are_those_of_the_kept_verdicts():
     assert readme.renewed(TEXT, json.loads(readme.KEPT.read_text())) == TEXT, "run `make readme`"
 
 
-def test_the_table_shows_first_what_does_not_hold():
+def test_the_table_shows_the_mildest_of_what_does_not_hold():
     findings = [
         ("a", True, 1.0, 1.0, 0.05),
         ("b|c", False, 7.14159, 1.0, 0.05),
         ("d", None, 0.5, None, None),
-        ("e", False, 3.0, 1.0, 0.05),
+        ("e", False, 1e-53, 1.0, 0.05),
         ("f", False, 2.0, 1.0, 0.05),
+        ("g", False, 1.0, 0.0, 0.0),
+        ("h", False, 1e300, 0.0, 1e-9),
     ]
     words = readme.summary(verdict(findings=findings))
-    assert words == "**in part** (1 of 4 hold): ✗ b\\|c: 7.142 (1 ± 0.05); ✗ e: 3 (1 ± 0.05); ✓ a: 1 (1 ± 0.05)"
+    assert words == "**in part** (1 of 6 hold): ✗ g: 1 (0 ± 0); ✗ f: 2 (1 ± 0.05); ✓ a: 1 (1 ± 0.05)"
     assert readme.summary(verdict(findings=findings[2:3], level="measured")) == "**measured**: · d: 0.5"
     unknown = [("g", None, None, 1.0, 0.1)]
     assert readme.summary(verdict(findings=unknown, level="measured")) == "**measured**: · g: not known (1 ± 0.1)"

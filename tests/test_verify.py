@@ -20,7 +20,10 @@ FIELDS = {
     "exact_discrete",
 }
 OWN = re.search(r"```python\n(.*?)```", (readme.ROOT / "docs" / "own-claims.md").read_text(), flags=re.S)[1]
-UNTESTED = {"Exit line"}  # a ratio of two ensembles that are tested in rows of their own
+UNTESTED = {  # a ratio of ensembles that are tested in rows of their own; means of the discrete optimizer with inertia
+    ("Exit line", "Momentum"),
+    ("Exponential law", "Momentum"),
+}
 
 
 def command(*arguments, timeout=60, **options):
@@ -83,7 +86,7 @@ def test_no_row_fails_and_every_simulated_row_states_what_it_would_detect(rows):
     assert {row["instrument"] for row in rows} <= {"ok", "inconclusive"}
     for row in rows:
         tested = {route for route in ("simulated", "discrete", "torch") if row[route] is not None}
-        if row["claim"] not in UNTESTED:
+        if (row["claim"], row["subject"]) not in UNTESTED:
             assert row["tests"].keys() == tested
         assert all(0 < test["detectable"] < 1.5 for test in row["tests"].values())
 

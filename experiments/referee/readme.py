@@ -31,12 +31,16 @@ def table(verdicts: Iterable[Json]) -> str:
 
 
 def summary(verdict: Json) -> str:
-    """The level, how many findings hold, and some: the first that do not hold, then the first that does."""
+    """The level, how many findings hold, and some: those that miss by least, then the first that holds.
+
+    Where a formula is off everywhere, the mildest numbers tell more than the wildest at the end of a grid.
+    """
     if not verdict["findings"]:
         return f"**{verdict['level']}**: {_plain(verdict['missing'])}"
     failing, holding, silent = (
         [finding for finding in verdict["findings"] if finding["holds"] is holds] for holds in (False, True, None)
     )
+    failing.sort(key=_missed)
     count = f" ({len(holding)} of {len(failing + holding)} hold)" if failing or holding else ""
     told = "; ".join(map(_told, failing[:FAILING] + holding[:HOLDING] or silent[:SILENT]))
     return f"**{verdict['level']}**{count}: {told}"
@@ -60,6 +64,14 @@ def main(paths: Sequence[str]) -> None:
         KEPT.write_text(json.dumps(verdicts, indent=1) + "\n", encoding="utf-8")
     kept = json.loads(KEPT.read_text(encoding="utf-8"))
     README.write_text(renewed(README.read_text(encoding="utf-8"), kept), encoding="utf-8")
+
+
+def _missed(finding: Json) -> float:
+    """How far off a number is: as a factor, or in tolerances where it has no ratio to the paper's."""
+    value, target = finding["value"], finding["target"]
+    if value * target > 0:
+        return float(max(value / target, target / value))
+    return abs(value - target) / (finding["tolerance"] or 1)
 
 
 def _told(finding: Json) -> str:
