@@ -68,10 +68,10 @@ def main(paths: Sequence[str]) -> None:
 
 def _missed(finding: Json) -> float:
     """How far off a number is: as a factor, or in tolerances where it has no ratio to the paper's."""
-    value, target = finding["value"], finding["target"]
+    value, target = float(finding["value"]), float(finding["target"])
     if value * target > 0:
-        return float(max(value / target, target / value))
-    return abs(value - target) / (finding["tolerance"] or 1)
+        return max(value / target, target / value)
+    return abs(value - target) / float(finding["tolerance"] or 1)
 
 
 def _told(finding: Json) -> str:
