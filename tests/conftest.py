@@ -34,7 +34,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="session")
 def quick_routes():
-    """What tests of claims share: a quick run's numbers, and enough replicas for every ensemble to have a mean."""
-    from experiments.referee.routes import Routes
+    """What tests of claims share."""
+    from shared_evidence import routes
 
-    return Routes(64, 32, quick=True)
+    return routes()

@@ -5,20 +5,12 @@ import pytest
 from changed_numbers import changes
 
 from experiments.claims import CLAIMS
-from experiments.referee.routes import Routes
 from experiments.referee.verdict import level
-
-REPLICAS = 64  # enough for every ensemble to have a mean: what matters here is how verdicts follow from numbers
-
-
-@pytest.fixture(scope="module")
-def routes():
-    return Routes(REPLICAS, REPLICAS // 2, quick=True)
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
-def test_changed_numbers_drive_every_finding_to_the_other_verdict(claim, routes):
-    evidence = claim.tried(routes)
+def test_changed_numbers_drive_every_finding_to_the_other_verdict(claim, quick_routes):
+    evidence = claim.tried(quick_routes)
     before = {verdict.subject: verdict for verdict in claim.verdicts(evidence)}
     findings = {(subject, finding.name): finding for subject, verdict in before.items() for finding in verdict.findings}
     assert len(findings) == sum(len(verdict.findings) for verdict in before.values())  # names tell them apart
@@ -43,9 +35,9 @@ def test_changed_numbers_drive_every_finding_to_the_other_verdict(claim, routes)
 
 
 @pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
-def test_a_verdict_follows_from_the_numbers_alone(claim, routes):
+def test_a_verdict_follows_from_the_numbers_alone(claim, quick_routes):
     """The same numbers give the same verdict, twice, and change nothing in the evidence."""
-    evidence = claim.tried(routes)
+    evidence = claim.tried(quick_routes)
     data = [piece.data.copy(deep=True) for piece in evidence]
     first, second = ([verdict.as_json() for verdict in claim.verdicts(evidence)] for _ in range(2))
     assert first == second

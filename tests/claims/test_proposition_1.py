@@ -1,7 +1,7 @@
 """Proposition 1: both starts, the SDE and the discrete optimizer, and RMSprop, whose formula is right early."""
 
 import pytest
-from saddle_evidence import check_figures, finding, listed, routes
+from shared_evidence import check_figures, finding, listed, routes
 
 from experiments.claims.proposition_1 import claim
 

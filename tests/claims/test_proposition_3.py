@@ -1,7 +1,7 @@
 """Proposition 3: both starts, early and late; what the clip of Adai's inertia does."""
 
 import pytest
-from saddle_evidence import check_figures, finding, listed
+from shared_evidence import check_figures, finding, listed
 
 from experiments.claims.proposition_3 import NO_ZERO_ADAI, claim
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from conftest import SUITE_RATE
-from saddle_evidence import check_figures, finding, listed, routes, rows_of
 from scipy import stats
+from shared_evidence import check_figures, finding, listed, routes, rows_of
 
 from experiments.claims import theorem_1
 from experiments.claims.table_1_saddles import CURVATURES, claim, per_decade

@@ -1,6 +1,6 @@
 """Theorem 1: the formula is the exact one."""
 
-from saddle_evidence import check_figures, listed, routes
+from shared_evidence import check_figures, listed, routes
 
 from experiments.claims.theorem_1 import claim
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from saddle_evidence import check_figures, finding, listed, pick, routes, titles
+from shared_evidence import check_figures, finding, listed, pick, routes, titles
 
 import theory
 from experiments.claims.theorem_2 import claim

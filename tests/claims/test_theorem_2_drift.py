@@ -1,7 +1,7 @@
 """The drift term alone: exact along flat directions in the SDE, not for the discrete optimizer at small inertia."""
 
 import pytest
-from saddle_evidence import check_figures, finding, pick, routes
+from shared_evidence import check_figures, finding, pick, routes
 
 from experiments.claims import theorem_2
 from experiments.claims.theorem_2_drift import claim

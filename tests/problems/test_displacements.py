@@ -6,7 +6,7 @@ The faults are real: steps that diverge, learning rates beyond the stability bou
 import json
 
 import numpy as np
-from saddle_evidence import rows_of
+from shared_evidence import rows_of
 
 from diffusion import SGD, Momentum
 from experiments.claims import theorem_1, theorem_2_drift

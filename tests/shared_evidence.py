@@ -1,4 +1,4 @@
-"""Evidence about saddles that tests share: small ensembles, computed once in a process."""
+"""Evidence that tests share: a quick run's numbers from small ensembles, computed once in a process."""
 
 from functools import cache
 
