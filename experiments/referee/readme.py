@@ -10,12 +10,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from experiments.referee.report import SIGNS
-from experiments.referee.standing import Json, by_claim
+from experiments.referee.standing import Json, by_claim, shortlist, tally
 
 ROOT = Path(__file__).parents[2]
 README, KEPT = ROOT / "README.md", ROOT / "docs" / "verdicts.json"
 BEGIN, END = "<!-- findings, by `make readme` -->\n", "<!-- end of the findings -->\n"
-FAILING, HOLDING, SILENT = 2, 1, 2  # at most so many findings of a verdict; the last where nothing is judged
 
 
 def table(verdicts: Iterable[Json]) -> str:
@@ -31,19 +30,11 @@ def table(verdicts: Iterable[Json]) -> str:
 
 
 def summary(verdict: Json) -> str:
-    """The level, how many findings hold, and some: those that miss by least, then the first that holds.
-
-    Where a formula is off everywhere, the mildest numbers tell more than the wildest at the end of a grid.
-    """
-    if not verdict["findings"]:
+    """The level, how many findings hold, and some of them."""
+    findings = verdict["findings"]
+    if not findings:
         return f"**{verdict['level']}**: {_plain(verdict['missing'])}"
-    failing, holding, silent = (
-        [finding for finding in verdict["findings"] if finding["holds"] is holds] for holds in (False, True, None)
-    )
-    failing.sort(key=_missed)
-    count = f" ({len(holding)} of {len(failing + holding)} hold)" if failing or holding else ""
-    told = "; ".join(map(_told, failing[:FAILING] + holding[:HOLDING] or silent[:SILENT]))
-    return f"**{verdict['level']}**{count}: {told}"
+    return f"**{verdict['level']}**{tally(findings)}: {'; '.join(map(_told, shortlist(findings)))}"
 
 
 def renewed(readme: str, verdicts: Iterable[Json]) -> str:
@@ -64,14 +55,6 @@ def main(paths: Sequence[str]) -> None:
         KEPT.write_text(json.dumps(verdicts, indent=1) + "\n", encoding="utf-8")
     kept = json.loads(KEPT.read_text(encoding="utf-8"))
     README.write_text(renewed(README.read_text(encoding="utf-8"), kept), encoding="utf-8")
-
-
-def _missed(finding: Json) -> float:
-    """How far off a number is: as a factor, or in tolerances where it has no ratio to the paper's."""
-    value, target = float(finding["value"]), float(finding["target"])
-    if value * target > 0:
-        return max(value / target, target / value)
-    return abs(value - target) / float(finding["tolerance"] or 1)
 
 
 def _told(finding: Json) -> str:

@@ -17,6 +17,7 @@ from experiments.referee.outcome import Outcome
 
 SIGNS = {True: "✓", False: "✗", None: "·"}  # of a finding, on a terminal
 TEMPLATE = pages.environment().get_template("report.html")
+WHOLE = 3  # most claims of which a terminal shows every finding
 PACKAGES = ("diffusion-lab", "numpy", "scipy", "numba", "torch")
 
 
@@ -36,18 +37,21 @@ def instrument_line(outcome: Outcome) -> str:
 
 
 def print_table(outcome: Outcome, out: Path) -> None:
-    """Print a verdict for each claim, and where the report is."""
+    """Print a verdict for each claim, and where the report is; of many claims some findings each."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     console = Console(width=None if sys.stdout.isatty() else 140)
-    table = Table(title="How right is the paper?", show_lines=True)
+    short = len(outcome.claims) > WHOLE
+    table = Table(title="How right is the paper?", show_lines=True, expand=True)
     for column, ratio in (("claim", 2), ("of", 2), ("verdict, computed", 9), ("instrument", 2)):
         table.add_column(column, ratio=ratio)
     for verdict in outcome.verdicts:
-        told = [f"{SIGNS[finding.holds]} {finding.text}" for finding in verdict.findings]
-        words = "\n".join([verdict.level, *told]) if told else verdict.sentence
+        findings = verdict.as_json()["findings"]
+        shown = standing.shortlist(findings) if short else findings
+        told = [f"{SIGNS[finding['holds']]} {finding['text']}" for finding in shown]
+        words = "\n".join([f"{verdict.level}{standing.tally(findings)}", *told]) if told else verdict.sentence
         rows = [row for row in outcome.rows if (row["claim"], row["subject"]) == (verdict.claim, verdict.subject)]
         table.add_row(*map(Text, (verdict.claim, verdict.subject, words, standing.counted(rows))))
     console.print(table)

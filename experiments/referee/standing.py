@@ -11,6 +11,7 @@ from experiments.referee.rows import STATES
 from experiments.referee.verdict import CLOSE
 
 NEAR = 2.0  # a factor; what is farther off counts as far
+FAILING, HOLDING, SILENT = 2, 1, 2  # findings of a verdict that are told in short; the last where nothing is judged
 
 Json = Mapping[str, Any]
 
@@ -54,6 +55,32 @@ def standings(verdicts: Iterable[Json], rows: Iterable[Json]) -> list[Standing]:
         deviations = np.array([row["deviation"] for row in points if row["deviation"] is not None])
         listed.append(Standing(claim, group[0]["place"], group, states, len(deviations), _shares(deviations)))
     return listed
+
+
+def shortlist(findings: Iterable[Json]) -> list[Json]:
+    """Some findings of a verdict for all: those that miss by least, then the first that holds.
+
+    Where a formula is off everywhere, the mildest numbers tell more than the wildest at the end of a grid.
+    """
+    listed = list(findings)
+    failing, holding, silent = (
+        [finding for finding in listed if finding["holds"] is holds] for holds in (False, True, None)
+    )
+    return sorted(failing, key=_missed)[:FAILING] + holding[:HOLDING] or silent[:SILENT]
+
+
+def tally(findings: Iterable[Json]) -> str:
+    """How many findings hold of those that are judged, in brackets; empty where none is."""
+    holds = [finding["holds"] for finding in findings if finding["holds"] is not None]
+    return f" ({sum(holds)} of {len(holds)} hold)" if holds else ""
+
+
+def _missed(finding: Json) -> float:
+    """How far off a number is: as a factor, or in tolerances where it has no ratio to the paper's."""
+    value, target = float(finding["value"]), float(finding["target"])
+    if value * target > 0:
+        return max(value / target, target / value)
+    return abs(value - target) / float(finding["tolerance"] or 1)
 
 
 def counted(rows: Iterable[Json]) -> str:
