@@ -12,7 +12,7 @@ from experiments.referee.laws import MeanSquare
 from experiments.referee.verdict import Finding, Verdict
 from experiments.sharpness.job import Outcome
 from experiments.sharpness.power import scaled
-from experiments.sharpness.powers import FEWEST, REJECTED, Records, interval
+from experiments.sharpness.powers import FEWEST, REJECTED, Records, interval, limits
 
 POWER, FIGURE_6, SYMMETRY = "Table 1, minima row", "Figure 6", "Scaling symmetry"
 GAUSSIAN = "Gaussian noise in place of minibatches"
@@ -74,7 +74,8 @@ def power(fit: dict[str, Any]) -> Finding:
     claimed, name = fit["claimed"], f"power, {ROUTES[fit['route']]}"
     rival = 1.5 - claimed
     escapes = f"{fit['points']} escape{'' if fit['points'] == 1 else 's'}"
-    tells = f"{ROUTES[fit['route']]}: p = {interval(fit)} by {escapes}"
+    together = f", {limits(fit, 'judged_')} with all powers judged together" if "judged_low" in fit else ""
+    tells = f"{ROUTES[fit['route']]}: p = {interval(fit)}{together}, by {escapes}"
     if fit["p"] is None:
         return Finding(name, np.nan, f"{ROUTES[fit['route']]}: the power cannot be told from {escapes}")
     low, high = ends(fit, "judged_")

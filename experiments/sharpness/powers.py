@@ -82,9 +82,11 @@ def interval(power: dict[str, Any] | None) -> str:
     """A power with its interval, if it has one, in words."""
     if power is None or power["p"] is None:
         return "cannot be told"
-    if "low" not in power:
-        return f"{power['p']:.2f}"
-    low, high = (
-        infinite if power[end] is None else f"{power[end]:.2f}" for end, infinite in (("low", "-inf"), ("high", "inf"))
-    )
-    return f"{power['p']:.2f} [{low}, {high}]"
+    return f"{power['p']:.2f} {limits(power)}".rstrip()
+
+
+def limits(power: dict[str, Any], which: str = "") -> str:
+    """The ends of its interval, or of another one; nothing if it has none."""
+    ends = [power.get(f"{which}{end}", np.nan) for end in ("low", "high")]
+    low, high = (infinite if end is None else f"{end:.2f}" for end, infinite in zip(ends, ("-inf", "inf"), strict=True))
+    return f"[{low}, {high}]" if "low" in power else ""
