@@ -44,7 +44,7 @@ def fits(points: Iterable[dict[str, Any]], lines: Iterable[dict[str, Any]]) -> R
     for line in lines:
         groups.setdefault((line["setting"], 1, line["optimizer"], "exact"), []).append(line)
     out = []
-    judged_at = 1 - FAMILY_WISE_RATE / len(groups)
+    judged_at = 1 - FAMILY_WISE_RATE / max(len(groups), 1)
     for (setting, dimension, optimizer, route), found in groups.items():
         together = groups.get((setting, dimension, optimizer, "sde"), []) if route == "splitting" else []
         fit = {"setting": setting, "dimension": dimension, "optimizer": optimizer, "route": route}
