@@ -42,6 +42,10 @@ class Theorem3Damping(Claim):
         text = f"there escape takes {float(rows['exact'][0] / rows['kramers'][0]):.3g} times Kramers' time, "
         text += f"of which the formula of Mel'nikov and Meshkov {size(turned)}"
         yield Finding("Mel'nikov and Meshkov's formula over the exact time", turned, text)
+        if np.isfinite(rows.get("exact_thermal_position", np.nan)).any():
+            start = float(rows["exact_thermal_position"][0] / rows["exact"][0])
+            text = f"from a thermal position in the well as well escape takes {start:.3f} times as long there"
+            yield Finding("time from a thermal position over that from the minimum", start, text)
         text = (
             f"a discrete optimizer that is stable at the minimum has gamma/omega_b = {weakest:g} only with an inertia "
             f"above {inertia:.3f}"
@@ -87,6 +91,8 @@ def _row(passage: turnover.Passage, line: str) -> Row:
         allowance = exits.SCHEME + passage.errors[line]
         samples = {"simulated": Sample.of(passage.simulated[line], exact, allowance)}
     values = passage.formulas | {"exact": exact}
+    if line == BEYOND and np.isfinite(passage.thermal):
+        values["exact_thermal_position"] = passage.thermal
     return Row(passage.regime | {"exit": line}, values, samples, passage.checks, turnover.REASONS)
 
 

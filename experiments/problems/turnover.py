@@ -60,6 +60,8 @@ class Passage:
         The phase-space grid's times by exit line, and their relative errors.
     simulated
         Langevin ensembles by exit line; none at strong damping.
+    thermal
+        The grid's time beyond the saddle from a thermal position as well; NaN where it is not computed.
     """
 
     ratio: float
@@ -68,6 +70,7 @@ class Passage:
     exact: dict[str, float]
     errors: dict[str, float]
     simulated: dict[str, MeanExit]
+    thermal: float = np.nan
 
     @property
     def regime(self) -> dict[str, Any]:
@@ -135,20 +138,35 @@ def passage(routes: Routes, ratio: float) -> Passage:
     lines = {AT: float(WELL.saddle), BEYOND: beyond()}
     exact, errors = {}, {}
     for line, boundary in lines.items():
-        grid = fokker_planck.mean_first_passage_time(
-            WELL,
-            diffusion=TEMPERATURE,
-            start=0.0,
-            boundary=boundary,
-            mass=mass,
-            damping=damping,
-            breaks=[WELL.join],
-            tolerance=GRID_TOLERANCE,
-        )
+        grid = _grid(damping, boundary, 0.0)
         exact[line], errors[line] = float(grid["mfpt"]), float(grid["mfpt_error"] / grid["mfpt"])
     simulated = {line: langevin(routes, damping, boundary) for line, boundary in lines.items() if ratio <= SIMULATED}
     values = {name: float(time) for name, time in formulas.items()}
-    return Passage(ratio, values, damping * action / TEMPERATURE, exact, errors, simulated)
+    thermal = from_everywhere(damping) if ratio == DAMPINGS[-1] and not routes.quick else np.nan
+    return Passage(ratio, values, damping * action / TEMPERATURE, exact, errors, simulated, thermal)
+
+
+def from_everywhere(damping: float) -> float:
+    """Mean time to arrive beyond the saddle from a thermal position where the loss is below the barrier, and velocity."""
+    starts = np.linspace(-np.sqrt(2 * BARRIER_HEIGHT / HESSIAN_MINIMUM), WELL.saddle, 60, endpoint=False)
+    shares = np.exp(-WELL.loss(starts[:, None]) / TEMPERATURE)
+    # near the saddle times are short and relative errors larger; few begin there
+    grid = _grid(damping, beyond(), starts, tolerance=5 * GRID_TOLERANCE)
+    return float(np.average(grid["mfpt"], weights=shares))
+
+
+def _grid(damping: float, boundary: float, start: Any, tolerance: float = GRID_TOLERANCE) -> xarray.Dataset:
+    """Mean first-passage times on the phase-space grid, from a thermal velocity."""
+    return fokker_planck.mean_first_passage_time(
+        WELL,
+        diffusion=TEMPERATURE,
+        start=start,
+        boundary=boundary,
+        mass=1 / damping,
+        damping=damping,
+        breaks=[WELL.join],
+        tolerance=tolerance,
+    )
 
 
 def langevin(routes: Routes, damping: float, boundary: float) -> MeanExit:

@@ -14,7 +14,7 @@ from experiments.referee.routes import Routes
 KRAMERS = {ratio: (1 + np.sqrt(1 + 4 / ratio**2)) / 2 for ratio in (10.0, 0.4, 0.025)}  # over that without inertia
 
 
-def routes(weakest=2.0, exact=1.0, prefactor=1.0):
+def routes(weakest=2.0, exact=1.0, prefactor=1.0, thermal=np.nan):
     """Kramers' times, but `weakest` times them at the weakest damping, where the orbit loses one temperature."""
     passages = []
     for ratio, kramers in KRAMERS.items():
@@ -23,7 +23,8 @@ def routes(weakest=2.0, exact=1.0, prefactor=1.0):
         times = {AT: 0.6 * time, BEYOND: time}
         exits = {AT: MeanExit(0.6 * time, 500), BEYOND: MeanExit(time, 500)} if ratio < 1 else {}
         lost = 1.0 if ratio == 0.025 else 50.0
-        passages.append(Passage(ratio, formulas, lost, times, dict.fromkeys(times, 1e-4), exits))
+        start = thermal * time if ratio == 0.025 else np.nan
+        passages.append(Passage(ratio, formulas, lost, times, dict.fromkeys(times, 1e-4), exits, start))
     return Routes(100, 1, memory={"turnover": passages})
 
 
@@ -44,6 +45,13 @@ def test_theorem_3_s_factor_holds_at_fast_loss_and_not_at_weak_damping():
     assert f"start {turnover.START}" in found.sentence
     assert "understates by 4.8 %" in found.sentence
     assert "an inertia above 0.902" in found.sentence
+
+
+def test_another_start_is_told_where_it_is_computed():
+    found = verdict(theorem_3_damping, thermal=0.95)
+    assert holds(found) == [True, True, False, None, None, None]
+    assert found.findings[4].value == pytest.approx(0.95)
+    assert "thermal position in the well as well escape takes 0.950 times as long" in found.sentence
 
 
 def test_each_of_its_findings_can_be_otherwise():

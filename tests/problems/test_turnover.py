@@ -24,6 +24,11 @@ def test_at_weak_damping_escape_is_slower_than_kramers_and_the_exit_line_hardly_
     assert max(passage.errors.values()) < 2e-3
 
 
+def test_at_weak_damping_the_start_matters(passage):
+    """As a grid of thermal positions and velocities has it; in a full run alone."""
+    assert passage.thermal / passage.formulas["kramers"] == pytest.approx(1.937, abs=0.004)
+
+
 def test_paper_is_theorem_3_with_the_temperature_of_the_minimum_all_the_way(passage):
     damping = turnover.damping_of(0.025)
     factor = theory.effective_diffusion(hessian_saddle=4.0, mass=1 / damping, damping=damping)
