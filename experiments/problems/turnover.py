@@ -147,7 +147,7 @@ def passage(routes: Routes, ratio: float) -> Passage:
 
 
 def from_everywhere(damping: float) -> float:
-    """Mean time to arrive beyond the saddle from a thermal position where the loss is below the barrier, and velocity."""
+    """Mean time to arrive beyond the saddle from a thermal velocity and position, below the barrier."""
     starts = np.linspace(-np.sqrt(2 * BARRIER_HEIGHT / HESSIAN_MINIMUM), WELL.saddle, 60, endpoint=False)
     shares = np.exp(-WELL.loss(starts[:, None]) / TEMPERATURE)
     # near the saddle times are short and relative errors larger; few begin there

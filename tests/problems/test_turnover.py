@@ -43,7 +43,7 @@ def test_an_orbit_loses_its_energy_in_about_two_pi_gamma_over_omega_a_barriers(p
 
 @pytest.mark.parametrize("ratio", [0.025, 0.15, 0.3])
 def test_least_inertia_is_where_the_discrete_optimizer_becomes_unstable_at_the_minimum(ratio):
-    """gamma/omega_b = (1-beta)/sqrt(lr H_b) gives heavy ball's learning rate; the simulator refuses unstable ones."""
+    """gamma/omega_b = (1-beta)/sqrt(lr H_b) gives the heavy ball's learning rate; unstable ones are refused."""
     assert turnover.least_inertia(0.025) == pytest.approx(0.902, abs=5e-4)
     least = turnover.least_inertia(ratio)
 
