@@ -343,6 +343,24 @@ def test_code_is_found_again_by_what_it_is_made_of(cache):
     assert made(2.5) == (3.5, 0)  # of the same name, in the same file and line
 
 
+WITHOUT_MODULE = """if True:
+    from diffusion.kernels import jit
+    from diffusion.kernels.functions import copied
+    names = {}
+    exec("def shifted(u): return u + 4.5\\ndef squared(u): return shifted(u) ** 2", names)
+    function = copied(names["squared"], jit.jit, "own")
+    print(names["squared"].__module__, function(1.0), sum(function.stats.cache_hits.values()))
+"""
+
+
+def test_a_function_that_belongs_to_no_module_is_found_again_by_another_process(cache):
+    """As `exec` makes them: there is no module that numba could import again. The cache is that of the environment."""
+    for hits in ("0", "1"):
+        line = [sys.executable, "-W", "error", "-c", WITHOUT_MODULE]
+        done = subprocess.run(line, capture_output=True, text=True, check=False)
+        assert done.stdout.split() == ["None", "30.25", hits], done.stderr
+
+
 def calls(inner):
     return lambda u: inner(u)
 

@@ -19,7 +19,7 @@ from numba.core.caching import NullCache
 
 MOST = 400  # files; those not used for longest go first
 _CHECKSUM = 32  # bytes at the beginning of each file
-_VERSIONS = f"{numba.__version__} {llvmlite.__version__} {sys.version} 1"  # the last: of the files' format
+_VERSIONS = f"{numba.__version__} {llvmlite.__version__} {sys.version} 2"  # the last: of the files' format
 _warned = []
 
 

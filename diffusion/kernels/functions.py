@@ -180,9 +180,10 @@ def copied(function: Any, compile_plain: Callable[..., Any], tag: str) -> Any:
     def copy_of_function(value):
         plain = getattr(value, "py_func", value)
         cells = tuple(CellType() for _ in plain.__closure__ or ())
-        names = {"__name__": plain.__module__}
+        module = plain.__module__ or "__main__"  # None where code was run by exec, which numba cannot import again
+        names = {"__name__": module}
         bound = FunctionType(plain.__code__, names, plain.__name__, plain.__defaults__, cells)
-        bound.__qualname__, bound.__module__ = f"{plain.__qualname__}_{tag}", plain.__module__
+        bound.__qualname__, bound.__module__ = f"{plain.__qualname__}_{tag}", module
         bound.__kwdefaults__ = plain.__kwdefaults__
         if plain is value:
             made[id(value)] = compile_plain(bound)

@@ -93,7 +93,7 @@ def specialise(kernel: Callable[..., Any], helpers: Sequence[Callable[..., Any]]
 
 def _is_users(value: Any) -> bool:
     """Whether a formula may read values that change: one of a noise or a dynamics made by subclassing ours."""
-    return isinstance(value, FunctionType) and not (value.__module__ or "diffusion").startswith("diffusion")
+    return isinstance(value, FunctionType) and (value.__module__ or "").partition(".")[0] != "diffusion"
 
 
 def _bound(function: Any, names: dict[str, Any]) -> FunctionType:
