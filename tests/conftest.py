@@ -15,20 +15,28 @@ os.environ.setdefault("COLUMNS", "200")
 
 
 LONGEST = (
-    "test_verify.py",
+    "claims",
     "test_sharpness_job.py",
-    "test_escape.py",
     "test_engine.py",
     "test_splitting.py",
     "test_sweep_faults.py",
     "test_sweep.py",
 )
+SHARING = ("test_verify.py", "test_low_temperature.py", "test_exit_faults.py")  # share a quick run with tests/claims
 
 
 def pytest_collection_modifyitems(items):
-    """Begin with the files that take longest, so that no process waits for another; count compiled kernels last."""
+    """Put tests that share a quick run into one process, each other file into one; begin with what takes longest.
+
+    The test that counts compiled kernels comes last.
+    """
     first = {name: place for place, name in enumerate(LONGEST)}
-    items.sort(key=lambda item: first.get(item.path.name, len(first)))
+    groups = {}
+    for item in items:
+        shared = item.path.parent.name == "claims" or item.path.name in SHARING
+        groups[item] = "claims" if shared else item.path.name
+        item.add_marker(pytest.mark.xdist_group(groups[item]))
+    items.sort(key=lambda item: first.get(groups[item], len(first)))
     items.sort(key=lambda item: item.name == "test_the_suite_compiles_at_most_forty_kernels")
 
 

@@ -1,11 +1,12 @@
-"""Evidence that tests share: a quick run's numbers from small ensembles, computed once in a process."""
+"""Evidence that tests share: a quick run's, computed once in a process; those tests run in one (see conftest)."""
 
 from functools import cache
 
 from changed_numbers import scaled, with_data
 from matplotlib import pyplot as plt
 
-from experiments.referee import rows
+from experiments.claims import CLAIMS
+from experiments.referee import rows, verify
 from experiments.referee.routes import Routes
 
 RATE = 1e-6  # of each single test, where rows are made of the evidence
@@ -13,8 +14,15 @@ RATE = 1e-6  # of each single test, where rows are made of the evidence
 
 @cache
 def routes():
-    """Enough replicas for every ensemble to have a mean."""
-    return Routes(64, 32, seed=0, threads=1, quick=True)
+    """The resources of `diffusion-lab verify --quick`."""
+    return Routes(verify.REPLICAS // verify.QUICK, verify.TORCH_REPLICAS // verify.QUICK, seed=0, quick=True)
+
+
+@cache
+def outcome():
+    """What `diffusion-lab verify --quick` finds, from the evidence that tests of single claims share."""
+    settings = {"seed": 0, "quick": True, "replicas": routes().replicas, "torch_replicas": routes().torch_replicas}
+    return verify.judge(CLAIMS, {claim.name: claim.tried(routes()) for claim in CLAIMS}, settings)
 
 
 @cache
