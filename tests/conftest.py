@@ -25,6 +25,7 @@ LONGEST = (
 SHARING = ("test_verify.py", "test_low_temperature.py", "test_exit_faults.py")  # share a quick run with tests/claims
 
 
+@pytest.hookimpl(tryfirst=True)  # before the groups are read
 def pytest_collection_modifyitems(items):
     """Put tests that share a quick run into one process, each other file into one; begin with what takes longest.
 
