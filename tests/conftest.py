@@ -1,11 +1,17 @@
 """Shared constants of the suite, and its order."""
 
 import os
+from pathlib import Path
 
+import hypothesis
 import matplotlib as mpl
 import pytest
 
 mpl.use("Agg")
+
+# The same examples in every run, and no deadline: a machine may be busy.
+hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("suite")
 
 # Each statistical test rejects a right ensemble with at most this probability. Seeds are fixed, so a test that has passed
 # passes again; the rate says how surprising a failure after a change is.
@@ -25,20 +31,28 @@ LONGEST = (
 SHARING = ("test_verify.py", "test_low_temperature.py", "test_exit_faults.py")  # share a quick run with tests/claims
 
 
-@pytest.hookimpl(tryfirst=True)  # before the groups are read
-def pytest_collection_modifyitems(items):
-    """Put tests that share a quick run into one process, each other file into one; begin with what takes longest.
+def group(path):
+    """What runs in one process: a file, or all files that share a quick run."""
+    return "claims" if path.parent.name == "claims" or path.name in SHARING else path.name
 
-    The test that counts compiled kernels comes last.
-    """
+
+def pytest_collection_modifyitems(items):
+    """Begin with what takes longest, so that no process waits for another; count compiled kernels last."""
     first = {name: place for place, name in enumerate(LONGEST)}
-    groups = {}
-    for item in items:
-        shared = item.path.parent.name == "claims" or item.path.name in SHARING
-        groups[item] = "claims" if shared else item.path.name
-        item.add_marker(pytest.mark.xdist_group(groups[item]))
-    items.sort(key=lambda item: first.get(groups[item], len(first)))
+    items.sort(key=lambda item: first.get(group(item.path), len(first)))
     items.sort(key=lambda item: item.name == "test_the_suite_compiles_at_most_forty_kernels")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Several processes take groups, one after another, in the order above."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            return group(Path(nodeid.partition("::")[0]))
+
+    return Groups(config, log)
 
 
 @pytest.fixture(scope="session")
