@@ -45,7 +45,7 @@ def print_table(outcome: Outcome, out: Path) -> None:
     console = Console(width=None if sys.stdout.isatty() else 140)
     short = len(outcome.claims) > WHOLE
     table = Table(title="How right is the paper?", show_lines=True, expand=True)
-    for column, ratio in (("claim", 3), ("of", 3), ("verdict, computed", 9), ("instrument", 2)):
+    for column, ratio in (("claim", 4), ("of", 4), ("verdict, computed", 10), ("instrument", 3)):
         table.add_column(column, ratio=ratio)
     for verdict in outcome.verdicts:
         findings = verdict.as_json()["findings"]
