@@ -118,17 +118,16 @@ def escape(
     need("sweep", "zarr")
     from experiments.progress import Progress
     from experiments.referee.verify import check_directory
-    from experiments.sharpness import figures, findings, job, one_well, report
+    from experiments.sharpness import figures, findings, job, report
 
     check_directory(out)
     try:
         with Progress() as progress:
-            outcome = job.run(out=out, full=full, quick=quick, seed=seed, threads=threads, progress=progress)
+            outcome = job.measure(out, full=full, quick=quick, seed=seed, threads=threads, progress=progress)
             progress.say("drawing figures")
             verdicts = findings.verdicts(outcome)
             report.write(outcome, verdicts, out)
-            drawn = figures.draw(outcome, one_well.compute(seed, threads, quick=quick), out / "figures")
-            report.write_captions(drawn, out / "captions.txt")
+            figures.draw(outcome, out)
     except KeyboardInterrupt:
         where = f"{job.kept(out)} results are kept in {out / job.STORES}"
         print(f"diffusion-lab: interrupted; {where}, the same command goes on", file=sys.stderr)

@@ -11,8 +11,7 @@ from experiments.referee.claim import EVERY
 from experiments.referee.laws import MeanSquare
 from experiments.referee.verdict import Finding, Verdict
 from experiments.sharpness.job import Outcome
-from experiments.sharpness.power import scaled
-from experiments.sharpness.powers import FEWEST, REJECTED, Records, interval, limits
+from experiments.sharpness.power import FEWEST, REJECTED, Records, interval, limits, scaled
 
 POWER, FIGURE_6, SYMMETRY = "Table 1, minima row", "Figure 6", "Scaling symmetry"
 GAUSSIAN = "Gaussian noise in place of minibatches"

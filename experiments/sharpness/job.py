@@ -1,55 +1,102 @@
 """The escape job: rates against sharpness by every route, exact lines and fitted powers; it can be continued."""
 
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
+
+import numpy as np
 
 from experiments.problems.exact import GRID, QUADRATURE
 from experiments.problems.wells import paper_rate, settings
 from experiments.progress import Progress
-from experiments.sharpness import plan, powers
+from experiments.sharpness import plan, power
 from experiments.sharpness.points import Point
-from experiments.sharpness.stores import Kind
-from experiments.sweep import Store
+from experiments.sharpness.power import Records
+from experiments.sweep import Store, Sweep, check, run
+from experiments.sweep.report import results
 
 STORES = "stores"  # directory of the stores
 COLLAPSE, DATA_SETS, LINES = "collapse", "data-sets", "lines"  # names of kinds of points, beside the routes
+OF_EXACT = ("setting", "optimizer", "sharpness")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Points of one kind: one sweep along one axis, as each optimizer has sharpnesses of its own, in a store `name`."""
+
+    name: str
+    points: Sequence[Point]
+
+    @property
+    def sweep(self) -> Sweep:
+        """The sweep that measures them."""
+        measured = self.points[0].route != "exact"
+        axis = {"labels": [point.label for point in self.points]}
+        for name in asdict(self.points[0]) if measured else OF_EXACT:
+            column = "root" if name == "seed" else name  # a sweep has a seed of its own for each task
+            axis[f"measure.{column}"] = [getattr(point, name) for point in self.points]
+        table = {"name": f"experiments.sharpness.points:{'measured' if measured else 'exact'}"}
+        return Sweep.from_mapping({"title": self.name, "measure": table, "axes": {"point": axis}})
+
+    def path(self, directory: Path) -> Path:
+        """Its store."""
+        return directory / f"{self.name}.zarr"
+
+    def left(self, directory: Path) -> int:
+        """Points that are not measured yet, or failed; a store of other parameters or other code is refused."""
+        path = self.path(directory)
+        return round(len(self.points) * check(self.sweep, path, resume=path.exists(), retry=path.exists()))
+
+    def measure(self, directory: Path, threads: int | None, progress: Progress) -> Records:
+        """Measure what is left, and give all points as rows: what each is, and its numbers, or a fault instead."""
+        path, there = self.path(directory), self.path(directory).exists()
+        run(self.sweep, path, resume=there, retry=there, workers=0, threads=threads, progress=progress)
+        store, table = Store.open(path), results(path).load()
+        numbers = [str(name) for name in table.data_vars if name not in ("done", "complete")]
+        columns = {name: table[name].values.tolist() for name in numbers}
+        rows = []
+        for place, point in enumerate(self.points):
+            fault = store.why(place).removeprefix("ValueError: ")
+            found = {name: None if np.isnan(column[place]) else column[place] for name, column in columns.items()}
+            rows.append(point.row | found | ({"fault": fault} if fault else {}))
+        return rows
 
 
 @dataclass
 class Outcome:
-    """What the escape job found.
+    """What the escape job found; in a row of rates `why_not` says why one is not that of an escape, if so.
 
     Attributes
     ----------
-    points
-        Measured rates; `why_not` says why one is not that of an escape, if so.
+    points, collapse, data_sets
+        Measured rates: of all settings; at several learning rates; and on several data sets, with those under Gaussian
+        noise of their covariance.
     lines
         Exact and paper's rates over a wide range of sharpness.
     fits
         One for each setting, dimension, optimizer and route: the power with its interval, and the raw one.
-    collapse
-        Measured rates at several learning rates.
-    data_sets
-        Measured rates on several data sets, and under Gaussian noise of their covariance.
     settings
         Seed and the like.
     """
 
-    points: list[dict[str, Any]] = field(default_factory=list)
-    lines: list[dict[str, Any]] = field(default_factory=list)
-    fits: list[dict[str, Any]] = field(default_factory=list)
-    collapse: list[dict[str, Any]] = field(default_factory=list)
-    data_sets: list[dict[str, Any]] = field(default_factory=list)
+    points: Records = field(default_factory=list)
+    lines: Records = field(default_factory=list)
+    fits: Records = field(default_factory=list)
+    collapse: Records = field(default_factory=list)
+    data_sets: Records = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def failed(self) -> list[dict[str, Any]]:
+    def rates(self) -> Records:
+        """Every row of a rate."""
+        return self.points + self.lines + self.collapse + self.data_sets
+
+    @property
+    def failed(self) -> Records:
         """Rows without a rate; `fault` says why."""
-        return [row for row in self.points + self.lines + self.collapse + self.data_sets if "fault" in row]
+        return [row for row in self.rates if "fault" in row]
 
 
 def kinds(*, full: bool, quick: bool, seed: int) -> dict[str, Kind]:
@@ -63,9 +110,9 @@ def kinds(*, full: bool, quick: bool, seed: int) -> dict[str, Kind]:
     return {name: Kind(f"{name}-{size}-seed-{seed}", wanted) for name, wanted in named.items() if wanted}
 
 
-def run(
+def measure(
+    out: Path,
     *,
-    out: Path | None = None,
     full: bool = False,
     quick: bool = False,
     seed: int = 0,
@@ -77,7 +124,7 @@ def run(
     Parameters
     ----------
     out
-        Directory of the results; None: keep nothing.
+        Directory of the results.
     full
         More replicas, every dimension, torch at every sharpness, and rare escapes by splitting in every clean setting.
     quick
@@ -94,19 +141,17 @@ def run(
     """
     progress = progress or Progress(quiet=True)
     wanted = kinds(full=full, quick=quick, seed=seed)
-    with ExitStack() as stack:
-        directory = Path(stack.enter_context(TemporaryDirectory())) if out is None else out / STORES
-        progress.total = sum(kind.left(directory) for kind in wanted.values())
-        found = {name: kind.measure(directory, threads, progress) for name, kind in wanted.items()}
+    progress.total = sum(kind.left(out / STORES) for kind in wanted.values())
+    found = {name: kind.measure(out / STORES, threads, progress) for name, kind in wanted.items()}
     outcome = Outcome(settings={"seed": seed, "full": full, "quick": quick, "torch": find_spec("torch") is not None})
     outcome.points = [row for route in plan.ROUTES for row in found.get(route, ())]
     outcome.collapse, outcome.data_sets = found.get(COLLAPSE, []), found.get(DATA_SETS, [])
     lines = list(zip(wanted[LINES].points, found[LINES], strict=True))
     outcome.lines = [_line(row, point) for point, row in lines]
     outcome.lines += [_line(row, other) for point, row in lines for other in plan.as_another(point)]
-    for row in outcome.points + outcome.lines + outcome.collapse + outcome.data_sets:
-        row["why_not"] = powers.why_not(row)
-    outcome.fits = powers.fits(outcome.points, outcome.lines)
+    for row in outcome.rates:
+        row["why_not"] = power.why_not(row)
+    outcome.fits = power.fits(outcome.points, outcome.lines)
     return outcome
 
 

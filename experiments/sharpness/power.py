@@ -1,6 +1,7 @@
-"""The power of sharpness in an escape rate: p in ``-log(rate/k^q) = c + a k^-p``, with its interval."""
+"""The power of sharpness in escape rates: p in ``-log(rate/k^q) = c + a k^-p``, its interval, and which rates count."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -8,13 +9,19 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 from scipy.optimize import brentq, minimize_scalar
 
-from experiments.problems.wells import PREFACTOR_POWER
+from experiments.problems.wells import CLAIMED_POWER, PREFACTOR_POWER
+from experiments.referee.laws import FAMILY_WISE_RATE
 
 Array = NDArray[np.float64]
+Records = list[dict[str, Any]]
 
 LEAST, MOST = -3.0, 6.0  # of the powers tried
 LEVEL = 0.95
 PARAMETERS = 3  # of the law: p, a and c
+FEWEST = 10  # exits of a point that counts
+RELAXATIONS = 5  # relaxation times that the mean exit of an escape takes, at least
+REJECTED = 0.01  # p-value below which the exponential law is rejected
+EXCLUDED = {"excludes_1": 1.0, "excludes_1/2": 0.5}
 
 
 @dataclass(frozen=True)
@@ -103,3 +110,77 @@ def fit_power(sharpness: ArrayLike, minus_log_rate: ArrayLike, error: ArrayLike,
     intercept, scaled = linear(p)[1]
     slope = scaled / p if abs(p) > 1e-9 else np.nan
     return Power(p, low, high, float(slope), float(intercept - slope), misfit)
+
+
+def why_not(point: dict[str, Any]) -> str:
+    """Why a measured or exact rate is not that of an escape, as its row has it; nothing if it is."""
+    if "fault" in point:
+        return "it was not measured"
+    if not point["ends_at_saddle"]:
+        return "runs do not leave over a saddle of the expected loss"
+    if point.get("events", FEWEST) < FEWEST:
+        return f"only {point['events']:.0f} exits, {FEWEST} are needed"
+    taken = 1 / point["rate"] / point["relaxation"]
+    if not taken > RELAXATIONS:
+        return f"the mean exit takes {taken:.2g} relaxation times, an escape more than {RELAXATIONS}"
+    p = point.get("exponential_p")
+    if p is not None and p < REJECTED:
+        return f"exits do not follow the exponential law (p = {p:.1g}, rejected below {REJECTED:g})"
+    return ""
+
+
+def fits(points: Iterable[dict[str, Any]], lines: Iterable[dict[str, Any]]) -> Records:
+    """The fitted powers of measured series and of exact lines; splitting's go with the ensembles of the same SDE."""
+    groups: dict[tuple[Any, ...], Records] = {}
+    for point in points:
+        key = (point["setting"], point["dimension"], point["optimizer"], point["route"])
+        groups.setdefault(key, []).append(point)
+    for line in lines:
+        groups.setdefault((line["setting"], 1, line["optimizer"], "exact"), []).append(line)
+    out = []
+    judged_at = 1 - FAMILY_WISE_RATE / max(len(groups), 1)
+    for (setting, dimension, optimizer, route), found in groups.items():
+        together = groups.get((setting, dimension, optimizer, "sde"), []) if route == "splitting" else []
+        fit = {"setting": setting, "dimension": dimension, "optimizer": optimizer, "route": route}
+        fit |= {"geometry": found[0]["geometry"], "claimed": CLAIMED_POWER[optimizer]}
+        out.append(fit | _fitted(together + found, optimizer, judged_at, exact=route == "exact"))
+    return out
+
+
+def _fitted(series: Records, optimizer: str, judged_at: float, *, exact: bool) -> dict[str, Any]:
+    """The power of a series of rates, by those that are escapes; None if they are no more than the law's parameters.
+
+    Besides its interval of 95 % it has one at `judged_at`, as many powers are judged together.
+    """
+    used = [point for point in series if not point["why_not"]]
+    k, rate = (np.array([point[name] for point in used]) for name in ("sharpness", "rate"))
+    fit: dict[str, Any] = {"points": len(used), "left_out": len(series) - len(used)}
+    if len(np.unique(k)) < PARAMETERS + (not exact):  # exact rates have no error, and their power no interval
+        return fit | dict.fromkeys(("p", "low", "high", "judged_low", "judged_high", "raw", *EXCLUDED))
+    error = np.array([0.01 if exact else point["events"] ** -0.5 for point in used])  # equal weights for exact rates
+    power, raw = (fit_power(k, scaled(optimizer, k, rate, raw=without), error) for without in (False, True))
+    fit |= _plain(power, exact) | {"raw": _plain(raw, exact)}
+    fit |= {name: None if exact else power.excludes(p) for name, p in EXCLUDED.items()}
+    wide = _plain(fit_power(k, scaled(optimizer, k, rate), error, level=judged_at), exact)
+    return fit | {f"judged_{end}": wide[end] for end in ("low", "high") if end in wide}
+
+
+def _plain(power: Power, exact: bool) -> dict[str, float | None]:
+    """As JSON has it, with None for an end that is infinite."""
+    left_out = ("low", "high", "misfit") if exact else ()
+    values = {name: value for name, value in asdict(power).items() if name not in left_out}
+    return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
+
+
+def interval(power: dict[str, Any] | None) -> str:
+    """A power with its interval, if it has one, in words."""
+    if power is None or power["p"] is None:
+        return "cannot be told"
+    return f"{power['p']:.2f} {limits(power)}".rstrip()
+
+
+def limits(power: dict[str, Any], which: str = "") -> str:
+    """The ends of its interval, or of another one; nothing if it has none."""
+    ends = [power.get(f"{which}{end}", np.nan) for end in ("low", "high")]
+    low, high = (infinite if end is None else f"{end:.2f}" for end, infinite in zip(ends, ("-inf", "inf"), strict=True))
+    return f"[{low}, {high}]" if "low" in power else ""

@@ -1,4 +1,4 @@
-"""What the escape job writes and prints: its numbers, its verdicts, and the figures' captions."""
+"""What the escape job writes and prints: its numbers and its verdicts."""
 
 import json
 import sys
@@ -11,10 +11,9 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from experiments.drawing import Drawn
 from experiments.referee.verdict import Verdict
 from experiments.sharpness.job import STORES, Outcome
-from experiments.sharpness.powers import interval
+from experiments.sharpness.power import interval
 
 STATES = {True: "excluded", False: "possible", None: ""}
 
@@ -38,11 +37,6 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float) and not np.isfinite(value):
         return None
     return value.item() if isinstance(value, np.generic) else value
-
-
-def write_captions(drawn: Iterable[Drawn], path: Path) -> None:
-    """Captions as text, to go with the figures."""
-    path.write_text("\n\n".join(f"{figure.name}: {figure.caption}" for figure in drawn) + "\n", encoding="utf-8")
 
 
 def print_table(outcome: Outcome, verdicts: Iterable[Verdict], out: Path) -> None:

@@ -13,7 +13,7 @@ from conftest import SUITE_RATE
 from experiments import extras
 from experiments.problems.wells import OPTIMIZERS, exact_rate, settings
 from experiments.referee.laws import MeanSquare
-from experiments.sharpness import findings, job, powers, report
+from experiments.sharpness import findings, job, power, report
 from experiments.sweep import Store, provenance
 
 POINTS = 4 * 4 * 2  # of a quick run: sharpnesses, optimizers, routes
@@ -80,7 +80,7 @@ def test_four_optimizers_are_fitted_with_intervals_and_shown(quick, found):
             )
             assert lower <= low < one["p"] < high <= higher
             assert (one["excludes_1"], one["excludes_1/2"]) == (not low <= 1 <= high, not low <= 0.5 <= high)
-            assert f"{optimizer} │ {route} │ 4 of 4 │ {powers.interval(one)} │ {one['claimed']:g} │" in table
+            assert f"{optimizer} │ {route} │ 4 of 4 │ {power.interval(one)} │ {one['claimed']:g} │" in table
 
 
 def test_verdicts_are_written_and_printed(quick):
@@ -166,7 +166,7 @@ def again(quick, tmp_path):
 
     def run():
         before = flags(tmp_path)
-        outcome = job.run(out=tmp_path, quick=True, threads=1)
+        outcome = job.measure(tmp_path, quick=True, threads=1)
         report.write(outcome, findings.verdicts(outcome), tmp_path)
         after = flags(tmp_path)
         return {point for point in after if after[point] != before.get(point)}

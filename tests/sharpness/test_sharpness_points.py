@@ -8,9 +8,9 @@ import pytest
 from diffusion import StyblinskiTang
 from experiments.problems.wells import exact_rate, settings
 from experiments.progress import Progress
-from experiments.sharpness import plan, points, powers
+from experiments.sharpness import plan, points, power
+from experiments.sharpness.job import Kind
 from experiments.sharpness.points import Point
-from experiments.sharpness.stores import Kind
 
 
 def test_a_too_blunt_minimum_is_refused_with_what_it_would_take():
@@ -37,13 +37,13 @@ def test_point_that_cannot_be_measured_has_a_fault_is_tried_again_and_is_in_no_f
     kind = Kind("discrete", [*whole, replace(whole[0], factor=100.0)])
     rows = kind.measure(tmp_path, 1, Progress(quiet=True))
     for row in rows:
-        row["why_not"] = powers.why_not(row)
+        row["why_not"] = power.why_not(row)
     assert [row["fault"] for row in rows if "fault" in row] == [rows[-1]["fault"]]
     assert "is unstable" in rows[-1]["fault"]
     assert rows[-1]["rate"] is None
     assert rows[-1]["why_not"] == "it was not measured"
     assert kind.left(tmp_path) == 1
-    [fit], [other] = powers.fits(rows, []), powers.fits(rows[:-1], [])
+    [fit], [other] = power.fits(rows, []), power.fits(rows[:-1], [])
     assert (fit["points"], fit["left_out"]) == (len(whole), 1)
     assert fit["p"] == other["p"]
 
@@ -78,7 +78,7 @@ def test_splitting_that_is_not_reliable_counts_for_nothing():
     found = point.measure()
     assert (found["reliable"], found["events"]) == (0.0, 0.0)
     assert found["rate_low"] < found["rate_high"]
-    assert powers.why_not(point.row | found) == "only 0 exits, 10 are needed"
+    assert power.why_not(point.row | found) == "only 0 exits, 10 are needed"
 
 
 def row(**more):
@@ -102,7 +102,7 @@ def row(**more):
     ],
 )
 def test_a_rate_counts_only_if_it_is_that_of_an_escape(changed, reason):
-    assert powers.why_not(row(**changed)) == reason
+    assert power.why_not(row(**changed)) == reason
 
 
 @pytest.mark.parametrize("escapes", [2, 3, 4, 5])
@@ -113,10 +113,10 @@ def test_a_power_needs_more_escapes_than_parameters(escapes):
         row(sharpness=float(k), rate=float(k * np.exp(-8 / k)), why_not="" if place < escapes else "too fast")
         for place, k in enumerate(ks)
     ]
-    [fit], [exact] = powers.fits(series, []), powers.fits([], [one | {"route": "exact"} for one in series])
+    [fit], [exact] = power.fits(series, []), power.fits([], [one | {"route": "exact"} for one in series])
     assert (fit["points"], fit["left_out"]) == (escapes, 5 - escapes)
     if escapes < 4:
-        assert (fit["p"], fit["low"], fit["excludes_1"], powers.interval(fit)) == (None, None, None, "cannot be told")
+        assert (fit["p"], fit["low"], fit["excludes_1"], power.interval(fit)) == (None, None, None, "cannot be told")
     else:
         assert fit["low"] < fit["p"] == pytest.approx(1, abs=1e-4)
         assert fit["p"] < fit["high"]
