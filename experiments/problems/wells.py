@@ -5,7 +5,7 @@ In each, ``L(theta) = f(sqrt(k) theta)``: the Hessian grows like k at the same b
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -27,6 +27,7 @@ PREFACTOR_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # of 
 CLAIMED_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # p in -log rate ~ k^-p
 GRID_TOLERANCE = 5e-3  # relative, asked of the phase-space grid; what it reaches is mostly far better
 HIGHEST, STEP = 8.0, 0.05  # at k = 1 in the clean settings: barrier over temperature, and learning rate times curvature
+TO_4, TO_16 = (tuple(np.geomspace(1, most, 5).tolist()) for most in (4, 16))  # sharpnesses
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,6 @@ class Setting:
         """What an optimizer does along one coordinate."""
         return Motion(dynamics, self.landscape(dimension, sharpness), self.noise)
 
-    def identity(self, dimension: int, sharpness: float) -> str:
-        """What its rates are made of, as text."""
-        return repr(
-            (self.landscape(dimension, sharpness), self.noise, self.start, self.boundary, self.lr, self.following)
-        )
-
     @property
     def has_data(self) -> bool:
         """Whether the noise is that of minibatches of data."""
@@ -112,6 +107,13 @@ class Setting:
         variance = self.variance(sharpness)
         return lambda x: np.sqrt(variance(x))
 
+    def curvatures(self, sharpness: float) -> tuple[float, float]:
+        """|L''| at the minimum that is left, and at the boundary."""
+        places = (self.bottom / np.sqrt(sharpness), self.positions(sharpness)[1])
+        one = self.landscape(1, sharpness)
+        h_a, h_b = (abs(float(one.hessian_diagonal(np.array([x]))[0])) for x in places)
+        return h_a, h_b
+
     def breaks(self, sharpness: float) -> list[float]:
         """Where gradient or noise jump, between start and boundary or beyond."""
         return [] if self.has_data else list(self.landscape(1, sharpness).pieces().switches)
@@ -138,9 +140,9 @@ class Setting:
         slopes = self.gradient(1.0)(np.linspace(*self.positions(1.0), 200))
         return bool(abs(slopes[-1]) < 1e-6 * np.abs(slopes).max())
 
-    def minima(self, farthest: float = 6.0) -> int:
-        """Number of minima of the expected loss along one coordinate, up to a distance in units of theta sqrt(k)."""
-        slopes = self.gradient(1.0)(np.linspace(-farthest, farthest, 4000))
+    def minima(self) -> int:
+        """Number of minima of the expected loss along one coordinate, up to 6 in units of theta sqrt(k)."""
+        slopes = self.gradient(1.0)(np.linspace(-6, 6, 4000))
         return int(np.sum((slopes[:-1] < 0) & (slopes[1:] >= 0)))
 
     def overdamped(self, optimizer: str) -> bool:
@@ -169,15 +171,11 @@ def expected_iterations(
     setting: Setting, optimizer: str, sharpness: float, dimension: int, factor: float = 1.0
 ) -> float:
     """Rough mean iterations to exit: Kramers' formula with the numerical exponent, shared by all coordinates."""
-    start, boundary = setting.bottom / np.sqrt(sharpness), setting.positions(sharpness)[1]
-    one = setting.landscape(1, sharpness)
-    h_a, h_b = (abs(float(one.hessian_diagonal(np.array([x]))[0])) for x in (start, boundary))
     leaver = LEAVERS[optimizer]
-    rate = factor * setting.lr[optimizer] * np.sqrt(h_a * h_b) / leaver.friction
+    rate = factor * setting.lr[optimizer] * np.sqrt(np.prod(setting.curvatures(sharpness))) / leaver.friction
     if leaver.adaptive:
-        rate /= float(
-            np.sqrt(np.sqrt(np.prod([setting.variance(sharpness)(np.array([x]))[0] for x in (start, boundary)])))
-        )
+        ends = np.array([setting.bottom / np.sqrt(sharpness), setting.positions(sharpness)[1]])
+        rate /= np.prod(setting.variance(sharpness)(ends)) ** 0.25
     exponent = setting.exponent(optimizer, sharpness, factor)
     with np.errstate(over="ignore"):
         return float(np.exp(exponent) * 2 * np.pi / rate / dimension)
@@ -192,36 +190,24 @@ def _clean(
     boundary: float,
 ) -> Setting:
     """A setting whose height makes exponent HIGHEST and learning rate times curvature STEP at k = 1."""
-    following = getattr(noise, "at", None) == "piecewise"
     bare = Setting(
-        key,
-        title,
-        lambda d, k: landscape(d, k, 1.0),
-        noise,
-        start,
-        start,
-        boundary,
-        dict.fromkeys(OPTIMIZERS, 1.0),
-        {},
-        following,
+        key=key,
+        title=title,
+        landscape=lambda d, k: landscape(d, k, 1.0),
+        noise=noise,
+        start=start,
+        bottom=start,
+        boundary=boundary,
+        lr=dict.fromkeys(OPTIMIZERS, 1.0),
+        sharpness=dict.fromkeys(OPTIMIZERS, TO_4) | {"Adam": TO_16},
+        following=getattr(noise, "at", None) == "piecewise",
     )
     # the exponent is proportional to 1/lr whatever the height; Adam's to sqrt(height)/lr
     lr = bare.exponent("SGD", 1.0) / HIGHEST
-    h_a = abs(float(bare.landscape(1, 1.0).hessian_diagonal(np.array([start]))[0]))
-    height = STEP / (lr * h_a)
-    rates = {
-        "SGD": lr,
-        "Adai": lr,
-        "Momentum": lr * LEAVERS["Momentum"].friction,
-        "Adam": float(bare.exponent("Adam", 1.0) * np.sqrt(height) / HIGHEST),
-    }
-    ks = tuple(np.geomspace(1, 4, 5).tolist())
-    grids: dict[str, tuple[float, ...]] = dict.fromkeys(OPTIMIZERS, ks) | {
-        "Adam": tuple(np.geomspace(1, 16, 5).tolist())
-    }
-    return Setting(
-        key, title, lambda d, k: landscape(d, k, height), noise, start, start, boundary, rates, grids, following
-    )
+    height = STEP / (lr * bare.curvatures(1.0)[0])
+    adam = float(bare.exponent("Adam", 1.0) * np.sqrt(height) / HIGHEST)
+    rates = {"SGD": lr, "Adai": lr, "Momentum": lr * LEAVERS["Momentum"].friction, "Adam": adam}
+    return replace(bare, landscape=lambda d, k: landscape(d, k, height), lr=rates)
 
 
 @lru_cache
@@ -238,9 +224,6 @@ def settings() -> dict[str, Setting]:
     _, crest, well = StyblinskiTang(1).critical_points()
     data = StyblinskiTang(1, data_variance=1.5)
     _, data_crest, data_well = data.critical_points()
-    factor_4 = tuple(np.geomspace(1, 4, 5).tolist())
-    factor_16 = tuple(np.geomspace(1, 16, 5).tolist())
-    recalled = (1.5, 2.0, 2.5, 3.0, 4.0)
     following, frozen = HessianNoise(1, "piecewise"), HessianNoise(1)
     found = [
         _clean("parabolas-piecewise", "double parabola, piecewise Hessian noise", parabolas, following, 0.0, saddle),
@@ -256,7 +239,7 @@ def settings() -> dict[str, Setting]:
             data_well,
             data_crest,
             {"SGD": 0.0152, "Momentum": 0.00152, "Adai": 0.0152, "Adam": 0.105},
-            dict.fromkeys(OPTIMIZERS, factor_4) | {"Adam": factor_16},
+            dict.fromkeys(OPTIMIZERS, TO_4) | {"Adam": TO_16},
             True,
             10,
         ),
@@ -269,7 +252,7 @@ def settings() -> dict[str, Setting]:
             float(StyblinskiTang(1, data_variance=4.0).critical_points()[0]),
             0.156731,
             {"SGD": 1e-3, "Momentum": 1e-4, "Adai": 1e-3, "Adam": 0.03},
-            dict.fromkeys(OPTIMIZERS, recalled),
+            dict.fromkeys(OPTIMIZERS, (1.5, 2.0, 2.5, 3.0, 4.0)),
             True,
             10,
         ),
@@ -287,7 +270,7 @@ def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
         return np.nan
     start, boundary = setting.positions(sharpness)
     one = setting.landscape(1, sharpness)
-    h_a, h_b = (abs(float(one.hessian_diagonal(np.array([x]))[0])) for x in (start, boundary))
+    h_a, h_b = setting.curvatures(sharpness)
     bottom, top = (float(one.loss(np.array([x]))) for x in (start, boundary))
     split = 1.0
     if setting.following:

@@ -15,7 +15,7 @@ from experiments.problems.wells import CLAIMED_POWER, OPTIMIZERS, PREFACTOR_POWE
 from experiments.sharpness import findings
 from experiments.sharpness.findings import FIGURE_6, NAMES, POWER, SYMMETRY, of
 from experiments.sharpness.job import Outcome
-from experiments.sharpness.power import FEWEST, LEAST, MOST, REJECTED, RELAXATIONS, Records, interval, scaled
+from experiments.sharpness.power import FEWEST, LEAST, MOST, REJECTED, RELAXATIONS, Records, ends, interval, scaled
 
 COLOURS = {"SGD": GREY, "Momentum": GREEN, "Adam": ORANGE, "Adai": BLUE}
 MARKERS = {"sde": "o", "discrete": "s", "torch": "^", "splitting": "D"}
@@ -152,7 +152,7 @@ def powers(outcome: Outcome) -> Named:
             if fit["route"] == "exact":
                 axis.plot(fit["p"], row, **exact)
                 continue
-            low, high = findings.ends(fit, least=LEAST, most=MOST)
+            low, high = ends(fit, least=LEAST, most=MOST)
             error = [[fit["p"] - low], [high - fit["p"]]]
             axis.errorbar(fit["p"], row, xerr=error, **_marker(fit["route"], COLOURS[optimizer]), capsize=2)
         axis.axvline(CLAIMED_POWER[optimizer], color=GREY, ls=DASHED, lw=1.4)

@@ -11,7 +11,7 @@ from experiments.referee.claim import EVERY
 from experiments.referee.laws import MeanSquare
 from experiments.referee.verdict import Finding, Verdict
 from experiments.sharpness.job import Outcome
-from experiments.sharpness.power import FEWEST, REJECTED, Records, interval, limits, scaled
+from experiments.sharpness.power import FEWEST, REJECTED, Records, ends, interval, limits, scaled
 
 POWER, FIGURE_6, SYMMETRY = "Table 1, minima row", "Figure 6", "Scaling symmetry"
 GAUSSIAN = "Gaussian noise in place of minibatches"
@@ -28,9 +28,7 @@ ROUTES = {
     "discrete": "discrete optimizer",
     "torch": "torch on real minibatches",
 }
-NEAR = (
-    0.1  # a power as close as this to the claimed one counts as that: corrections to it vanish with temperature alone
-)
+NEAR = 0.1  # a power this close to the claimed one counts as that: corrections to it vanish with temperature alone
 NAMES = {1.0: "1", 0.5: "1/2"}  # of powers; and one is the other's rival
 
 
@@ -97,12 +95,6 @@ def how_many(fits: Records) -> str:
     right, untold = held.count(True), held.count(None)
     more = f"; {untold} more cannot be told" if untold else ""
     return f"{right} of {len(held) - untold} fitted powers of k are the claimed ones{more}"
-
-
-def ends(fit: dict[str, Any], which: str = "", *, least: float = -np.inf, most: float = np.inf) -> tuple[float, float]:
-    """The ends of a power's interval, `least` and `most` where it has none; of an exact power the power itself."""
-    low, high = (fit.get(f"{which}{end}", fit["p"]) for end in ("low", "high"))
-    return least if low is None else low, most if high is None else high
 
 
 def valleys(key: str) -> Finding:

@@ -151,7 +151,7 @@ def measure(
     outcome.lines += [_line(row, other) for point, row in lines for other in plan.as_another(point)]
     for row in outcome.rates:
         row["why_not"] = power.why_not(row)
-    outcome.fits = power.fits(outcome.points, outcome.lines)
+    outcome.fits = power.fits(outcome.points + outcome.lines)
     return outcome
 
 

@@ -11,13 +11,14 @@ import xarray
 from diffusion import escape_rate, exit_times, rare_escape_rate
 from experiments.problems.wells import Setting, exact_rate, expected_iterations, settings
 
-# Of the SDE, at learning rate times curvature 0.05 to 0.2, and of what its exact rates are set beside; other routes are
-# discrete.
-SUBSTEPS = {"sde": 8, "splitting": 8, "exact": 8}
+SUBSTEPS = 8  # of the SDE, at learning rate times curvature 0.05 to 0.2
+DISCRETE = ("discrete", "torch")  # routes without substeps
 REPETITIONS = 12  # of splitting
 LONGEST = 60  # expected exit times until a run is censored
 TORCH_ITERATIONS = 30_000  # until a run in torch is censored
 MOST_UPDATES = 4e11  # of one point: about a quarter of an hour on two cores
+OF_EXITS = ("events", "censored", "diverged", "exponential_p", "exponential_detectable")
+NAMES = ("rate", "rate_low", "rate_high", *OF_EXITS, "reliable")  # numbers of a measured point
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Point:
     @property
     def substeps(self) -> int:
         """Substeps of an iteration."""
-        return SUBSTEPS.get(self.route, 1)
+        return 1 if self.route in DISCRETE else SUBSTEPS
 
     @property
     def relaxation(self) -> float:
@@ -95,19 +96,6 @@ class Point:
         if rate["diverged"]:
             raise ValueError(f"{int(rate['diverged'])} of {self.replicas} replicas diverged at lr = {self.lr:.3g}")
         return dict.fromkeys(NAMES, np.nan) | {name: float(rate[name]) for name in NAMES if name in rate}
-
-
-NAMES = (
-    "rate",
-    "rate_low",
-    "rate_high",
-    "events",
-    "censored",
-    "diverged",
-    "exponential_p",
-    "exponential_detectable",
-    "reliable",
-)
 
 
 def measured(
@@ -168,10 +156,8 @@ def exits(point: Point, threads: int | None = None) -> xarray.Dataset:
     if point.route == "torch":
         from diffusion.torch_exits import Samples, exit_times_torch
 
-        samples, seed = Samples(setting.batch_size), point.ensemble_seed >> 1  # torch's are of 63 bits
-        return exit_times_torch(
-            dynamics, landscape, noise=samples, max_iterations=TORCH_ITERATIONS, seed=seed, **common
-        )
+        common |= {"max_iterations": TORCH_ITERATIONS, "seed": point.ensemble_seed >> 1}  # torch's are of 63 bits
+        return exit_times_torch(dynamics, landscape, noise=Samples(setting.batch_size), **common)
     expected = refuse_long(setting, point)
     if point.route == "sde":
         overdamped = setting.overdamped(point.optimizer)

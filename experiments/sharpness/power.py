@@ -1,6 +1,5 @@
 """The power of sharpness in escape rates: p in ``-log(rate/k^q) = c + a k^-p``, its interval, and which rates count."""
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -129,14 +128,11 @@ def why_not(point: dict[str, Any]) -> str:
     return ""
 
 
-def fits(points: Iterable[dict[str, Any]], lines: Iterable[dict[str, Any]]) -> Records:
+def fits(rates: Records) -> Records:
     """The fitted powers of measured series and of exact lines; splitting's go with the ensembles of the same SDE."""
     groups: dict[tuple[Any, ...], Records] = {}
-    for point in points:
-        key = (point["setting"], point["dimension"], point["optimizer"], point["route"])
-        groups.setdefault(key, []).append(point)
-    for line in lines:
-        groups.setdefault((line["setting"], 1, line["optimizer"], "exact"), []).append(line)
+    for row in rates:
+        groups.setdefault((row["setting"], row["dimension"], row["optimizer"], row["route"]), []).append(row)
     out = []
     judged_at = 1 - FAMILY_WISE_RATE / max(len(groups), 1)
     for (setting, dimension, optimizer, route), found in groups.items():
@@ -172,15 +168,18 @@ def _plain(power: Power, exact: bool) -> dict[str, float | None]:
     return {name: float(value) if np.isfinite(value) else None for name, value in values.items()}
 
 
-def interval(power: dict[str, Any] | None) -> str:
+def interval(power: dict[str, Any]) -> str:
     """A power with its interval, if it has one, in words."""
-    if power is None or power["p"] is None:
-        return "cannot be told"
-    return f"{power['p']:.2f} {limits(power)}".rstrip()
+    return "cannot be told" if power["p"] is None else f"{power['p']:.2f} {limits(power)}".rstrip()
 
 
 def limits(power: dict[str, Any], which: str = "") -> str:
-    """The ends of its interval, or of another one; nothing if it has none."""
-    ends = [power.get(f"{which}{end}", np.nan) for end in ("low", "high")]
-    low, high = (infinite if end is None else f"{end:.2f}" for end, infinite in zip(ends, ("-inf", "inf"), strict=True))
-    return f"[{low}, {high}]" if "low" in power else ""
+    """The ends of its interval, or of another one, in words; nothing if it has none."""
+    low, high = ends(power, which)
+    return f"[{low:.2f}, {high:.2f}]" if "low" in power else ""
+
+
+def ends(power: dict[str, Any], which: str = "", least: float = -np.inf, most: float = np.inf) -> tuple[float, float]:
+    """The ends of its interval, `least` and `most` where it has none; of an exact power the power itself."""
+    low, high = (power.get(f"{which}{end}", power["p"]) for end in ("low", "high"))
+    return least if low is None else low, most if high is None else high

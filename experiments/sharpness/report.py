@@ -63,9 +63,7 @@ def print_table(outcome: Outcome, verdicts: Iterable[Verdict], out: Path) -> Non
         said = f"{verdict.claim}; {verdict.subject}: {verdict.level}: {verdict.sentence}"
         console.print(said, soft_wrap=True, highlight=False, markup=False)
     for row in outcome.failed:
-        where = (
-            f"{row['setting']}, d = {row['dimension']}: {row['optimizer']}, {row['route']}, k = {row['sharpness']:.3g}"
-        )
+        where = "{setting}, d = {dimension}: {optimizer}, {route}, k = {sharpness:.3g}".format(**row)
         console.print(f"failed: {where}: {row['fault']}", soft_wrap=True, highlight=False, markup=False)
     files = f"escape.json, verdicts.json, captions.txt, figures/, {STORES}/"
     console.print(f"Written to {out}/: {files}", soft_wrap=True, highlight=False)

@@ -28,7 +28,7 @@ def outcome(setting="parabolas-piecewise", route="sde", dimension=1, power=None,
         for k in KS ** (1 / PREFACTOR_POWER[optimizer]):
             rate = 1e-3 * k ** PREFACTOR_POWER[optimizer] * np.exp(-slope * k ** -(power or claimed))
             points.append(row(Point(setting, dimension, optimizer, route, float(k), 100, 0), rate, **more))
-    return Outcome(points=points, fits=fits(points, []), settings={"seed": 0})
+    return Outcome(points=points, fits=fits(points), settings={"seed": 0})
 
 
 def told(found):

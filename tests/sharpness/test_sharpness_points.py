@@ -43,7 +43,7 @@ def test_point_that_cannot_be_measured_has_a_fault_is_tried_again_and_is_in_no_f
     assert rows[-1]["rate"] is None
     assert rows[-1]["why_not"] == "it was not measured"
     assert kind.left(tmp_path) == 1
-    [fit], [other] = power.fits(rows, []), power.fits(rows[:-1], [])
+    [fit], [other] = power.fits(rows), power.fits(rows[:-1])
     assert (fit["points"], fit["left_out"]) == (len(whole), 1)
     assert fit["p"] == other["p"]
 
@@ -113,7 +113,7 @@ def test_a_power_needs_more_escapes_than_parameters(escapes):
         row(sharpness=float(k), rate=float(k * np.exp(-8 / k)), why_not="" if place < escapes else "too fast")
         for place, k in enumerate(ks)
     ]
-    [fit], [exact] = power.fits(series, []), power.fits([], [one | {"route": "exact"} for one in series])
+    [fit], [exact] = power.fits(series), power.fits([one | {"route": "exact"} for one in series])
     assert (fit["points"], fit["left_out"]) == (escapes, 5 - escapes)
     if escapes < 4:
         assert (fit["p"], fit["low"], fit["excludes_1"], power.interval(fit)) == (None, None, None, "cannot be told")
