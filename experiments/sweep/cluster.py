@@ -39,7 +39,7 @@ def without_script() -> Iterator[None]:
 def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | None) -> Iterator[Any]:
     """A dask client: of a scheduler that runs, or of processes on this machine, on loopback alone."""
     import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client, LocalCluster, Security
 
     for name in ("distributed", "distributed.client"):  # what matters is in the store, or raised
         logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -69,21 +69,16 @@ def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | 
             UserWarning,
             stacklevel=2,
         )
+    security = None
+    if tls:
+        for name, path in tls.items():
+            if not Path(path).is_file():
+                raise ValueError(f"tls_{name} = {path!r} is not there")
+        files = {"tls_ca_file": tls["ca_file"], "tls_client_cert": tls["cert"], "tls_client_key": tls["key"]}
+        security = Security(**files, require_encryption=True)
     try:
-        client = Client(scheduler, security=_security(tls), timeout=JOIN)
+        client = Client(scheduler, security=security, timeout=JOIN)
     except OSError as error:
         raise StoppedError(f"no scheduler answers at {scheduler}: {error}") from error
     with client:
         yield client
-
-
-def _security(tls: dict[str, str] | None) -> Any:
-    from distributed import Security
-
-    if not tls:
-        return None
-    for name, path in tls.items():
-        if not Path(path).is_file():
-            raise ValueError(f"tls_{name} = {path!r} is not there")
-    files = {"tls_ca_file": tls["ca_file"], "tls_client_cert": tls["cert"], "tls_client_key": tls["key"]}
-    return Security(**files, require_encryption=True)

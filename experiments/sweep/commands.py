@@ -71,10 +71,10 @@ def sweep(
         print("trying a few points", file=sys.stderr, flush=True)
         try:
             expected: cost.Estimate | None = cost.estimate_apart(asked, left)
-            print(f"{asked.size} points, {expected}", file=sys.stderr, flush=True)
+            told = str(expected)
         except cost.TrialError as error:
-            expected = None
-            print(f"{asked.size} points; what they cost is not known, as {error}", file=sys.stderr, flush=True)
+            expected, told = None, f"what they cost is not known, as {error}"
+        print(f"{asked.size} points: {told}", file=sys.stderr, flush=True)
         if not yes and expected and expected.reason:
             what = f"no point that was tried can be computed: {expected.reason}"
             raise ValueError(f"{what}; correct it, or begin with --yes")

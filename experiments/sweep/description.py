@@ -1,5 +1,6 @@
 """What a sweep is: a grid of named axes over the parameters of one measurement, from TOML or a mapping."""
 
+import inspect
 import itertools
 import json
 import tomllib
@@ -12,23 +13,13 @@ from typing import Any
 import numpy as np
 
 from diffusion import checks
-from experiments.sweep import parameters
+from experiments.sweep import naming
+from experiments.sweep.measurements import MEASUREMENTS, named
 
 SECTIONS = ("dynamics", "landscape", "noise", "measure")
 MOST_POINTS = 10**7
-_TAKEN = (
-    *(
-        "block",
-        "replica",
-        "repetition",
-        "iteration",
-        "direction",
-        "done",
-        "complete",
-        "reason",
-    ),  # dimensions and flags of a store
-    *("method", "tolerance", "drop", "indexers"),  # arguments of xarray's sel
-)
+_STORED = ("block", "replica", "repetition", "iteration", "direction", "done", "complete", "reason")
+_TAKEN = (*_STORED, "method", "tolerance", "drop", "indexers")  # by the store, and arguments of xarray's sel
 _RANGE = {"start", "stop", "count", "spacing"}
 
 Sections = dict[str, dict[str, Any]]
@@ -100,13 +91,12 @@ class Sweep:
     def from_toml(cls, path: str | Path) -> "Sweep":
         """A sweep from a TOML file: data only, nothing in it is evaluated."""
         try:
-            return cls.from_mapping(tomllib.loads(Path(path).read_text(encoding="utf-8")))
-        except tomllib.TOMLDecodeError as error:
+            tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        except ValueError as error:  # of text that is not UTF-8 too
             raise ValueError(f"{path} is not TOML: {error}") from error
-        except UnicodeDecodeError as error:
-            raise ValueError(f"{path} is not text in UTF-8: {error}") from error
         except OSError as error:
             raise ValueError(f"cannot read {path}: {error.strerror}") from error
+        return cls.from_mapping(tables)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -160,8 +150,7 @@ class Sweep:
                 others = [other.name for other in self.axes if other is not axis and target in other.sets]
                 if others:
                     raise ValueError(f"{target} is set by the axes {axis.name} and {others[0]}; one must do")
-        measured = self.values("measure", "name")
-        needed = {"measure"}.union(*(parameters.needed(str(name)) for name in measured))
+        needed = {"measure"}.union(*(named(str(name)).sections for name in self.values("measure", "name")))
         swept = {tuple(target.split(".", 1)) for axis in self.axes for target in axis.sets}
         for section in SECTIONS:
             names = self.values(section, "name")
@@ -169,8 +158,13 @@ class Sweep:
             if not given and section not in needed:
                 continue
             if not names:
-                raise ValueError(f"[{section}] has no name; known: {', '.join(parameters.known(section))}")
-            parameters.check(section, names, given - {"name"})
+                raise ValueError(f"[{section}] has no name; known: {', '.join(_known(section))}")
+            accepted = tuple(dict.fromkeys(parameter for name in names for parameter in _accepted(section, name)))
+            for parameter in sorted(given - {"name"}):
+                if not accepted:
+                    ready = ", ".join(map(str, names))
+                    raise ValueError(f"{section}.{parameter}: {ready} is ready as it is and takes no parameters")
+                checks.choice(f"parameter of {section}", parameter, accepted)
         roles = [value for key, value in self.figure.items() if key != "y"]
         twice = next((value for value in roles if roles.count(value) > 1), None)
         if twice is not None:
@@ -247,11 +241,26 @@ def _target(name: str, sections: Sections) -> str:
     if "." in name:
         section = checks.choice(f"section of {name}", name.split(".", 1)[0], SECTIONS)
         return f"{section}.{name.split('.', 1)[1]}"
-    owners = [section for section in SECTIONS if name in parameters.accepted(section, sections[section].get("name"))]
+    owners = [section for section in SECTIONS if name in _accepted(section, sections[section].get("name"))]
     if len(owners) != 1:
         where = f"is a parameter of {' and '.join(owners) or 'nothing here'}"
         raise ValueError(f'axis {name} {where}; name what it sets, as in [axes.{name}] with "dynamics.{name}" = [...]')
     return f"{owners[0]}.{name}"
+
+
+def _known(section: str) -> tuple[str, ...]:
+    """Names that a section may have, besides module:object."""
+    return tuple(MEASUREMENTS) if section == "measure" else naming.CLASSES[section]
+
+
+def _accepted(section: str, name: Any) -> tuple[str, ...]:
+    """Parameters that go with a name; without one, those of any."""
+    if name is None:
+        return tuple(dict.fromkeys(parameter for each in _known(section) for parameter in _accepted(section, each)))
+    if section == "measure":
+        return named(str(name)).options
+    target = naming.resolved(section, str(name))
+    return tuple(inspect.signature(target).parameters) if callable(target) else ()
 
 
 def _short(value: Any) -> str:
