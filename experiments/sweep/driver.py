@@ -16,7 +16,6 @@ from experiments.sweep.description import Sweep
 from experiments.sweep.layout import Layout
 from experiments.sweep.lock import Lock, locked
 from experiments.sweep.store import Store, refuse_existing
-from experiments.sweep.survey import Survey
 
 AHEAD = 16  # tasks that wait for each thread: a worker is never idle, and the scheduler never full
 UNWRITABLE = "the store could not be written"
@@ -98,25 +97,13 @@ def run(
         try:
             with locked(out) as lock:
                 store = Store.open(out) if resume else Store.create(out, sweep)
-                outcome = _continue(store, lock, client, threads, retry, progress)
+                rest = store, lock, retry, progress
+                current = _Here(threads, *rest) if client is None else _OnDask(client, *rest)
+                current.until_done()
         except OSError as error:
             raise StoppedError(f"{UNWRITABLE}: {error}") from error
-    outcome.failed = np.flatnonzero(store.survey().failed.any(axis=1)).tolist()
-    return outcome
-
-
-def _continue(store: Store, lock: Lock, client: Any, threads: int | None, retry: bool, progress: Progress) -> Outcome:
-    survey = store.survey()
-    outcome = Outcome()
-    for point, block in survey.damaged():
-        survey.forget(point, block)
-        outcome.damaged += 1
-    if retry:
-        for where in np.argwhere(survey.failed):
-            survey.forget(*map(int, where))
-    rest = store, survey, lock, client, progress, outcome
-    (_Here(threads, *rest) if client is None else _Run(*rest)).until_done()
-    return outcome
+    current.outcome.failed = np.flatnonzero(store.survey().failed.any(axis=1)).tolist()
+    return current.outcome
 
 
 def check(sweep: Sweep, out: str | Path, *, resume: bool, retry: bool = False) -> float:
@@ -137,39 +124,84 @@ def check(sweep: Sweep, out: str | Path, *, resume: bool, retry: bool = False) -
 class _Run:
     """The tasks of one run and how far they are."""
 
-    def __init__(
-        self, store: Store, survey: Survey, lock: Lock, client: Any, progress: Progress, outcome: Outcome
-    ) -> None:
-        self._store, self._survey, self._lock, self._client = store, survey, lock, client
-        self._progress, self._outcome = progress, outcome
-        self._began = time.time()
-        self._left = {int(point): int(n) for point, n in self._blocks_left() if n or not survey.complete[point]}
-        self.total = sum(n + (self._store.layout.blocks_of(point) > 1 or n == 0) for point, n in self._left.items())
-        self._waiting: dict[Any, tuple[int, int]] = {}
-        self._suspects: list[tuple[int, int]] = []
-        self._alone: tuple[int, int] | None = None
+    def __init__(self, store: Store, lock: Lock, retry: bool, progress: Progress) -> None:
+        self._store, self._lock, self._progress, self._survey = store, lock, progress, store.survey()
+        self.outcome = Outcome()
+        for point, block in self._survey.damaged():
+            self._survey.forget(point, block)
+            self.outcome.damaged += 1
+        for where in np.argwhere(self._survey.failed) if retry else ():
+            self._survey.forget(*map(int, where))
+        self._blocks = [store.layout.blocks_of(point) for point in range(store.sweep.size)]
+        left = enumerate(np.subtract(self._blocks, self._survey.done.sum(axis=1)).tolist())
+        self._left = {point: n for point, n in left if n or not self._survey.complete[point]}  # blocks of points
+        self._total = sum(n + (self._blocks[point] > 1 or n == 0) for point, n in self._left.items())
+        progress.total = progress.total or self._total
+        self._began, self._told = time.time(), 0.0
         self._since: tuple[float, int] | None = None
-        self._told, self._counted, self._room, self._submitted = 0.0, 0.0, 0, 0
-
-    def _blocks_left(self) -> Iterator[tuple[int, int]]:
-        for point in range(self._store.sweep.size):
-            yield point, self._store.layout.blocks_of(point) - int(self._survey.done[point].sum())
 
     def _todo(self) -> Iterator[tuple[int, int]]:
+        """Tasks that are left, but for the summaries of points whose blocks are."""
         for point, left in self._left.items():
             if left == 0:
                 yield point, tasks.ALL
-            for block in range(self._store.layout.blocks_of(point)) if left else ():
+            for block in range(self._blocks[point]) if left else ():
                 if not self._survey.done[point, block]:
                     yield point, block
+
+    def _count(self, point: int, block: int) -> bool:
+        """Note that a task is done; returns whether the point's summary is next, as that was the last of its blocks."""
+        self.outcome.computed += 1
+        self._progress.advance(self._store.sweep.label(point))
+        now = time.time()
+        if now - self._told > TELL:
+            self._told = now
+            if not self._since:
+                self._since = now, self.outcome.computed  # without the time that workers take to start
+                self._lock.tell(since=self._since)
+            self._lock.tell(total=self._total, computed=self.outcome.computed)
+        if block == tasks.ALL:
+            return False
+        self._left[point] -= 1
+        return not self._left[point] and self._blocks[point] > 1
+
+
+class _Here(_Run):
+    """The tasks of a run without a client: one after another in this process."""
+
+    def __init__(self, threads: int | None, *rest: Any) -> None:
+        super().__init__(*rest)
+        self._threads = threads
+
+    def until_done(self) -> None:
+        """Compute what is left."""
+        for point, block in self._todo():
+            self._compute(point, block)
+            if self._count(point, block):
+                self._compute(point, tasks.ALL)
+                self._count(point, tasks.ALL)
+
+    def _compute(self, point: int, block: int) -> None:
+        tasks.run(str(self._store.path), self._began, point, block, self._threads)
+
+
+class _OnDask(_Run):
+    """The tasks of a run on a client's workers."""
+
+    def __init__(self, client: Any, *rest: Any) -> None:
+        super().__init__(*rest)
+        self._client = client
+        self._waiting: dict[Any, tuple[int, int]] = {}
+        self._suspects: list[tuple[int, int]] = []
+        self._alone: tuple[int, int] | None = None
+        self._counted, self._room, self._submitted = 0.0, 0, 0
 
     def until_done(self) -> None:
         """Keep the workers busy until nothing is left."""
         from distributed import as_completed
         from distributed.comm.core import CommClosedError
 
-        self._progress.total = self._progress.total or self.total
-        if not self.total:
+        if not self._total:
             return
         try:
             self._meet_workers()
@@ -177,10 +209,10 @@ class _Run:
             self._fill(todo, pending)
             for future in pending:
                 task = self._waiting.pop(future)
-                if self._heed(future, *task, alone=task == self._alone):
-                    self._count(pending, *task)
-                else:
+                if not self._heed(future, *task, alone=task == self._alone):
                     self._suspects.append(task)
+                elif self._count(*task):
+                    self._submit(pending, task[0], tasks.ALL)
                 future.release()
                 self._fill(todo, pending)
                 if self._suspects and not self._waiting:
@@ -190,16 +222,6 @@ class _Run:
             raise StoppedError(self._kept(LOST)) from error
         except OSError as error:
             raise StoppedError(self._kept(f"{UNWRITABLE}: {error}")) from error
-
-    def _count(self, pending: Any, point: int, block: int) -> None:
-        """A task is done: note it, and submit the summary if it was a point's last block."""
-        if block != tasks.ALL:
-            self._left[point] -= 1
-            if not self._left[point] and self._store.layout.blocks_of(point) > 1:
-                self._submit(pending, point, tasks.ALL)
-        self._outcome.computed += 1
-        self._progress.advance(self._store.sweep.label(point))
-        self._tell()
 
     def _fill(self, todo: Iterator[tuple[int, int]], pending: Any) -> None:
         if time.time() - self._counted > TELL:  # workers may join and leave
@@ -236,21 +258,12 @@ class _Run:
             self._store.complete(point, reason)
         else:
             self._store.finish(point, block, reason)
-            if self._store.layout.blocks_of(point) == 1:
+            if self._blocks[point] == 1:
                 self._store.complete(point)
         return True
 
     def _kept(self, why: str) -> str:
-        return f"{why}; {self._outcome.computed} tasks of this run are kept, --resume goes on"
-
-    def _tell(self) -> None:
-        now = time.time()
-        if now - self._told > TELL:
-            self._told = now
-            if not self._since:
-                self._since = now, self._outcome.computed  # without the time that workers take to start
-                self._lock.tell(since=self._since)
-            self._lock.tell(total=self.total, computed=self._outcome.computed)
+        return f"{why}; {self.outcome.computed} tasks of this run are kept, --resume goes on"
 
     def _meet_workers(self) -> None:
         """Wait for a worker, and see that it has the store and the same version."""
@@ -268,21 +281,3 @@ class _Run:
             raise StoppedError(
                 f"a worker cannot do it: {error}; workers need this version of diffusion-lab and must see the store"
             ) from error
-
-
-class _Here(_Run):
-    """The tasks of a run without a client: one after another in this process."""
-
-    def __init__(self, threads: int | None, *rest: Any) -> None:
-        super().__init__(*rest)
-        self._threads = threads
-
-    def until_done(self) -> None:
-        """Compute what is left."""
-        self._progress.total = self._progress.total or self.total
-        for task in self._todo():
-            self._submit(None, *task)
-
-    def _submit(self, pending: Any, point: int, block: int) -> None:
-        tasks.run(str(self._store.path), self._began, point, block, self._threads)
-        self._count(pending, point, block)

@@ -47,10 +47,8 @@ def locked(store: Path) -> Iterator[Lock]:
         except OSError:
             os.close(descriptor)
         else:
-            if path.exists() and os.path.samestat(
-                os.fstat(descriptor), path.stat()
-            ):  # not one that another has just removed
-                break
+            if path.exists() and os.path.samestat(os.fstat(descriptor), path.stat()):
+                break  # it is not one that another has just removed
             os.close(descriptor)
         if attempt == PATIENCE - 1:
             holder = read_lock(store)

@@ -82,9 +82,8 @@ def imported(what: str, name: str) -> Any:
     """The object that module:object names."""
     module, _, path = name.partition(":")
     if module == "__main__":
-        raise ValueError(
-            f"{what} = {name!r} is of the script itself, which workers do not run; put it into a module of its own"
-        )
+        where = "is of the script itself, which workers do not run"
+        raise ValueError(f"{what} = {name!r} {where}; put it into a module of its own")
     try:
         if module not in SOURCES:
             spec = importlib.util.find_spec(module)

@@ -1,7 +1,6 @@
 """What a sweep tells: how far it is, what failed, one netCDF file, and a figure."""
 
 import time
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -25,14 +24,13 @@ def status(path: str | Path) -> tuple[str, bool]:
         f"{done} of {blocks} tasks and {int(survey.complete.sum())} of {sweep.size} points are done",
         _driver(store, finished=bool(survey.complete.all())),
     ]
-    failed = np.flatnonzero(survey.failed.any(axis=1))
-    if len(failed):
+    failed = np.flatnonzero(survey.failed.any(axis=1)).tolist()
+    if failed:
         lines.append(f"{len(failed)} points failed:")
-    for point in islice(failed, MOST_REASONS):
-        lines.append(f"  {sweep.label(int(point))}: {store.why(int(point))}")
+    lines += [f"  {sweep.label(point)}: {store.why(point)}" for point in failed[:MOST_REASONS]]
     if len(failed) > MOST_REASONS:
         lines.append(f"  and {len(failed) - MOST_REASONS} more; the variable `reason` has them all")
-    return "\n".join(lines), bool(len(failed))
+    return "\n".join(lines), bool(failed)
 
 
 def _driver(store: Store, finished: bool) -> str:

@@ -38,9 +38,7 @@ class Store:
     @cached_property
     def _arrays(self) -> dict[str, Any]:
         group: Any = zarr.open_group(self.path, mode="r+")
-        data: dict[str, Any] = {
-            name: group[name].with_config({"write_empty_chunks": True}) for name in self.layout.variables
-        }
+        data = {name: group[name].with_config({"write_empty_chunks": True}) for name in self.layout.variables}
         return data | {name: group[name] for name in ("done", "complete", "reason")}
 
     @classmethod
@@ -66,16 +64,9 @@ class Store:
         for name, values in layout.coordinates.items():
             _coordinate(group, name, values, "")
         for name, variable in layout.variables.items():
-            group.create_array(
-                name,
-                shape=variable.shape,
-                chunks=variable.chunks,
-                dtype=variable.dtype,
-                fill_value=variable.fill,
-                dimension_names=variable.dims,
-                attributes=_known(name, variable.dims),
-                compressors=[Crc32cCodec()],
-            )
+            about: dict[str, Any] = {"dimension_names": variable.dims, "attributes": _known(name, variable.dims)}
+            about |= {"shape": variable.shape, "chunks": variable.chunks, "dtype": variable.dtype}
+            group.create_array(name, fill_value=variable.fill, compressors=[Crc32cCodec()], **about)
         sizes = {axis.name: len(axis.labels) for axis in sweep.axes}
         _flag(group, "done", sizes | {"block": layout.blocks}, "bool", "whether the task is done, well or not")
         _flag(group, "complete", sizes, "bool", "whether the point is done, well or not")

@@ -14,6 +14,7 @@ from experiments.sweep.measurements import problem
 from experiments.sweep.store import Store
 
 ALL = -1  # in place of a block: what all blocks of a point say together
+SHARED = ("replicas", "repetitions", "block")  # options that are no part of what a point is
 
 
 @lru_cache(maxsize=4)
@@ -77,9 +78,7 @@ def words(error: BaseException) -> str:
 def seed(store: Store, point: int, block: int) -> int:
     """A seed for a task: of what the point is, not of its place in the grid."""
     sections = store.sweep.at(point)
-    measure = {
-        key: value for key, value in sections["measure"].items() if key not in ("replicas", "repetitions", "block")
-    }
+    measure = {key: value for key, value in sections["measure"].items() if key not in SHARED}
     text = json.dumps(sections | {"measure": measure}, sort_keys=True)
     words = np.frombuffer(hashlib.sha256(text.encode()).digest(), np.uint32)
     return int(np.random.SeedSequence([*words.tolist(), block]).generate_state(1, np.uint64)[0])
