@@ -83,7 +83,8 @@ class Layout:
                 saved = save_points(options.get("save"), options.get("iterations", 0))
                 if not np.array_equal(coordinates.setdefault("iteration", saved), saved):
                     raise ValueError("points measure msd at different iterations; give save = [...], the same for all")
-                sizes |= {"iteration": len(saved), "direction": max(_dimensions(sweep))}
+                dimensions = (_dimension(sweep.at(point)["landscape"]) for point in range(sweep.size))
+                sizes |= {"iteration": len(saved), "direction": max(dimensions)}
                 coordinates["direction"] = np.arange(sizes["direction"])
         return cls(sweep, blocks, sizes | {"block": blocks}, shares, coordinates)
 
@@ -135,11 +136,6 @@ class Layout:
         measurement, options = self.measurement(point)
         return measurement.blocks(options)
 
-    def chunks_of(self, point: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Variables that a block, and a summary, of a point writes."""
-        measurement, _ = self.measurement(point)
-        return tuple(measurement.kept), tuple(measurement.told)
-
     def chunk(self, name: str, place: tuple[int, ...], block: int) -> tuple[int, ...]:
         """Place of a task's chunk of a variable."""
         dims = self.variables[name].dims[len(place) :]
@@ -160,15 +156,9 @@ class Layout:
         return prod(-(-size // chunk) for size, chunk in zip(variable.shape, variable.chunks, strict=True))
 
 
-def _dimensions(sweep: Sweep) -> list[int]:
-    """Coordinates of the landscapes on the grid."""
-    dimensions = {}
-    for point in range(sweep.size):
-        table = sweep.at(point)["landscape"]
-        key = repr(table)
-        if key not in dimensions:
-            try:
-                dimensions[key] = naming.build("landscape", table).dimension
-            except ValueError:  # the point will fail with these words
-                dimensions[key] = 1
-    return list(dimensions.values())
+def _dimension(landscape: dict[str, Any]) -> int:
+    """Coordinates of a landscape."""
+    try:
+        return int(naming.build("landscape", landscape).dimension)
+    except ValueError:  # the point will fail with these words
+        return 1

@@ -104,14 +104,9 @@ class Store:
         sweep = Sweep(identity, axes, str(attributes["title"]), json.loads(str(attributes["figure"])))
         return cls(path, sweep, Layout.of(sweep))
 
-    @property
-    def attributes(self) -> dict[str, Any]:
-        """Attributes of the store."""
-        return dict(zarr.open_group(self.path, mode="r").attrs)
-
     def check_physics(self) -> None:
         """Refuse a store that other sources or versions have begun; the message names the difference."""
-        attributes = self.attributes
+        attributes: dict[str, Any] = dict(zarr.open_group(self.path, mode="r").attrs)
         for what, there, here in (
             ("version of the physics", json.loads(attributes["physics"]), PHYSICS),
             ("source of", json.loads(attributes["own_sources"]), own_sources(self.sweep)),

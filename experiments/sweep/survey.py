@@ -45,16 +45,16 @@ class Survey:
         for point in np.flatnonzero(self.done.any(axis=1) | self.complete):
             if self.failed[point].any():
                 continue  # a failed task need not have data
-            place = self._layout.sweep.index(int(point))
-            kept, told = layout.chunks_of(int(point))
+            place = layout.sweep.index(int(point))
+            measurement, _ = layout.measurement(int(point))
 
             def whole(name: str, block: int, place: tuple[int, ...] = place) -> bool:
                 return sizes[name].get(layout.chunk(name, place, block)) == layout.variables[name].nbytes
 
             for block in np.flatnonzero(self.done[point]):
-                if not all(whole(name, int(block)) for name in kept):
+                if not all(whole(name, int(block)) for name in measurement.kept):
                     yield int(point), int(block)
-            if self.complete[point] and not all(whole(name, 0) for name in told):
+            if self.complete[point] and not all(whole(name, 0) for name in measurement.told):
                 yield int(point), -1
 
     def forget(self, point: int, block: int) -> None:
