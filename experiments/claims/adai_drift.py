@@ -10,10 +10,7 @@ import theory
 from diffusion import Adai, Adam
 from experiments.problems import displacements, optimizers, saddles
 from experiments.problems.saddles import LR, Departure
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import CLOSE, Finding
+from experiments.referee import CLOSE, Claim, Evidence, Finding, Routes
 
 ESCAPES = np.flatnonzero(saddles.HESSIAN < 0)
 MEAN = float(np.abs(saddles.HESSIAN[saddles.HESSIAN != 0]).mean())

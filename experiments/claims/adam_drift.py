@@ -11,11 +11,8 @@ import theory
 from diffusion import Adam, IsotropicNoise, QuadraticSaddle, RMSprop, simulate
 from experiments.problems import displacements, optimizers, saddles
 from experiments.problems.saddles import BETAS, LR, STARTED, Departure
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Measured
+from experiments.referee import CLOSE, EXACT, Claim, Evidence, Finding, Measured, Routes, told
 from experiments.referee.laws import LogNormal
-from experiments.referee.routes import Routes, told
-from experiments.referee.verdict import CLOSE, EXACT, Finding
 
 FLAT = int(np.flatnonzero(saddles.HESSIAN == 0)[0])  # the direction in which both are compared
 CORRECTED = "bias-corrected"  # a way to start: at rest, m divided by 1 - beta1^t as shipped

@@ -12,11 +12,8 @@ from diffusion.dynamics import Dynamics
 from experiments.problems import exits
 from experiments.problems.exits import BARRIER, ONE
 from experiments.problems.wells import HIGHEST, settings
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row, Sample
+from experiments.referee import CLOSE, Claim, Evidence, Finding, Routes, Row, Sample, told
 from experiments.referee.faults import mean_exit
-from experiments.referee.routes import Routes, told
-from experiments.referee.verdict import CLOSE, Finding
 
 EXPONENT = 4.0
 FACTORS = (1, 2, 4)  # of the learning rate

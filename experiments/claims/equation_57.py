@@ -5,10 +5,7 @@ from collections.abc import Iterator, Sequence
 import theory
 from experiments.problems import exits, turnover
 from experiments.problems.exits import DAMPED
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
+from experiments.referee import Claim, Evidence, Finding, Routes, Row
 
 
 class Equation57(Claim):

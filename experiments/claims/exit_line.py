@@ -7,11 +7,8 @@ import xarray
 
 from experiments.problems import exits, turnover
 from experiments.problems.exits import AT, BEYOND, DAMPED
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row, Sample
+from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample
 from experiments.referee.laws import MeanSquare
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
 
 
 class ExitLine(Claim):

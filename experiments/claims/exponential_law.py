@@ -14,11 +14,8 @@ from experiments.problems import exits, optimizers
 from experiments.problems.exits import AT, BARRIER, ONE
 from experiments.problems.optimizers import BETA1
 from experiments.problems.wells import HIGHEST, STEP, Setting, settings
-from experiments.referee.claim import EVERY, Claim
-from experiments.referee.evidence import Evidence, Row, Sample
+from experiments.referee import CLOSE, EVERY, Claim, Evidence, Finding, Routes, Row, Sample, told
 from experiments.referee.faults import mean_exit
-from experiments.referee.routes import Routes, told
-from experiments.referee.verdict import CLOSE, Finding
 
 # Barriers over temperature at which the mean is about 50, 1000 and 100,000 iterations, and the 6 of Appendix B.
 BARRIERS = {"parabolas-frozen": (0.5, 3.3, 8.0, 6.0), "tang-frozen": (0.25, 2.3, 7.0, 6.0)}

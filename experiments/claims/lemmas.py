@@ -8,10 +8,7 @@ from numpy.typing import NDArray
 import theory
 from diffusion.dynamics import adaptive_inertia
 from experiments.problems.convergence import BETA0, LARGEST, RARE, biased_gradient
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import EXACT, Finding
+from experiments.referee import EXACT, Claim, Evidence, Finding, Routes, Row
 
 Array = NDArray[np.float64]
 

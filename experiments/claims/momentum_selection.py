@@ -8,10 +8,7 @@ from experiments.claims import proposition_4
 from experiments.problems.exits import AT, BARRIER, NO_SAMPLING, ONE, ONLY_GRID, RATE
 from experiments.problems.optimizers import BETA1
 from experiments.problems.wells import Setting, exact_rate, paper_rate, settings, sharpness_at
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
+from experiments.referee import Claim, Evidence, Finding, Routes, Row
 
 LEAST = 4.0  # barrier over temperature of the sharp minimum; the flat one's is twice that
 ALMOST = 0.15  # relative, of the logarithm of how many times longer the flat one is kept

@@ -11,10 +11,7 @@ from diffusion import Adam, RMSprop
 from experiments.drawing import Named
 from experiments.problems import displacements, formulas, optimizers, panels, saddles
 from experiments.problems.saddles import BETAS, LR, STARTED, Departure
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
+from experiments.referee import Claim, Evidence, Finding, Routes
 
 SHOWN = 0.9  # the inertia whose numbers the title tells
 

@@ -11,10 +11,7 @@ from experiments.problems import barriers, exits, low_temperature
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, ONE, RATE
 from experiments.problems.optimizers import BETA1
 from experiments.problems.wells import Setting, paper_rate, settings, sharpness_at
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row, Sample
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
+from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample
 
 KEY = "parabolas-piecewise"
 # by the kind of second moment, barriers over temperature beyond the saddle with inertia: above 16 a grid takes 10 s

@@ -11,10 +11,7 @@ from diffusion import Adai
 from experiments.drawing import Named
 from experiments.problems import displacements, formulas, optimizers, panels, saddles
 from experiments.problems.saddles import FLATTEST, LR, STARTED, Departure
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
+from experiments.referee import Claim, Evidence, Finding, Routes
 
 NO_ZERO_ADAI = "Proposition 3 is stated for noise |H|/B, which is 0 in every direction here"
 # The power of Adai's eps, the least of 1 - inertia, with which the first step shrinks where the inertia is clipped.

@@ -9,10 +9,7 @@ from experiments.problems import barriers, exits, low_temperature
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, RATE
 from experiments.problems.optimizers import BETA0
 from experiments.problems.wells import paper_rate, settings, sharpness_at
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
+from experiments.referee import Claim, Evidence, Finding, Routes, Row
 
 # the limit is that of the setting with one temperature: with two and inertia the exponent is another at any temperature
 KEY, FROZEN = "parabolas-piecewise", "parabolas-frozen"

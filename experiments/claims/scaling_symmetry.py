@@ -11,11 +11,8 @@ from diffusion.rates import FEW
 from experiments.problems.exits import ONE
 from experiments.problems.optimizers import BETA0, BETA1
 from experiments.problems.wells import settings
-from experiments.referee.claim import EVERY, Claim
-from experiments.referee.evidence import Evidence, Row
+from experiments.referee import EVERY, Claim, Evidence, Finding, Routes, Row
 from experiments.referee.faults import quietly
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
 
 SHARPNESS = 4.0
 SLOWER = 3.0  # the learning rate is divided by this, and sharpness multiplied by it, of Adam by its square

@@ -10,11 +10,8 @@ import theory
 from diffusion import SGD, HessianNoise, Momentum, QuadraticSaddle, simulate
 from diffusion.dynamics import Dynamics
 from experiments.problems import displacements, optimizers, saddles
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Measured
+from experiments.referee import CLOSE, EXACT, Claim, Evidence, Finding, Measured, Routes, size, told
 from experiments.referee.laws import MeanSquare
-from experiments.referee.routes import Routes, told
-from experiments.referee.verdict import CLOSE, EXACT, Finding, size
 
 EIGENVALUES = np.array([1.0, 20.0, 100.0])  # learning rate times curvature is a hundredth of it
 ITERATIONS = 500  # of the ensembles, which are tested against the moments after as many

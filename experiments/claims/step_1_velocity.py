@@ -11,11 +11,8 @@ import theory
 from diffusion import HessianNoise, Momentum, QuadraticSaddle, simulate
 from experiments.problems import displacements, optimizers, saddles
 from experiments.problems.saddles import BETAS, FLATTEST, LR, STARTED
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Measured
+from experiments.referee import CLOSE, Claim, Evidence, Finding, Measured, Routes, size, told
 from experiments.referee.laws import MeanSquare
-from experiments.referee.routes import Routes, told
-from experiments.referee.verdict import CLOSE, Finding, size
 
 CURVED = np.array([0.1, *(h for h in saddles.EIGENVALUES if h < 0)])  # one direction of a minimum, those of escape
 PASSED = 1.0  # |H| t until which a replica passes the saddle: its displacement has grown by e

@@ -7,10 +7,7 @@ import numpy as np
 from experiments.claims import proposition_2, proposition_4, theorem_3
 from experiments.problems.exits import AT, BARRIER, ITERATIONS, ONE
 from experiments.problems.wells import CLAIMED_POWER, settings, sharpness_at
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
+from experiments.referee import Claim, Evidence, Finding, Routes, Row
 from experiments.sharpness.power import fit_power, scaled
 
 KEY = "parabolas-piecewise"

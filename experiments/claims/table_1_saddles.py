@@ -11,11 +11,8 @@ from numpy.typing import NDArray
 from experiments.claims import proposition_1, proposition_3, theorem_1
 from experiments.drawing import BLUE, DASHED, GREY, ORANGE, PURPLE, Named
 from experiments.problems import displacements, optimizers, panels, saddles
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Measured
+from experiments.referee import Claim, Evidence, Finding, Measured, Routes, span
 from experiments.referee.laws import LogNormal, MeanSquare
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding, span
 
 Array = NDArray[np.float64]
 CURVATURES = (0.1, 0.01, 0.001)

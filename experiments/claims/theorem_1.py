@@ -11,10 +11,7 @@ from diffusion import SGD
 from experiments.drawing import Named
 from experiments.problems import displacements, formulas, panels, saddles
 from experiments.problems.saddles import Departure
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
+from experiments.referee import Claim, Evidence, Finding, Routes
 
 
 class Theorem1(Claim):

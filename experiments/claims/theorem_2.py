@@ -14,10 +14,7 @@ from experiments.drawing import BLUE, ORANGE, Named
 from experiments.problems import displacements, formulas, optimizers, panels, saddles
 from experiments.problems.panels import Series
 from experiments.problems.saddles import BETAS, FLATTEST, LR, STARTED, Departure
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import CLOSE, Finding
+from experiments.referee import CLOSE, Claim, Evidence, Finding, Routes
 
 Array = NDArray[np.float64]
 SHOWN = 0.9  # the inertia whose numbers titles tell

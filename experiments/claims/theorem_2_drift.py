@@ -12,10 +12,7 @@ from experiments.claims.theorem_2 import SHOWN, at_memory_time
 from experiments.drawing import Named
 from experiments.problems import displacements, formulas, optimizers, panels
 from experiments.problems.saddles import BETAS, FLATTEST, LR, Departure
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding, size
+from experiments.referee import Claim, Evidence, Finding, Routes, size
 
 
 class Theorem2Drift(Claim):

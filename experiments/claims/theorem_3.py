@@ -18,12 +18,10 @@ from experiments.problems import barriers, exits, low_temperature
 from experiments.problems.exact import Motion
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, ONE, RATE, TOO_HIGH
 from experiments.problems.wells import HIGHEST, Setting, paper_rate, settings
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row, Sample
+from experiments.referee import CLOSE, Claim, Evidence, Finding, Routes, Row, Sample
 from experiments.referee.faults import Fault, quietly
 from experiments.referee.laws import Student
-from experiments.referee.routes import TORCH_MISSING, Routes
-from experiments.referee.verdict import CLOSE, Finding
+from experiments.referee.routes import TORCH_MISSING
 
 KEYS = ("parabolas-piecewise", "tang-piecewise")
 CONVENTIONS = {"Ito": "exact", "Stratonovich": "exact_stratonovich", "isothermal": "exact_isothermal"}

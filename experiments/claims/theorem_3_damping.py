@@ -8,10 +8,7 @@ from matplotlib import pyplot as plt
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named
 from experiments.problems import exits, turnover
 from experiments.problems.exits import AT, BEYOND, DAMPED
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row, Sample
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import CLOSE, Finding, size
+from experiments.referee import CLOSE, Claim, Evidence, Finding, Routes, Row, Sample, size
 
 
 class Theorem3Damping(Claim):

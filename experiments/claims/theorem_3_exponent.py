@@ -11,10 +11,7 @@ from diffusion import DoubleParabola, fokker_planck
 from experiments.problems import exits
 from experiments.problems.exits import BARRIER, DAMPED, DEPTH, ONE
 from experiments.problems.wells import GRID_TOLERANCE
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
+from experiments.referee import Claim, Evidence, Finding, Routes, Row
 
 HOTTER, APPLIES = "temperature_ratio", "effective_temperature_applies"  # in the regime
 CASES = ((0.25, 0.3), (0.25, 1.0), (4.0, 0.3), (4.0, 1.0))  # T_b/T_a = H_b/H_a, as under Hessian noise; gamma/omega_b

@@ -7,10 +7,7 @@ import numpy as np
 import xarray
 
 from experiments.problems import convergence
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import Evidence, Row
-from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding
+from experiments.referee import Claim, Evidence, Finding, Routes, Row
 
 INDEPENDENT = "inertias_independent_of_noise"  # in the regime: the proof needs it
 CONFIDENCE = f"{100 * convergence.LEVEL:g} % intervals"

@@ -11,9 +11,8 @@ from matplotlib import pyplot as plt
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named
 from experiments.problems import low_temperature
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, RATE
-from experiments.referee.claim import Claim
-from experiments.referee.evidence import ROW, Evidence
-from experiments.referee.verdict import CLOSE, Finding, size
+from experiments.referee import CLOSE, Claim, Evidence, Finding, size
+from experiments.referee.evidence import ROW
 
 EXPONENT = 0.03  # an exponent counts as right within this relative deviation
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, GREY, "black")

@@ -15,10 +15,10 @@ from diffusion.dynamics import Dynamics
 from diffusion.noise import Noise
 from experiments.problems import optimizers, saddles
 from experiments.problems.saddles import Departure
-from experiments.referee.evidence import Evidence, Measured
+from experiments.referee import Evidence, Measured, Routes, told
 from experiments.referee.faults import NOT_HAD, Fault, quietly, refused
 from experiments.referee.laws import LogNormal, MeanSquare
-from experiments.referee.routes import TORCH_MISSING, Routes, told
+from experiments.referee.routes import TORCH_MISSING
 
 Array = NDArray[np.float64]
 Paper = Callable[

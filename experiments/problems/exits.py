@@ -12,9 +12,9 @@ from diffusion import exit_times
 from diffusion.dynamics import Dynamics
 from experiments.problems.optimizers import as_shipped
 from experiments.problems.wells import GRID_TOLERANCE, Setting
-from experiments.referee.evidence import Row, Sample
+from experiments.referee import Routes, Row, Sample, told
 from experiments.referee.faults import MeanExit, mean_exit
-from experiments.referee.routes import TORCH_MISSING, Routes, told
+from experiments.referee.routes import TORCH_MISSING
 
 ONE = {"coordinates": 1}  # in the regime of every row: nothing here is about a landscape that couples coordinates
 AT, BEYOND = "at the saddle", "beyond the saddle"  # exit lines

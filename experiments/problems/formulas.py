@@ -7,8 +7,7 @@ import xarray
 
 from experiments.problems import optimizers
 from experiments.problems.saddles import FLATTEST
-from experiments.referee.evidence import Evidence
-from experiments.referee.verdict import CLOSE, EXACT, Finding, size
+from experiments.referee import CLOSE, EXACT, Evidence, Finding, size
 
 NEAR_SHIPPED = 0.10  # the optimizer as shipped counts as near its idealization within this relative deviation
 FLAT = (-FLATTEST, FLATTEST)

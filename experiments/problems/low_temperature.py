@@ -12,8 +12,8 @@ from experiments.problems import exits
 from experiments.problems.exact import GRID, QUADRATURE
 from experiments.problems.exits import AT, BARRIER, BEYOND, EXPONENTS, NO_SAMPLING, ONE
 from experiments.problems.wells import GRID_TOLERANCE, Setting, paper_rate, sharpness_at
-from experiments.referee.evidence import ROW, Evidence, Row
-from experiments.referee.verdict import CLOSE, Finding
+from experiments.referee import CLOSE, Evidence, Finding, Row
+from experiments.referee.evidence import ROW
 
 Array = NDArray[np.float64]
 

@@ -15,9 +15,8 @@ from diffusion import DoubleParabola, IsotropicNoise, Momentum, exit_times, fokk
 from experiments.problems import exits
 from experiments.problems.exits import AT, BARRIER, BEYOND, DAMPED, DEPTH, ONE
 from experiments.problems.wells import GRID_TOLERANCE
+from experiments.referee import CLOSE, Finding, Routes, told
 from experiments.referee.faults import MeanExit, mean_exit
-from experiments.referee.routes import Routes, told
-from experiments.referee.verdict import CLOSE, Finding
 
 HESSIAN_MINIMUM, HESSIAN_SADDLE, EXPONENT = 1.0, 4.0, 4.5
 BARRIER_HEIGHT = 1.0
