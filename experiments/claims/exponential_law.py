@@ -14,7 +14,7 @@ from experiments.problems import exits, optimizers
 from experiments.problems.exits import AT, BARRIER, ONE
 from experiments.problems.optimizers import BETA1
 from experiments.problems.wells import HIGHEST, STEP, Setting, settings
-from experiments.referee import CLOSE, EVERY, Claim, Evidence, Finding, Routes, Row, Sample, told
+from experiments.referee import EVERY, Claim, Evidence, Finding, Routes, Row, Sample, told, unsampled
 from experiments.referee.faults import mean_exit
 
 # Barriers over temperature at which the mean is about 50, 1000 and 100,000 iterations, and the 6 of Appendix B.
@@ -24,7 +24,7 @@ REPEATS, REJECTED = 100, 0.01  # the paper's, and the p-value below which a test
 COVERED, NEARLY = 0.95, 0.02  # of the interval of Equation 120, and how far from that it may be
 LAW, COVERAGE = "greatest distance of survival from the exponential law", "coverage of the interval of Equation 120"
 TIMES = np.concatenate([np.geomspace(1e-3, 0.05, 12), np.linspace(0.06, 8, 120)])  # over the mean
-UNSAMPLED = dict.fromkeys(("fokker_planck", "simulated", "discrete", "torch", "shipped"), exits.NO_SAMPLING)
+UNSAMPLED = unsampled(exits.NO_SAMPLING)
 
 
 class ExponentialLaw(Claim):
@@ -77,8 +77,7 @@ def _ensemble(routes: Routes, dynamics: Dynamics, barrier: float, lr: float) -> 
     height = STEP / lr
     well = DoubleParabola(height, height, 4 * height, 1)
     where: dict[str, Any] = {"start": 0.0, "boundary": well.saddle}
-    options: dict[str, Any] = {"replicas": routes.exits, "threads": routes.threads, "max_iterations": exits.HORIZON}
-    options |= {"seed": routes.seed_of(told("exponential", dynamics))}
+    options = {"max_iterations": exits.HORIZON, **routes.options(told("exponential", dynamics), routes.exits)}
     run = exit_times(dynamics, well, noise=HessianNoise(1), **where, **options)
     mean, times, horizon = mean_exit(lambda: run), run["exit_iteration"].values, float(exits.HORIZON)
     values = {
@@ -100,8 +99,7 @@ def _distance(row: Any) -> Iterator[Finding]:
     distance, barrier, mean = (float(row[name]) for name in ("exact", BARRIER, "mean_iterations"))
     where = f"{row['landscape'].values}, {mean:.3g} iterations, a barrier of {barrier:.2g} temperatures"
     tells = f"survival is at most {distance:.2g} from it ({where})"
-    right, wrong = f"the law holds: {tells}", f"the law does not hold: {tells}"
-    yield Finding.judged(f"distance, {where}", distance, target=0, tolerance=CLOSE, right=right, wrong=wrong)
+    yield Finding.judged(f"distance, {where}", distance, "the law holds", "the law does not hold", tells, target=0)
 
 
 def _tests(row: Any) -> Iterator[Finding]:
@@ -110,17 +108,16 @@ def _tests(row: Any) -> Iterator[Finding]:
     tells = f"the law (p = {p:.2g} from {min(REPEATS, runs)} runs; {where})"
     right, wrong = f"a test does not reject {tells}", f"a test rejects {tells}"
     name = f"p-value of the paper's repeats, barrier {barrier:.2g}"
-    yield Finding.judged(name, p, target=1, tolerance=1 - REJECTED, right=right, wrong=wrong)
+    yield Finding.judged(name, p, right, wrong, tolerance=1 - REJECTED)
     yield Finding(f"p-value of all runs, barrier {barrier:.2g}", of_all, f"all {runs} have p = {of_all:.2g}")
 
 
 def _coverage(row: Any) -> Iterator[Finding]:
     covers, says, repeats = (float(row[name]) for name in ("exact", "paper", "repeats"))
-    tells = (
-        f"the interval for {100 * says:.3g} % covers {100 * covers:.1f} % of exponential rates ({repeats:g} repeats)"
-    )
-    right, wrong = f"about as often as it says: {tells}", f"not as often as it says: {tells}"
-    yield Finding.judged("coverage", covers, target=says, tolerance=NEARLY, right=right, wrong=wrong)
+    rates = f"covers {100 * covers:.1f} % of exponential rates ({repeats:g} repeats)"
+    right, wrong = "about as often as it says", "not as often as it says"
+    tells = f"the interval for {100 * says:.3g} % {rates}"
+    yield Finding.judged("coverage", covers, right, wrong, tells, target=says, tolerance=NEARLY)
 
 
 claim = ExponentialLaw()

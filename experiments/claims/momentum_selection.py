@@ -8,7 +8,7 @@ from experiments.claims import proposition_4
 from experiments.problems.exits import AT, BARRIER, NO_SAMPLING, ONE, ONLY_GRID, RATE
 from experiments.problems.optimizers import BETA1
 from experiments.problems.wells import Setting, exact_rate, paper_rate, settings, sharpness_at
-from experiments.referee import Claim, Evidence, Finding, Routes, Row
+from experiments.referee import Claim, Evidence, Finding, Routes, Row, unsampled
 
 LEAST = 4.0  # barrier over temperature of the sharp minimum; the flat one's is twice that
 ALMOST = 0.15  # relative, of the logarithm of how many times longer the flat one is kept
@@ -42,11 +42,9 @@ class MomentumSelection(Claim):
                 f"the flat minimum is kept {kept:.3g} times longer, by SGD {by_sgd:.3g}: a power {power:.3g} of it, by "
                 f"Theorem 3 {formula:.3g} ({where})"
             )
-            right, wrong = (
-                f"{word} SGD's selection to the power {expected:.2g}: {tells}" for word in ("almost", "not")
-            )
-            tolerance, name = ALMOST * expected, f"power of SGD's selection, {where}"
-            yield Finding.judged(name, power, target=expected, tolerance=tolerance, right=right, wrong=wrong)
+            right, wrong = (f"{word} SGD's selection to the power {expected:.2g}" for word in ("almost", "not"))
+            name, judge = f"power of SGD's selection, {where}", {"target": expected, "tolerance": ALMOST * expected}
+            yield Finding.judged(name, power, right, wrong, tells, **judge)
 
 
 def _rates(routes: Routes) -> Iterator[tuple[Setting, float, list[float]]]:
@@ -84,9 +82,7 @@ def _selection(setting: Setting, barrier: float, rates: list[float], share: floa
     }
     regime = {"optimizer": "Momentum", "landscape": setting.title, "exit": AT, "beta1": BETA1, "share_of_lr": share}
     regime |= {BARRIER: barrier, "sharpness": tuple(pair)}
-    reasons = {"fokker_planck": ONLY_GRID}
-    reasons |= dict.fromkeys(("simulated", "discrete", "torch", "shipped"), NO_SAMPLING)
-    return Row(ONE | regime, values, reasons=reasons)
+    return Row(ONE | regime, values, reasons=unsampled(NO_SAMPLING, fokker_planck=ONLY_GRID))
 
 
 claim = MomentumSelection()

@@ -11,7 +11,7 @@ from diffusion.rates import FEW
 from experiments.problems.exits import ONE
 from experiments.problems.optimizers import BETA0, BETA1
 from experiments.problems.wells import settings
-from experiments.referee import EVERY, Claim, Evidence, Finding, Routes, Row
+from experiments.referee import EVERY, Claim, Evidence, Finding, Routes, Row, unsampled
 from experiments.referee.faults import quietly
 
 SHARPNESS = 4.0
@@ -54,14 +54,8 @@ class ScalingSymmetry(Claim):
             f"{share} at the same iteration; this follows from the algebra of the updates, so that the row tests the "
             "instrument"
         )
-        yield Finding.judged(
-            "runs that leave at the same iteration",
-            same,
-            target=1,
-            tolerance=ROUNDING,
-            right=f"right: at the same draws {tells}",
-            wrong=f"not found: at the same draws {tells}",
-        )
+        tells, name = f"at the same draws {tells}", "runs that leave at the same iteration"
+        yield Finding.judged(name, same, "right", "not found", tells, tolerance=ROUNDING)
 
 
 def _row(routes: Routes, subject: str, optimizer: str, power: float, make: Make) -> Row:
@@ -84,8 +78,7 @@ def _row(routes: Routes, subject: str, optimizer: str, power: float, make: Make)
         raise ValueError(f"{subject}: only {left.sum()} of {len(left)} replicas left within 100,000 iterations")
     same = float(np.mean(times[0][left] == times[1][left]))
     regime = {"optimizer": subject, "sharpness": [SHARPNESS, sharper * SHARPNESS], "lr": [lr, lr / SLOWER]}
-    reasons = dict.fromkeys(("fokker_planck", "simulated", "torch", "shipped"), IDENTITY)
-    reasons["discrete"] = "given as exact_discrete: there is no sampling at fixed draws"
+    reasons = unsampled(IDENTITY, discrete="given as exact_discrete: there is no sampling at fixed draws")
     values = {"paper": 1.0, "exact": 1.0, "exact_discrete": same}
     return Row(ONE | regime, values, {}, {"rounding": (1 - same, ROUNDING)}, reasons)
 

@@ -10,7 +10,7 @@ import theory
 from diffusion import SGD, HessianNoise, Momentum, QuadraticSaddle, simulate
 from diffusion.dynamics import Dynamics
 from experiments.problems import displacements, optimizers, saddles
-from experiments.referee import CLOSE, EXACT, Claim, Evidence, Finding, Measured, Routes, size, told
+from experiments.referee import EXACT, Claim, Evidence, Finding, Measured, Routes, size, told
 from experiments.referee.laws import MeanSquare
 
 EIGENVALUES = np.array([1.0, 20.0, 100.0])  # learning rate times curvature is a hundredth of it
@@ -34,18 +34,15 @@ class StationaryVariance(Claim):
         """Whether the SDE tends to it, and the optimizer, whose steps are whole, at each curvature."""
         (piece,) = evidence
         off = float(max(piece.ratio.values, key=lambda ratio: abs(ratio - 1)))
-        right, wrong = (
-            "the SDE's variance tends to the formula, exactly",
-            f"of the SDE's variance the formula {size(off)}",
-        )
-        yield Finding.judged("limit of the SDE", off, target=1, tolerance=EXACT, right=right, wrong=wrong)
+        right, wrong = "the SDE's variance tends to the formula, exactly", "of the SDE's variance the formula "
+        yield Finding.judged("limit of the SDE", off, right, wrong + size(off), tolerance=EXACT)
         for eigenvalue in piece.data["eigenvalue"].values:
             at = piece.data.sel(eigenvalue=eigenvalue)
             ratio = float(at["paper"] / at["exact_discrete"])
             where = f"at learning rate times curvature {saddles.LR * eigenvalue:g}"
             right = f"it is the optimizer's own within {100 * abs(ratio - 1):.2g} % {where}"
             wrong = f"it is {ratio:.3g} times the optimizer's own {where}"
-            yield Finding.judged(f"the optimizer {where}", ratio, target=1, tolerance=CLOSE, right=right, wrong=wrong)
+            yield Finding.judged(f"the optimizer {where}", ratio, right, wrong)
 
 
 def _spread(routes: Routes, dynamics: Dynamics) -> Evidence:
@@ -62,8 +59,7 @@ def _spread(routes: Routes, dynamics: Dynamics) -> Evidence:
         exact = theory.sgd_msd_exact(time, **sde)
     discrete = theory.discrete_stationary_variance(**recursion)
     values = {"paper": theory.stationary_variance(**recursion), "exact": exact, "exact_discrete": discrete}
-    options: dict[str, Any] = {"iterations": ITERATIONS, "save": [ITERATIONS], "replicas": routes.replicas}
-    options |= {"threads": routes.threads, "seed": routes.seed_of(told("stationary", dynamics))}
+    options = {"iterations": ITERATIONS, "save": [ITERATIONS], **routes.options(told("stationary", dynamics))}
     run = simulate(dynamics, landscape, noise=noise, **options)
     expected = theory.discrete_msd(ITERATIONS, **recursion)
     measured = {"discrete": Measured(run["msd"].values[0], MeanSquare(routes.replicas), expected)}
@@ -71,8 +67,7 @@ def _spread(routes: Routes, dynamics: Dynamics) -> Evidence:
     regime = {"optimizer": optimizers.name(dynamics), **optimizers.parameters(dynamics), "lr": saddles.LR}
     columns = {name: ("eigenvalue", value) for name, value in values.items()}
     data = xarray.Dataset(columns, {"eigenvalue": EIGENVALUES, **regime})
-    reasons = dict.fromkeys(("simulated", "torch"), f"the discrete ensemble is measured, at {ITERATIONS} iterations")
-    reasons |= {"fokker_planck": displacements.CLOSED_FORM, "shipped": displacements.NOTHING_RUNNING}
+    reasons = displacements.unsampled(f"the discrete ensemble is measured, at {ITERATIONS} iterations")
     return Evidence(optimizers.variant(dynamics), "variance at a minimum (theta^2)", data, measured, checks, reasons)
 
 

@@ -11,7 +11,7 @@ import theory
 from diffusion import HessianNoise, Momentum, QuadraticSaddle, simulate
 from experiments.problems import displacements, optimizers, saddles
 from experiments.problems.saddles import BETAS, FLATTEST, LR, STARTED
-from experiments.referee import CLOSE, Claim, Evidence, Finding, Measured, Routes, size, told
+from experiments.referee import Claim, Evidence, Finding, Measured, Routes, size, told
 from experiments.referee.laws import MeanSquare
 
 CURVED = np.array([0.1, *(h for h in saddles.EIGENVALUES if h < 0)])  # one direction of a minimum, those of escape
@@ -59,7 +59,7 @@ def _judged(where: str, ratios: Sequence[xarray.DataArray]) -> Finding:
     off = float(max(np.concatenate([ratio.values for ratio in ratios]), key=lambda ratio: abs(np.log(ratio))))
     right = f"the equilibrium's mean square is right within {100 * abs(off - 1):.2g} % {where}"
     wrong = f"the equilibrium's mean square {size(off)} {where}"
-    return Finding.judged(where, off, target=1, tolerance=CLOSE, right=right, wrong=wrong)
+    return Finding.judged(where, off, right, wrong)
 
 
 def _velocity(routes: Routes, dynamics: Momentum, start: str, beta: float) -> Evidence:
@@ -67,12 +67,8 @@ def _velocity(routes: Routes, dynamics: Momentum, start: str, beta: float) -> Ev
     rule = dynamics.rule(HessianNoise(saddles.BATCH_SIZE).variance_along(QuadraticSaddle(CURVED)))
     iterations, dims = saddles.iteration_grid(beta), ("iterations", "eigenvalue")
     langevin: dict[str, Any] = {"diffusion": rule.diffusion, "mass": rule.mass, "damping": rule.damping}
-    recursion: dict[str, Any] = {
-        "noise_variance": rule.noise_variance,
-        "lr": rule.learning_rate,
-        "inertia": rule.inertia,
-    }
-    recursion |= {"gradient_weight": rule.gradient_weight}
+    recursion: dict[str, Any] = {"noise_variance": rule.noise_variance, "lr": rule.learning_rate}
+    recursion |= {"inertia": rule.inertia, "gradient_weight": rule.gradient_weight}
     times, where = iterations[:, None] * LR, dict[str, Any](hessian=CURVED, start=start)
     exact = theory.momentum_velocity_variance(times, **where, **langevin)
     discrete = theory.discrete_velocity_variance(iterations[:, None], **where, **recursion)
@@ -83,8 +79,7 @@ def _velocity(routes: Routes, dynamics: Momentum, start: str, beta: float) -> Ev
     grid = {"iterations": iterations, "eigenvalue": CURVED, "iterations_times_damping": damped}
     data = xarray.Dataset({name: (dims, value) for name, value in values.items()}, regime | grid)
     measured = {"discrete": _ensemble(routes, dynamics, start, discrete)} if beta == MEASURED else {}
-    reasons = dict.fromkeys(("simulated", "torch"), "ensembles save positions; a velocity is a step of the optimizer")
-    reasons |= {"fokker_planck": displacements.CLOSED_FORM, "shipped": displacements.NOTHING_RUNNING}
+    reasons = displacements.unsampled("ensembles save positions; a velocity is a step of the optimizer")
     reasons["discrete"] = f"measured at beta1 = {MEASURED:g}, up to {LONGEST}/(1-beta1) iterations"
     subject, quantity = f"Momentum, {STARTED[start]}", "mean square velocity (loss^2/theta^2)"
     return Evidence(subject, quantity, data, measured, {}, reasons, label=f"{subject}, beta1 = {beta:g}")
@@ -94,14 +89,9 @@ def _ensemble(routes: Routes, dynamics: Momentum, start: str, expected: NDArray[
     """The optimizer's mean square momentum, from the last step of each replica."""
     steps = saddles.iteration_grid(MEASURED)
     steps = steps[steps * (1 - MEASURED) <= LONGEST]
-    options: dict[str, Any] = {
-        "replicas": routes.replicas,
-        "threads": routes.threads,
-        "velocity": start,
-        "keep": "states",
-    }
+    options = {"velocity": start, "keep": "states", **routes.options(told("velocity", dynamics, start))}
     options |= {"iterations": int(steps[-1]), "save": np.unique([steps - 1, steps])}
-    options |= {"noise": HessianNoise(saddles.BATCH_SIZE), "seed": routes.seed_of(told("velocity", dynamics, start))}
+    options |= {"noise": HessianNoise(saddles.BATCH_SIZE)}
     position = simulate(dynamics, QuadraticSaddle(CURVED), **options)["position"]
     moved = position.sel(iteration=steps).values - position.sel(iteration=steps - 1).values
     value = np.full(expected.shape, np.nan)

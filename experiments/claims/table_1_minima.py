@@ -7,7 +7,7 @@ import numpy as np
 from experiments.claims import proposition_2, proposition_4, theorem_3
 from experiments.problems.exits import AT, BARRIER, ITERATIONS, ONE
 from experiments.problems.wells import CLAIMED_POWER, settings, sharpness_at
-from experiments.referee import Claim, Evidence, Finding, Routes, Row
+from experiments.referee import Claim, Evidence, Finding, Routes, Row, unsampled
 from experiments.sharpness.power import fit_power, scaled
 
 KEY = "parabolas-piecewise"
@@ -44,8 +44,7 @@ class Table1Minima(Claim):
             k = np.array([sharpness_at(optimizer, barrier) for barrier in times[BARRIER].values.tolist()])
             rate = 1 / times["exact"].values
             power = fit_power(k, scaled(optimizer, k, rate), np.full(len(k), EQUAL_WEIGHTS))
-            reasons = dict.fromkeys(("simulated", "discrete", "torch", "shipped"), "`diffusion-lab escape` measures it")
-            reasons["fokker_planck"] = f"given with {claim.name}"
+            reasons = unsampled("`diffusion-lab escape` measures it", fokker_planck=f"given with {claim.name}")
             span = [float(k.min()), float(k.max())]
             regime = {"optimizer": optimizer, "landscape": title, "exit": AT, "sharpness": span, "test": SYMMETRY}
             row = Row(ONE | regime, {"paper": CLAIMED_POWER[optimizer], "exact": power.p}, reasons=reasons)
@@ -58,8 +57,8 @@ class Table1Minima(Claim):
         low, high = row["sharpness"].item()
         tells = f"p = {p:.2f} over a factor {high / low:.3g} in sharpness, the table says {claimed:g}"
         tells = f"{tells} (a test of the instrument)"
-        right, wrong = f"borne out: {tells}", f"not borne out: {tells}"
-        yield Finding.judged("power of sharpness", p, target=claimed, tolerance=TOLERANCE, right=right, wrong=wrong)
+        judge = {"target": claimed, "tolerance": TOLERANCE}
+        yield Finding.judged("power of sharpness", p, "borne out", "not borne out", tells, **judge)
 
 
 claim = Table1Minima()

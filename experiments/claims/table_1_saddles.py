@@ -57,14 +57,10 @@ class Table1Saddles(Claim):
         for name, process in ROUTES.items():
             powers = np.log10(near[name].values)
             told = f"{process}: the MSD grows like |H|^p with p = {span(powers)} to {end} iterations"
-            yield Finding.judged(
-                f"power of |H|, {process}",
-                _farthest(powers, POWERS[word]),
-                target=POWERS[word],
-                tolerance=TOLERANCE,
-                right=f"{told}, {word} as the table says",
-                wrong=f"{told}, not {word} as the table says",
-            )
+            right, wrong = (f"{told}, {answer} as the table says" for answer in (word, f"not {word}"))
+            target, name = POWERS[word], f"power of |H|, {process}"
+            farthest = _farthest(powers, target)
+            yield Finding.judged(name, farthest, right, wrong, target=target, tolerance=TOLERANCE)
         if "shipped" not in near:
             return
         measured = np.log10([near[f"shipped{side}"].values for side in ("", "_low", "_high")])

@@ -18,7 +18,7 @@ from experiments.problems import barriers, exits, low_temperature
 from experiments.problems.exact import Motion
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, ONE, RATE, TOO_HIGH
 from experiments.problems.wells import HIGHEST, Setting, paper_rate, settings
-from experiments.referee import CLOSE, Claim, Evidence, Finding, Routes, Row, Sample
+from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, told, unsampled
 from experiments.referee.faults import Fault, quietly
 from experiments.referee.laws import Student
 from experiments.referee.routes import TORCH_MISSING
@@ -116,31 +116,20 @@ def _split(routes: Routes, barrier: float) -> Row:
     setting = settings()["parabolas-piecewise"]
     lr, k, repetitions = setting.lr["SGD"], HIGHEST / barrier, SPLIT[barrier]
     start, saddle = setting.positions(k)
-    options: dict[str, Any] = {"replicas": SPLIT_REPLICAS, "repetitions": repetitions, "threads": routes.threads}
-    seed = routes.seed_of(repr(("splitting", barrier)))
+    ends: dict[str, Any] = {"start": start, "boundary": saddle}
+    options = {"repetitions": repetitions, **routes.options(told("splitting", barrier), SPLIT_REPLICAS)}
     with quietly():
-        run = rare_escape_rate(
-            SGD(lr), setting.landscape(1, k), noise=setting.noise, start=start, boundary=saddle, seed=seed, **options
-        )
-    repeated = run["repetition_rate"].values
-    where: dict[str, Any] = {"start": start, "boundary": saddle, "breaks": setting.breaks(k)}
+        run = rare_escape_rate(SGD(lr), setting.landscape(1, k), noise=setting.noise, **ends, **options)
+    repeated, where = run["repetition_rate"].values, ends | {"breaks": setting.breaks(k)}
     sde = theory.first_passage_time(setting.gradient(k), setting.diffusion(k, lr), **where) / lr
     chain = theory.discrete_first_passage_time(setting.gradient(k), setting.deviation(k), lr=lr, **where)
     error = float(repeated.std(ddof=1) / np.sqrt(repetitions))
     fault = None if error > 0 and bool(run["reliable"]) else SPLIT_DIFFERS
     sample = Sample(float(repeated.mean()), Student(error, repetitions), 1 / chain, fault=fault)
     values = {"paper": paper_rate(setting, "SGD", k, 1), "exact": 1 / sde, "exact_splitting": 1 / chain}
-    regime = {
-        "optimizer": "SGD",
-        "landscape": setting.title,
-        "exit": AT,
-        "by": low_temperature.SPLITTING,
-        "lr": lr,
-        BARRIER: barrier,
-    }
-    reasons = dict.fromkeys(("simulated", "discrete", "torch"), TOO_HIGH) | {"shipped": exits.NO_SHIPPED}
-    reasons["fokker_planck"] = "given with the mean escape times"
-    return Row(ONE | regime, values, {"splitting": sample}, {}, reasons)
+    regime = {"optimizer": "SGD", "landscape": setting.title, "exit": AT, "by": low_temperature.SPLITTING}
+    reasons = unsampled(TOO_HIGH, shipped=exits.NO_SHIPPED, fokker_planck="given with the mean escape times")
+    return Row(ONE | regime | {"lr": lr, BARRIER: barrier}, values, {"splitting": sample}, {}, reasons)
 
 
 def _prefactor(landscape: str, beyond: xarray.Dataset) -> Finding:
@@ -149,23 +138,19 @@ def _prefactor(landscape: str, beyond: xarray.Dataset) -> Finding:
     ratios = {name: float(high["paper"] / high[column]) for name, column in CONVENTIONS.items()}
     belongs = min(ratios, key=lambda name: abs(np.log(ratios[name])))
     listed = ", ".join(f"{ratio:.2f} ({name})" for name, ratio in ratios.items())
-    tells = (
-        f"{landscape}: formula over exact at barrier/temperature {float(high[BARRIER]):g}, arriving beyond the saddle, "
-        f"is {listed}"
-    )
+    where = f"at barrier/temperature {float(high[BARRIER]):g}, arriving beyond the saddle,"
+    tells = f"{landscape}: formula over exact {where} is {listed}"
     right = f"the prefactor is that of the Ito equation; {tells}"
     wrong = f"the prefactor is not that of the Ito equation but nearest to the {belongs} one's; {tells}"
-    return Finding.judged(f"prefactor, {landscape}", ratios["Ito"], target=1, tolerance=CLOSE, right=right, wrong=wrong)
+    return Finding.judged(f"prefactor, {landscape}", ratios["Ito"], right, wrong)
 
 
 def _followed(times: Evidence) -> Iterator[Finding]:
     """How far the SDE ensembles are from each convention's exact times, on average."""
     if "simulated" not in times.measured or np.isnan(times.data["simulated"]).all():
         return
-    off = {
-        name: float(np.abs(np.log(times.data["simulated"] / times.data[column])).mean())
-        for name, column in CONVENTIONS.items()
-    }
+    logs = {name: np.log(times.data["simulated"] / times.data[column]) for name, column in CONVENTIONS.items()}
+    off = {name: float(np.abs(log).mean()) for name, log in logs.items()}
     nearest = min(off, key=lambda name: off[name])
     listed = ", ".join(f"{100 * np.expm1(value):.0f} % from {name}" for name, value in off.items())
     text = f"the ensembles are nearest to {nearest} (at {exits.SUBSTEPS} substeps off by {listed}, on average)"
@@ -205,13 +190,8 @@ def _draw_map(ratio: xarray.DataArray) -> Named:
     """The map as colours, with level lines."""
     figure, axis = plt.subplots(figsize=(8.8, 5.8), layout="constrained")
     x, y = ratio[BARRIER], ratio["curvature_ratio"]
-    style: dict[str, Any] = {
-        "norm": mpl.colors.LogNorm(0.1, 10),
-        "cmap": "RdBu_r",
-        "shading": "gouraud",
-        "rasterized": True,
-    }
-    image = axis.pcolormesh(x, y, ratio, **style)
+    style: dict[str, Any] = {"norm": mpl.colors.LogNorm(0.1, 10), "cmap": "RdBu_r", "shading": "gouraud"}
+    image = axis.pcolormesh(x, y, ratio, rasterized=True, **style)
     lines = axis.contour(x, y, ratio, levels=[0.2, 0.5, 0.8, 1, 1.25, 2, 5], colors="black", linewidths=1)
     axis.clabel(lines, fmt=lambda level: f"{level:g}", fontsize=10)
     axis.set(xscale="log", yscale="log")

@@ -8,7 +8,7 @@ from matplotlib import pyplot as plt
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named
 from experiments.problems import exits, turnover
 from experiments.problems.exits import AT, BEYOND, DAMPED
-from experiments.referee import CLOSE, Claim, Evidence, Finding, Routes, Row, Sample, size
+from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, size
 
 
 class Theorem3Damping(Claim):
@@ -31,8 +31,8 @@ class Theorem3Damping(Claim):
         strongest, over = float(rows[DAMPED][-1]), float(ratio[-1])
         kramers = float(rows["paper"][-1] / rows["kramers"][-1])
         tells = f"formula over exact time is {over:.3g} at gamma/omega_b = {strongest:g} ({kramers:.3g} over Kramers')"
-        right, wrong = (f"at one temperature the prefactor is {state}: {tells}" for state in ("right", "not right"))
-        yield Finding.judged("prefactor at one temperature", over, target=1, tolerance=CLOSE, right=right, wrong=wrong)
+        right, wrong = (f"at one temperature the prefactor is {state}" for state in ("right", "not right"))
+        yield Finding.judged("prefactor at one temperature", over, right, wrong, tells)
         yield from turnover.factor_findings(rows, ratio / ratio[-1])
         weakest, inertia = float(rows[DAMPED][0]), float(rows["least_inertia"][0])
         turned = float(rows["melnikov"][0] / rows["exact"][0])

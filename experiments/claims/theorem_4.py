@@ -7,7 +7,7 @@ import numpy as np
 import xarray
 
 from experiments.problems import convergence
-from experiments.referee import Claim, Evidence, Finding, Routes, Row
+from experiments.referee import Claim, Evidence, Finding, Routes, Row, unsampled
 
 INDEPENDENT = "inertias_independent_of_noise"  # in the regime: the proof needs it
 CONFIDENCE = f"{100 * convergence.LEVEL:g} % intervals"
@@ -30,15 +30,12 @@ class Theorem4(Claim):
         """Whether the bound holds where it is proved and where it is not, and how loose it is."""
         (piece,) = evidence
         proved = piece.where(**{INDEPENDENT: True})
-        yield _bound(
-            "bound, inertias independent of the noise", proved, "for inertias that are independent of the noise"
-        )
+        name, where = "bound, inertias independent of the noise", "for inertias that are independent of the noise"
+        yield _bound(name, proved, where)
         loose = (proved["paper"] / proved["measured"]).values
         surely = float((proved["paper"] / proved["measured_high"]).min())
-        text = (
-            f"the bound is {loose.min():.2g} to {loose.max():.2g} times the smallest mean there (at least {surely:.2g})"
-        )
-        yield Finding("bound over the smallest mean", float(loose.min()), text)
+        text = f"the bound is {loose.min():.2g} to {loose.max():.2g} times the smallest mean there"
+        yield Finding("bound over the smallest mean", float(loose.min()), f"{text} (at least {surely:.2g})")
         own = piece.where(**{INDEPENDENT: False})
         for k, case in enumerate(own["case"].values.tolist()):
             yield _bound(f"bound, {case}", own.isel(row=[k]), f"for {case}")
@@ -62,34 +59,20 @@ def _bound(name: str, rows: xarray.Dataset, where: str) -> Finding:
     low, high = (float((rows[end] / rows["paper"]).max()) for end in ("measured_low", "measured_high"))
     share = high if high <= 1 else low if low > 1 else np.nan
     measured = float((rows["measured"] / rows["paper"]).max())
-    return Finding.judged(
-        name,
-        share,
-        target=0.5,
-        tolerance=0.5,
-        right=f"the bound holds {where}: the smallest mean takes at most {high:.2g} of it ({CONFIDENCE})",
-        wrong=(
-            f"the bound is violated {where}: the smallest mean is {measured:.2f} times it ({low:.2f} to {high:.2f}, "
-            f"{CONFIDENCE})"
-        ),
-    )
+    right = f"the bound holds {where}: the smallest mean takes at most {high:.2g} of it ({CONFIDENCE})"
+    wrong = f"the bound is violated {where}: the smallest mean is {measured:.2f} times it"
+    wrong = f"{wrong} ({low:.2f} to {high:.2f}, {CONFIDENCE})"
+    return Finding.judged(name, share, right, wrong, target=0.5, tolerance=0.5)
 
 
 def _row(record: Mapping[str, Any]) -> Row:
     """One case."""
-    values = {
-        "paper": record["bound"],
-        **{name: record[name] for name in ("measured", "measured_low", "measured_high")},
-    }
-    values = {name: float(value) for name, value in values.items()}
-    checks = {}
-    if record["independent"]:
-        checks["proved for inertias that are independent of the noise"] = (
-            values["measured_low"] / values["paper"],
-            1.0,
-        )
+    names = {"paper": "bound"} | {name: name for name in ("measured", "measured_low", "measured_high")}
+    values = {name: float(record[field]) for name, field in names.items()}
+    share = values["measured_low"] / values["paper"]
+    checks = {"proved for inertias that are independent of the noise": (share, 1.0)} if record["independent"] else {}
     regime = {"optimizer": "Adai", "case": record["case"], "iterations": record["iterations"]}
-    reasons = dict.fromkeys(("exact", "fokker_planck", "discrete", "torch", "shipped", "simulated"), REASON)
+    reasons = unsampled(REASON, exact=REASON)
     return Row(regime | {INDEPENDENT: record["independent"]}, values, {}, checks, reasons)
 
 

@@ -11,7 +11,7 @@ from matplotlib import pyplot as plt
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named
 from experiments.problems import low_temperature
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, RATE
-from experiments.referee import CLOSE, Claim, Evidence, Finding, size
+from experiments.referee import Claim, Evidence, Finding, size
 from experiments.referee.evidence import ROW
 
 EXPONENT = 0.03  # an exponent counts as right within this relative deviation
@@ -46,11 +46,10 @@ def exponent(name: str, at: xarray.Dataset, beyond: xarray.Dataset, where: str =
     # the formula's logarithm grows by the step and by what its prefactor has of sharpness, which the exact one has, too
     grown = 1 + float(np.log(high["exact"] / low["exact"]) - np.log(high["paper"] / low["paper"])) / step
     span = f"barrier/temperature {float(low[BARRIER]):g} to {float(high[BARRIER]):g}"
-    line = f"{span}, {high['exit'].item()!s}"
-    place = ", ".join(text for text in (where, line) if text)
+    place = ", ".join(filter(None, (where, span, str(high["exit"].item()))))
     right = f"the exponent is right within {max(100 * abs(grown - 1), 0.1):.1g} % ({place})"
     wrong = f"the exponent is not right: the exact one is {grown:.3g} times the formula's ({place})"
-    return Finding.judged(name, grown, target=1, tolerance=EXPONENT, right=right, wrong=wrong)
+    return Finding.judged(name, grown, right, wrong, tolerance=EXPONENT)
 
 
 def prefactor(high: xarray.Dataset) -> Finding:
@@ -58,10 +57,8 @@ def prefactor(high: xarray.Dataset) -> Finding:
     ratio = float(high["paper"] / high["exact"])
     tells = f"arriving beyond the saddle, at barrier/temperature {float(high[BARRIER]):g}, it {size(ratio)}"
     tells = f"{tells} (formula over exact {ratio:.4g})"
-    right, wrong = f"the formula is right: {tells}", f"the formula is not right: {tells}"
-    return Finding.judged(
-        "time to arrive beyond the saddle", ratio, target=1, tolerance=CLOSE, right=right, wrong=wrong
-    )
+    right, wrong = "the formula is right", "the formula is not right"
+    return Finding.judged("time to arrive beyond the saddle", ratio, right, wrong, tells)
 
 
 def exit_line(name: str, at: xarray.Dataset, beyond: xarray.Dataset, where: str = "") -> Finding:

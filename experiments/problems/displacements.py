@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from diffusion import HessianNoise, IsotropicNoise, QuadraticSaddle, simulate
 from diffusion.dynamics import Dynamics
 from diffusion.noise import Noise
+from experiments import referee
 from experiments.problems import optimizers, saddles
 from experiments.problems.saddles import Departure
 from experiments.referee import Evidence, Measured, Routes, told
@@ -38,6 +39,11 @@ NO_TORCH_START = "torch optimizers start with an empty momentum buffer, that is 
 NOTHING_RUNNING = "this optimizer has no second moment: as shipped it is the discrete ensemble"
 SHIPPED_AT_REST = "the optimizer as shipped starts at rest"
 CLOSED_FORM = "the exact moments are closed forms; no grid is needed"
+
+
+def unsampled(why: str) -> dict[str, str]:
+    """Reasons of numbers about displacements that have no ensembles: they have closed forms, and nothing is shipped."""
+    return referee.unsampled(why, fokker_planck=CLOSED_FORM, shipped=NOTHING_RUNNING)
 
 
 def evidence(routes: Routes, departure: Departure, paper: Paper, unstated: str = "not stated") -> Evidence:
@@ -187,9 +193,9 @@ def _simulated(
     keep = "states" if optimizers.parameters(dynamics).get("style") else "moments"
 
     def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
-        options: dict[str, Any] = {"velocity": start, "substeps": substeps, "keep": keep, "save": save}
-        options |= {"iterations": int(save[-1]), "replicas": routes.replicas, "threads": routes.threads}
-        return simulate(dynamics, landscape, noise=noise, seed=_seed(routes, route, dynamics, noise), **options)
+        options = {"velocity": start, "substeps": substeps, "keep": keep, "save": save, "iterations": int(save[-1])}
+        options |= routes.options(_describe(route, dynamics, noise))
+        return simulate(dynamics, landscape, noise=noise, **options)
 
     return _once(routes, (route, dynamics, start, tuple(save)), f"{route}, from {start}: {dynamics}", run)
 
@@ -200,13 +206,8 @@ def _shipped(routes: Routes, dynamics: Dynamics, save: NDArray[np.int64]) -> xar
     replicas = 2 * routes.replicas * optimizers.more_replicas(running, "shipped")
 
     def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
-        options: dict[str, Any] = {
-            "iterations": int(save[-1]),
-            "replicas": replicas,
-            "save": save,
-            "threads": routes.threads,
-        }
-        return simulate(running, landscape, noise=noise, seed=_seed(routes, "shipped", running, noise), **options)
+        options = routes.options(_describe("shipped", running, noise), replicas)
+        return simulate(running, landscape, noise=noise, iterations=int(save[-1]), save=save, **options)
 
     return _once(routes, ("shipped", running, tuple(save)), f"as shipped: {running}", run)
 
@@ -221,19 +222,15 @@ def _torch(routes: Routes, dynamics: Dynamics, save: NDArray[np.int64]) -> xarra
     replicas = routes.torch_replicas * optimizers.more_replicas(running, "torch")
 
     def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
-        options: dict[str, Any] = {
-            "iterations": int(save[-1]),
-            "replicas": replicas,
-            "save": save,
-            "threads": routes.threads,
-        }
-        return simulate_torch(running, landscape, noise=noise, seed=_seed(routes, "torch", running, noise), **options)
+        options = routes.options(_describe("torch", running, noise), replicas)
+        return simulate_torch(running, landscape, noise=noise, iterations=int(save[-1]), save=save, **options)
 
     return _once(routes, ("torch", running, tuple(save)), f"torch: {running}", run)
 
 
-def _seed(routes: Routes, route: str, dynamics: Dynamics, noise: Noise) -> int:
-    return routes.seed_of(f"{route} {told(dynamics)} {told(noise)}")
+def _describe(route: str, dynamics: Dynamics, noise: Noise) -> str:
+    """An ensemble as a text for its seed."""
+    return f"{route} {told(dynamics)} {told(noise)}"
 
 
 def _once(

@@ -47,10 +47,8 @@ def exponents(routes: Routes) -> tuple[float, ...]:
 def ensemble(routes: Routes, dynamics: Dynamics, setting: Setting, k: float, boundary: float, **more: Any) -> MeanExit:
     """Mean exit time in iterations."""
     options: dict[str, Any] = {"start": setting.positions(k)[0], "boundary": boundary, "max_iterations": HORIZON}
-    options |= {"replicas": routes.exits, "threads": routes.threads} | more
-    seed = routes.seed_of(told(dynamics, setting.key, k, boundary, more))
-    landscape = setting.landscape(1, k)
-    return mean_exit(lambda: exit_times(dynamics, landscape, noise=setting.noise, seed=seed, **options))
+    options |= routes.options(told(dynamics, setting.key, k, boundary, more), routes.exits) | more
+    return mean_exit(lambda: exit_times(dynamics, setting.landscape(1, k), noise=setting.noise, **options))
 
 
 def torch(routes: Routes, dynamics: Dynamics, setting: Setting, k: float, boundary: float) -> MeanExit | None:
@@ -61,10 +59,8 @@ def torch(routes: Routes, dynamics: Dynamics, setting: Setting, k: float, bounda
 
     options: dict[str, Any] = {"start": setting.positions(k)[0], "boundary": boundary, "max_iterations": 10**6}
     seed = routes.seed_of(told(dynamics, setting.key, k, "torch")) >> 1  # torch's are of 63 bits
-    landscape, replicas = setting.landscape(1, k), routes.torch_replicas
-    return mean_exit(
-        lambda: exit_times_torch(dynamics, landscape, noise=setting.noise, replicas=replicas, seed=seed, **options)
-    )
+    options |= {"replicas": routes.torch_replicas, "seed": seed}
+    return mean_exit(lambda: exit_times_torch(dynamics, setting.landscape(1, k), noise=setting.noise, **options))
 
 
 def shipped(

@@ -24,14 +24,9 @@ def findings(evidence: Sequence[Evidence]) -> Iterator[Finding]:
     """
     ratio, where = _worst(evidence)
     off = max(ratio, 1 / ratio) - 1
-    everywhere = Finding.judged(
-        "deviation on the whole grid",
-        off,
-        target=0,
-        tolerance=EXACT,
-        right=f"exact: equal to the exact value to {max(off, 1e-16):.0e} over the whole grid",
-        wrong=f"not exact, and farthest off at {where}, where it {size(ratio)}",
-    )
+    right = f"exact: equal to the exact value to {max(off, 1e-16):.0e} over the whole grid"
+    wrong = f"not exact, and farthest off at {where}, where it {size(ratio)}"
+    everywhere = Finding.judged("deviation on the whole grid", off, right, wrong, target=0, tolerance=EXACT)
     yield everywhere
     if everywhere.holds:
         return
@@ -60,15 +55,10 @@ def at_moment(
     ratios = [ratio_at(piece, place(piece), exact) for piece in evidence]
     worst = max(ratios, key=lambda ratio: abs(np.log(ratio)))
     amounts = together((inertia(piece), size(ratio)) for piece, ratio in zip(evidence, ratios, strict=True))
-    process = PROCESSES[exact]
-    return Finding.judged(
-        f"formula over {process} {when}",
-        worst,
-        target=1,
-        tolerance=CLOSE,
-        right=f"{when}, H = {-FLATTEST:g}, it is within {100 * CLOSE:g} % of {process}: {amounts}",
-        wrong=f"{when}, H = {-FLATTEST:g}, it is not that of {process}, which it {amounts}",
-    )
+    process, there = PROCESSES[exact], f"{when}, H = {-FLATTEST:g}, it is"
+    right = f"{there} within {100 * CLOSE:g} % of {process}: {amounts}"
+    wrong = f"{there} not that of {process}, which it {amounts}"
+    return Finding.judged(f"formula over {process} {when}", worst, right, wrong)
 
 
 def ratio_at(piece: Evidence, place: int, exact: str = "exact") -> float:
@@ -88,28 +78,18 @@ def _late(evidence: Sequence[Evidence]) -> Finding:
     last = np.concatenate([ratio.isel(iterations=-1).values for ratio in ends])
     worst = float(last[np.argmax(np.abs(np.log(last)))])
     windows = together((inertia(piece), f"within {window(piece.ratio, CLOSE)}") for piece in evidence)
-    return Finding.judged(
-        "formula over exact at the end, along flat directions",
-        worst,
-        target=1,
-        tolerance=CLOSE,
-        right=f"right in the end near flat directions: at |H| = {FLATTEST:g} {windows}",
-        wrong=f"not right in the end either, near flat directions: at |H| = {FLATTEST:g} {windows}",
-    )
+    right, wrong = (f"{state} near flat directions" for state in ("right in the end", "not right in the end either,"))
+    tells = f"at |H| = {FLATTEST:g} {windows}"
+    return Finding.judged("formula over exact at the end, along flat directions", worst, right, wrong, tells)
 
 
 def _near(evidence: Sequence[Evidence]) -> Finding:
     """Where the formula is farthest off while |H| t/(gamma M) <= 1."""
     ratio, where = _worst(evidence, near=True)
     nearby = "while |H| t/(gamma M) <= 1"
-    return Finding.judged(
-        f"formula over exact, farthest off {nearby}",
-        ratio,
-        target=1,
-        tolerance=CLOSE,
-        right=f"within {100 * CLOSE:g} % {nearby}",
-        wrong=f"{nearby} it is farthest off at {where}, where it {size(ratio)}",
-    )
+    right = f"within {100 * CLOSE:g} % {nearby}"
+    wrong = f"{nearby} it is farthest off at {where}, where it {size(ratio)}"
+    return Finding.judged(f"formula over exact, farthest off {nearby}", ratio, right, wrong)
 
 
 def _worst(evidence: Sequence[Evidence], *, near: bool = False) -> tuple[float, str]:

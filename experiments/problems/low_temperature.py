@@ -12,7 +12,7 @@ from experiments.problems import exits
 from experiments.problems.exact import GRID, QUADRATURE
 from experiments.problems.exits import AT, BARRIER, BEYOND, EXPONENTS, NO_SAMPLING, ONE
 from experiments.problems.wells import GRID_TOLERANCE, Setting, paper_rate, sharpness_at
-from experiments.referee import CLOSE, Evidence, Finding, Row
+from experiments.referee import CLOSE, Evidence, Finding, Row, unsampled
 from experiments.referee.evidence import ROW
 
 Array = NDArray[np.float64]
@@ -57,8 +57,8 @@ class Limit:
         )
         if not judged:
             return Finding(name, self.value, tends)
-        right, wrong = (f"the prefactor is {state} in the limit: {tends}" for state in ("right", "another"))
-        return Finding.judged(name, self.value, target=1, tolerance=CLOSE + self.uncertainty, right=right, wrong=wrong)
+        right, wrong = (f"the prefactor is {state} in the limit" for state in ("right", "another"))
+        return Finding.judged(name, self.value, right, wrong, tends, tolerance=CLOSE + self.uncertainty)
 
 
 def limit(barriers: ArrayLike, ratio: ArrayLike, errors: ArrayLike = 0.0) -> Limit:
@@ -117,12 +117,11 @@ def rows(
 
 def row(regime: Mapping[str, Any], paper: float, exact: float, error: float) -> Row:
     """A rate by formula and exact; `error` is the grid's relative one, 0 for a quadrature."""
-    reasons = dict.fromkeys(("simulated", "discrete", "torch", "shipped"), NO_SAMPLING)
-    reasons["fokker_planck"] = "given with the mean escape times; here by one method, named under `by`"
+    grid = "given with the mean escape times; here by one method, named under `by`"
     values, checks = {"paper": paper, "exact": exact}, {}
     if error:
         values["grid_error"], checks["grid"] = error, (error, 2 * GRID_TOLERANCE)
-    return Row({**ONE, **regime}, values, {}, checks, reasons)
+    return Row({**ONE, **regime}, values, {}, checks, unsampled(NO_SAMPLING, fokker_planck=grid))
 
 
 def findings(rates: Evidence, landscape: str) -> Iterator[Finding]:

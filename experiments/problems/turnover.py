@@ -74,15 +74,9 @@ class Passage:
     @property
     def regime(self) -> dict[str, Any]:
         """What every row of this damping has in common."""
-        return ONE | {
-            "optimizer": "Momentum",
-            "landscape": "double parabola, one temperature",
-            DAMPED: self.ratio,
-            BARRIER: EXPONENT,
-            "start": START,
-            LOST: self.lost,
-            "least_inertia": least_inertia(self.ratio),
-        }
+        regime = {"optimizer": "Momentum", "landscape": "double parabola, one temperature", DAMPED: self.ratio}
+        energy = {LOST: self.lost, "least_inertia": least_inertia(self.ratio)}
+        return ONE | regime | {BARRIER: EXPONENT, "start": START} | energy
 
     @property
     def checks(self) -> dict[str, tuple[float, float]]:
@@ -156,16 +150,9 @@ def from_everywhere(damping: float) -> float:
 
 def _grid(damping: float, boundary: float, start: Any, tolerance: float = GRID_TOLERANCE) -> xarray.Dataset:
     """Mean first-passage times on the phase-space grid, from a thermal velocity."""
-    return fokker_planck.mean_first_passage_time(
-        WELL,
-        diffusion=TEMPERATURE,
-        start=start,
-        boundary=boundary,
-        mass=1 / damping,
-        damping=damping,
-        breaks=[WELL.join],
-        tolerance=tolerance,
-    )
+    where: dict[str, Any] = {"start": start, "boundary": boundary, "breaks": [WELL.join], "tolerance": tolerance}
+    inertia: dict[str, Any] = {"mass": 1 / damping, "damping": damping}
+    return fokker_planck.mean_first_passage_time(WELL, diffusion=TEMPERATURE, **inertia, **where)
 
 
 def langevin(routes: Routes, damping: float, boundary: float) -> MeanExit:
@@ -174,12 +161,8 @@ def langevin(routes: Routes, damping: float, boundary: float) -> MeanExit:
     The time step is a fiftieth of 1/omega_b or of 1/gamma, whichever is shorter.
     """
     lr = 0.02 / max(damping, np.sqrt(HESSIAN_SADDLE * damping))
-    options: dict[str, Any] = {"max_iterations": exits.HORIZON, "replicas": routes.exits, "threads": routes.threads}
-    options |= {
-        "boundary": boundary,
-        "velocity": "thermal",
-        "seed": routes.seed_of(told("langevin", damping, boundary)),
-    }
+    options: dict[str, Any] = {"max_iterations": exits.HORIZON, "boundary": boundary, "velocity": "thermal"}
+    options |= routes.options(told("langevin", damping, boundary), routes.exits)
     noise = IsotropicNoise(2 * TEMPERATURE / lr)
     mean = mean_exit(lambda: exit_times(Momentum(lr, 1 - damping * lr), WELL, noise=noise, **options))
     return replace(mean, value=lr * mean.value)
@@ -187,13 +170,8 @@ def langevin(routes: Routes, damping: float, boundary: float) -> MeanExit:
 
 def without_inertia() -> float:
     """Mean time to arrive beyond the saddle without inertia, by quadrature."""
-    return theory.first_passage_time(
-        lambda x: WELL.gradient(x[..., None])[..., 0],
-        TEMPERATURE,
-        start=0.0,
-        boundary=beyond(),
-        breaks=[WELL.join],
-    )
+    where: dict[str, Any] = {"start": 0.0, "boundary": beyond(), "breaks": [WELL.join]}
+    return theory.first_passage_time(lambda x: WELL.gradient(x[..., None])[..., 0], TEMPERATURE, **where)
 
 
 def factor_findings(data: xarray.Dataset, ratio: xarray.DataArray) -> Iterator[Finding]:
@@ -206,23 +184,12 @@ def factor_findings(data: xarray.Dataset, ratio: xarray.DataArray) -> Iterator[F
         worst = float(max(ratio.values[fast], key=lambda value: abs(np.log(value))))
         least = float(data[DAMPED][fast].min())
         where = f"for gamma/omega_b >= {least:g}, where the orbit at the barrier loses {FEW:g} temperatures or more"
-        yield Finding.judged(
-            "factor of damping where energy is lost fast",
-            worst,
-            target=1,
-            tolerance=NEARLY,
-            right=f"the factor of damping is right within {100 * abs(worst - 1):.2g} % {where}",
-            wrong=f"the factor of damping is not right, up to {worst:.3g} times the exact one, {where}",
-        )
+        right = f"the factor of damping is right within {100 * abs(worst - 1):.2g} % {where}"
+        wrong = f"the factor of damping is not right, up to {worst:.3g} times the exact one, {where}"
+        name = "factor of damping where energy is lost fast"
+        yield Finding.judged(name, worst, right, wrong, tolerance=NEARLY)
     weakest, lost, over = float(data[DAMPED][0]), float(data[LOST][0]), float(ratio[0])
-    where = (
-        f"at gamma/omega_b = {weakest:g} an orbit loses {lost:.2g} temperatures and it is {over:.3g} times the exact"
-    )
-    yield Finding.judged(
-        "factor of damping at the weakest damping",
-        over,
-        target=1,
-        tolerance=NEARLY,
-        right=f"so it is down to the weakest damping: {where} (start {START})",
-        wrong=f"the factor fails at weak damping: {where} (start {START})",
-    )
+    orbit = f"at gamma/omega_b = {weakest:g} an orbit loses {lost:.2g} temperatures"
+    tells = f"{orbit} and it is {over:.3g} times the exact (start {START})"
+    right, wrong = "so it is down to the weakest damping", "the factor fails at weak damping"
+    yield Finding.judged("factor of damping at the weakest damping", over, right, wrong, tells, tolerance=NEARLY)

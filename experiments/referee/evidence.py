@@ -250,6 +250,11 @@ class Evidence:
         return self.data.isel({ROW: np.flatnonzero(keep)})
 
 
+def unsampled(why: str, **others: str) -> dict[str, str]:
+    """Reasons of numbers that have neither a grid nor ensembles, and why for single routes it is another."""
+    return dict.fromkeys(("fokker_planck", "simulated", "discrete", "torch", "shipped"), why) | others
+
+
 def _column(rows: Sequence[Row], name: str) -> NDArray[Any]:
     """A coordinate's values; of kinds that arrays do not have, such as pairs of numbers, as objects."""
     values = [row.regime.get(name) for row in rows]

@@ -55,6 +55,10 @@ class Routes:
             self.memory[key] = compute()
         return self.memory[key]
 
+    def options(self, text: str, replicas: int | None = None) -> dict[str, Any]:
+        """Arguments of an ensemble that this text describes; without a number it has the replicas of displacements."""
+        return {"replicas": replicas or self.replicas, "threads": self.threads, "seed": self.seed_of(text)}
+
     def seed_of(self, text: str) -> int:
         """A seed for what this text describes."""
         return int(np.random.SeedSequence([self.seed, crc32(text.encode())]).generate_state(1, np.uint64)[0])

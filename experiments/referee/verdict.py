@@ -1,7 +1,7 @@
 """Findings and verdicts: what holds follows from numbers, and what is said from what holds; nothing else decides."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -34,12 +34,17 @@ class Finding:
     tolerance: float | None = None
 
     @classmethod
-    def judged(cls, name: str, value: Any, *, target: float, tolerance: float, right: str, wrong: str) -> "Finding":
-        """A finding that the paper's number decides: `right` is its text where it holds, `wrong` where it does not."""
+    def judged(
+        cls, name: str, value: Any, right: str, wrong: str, tells: str = "", *, target: Any = 1, tolerance: Any = CLOSE
+    ) -> "Finding":
+        """A finding that the paper's number decides: its text is `right` or `wrong`, and in both cases what it tells.
+
+        Without a target the value is the paper's number over the exact one, which counts as right within `CLOSE`.
+        """
         undecided = cls(name, float(value), f"{name} is not known", float(target), float(tolerance))
         if undecided.holds is None:
             return undecided
-        return cls(name, float(value), right if undecided.holds else wrong, float(target), float(tolerance))
+        return replace(undecided, text=": ".join(filter(None, (right if undecided.holds else wrong, tells))))
 
     @property
     def holds(self) -> bool | None:
