@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import paper
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
@@ -11,7 +12,6 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from diffusion.variables import VARIABLES
-from experiments import paper
 from experiments.referee import pages, registry, standing
 
 TEMPLATES = pages.environment(Path(__file__).parent / "templates")

@@ -3,12 +3,12 @@
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from experiments.referee.verdict import level
 
-SOURCE = "paper.toml"
+SOURCE = Path(__file__).parents[1] / "paper.toml"
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def sentences() -> list[Sentence]:
     ValueError
         If one has neither claims nor what it needs, or both.
     """
-    listed = tomllib.loads(files("experiments").joinpath(SOURCE).read_text("utf-8"))["sentence"]
+    listed = tomllib.loads(SOURCE.read_text("utf-8"))["sentence"]
     return [Sentence(one["place"], one["quote"], tuple(one.get("claims", ())), one.get("needs", "")) for one in listed]
 
 
