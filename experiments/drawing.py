@@ -6,12 +6,15 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from diffusion.plot.style import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, STYLE
 
-__all__ = ["BLUE", "DASHED", "GREEN", "GREY", "ORANGE", "PURPLE", "STYLE", "Drawn", "Named", "save", "subplots"]
+__all__ = ["BLUE", "DASHED", "GREEN", "GREY", "ORANGE", "PURPLE", "STYLE"]
+__all__ += ["Drawn", "Named", "points", "save", "subplots", "ticks"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,18 @@ def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **op
     """A figure that only files will show, in inches, and its axes; options as of `Figure.subplots`."""
     figure = Figure(figsize=size, layout="constrained")
     return figure, figure.subplots(rows, columns, **options)
+
+
+def points(axis: Axes, x: Any, value: Any, low: Any, high: Any, **style: Any) -> None:
+    """Points with their intervals; style as of `Axes.errorbar`."""
+    axis.errorbar(x, value, np.array([value - low, high - value]), **({"capsize": 2} | style))
+
+
+def ticks(axis: Axes, at: Iterable[float]) -> None:
+    """Few ticks of a logarithmic y axis, as plain numbers."""
+    listed = list(at)
+    axis.set_yticks(listed, [f"{tick:g}" for tick in listed])
+    axis.minorticks_off()
 
 
 Named = tuple[str, str, Figure, str]  # name, claim, figure, caption
@@ -48,5 +63,5 @@ def save(figures: Iterable[Named], directory: Path) -> list[Drawn]:
                 metadata = {"Date": None} if suffix == "svg" else {}
                 figure.savefig(directory / f"{name}.{suffix}", metadata=metadata, bbox_inches=box)
             plt.close(figure)
-            out.append(Drawn(name, claim, caption, directory / f"{name}.svg"))
+            out.append(Drawn(name, claim, caption.replace("\n", " "), directory / f"{name}.svg"))
     return out

@@ -3,7 +3,6 @@
 from functools import cache
 
 from changed_numbers import scaled, with_data
-from matplotlib import pyplot as plt
 
 from experiments.claims import CLAIMS
 from experiments.referee import rows, verify
@@ -54,9 +53,8 @@ def finding(claim, subject, name):
 def titles(claim, evidence):
     """Titles of a claim's figures, by name."""
     told = {}
-    for name, _, figure, caption in claim.figures(evidence):
+    for name, _, _, caption in claim.figures(evidence):
         told[name] = caption.partition(". ")[0]
-        plt.close(figure)
     return told
 
 

@@ -5,11 +5,10 @@ from typing import Any
 
 import numpy as np
 import xarray
-from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
 from experiments.claims import proposition_1, proposition_3, theorem_1
-from experiments.drawing import BLUE, DASHED, GREY, ORANGE, PURPLE, Named
+from experiments.drawing import BLUE, DASHED, GREY, ORANGE, PURPLE, Named, points, subplots
 from experiments.problems import displacements, optimizers, panels, saddles
 from experiments.referee import Claim, Evidence, Finding, Measured, Routes, span
 from experiments.referee.laws import LogNormal, MeanSquare
@@ -71,7 +70,7 @@ class Table1Saddles(Claim):
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """The power against iterations, for each optimizer."""
-        figure, axis = plt.subplots(figsize=(8.5, 5.5), layout="constrained")
+        figure, axis = subplots(size=(8.5, 5.5))
         told = []
         for piece, colour in zip(evidence, (GREY, ORANGE, PURPLE, BLUE), strict=True):
             iterations, data = piece.data["iterations"].values, piece.data
@@ -79,10 +78,9 @@ class Table1Saddles(Claim):
             axis.plot(iterations, np.log10(data["paper"]), color=colour, lw=1.8, ls=DASHED)
             for name, (marker, shift, _) in panels.POINTS.items():
                 if name in piece.measured:
-                    value, low, high = (np.log10(data[name + end].values) for end in ("", "_low", "_high"))
-                    style: dict[str, Any] = {"fmt": marker, "color": colour, "ms": 6.5, "capsize": 2}
-                    fill = "white" if name == "torch" else colour
-                    axis.errorbar(shift * iterations, value, [value - low, high - value], mfc=fill, **style)
+                    interval = (np.log10(data[name + end].values) for end in ("", "_low", "_high"))
+                    style = {"fmt": marker, "color": colour, "mfc": "white" if name == "torch" else colour, "ms": 6.5}
+                    points(axis, shift * iterations, *interval, **style)
             told.append(f"{piece.subject} {span(np.log10(data['exact'].values[iterations <= EARLY]))}")
         axis.axhline(0, color=GREY, lw=1)
         axis.set(xscale="log", xlabel="iterations T", ylabel="p in  MSD ∝ |H|ᵖ,  |H| = 0.001 to 0.1")

@@ -5,12 +5,11 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
 from numpy.typing import NDArray
 
 import theory
 from diffusion import Momentum
-from experiments.drawing import BLUE, ORANGE, Named
+from experiments.drawing import BLUE, ORANGE, Named, subplots
 from experiments.problems import displacements, formulas, optimizers, panels, saddles
 from experiments.problems.panels import Series
 from experiments.problems.saddles import BETAS, FLATTEST, LR, STARTED, Departure
@@ -71,7 +70,7 @@ def at_memory_time(pieces: Sequence[Evidence]) -> float:
 def _map(claim: str) -> Named:
     """The formula over the exact value against inertia and iterations, from both starts."""
     damping, iterations = np.geomspace(0.5, 0.001, 120), np.geomspace(1, 1e5, 160)
-    figure, axes = plt.subplots(1, 2, figsize=(11.5, 5), sharey=True, layout="constrained")
+    figure, axes = subplots(1, 2, size=(11.5, 5), sharey=True)
     rule: dict[str, Any] = {"hessian": -FLATTEST, "diffusion": LR / 2 * FLATTEST / saddles.BATCH_SIZE}
     rule |= {"mass": LR / damping[:, None], "damping": damping[:, None] / LR}
     formula = theory.momentum_msd(LR * iterations, **rule)

@@ -9,11 +9,10 @@ from typing import Any
 import matplotlib as mpl
 import numpy as np
 import xarray
-from matplotlib import pyplot as plt
 
 import theory
 from diffusion import SGD, DoubleParabola, HessianNoise, fokker_planck, rare_escape_rate
-from experiments.drawing import Named
+from experiments.drawing import Named, subplots
 from experiments.problems import barriers, exits, low_temperature
 from experiments.problems.exact import Motion
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, ONE, RATE, TOO_HIGH
@@ -188,14 +187,14 @@ def _paper_over_exact(barrier: float, ratio: float) -> float:
 
 def _draw_map(ratio: xarray.DataArray) -> Named:
     """The map as colours, with level lines."""
-    figure, axis = plt.subplots(figsize=(8.8, 5.8), layout="constrained")
+    figure, axis = subplots(size=(8.8, 5.8))
     x, y = ratio[BARRIER], ratio["curvature_ratio"]
     style: dict[str, Any] = {"norm": mpl.colors.LogNorm(0.1, 10), "cmap": "RdBu_r", "shading": "gouraud"}
     image = axis.pcolormesh(x, y, ratio, rasterized=True, **style)
     lines = axis.contour(x, y, ratio, levels=[0.2, 0.5, 0.8, 1, 1.25, 2, 5], colors="black", linewidths=1)
     axis.clabel(lines, fmt=lambda level: f"{level:g}", fontsize=10)
-    axis.set(xscale="log", yscale="log")
-    axis.set(xlabel="barrier / temperature", ylabel="curvature at the saddle / at the minimum")
+    labels = {"xlabel": "barrier / temperature", "ylabel": "curvature at the saddle / at the minimum"}
+    axis.set(xscale="log", yscale="log", **labels)
     figure.colorbar(image, ax=axis, label="Theorem 3 / exact mean escape time (Ito)")
     last = ratio.isel({BARRIER: -1})
     off = float(np.abs(np.log(last * last["curvature_ratio"])).max())
@@ -205,10 +204,8 @@ def _draw_map(ratio: xarray.DataArray) -> Named:
         f"at H_b/H_a = {float(y[0]):g} to {float(y[-1]):g}, H_a/H_b within {100 * np.expm1(off):.2g} %"
     )
     axis.set_title(title)
-    caption = (
-        f"{title}. SGD's SDE, double parabola, piecewise Hessian noise, an arrival beyond the saddle, by quadrature."
-    )
-    return "theorem-3-map", Theorem3.name, figure, caption.replace("\n", " ")
+    caption = "SGD's SDE, double parabola, piecewise Hessian noise, an arrival beyond the saddle, by quadrature."
+    return "theorem-3-map", Theorem3.name, figure, f"{title}. {caption}"
 
 
 claim = Theorem3()

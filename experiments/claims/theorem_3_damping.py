@@ -3,9 +3,8 @@
 from collections.abc import Iterator, Sequence
 
 import numpy as np
-from matplotlib import pyplot as plt
 
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, subplots, ticks
 from experiments.problems import exits, turnover
 from experiments.problems.exits import AT, BEYOND, DAMPED
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, size
@@ -54,7 +53,7 @@ class Theorem3Damping(Claim):
         (piece,) = evidence
         near, far = (piece.where(exit=line).sortby(DAMPED) for line in (AT, BEYOND))
         damping = far[DAMPED].values
-        figure, axis = plt.subplots(figsize=(8.8, 5.8), layout="constrained")
+        figure, axis = subplots(size=(8.8, 5.8))
         formula, melnikov, beyond = (far[name] / far["kramers"] for name in ("paper", "melnikov", "exact"))
         saddle = near["exact"] / near["kramers"]
         axis.plot(damping, formula, color=ORANGE, ls=DASHED, lw=2, label="Theorem 3 as printed, 2π/|H_b|")
@@ -64,8 +63,7 @@ class Theorem3Damping(Claim):
         label = "phase-space grid, first passage at the saddle"
         axis.plot(damping, saddle, "s", color=PURPLE, mfc="white", ms=8, label=label)
         axis.set(xscale="log", yscale="log", xlabel="damping γ/ω_b", ylabel="mean escape time / Kramers'")
-        axis.set_yticks([0.5, 0.6, 0.8, 1, 1.25, 1.5, 2], ["0.5", "0.6", "0.8", "1", "1.25", "1.5", "2"])
-        axis.minorticks_off()
+        ticks(axis, (0.5, 0.6, 0.8, 1, 1.25, 1.5, 2))
         axis.legend(fontsize=10)
         half = np.asarray(beyond) / np.asarray(saddle)
         title = (
@@ -77,7 +75,7 @@ class Theorem3Damping(Claim):
             f"{title}. Double parabola, H_b = 4 H_a, one temperature, barrier/temperature {turnover.EXPONENT:g}; start "
             f"{turnover.START}. One coordinate. Grid errors are below the size of the points."
         )
-        yield "damping", self.name, figure, caption.replace("\n", " ")
+        yield "damping", self.name, figure, caption
 
 
 def _row(passage: turnover.Passage, line: str) -> Row:

@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import xarray
-from matplotlib import pyplot as plt
 
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, points, subplots, ticks
 from experiments.problems import low_temperature
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, RATE
 from experiments.referee import Claim, Evidence, Finding, size
@@ -67,24 +66,30 @@ def exit_line(name: str, at: xarray.Dataset, beyond: xarray.Dataset, where: str 
     near, far = (rows.isel({ROW: rows[BARRIER].values.tolist().index(barrier)}) for rows in (at, beyond))
     factor = float(far["exact"] / near["exact"])
     text = f"an exit line at the saddle is reached {factor:.3g} times sooner, at barrier/temperature {barrier:g}"
-    return Finding(name, factor, ", ".join([text, *([where] if where else [])]))
+    return Finding(name, factor, ", ".join(filter(None, (text, where))))
 
 
 def _shipped(at: xarray.Dataset) -> Finding:
     """The formula over the optimizer with a running second moment, stopped at the saddle."""
+    columns = zip(*(ratio.values for ratio in _over(at, "shipped")), at[BARRIER].values, strict=True)
     told = [
-        f"{float(row['paper'] / row['shipped']):.2f} ({float(row['paper'] / row['shipped_high']):.2f} to "
-        f"{float(row['paper'] / row['shipped_low']):.2f}) at barrier/temperature {float(row[BARRIER]):g}"
-        for row in (at.isel({ROW: place}) for place in range(at.sizes[ROW]))
+        f"{ratio:.2f} ({low:.2f} to {high:.2f}) at barrier/temperature {barrier:g}"
+        for ratio, low, high, barrier in columns
     ]
     text = f"over the optimizer as shipped, stopped at the saddle, the formula is {' and '.join(told)}"
     return Finding("formula over the optimizer as shipped", float((at["paper"] / at["shipped"])[-1]), text)
 
 
-def _curves(
-    evidence: Sequence[Evidence], quantity: str, **regime: Any
-) -> Iterator[tuple[str, str, Any, xarray.Dataset]]:
-    """Label, exit line, colour and rows, by barrier, of each subject, landscape and exit line."""
+def _over(rows: xarray.Dataset, route: str) -> list[xarray.DataArray]:
+    """The formula over a measured value, with the ends of its interval."""
+    return [rows["paper"] / rows[f"{route}{end}"] for end in ("", "_high", "_low")]
+
+
+Curve = tuple[str, str, Any, xarray.Dataset]  # label, exit line, colour, and rows by barrier
+
+
+def _curves(evidence: Sequence[Evidence], quantity: str, **regime: Any) -> Iterator[Curve]:
+    """One for each subject, landscape and exit line."""
     colours = cycle(COLOURS)
     for piece in (piece for piece in evidence if piece.quantity == quantity):
         landscapes = list(dict.fromkeys(piece.data["landscape"].values.tolist()))
@@ -98,7 +103,7 @@ def _curves(
 
 def times(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
     """Formula over exact mean time, and over the optimizer as shipped, against barrier over temperature."""
-    figure, axis = plt.subplots(figsize=(9.5, 6.2), layout="constrained")
+    figure, axis = subplots(size=(9.5, 6.2))
     ends, tried = [], set()
     for label, line, colour, rows in _curves(evidence, ITERATIONS):
         tried |= set(rows[BARRIER].values.tolist())
@@ -109,14 +114,11 @@ def times(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
         else:
             axis.plot(rows[BARRIER], ratio, ls=DASHED, marker=".", color=colour, lw=1.3)
         if "shipped" in rows:
-            value, low, high = (rows["paper"] / rows[column] for column in ("shipped", "shipped_high", "shipped_low"))
-            style: dict[str, Any] = {"fmt": "^", "color": colour, "mfc": "white", "ms": 8, "capsize": 2}
-            axis.errorbar(rows[BARRIER], value, [value - low, high - value], **style)
+            points(axis, rows[BARRIER], *_over(rows, "shipped"), fmt="^", color=colour, mfc="white", ms=8)
     axis.plot([], [], color=GREY, ls=DASHED, marker=".", lw=1.3, label="stopped at the saddle")
     if any("shipped" in piece.measured for piece in evidence):
-        axis.plot(
-            [], [], "^", color=GREY, mfc="white", ms=8, label="over the optimizer as shipped, at the saddle, 95 %"
-        )
+        label = "over the optimizer as shipped, at the saddle, 95 %"
+        axis.plot([], [], "^", color=GREY, mfc="white", ms=8, label=label)
     axis.set(xscale="log", yscale="log", xlabel="barrier / temperature", ylabel="formula / exact mean escape time")
     axis.set_xticks(sorted(tried), [f"{barrier:g}" for barrier in sorted(tried)])
     _finish(figure, axis, ncols=2)
@@ -128,12 +130,12 @@ def times(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
     )
     axis.set_title(title)
     caption = f"{title}. One coordinate. A level line is a right exponent; its height is the prefactor."
-    return name, claim.name, figure, caption.replace("\n", " ")
+    return name, claim.name, figure, caption
 
 
 def rates(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
     """Formula over exact rate against temperature over barrier, its limits, and split paths."""
-    figure, axis = plt.subplots(figsize=(9.5, 6.6), layout="constrained")
+    figure, axis = subplots(size=(9.5, 6.6))
     said = []
     for label, line, colour, rows in _curves(evidence, RATE, by=low_temperature.METHODS):
         ratio = rows["paper"] / rows["exact"]
@@ -159,24 +161,21 @@ def rates(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
         f"{axis.get_title()}. One coordinate. Squares at 0: limits by extrapolation in the square root of temperature, "
         "with their uncertainty. The learning rate is the same at all temperatures, so that inertia dies out with them."
     )
-    return name, claim.name, figure, caption.replace("\n", " ")
+    return name, claim.name, figure, caption
 
 
 def _finish(figure: Any, axis: Any, ncols: int) -> None:
     """The line at 1, readable ticks of a logarithmic axis, and the legend below."""
     axis.axhline(1, color="black", lw=1)
     low, high = axis.get_ylim()
-    ticks = [tick for tick in (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10) if low <= tick <= high]
-    axis.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
-    axis.minorticks_off()
+    ticks(axis, (tick for tick in (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10) if low <= tick <= high))
     figure.legend(loc="outside lower center", ncols=ncols)
 
 
 def _split(axis: Any, rows: xarray.Dataset) -> None:
     """Split paths as points with intervals, and the exact chain that they should find."""
-    ratio, low, high = (rows["paper"] / rows[column] for column in ("splitting", "splitting_high", "splitting_low"))
-    style: dict[str, Any] = {"fmt": "D", "color": GREY, "mfc": "white", "ms": 7, "capsize": 3}
+    style = {"fmt": "D", "color": GREY, "mfc": "white", "ms": 7, "capsize": 3}
     label = "over the discrete optimizer by splitting, 95 %"
-    axis.errorbar(1 / rows[BARRIER], ratio, [ratio - low, high - ratio], label=label, **style)
+    points(axis, 1 / rows[BARRIER], *_over(rows, "splitting"), label=label, **style)
     chain = rows["paper"] / rows["exact_splitting"]
     axis.plot(1 / rows[BARRIER], chain, "_", color="black", ms=18, mew=1.6, label="over its exact chain")

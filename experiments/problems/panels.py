@@ -6,10 +6,9 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, Named
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, Named, points, subplots
 from experiments.problems import optimizers
 from experiments.problems.displacements import Paper
 from experiments.referee.evidence import Evidence
@@ -38,8 +37,8 @@ def draw(name: str, claim: str, title: str, series: Sequence[Series], paper: Pap
     """The figure; points of the optimizer as shipped are shown above only, as another recursion is exact for them."""
     columns = series[0].pieces
     shipped = "shipped" in columns[0].measured
-    layout: dict[str, Any] = {"figsize": (max(8.5, 4.6 * len(columns)), 7), "height_ratios": (3, 2), "sharex": "col"}
-    figure, axes = plt.subplots(2, len(columns), squeeze=False, layout="constrained", **layout)
+    layout: dict[str, Any] = {"height_ratios": (3, 2), "sharex": "col", "squeeze": False}
+    figure, axes = subplots(2, len(columns), size=(max(8.5, 4.6 * len(columns)), 7), **layout)
     starts = {piece.case.start for piece in columns}
     for k, piece in enumerate(columns):
         upper, lower = axes[0, k], axes[1, k]
@@ -57,9 +56,8 @@ def draw(name: str, claim: str, title: str, series: Sequence[Series], paper: Pap
         if piece.case.memory:
             for axis in (upper, lower):
                 axis.axvline(1 / (1 - piece.case.beta), color=GREY, lw=1, ls=":")
-    axes[0, 0].set_ylabel(
-        "MSD added by a thermal start (θ²)" if columns[0].case.added else "mean squared displacement (θ²)"
-    )
+    quantity = "MSD added by a thermal start" if columns[0].case.added else "mean squared displacement"
+    axes[0, 0].set_ylabel(f"{quantity} (θ²)")
     axes[1, 0].set_ylabel("ratio to exact SDE")
     figure.suptitle(title)
     figure.legend(handles=_legend(series, shipped), loc="outside lower center", ncols=4)
@@ -68,7 +66,7 @@ def draw(name: str, claim: str, title: str, series: Sequence[Series], paper: Pap
         f"follow the recursion they perform, not yet the SDE; curves end at |H| t/(gamma M) = {FARTHEST:g}."
         + (" Dotted: T = 1/(1-beta1)." if columns[0].case.memory else "")
     )
-    return name, claim, figure, caption.replace("\n", " ")
+    return name, claim, figure, caption
 
 
 def _series(upper: Axes, lower: Axes, piece: Evidence, shown: Series, paper: Paper, shipped: bool) -> None:
@@ -84,14 +82,13 @@ def _series(upper: Axes, lower: Axes, piece: Evidence, shown: Series, paper: Pap
     for name, (marker, shift, _) in POINTS.items():
         if name not in piece.measured:
             continue
-        points = data.isel(iterations=np.flatnonzero(np.isfinite(data[name].values) & (case.iterations <= end)))
-        value, low, high, truth = (points[each].values for each in (name, f"{name}_low", f"{name}_high", "exact"))
-        x, error = shift * points["iterations"].values, np.array([value - low, high - value])
-        fill = "white" if name == "torch" else shown.colour
-        style: dict[str, Any] = {"fmt": marker, "color": shown.colour, "mfc": fill, "ms": 6.5, "capsize": 2, "lw": 1.2}
-        upper.errorbar(x, value, error, **style)
+        near = data.isel(iterations=np.flatnonzero(np.isfinite(data[name].values) & (case.iterations <= end)))
+        truth, interval = near["exact"].values, [near[f"{name}{end}"].values for end in ("", "_low", "_high")]
+        fill, x = "white" if name == "torch" else shown.colour, shift * near["iterations"].values
+        style: dict[str, Any] = {"fmt": marker, "color": shown.colour, "mfc": fill, "ms": 6.5, "lw": 1.2}
+        points(upper, x, *interval, **style)
         if name == "simulated" or not shipped:
-            lower.errorbar(x, value / truth, error / truth, **style)
+            points(lower, x, *(number / truth for number in interval), **style)
 
 
 def _legend(series: Sequence[Series], shipped: bool) -> list[Any]:

@@ -92,7 +92,6 @@ def test_figures_say_what_the_evidence_says(evidence):
         captions = {name: caption for name, _, _, caption in claim.figures(evidence)}
         changed = [with_data(piece, copied("exact", "paper")) for piece in evidence]
         others = {name: caption for name, _, _, caption in claim.figures(changed)}
-    mpl.pyplot.close("all")
     assert captions.keys() == {"proposition-2", "proposition-2-low-temperature"}
     assert "0.899 to 1.22 times the exact time" in captions["proposition-2"]
     assert "Proposition 2: 1 times the exact time" in others["proposition-2"]

@@ -42,5 +42,4 @@ def test_in_one_coordinate_adai_is_momentum(evidence):
 def test_a_quick_run_has_no_figure_of_limits(evidence):
     with mpl.rc_context(STYLE):
         names = [name for name, _, _, _ in claim.figures(evidence)]
-    mpl.pyplot.close("all")
     assert names == ["proposition-4"]

@@ -78,7 +78,6 @@ def test_figures_say_what_the_evidence_says(evidence):
         figures = {name: (figure, caption) for name, _, figure, caption in claim.figures(evidence)}
         changed = [with_data(piece, copied("exact", "paper")) for piece in evidence]
         others = {name: caption for name, _, _, caption in claim.figures(changed)}
-    mpl.pyplot.close("all")
     assert figures.keys() == {"theorem-3", "theorem-3-map", "theorem-3-low-temperature"}
     assert "0.277 to 1.74 times the exact time" in figures["theorem-3"][1]
     assert "Theorem 3: 1 times the exact time" in others["theorem-3"]

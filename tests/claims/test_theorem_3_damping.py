@@ -2,7 +2,6 @@
 
 import numpy as np
 import pytest
-from matplotlib import pyplot as plt
 
 from experiments.claims import equation_57, exit_line, theorem_3_damping
 from experiments.problems import turnover
@@ -87,6 +86,5 @@ def test_the_figure_s_title_is_made_of_the_numbers():
         assert (name, claim) == ("damping", "Theorem 3, damping")
         assert turnover.START in caption
         titles.append(figure.axes[0].get_title())
-        plt.close(figure)
     assert "takes 2.00 times Kramers'" in titles[0]
     assert "takes 3.00 times Kramers'" in titles[1]
