@@ -22,9 +22,7 @@ from experiments.referee.laws import LogNormal, MeanSquare
 from experiments.referee.routes import TORCH_MISSING
 
 Array = NDArray[np.float64]
-Paper = Callable[
-    [Departure, NDArray[Any]], Array
-]  # the paper's formula: (iterations, directions), NaN where it is not stated
+Paper = Callable[[Departure, NDArray[Any]], Array]  # the formula: (iterations, directions), NaN where it is not stated
 
 FACTORS = (128, 256)  # times the substeps of the SDE ensemble: two recursions that tell the scheme's order
 LEAST_ORDER = 0.8  # of the recursion's distance to the SDE in 1/substeps: 1, or more where the leading term vanishes
@@ -82,10 +80,8 @@ def evidence(routes: Routes, departure: Departure, paper: Paper, unstated: str =
     exact["substeps_order"] = order(exact["exact"], finer, finest)
     measured = _measured(routes, departure, exact)
     data = xarray.Dataset({name: (dims, values) for name, values in exact.items()}, departure.coordinates())
-    reasons = _reasons(departure, exact, measured, routes.torch) | {
-        "paper": np.where(np.isinf(exact["paper"]), OUT_OF_RANGE, unstated),
-        "fokker_planck": CLOSED_FORM,
-    }
+    reasons = _reasons(departure, measured, routes.torch)
+    reasons["paper"] = np.where(np.isinf(exact["paper"]), OUT_OF_RANGE, unstated)
     checks = order_check(exact["substeps_order"])
     return Evidence(subject, quantity, data, measured, checks, reasons, label=label, case=departure)
 
@@ -103,22 +99,25 @@ def order_check(orders: Array) -> dict[str, tuple[Array, float]]:
 
 
 def _measured(routes: Routes, departure: Departure, exact: dict[str, Array]) -> dict[str, Measured]:
-    measured = {}
-    for name, ensemble in (("simulated", _sde), ("discrete", _discrete)):
-        starts = (departure.start, "rest") if departure.added else (departure.start,)
-        runs = [ensemble(routes, departure.dynamics, start, departure.simulated) for start in starts]
+    measured, dynamics, save = {}, departure.dynamics, departure.simulated
+    # what a thermal start adds needs pairs of runs that differ in their start alone
+    keep = "states" if optimizers.parameters(dynamics).get("style") else "moments"
+    starts = (departure.start, "rest") if departure.added else (departure.start,)
+    for name, route, substeps in (("simulated", "SDE", saddles.substeps(int(save[-1]))), ("discrete", "discrete", 1)):
+        more: dict[str, Any] = {"substeps": substeps, "keep": keep}
+        runs = [_ensemble(routes, route, simulate, dynamics, save, velocity=start, **more) for start in starts]
         expected = exact[f"exact_{name}"]
         mean_squares = _added(runs[0], runs[1], expected) if departure.added else runs[0]["msd"].values
         measured[name] = _gaussian(departure, mean_squares, expected, routes.replicas, *runs)
     if departure.start == "thermal":
         return measured
-    torch = _torch(routes, departure.dynamics, departure.simulated)
-    if not optimizers.has_second_moment(departure.dynamics):
+    torch = _torch(routes, dynamics, save)
+    if not optimizers.has_second_moment(dynamics):
         if torch is not None:
             mean_squares, expected = torch["msd"].values, exact["exact_discrete"]
             measured["torch"] = _gaussian(departure, mean_squares, expected, routes.torch_replicas, torch)
         return measured
-    shipped, law = _two_sample(departure, _shipped(routes, departure.dynamics, departure.simulated))
+    shipped, law = _two_sample(departure, _shipped(routes, dynamics, save))
     measured["shipped"] = shipped
     if torch is not None:
         real, own = _two_sample(departure, torch)
@@ -126,15 +125,13 @@ def _measured(routes: Routes, departure: Departure, exact: dict[str, Array]) -> 
     return measured
 
 
-def _reasons(
-    departure: Departure, exact: dict[str, Array], measured: dict[str, Measured], torch: bool
-) -> dict[str, Any]:
+def _reasons(departure: Departure, measured: dict[str, Measured], torch: bool) -> dict[str, Any]:
     """Why each route has no value where it has none."""
     late = np.arange(len(departure.iterations))[:, None] >= len(departure.simulated)
-    lost = HIDDEN_BY_ROUNDING if departure.added else OUT_OF_RANGE
-    sampled = np.broadcast_to(np.where(late, NOT_SIMULATED, lost), exact["exact"].shape)
+    why = np.where(late, NOT_SIMULATED, HIDDEN_BY_ROUNDING if departure.added else OUT_OF_RANGE)
+    sampled = np.broadcast_to(why, (len(late), len(saddles.HESSIAN)))
     reasons: dict[str, Any] = dict.fromkeys(("exact", "exact_simulated", "exact_discrete"), OUT_OF_RANGE)
-    reasons |= dict.fromkeys(("simulated", "discrete", "torch"), sampled)
+    reasons |= {"fokker_planck": CLOSED_FORM, **dict.fromkeys(("simulated", "discrete", "torch"), sampled)}
     if departure.start == "thermal":
         reasons["torch"] = NO_TORCH_START
     elif not torch:
@@ -176,40 +173,11 @@ def _padded(departure: Departure, values: Array) -> Array:
     return padded
 
 
-def _sde(routes: Routes, dynamics: Dynamics, start: str, save: NDArray[np.int64]) -> xarray.Dataset:
-    """Ensemble of the SDE at graded substeps."""
-    return _simulated(routes, "SDE", dynamics, start, save, saddles.substeps(int(save[-1])))
-
-
-def _discrete(routes: Routes, dynamics: Dynamics, start: str, save: NDArray[np.int64]) -> xarray.Dataset:
-    """Ensemble of the idealized discrete optimizer."""
-    return _simulated(routes, "discrete", dynamics, start, save, 1)
-
-
-def _simulated(
-    routes: Routes, route: str, dynamics: Dynamics, start: str, save: NDArray[np.int64], substeps: Any
-) -> xarray.Dataset:
-    # What a thermal start adds needs pairs of runs that differ in their start alone.
-    keep = "states" if optimizers.parameters(dynamics).get("style") else "moments"
-
-    def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
-        options = {"velocity": start, "substeps": substeps, "keep": keep, "save": save, "iterations": int(save[-1])}
-        options |= routes.options(_describe(route, dynamics, noise))
-        return simulate(dynamics, landscape, noise=noise, **options)
-
-    return _once(routes, (route, dynamics, start, tuple(save)), f"{route}, from {start}: {dynamics}", run)
-
-
 def _shipped(routes: Routes, dynamics: Dynamics, save: NDArray[np.int64]) -> xarray.Dataset:
-    """Ensemble of the optimizer as shipped (running second moment), twice as large: torch is tested against it."""
+    """The optimizer as shipped (running second moment), in an ensemble twice as large: torch is tested against it."""
     running = optimizers.as_shipped(dynamics)
     replicas = 2 * routes.replicas * optimizers.more_replicas(running, "shipped")
-
-    def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
-        options = routes.options(_describe("shipped", running, noise), replicas)
-        return simulate(running, landscape, noise=noise, iterations=int(save[-1]), save=save, **options)
-
-    return _once(routes, ("shipped", running, tuple(save)), f"as shipped: {running}", run)
+    return _ensemble(routes, "shipped", simulate, running, save, replicas)
 
 
 def _torch(routes: Routes, dynamics: Dynamics, save: NDArray[np.int64]) -> xarray.Dataset | None:
@@ -220,38 +188,40 @@ def _torch(routes: Routes, dynamics: Dynamics, save: NDArray[np.int64]) -> xarra
 
     running = optimizers.as_shipped(dynamics)
     replicas = routes.torch_replicas * optimizers.more_replicas(running, "torch")
+    return _ensemble(routes, "torch", simulate_torch, running, save, replicas)
+
+
+def _ensemble(
+    routes: Routes,
+    route: str,
+    simulator: Callable[..., xarray.Dataset],
+    dynamics: Dynamics,
+    save: NDArray[np.int64],
+    replicas: int | None = None,
+    **more: Any,
+) -> xarray.Dataset:
+    """An ensemble in all directions, run once; if it is refused NaN for everything, as if it had diverged at once."""
 
     def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
-        options = routes.options(_describe("torch", running, noise), replicas)
-        return simulate_torch(running, landscape, noise=noise, iterations=int(save[-1]), save=save, **options)
+        options = routes.options(f"{route} {told(dynamics)} {told(noise)}", replicas) | more
+        return simulator(dynamics, landscape, noise=noise, iterations=int(save[-1]), save=save, **options)
 
-    return _once(routes, ("torch", running, tuple(save)), f"torch: {running}", run)
-
-
-def _describe(route: str, dynamics: Dynamics, noise: Noise) -> str:
-    """An ensemble as a text for its seed."""
-    return f"{route} {told(dynamics)} {told(noise)}"
-
-
-def _once(
-    routes: Routes, key: tuple[Any, ...], title: str, run: Callable[[QuadraticSaddle, Noise], xarray.Dataset]
-) -> xarray.Dataset:
     def compute() -> xarray.Dataset:
         try:
             with quietly():
                 return _joined(run)
         except NOT_HAD as error:
-            return _nothing(len(key[-1]), refused(error).reason)
+            nothing = xarray.DataArray(
+                np.full((len(save), len(saddles.HESSIAN)), np.nan), dims=("iteration", "direction")
+            )
+            data = {"msd": nothing, "msd_stderr": nothing, "displacement": nothing.expand_dims("replica")}
+            return xarray.Dataset(data, attrs={REFUSED: refused(error).reason})
 
-    ensemble: xarray.Dataset = routes.once(key, compute, title)
+    start = more.get("velocity", "rest")
+    ensemble: xarray.Dataset = routes.once(
+        (route, dynamics, start, tuple(save)), compute, f"{route}, from {start}: {dynamics}"
+    )
     return ensemble
-
-
-def _nothing(iterations: int, why: str) -> xarray.Dataset:
-    """What a refused ensemble gives: NaN for everything, as if it had diverged at once."""
-    values, dims = np.full((iterations, len(saddles.HESSIAN)), np.nan), ("iteration", "direction")
-    data = {"msd": (dims, values), "msd_stderr": (dims, values), "displacement": (("replica", *dims), values[None])}
-    return xarray.Dataset(data, attrs={REFUSED: why})
 
 
 def _joined(run: Callable[[QuadraticSaddle, Noise], xarray.Dataset]) -> xarray.Dataset:
