@@ -11,11 +11,12 @@ from experiments.problems import barriers, exits, low_temperature
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, ONE, RATE
 from experiments.problems.optimizers import BETA1
 from experiments.problems.wells import Setting, paper_rate, settings, sharpness_at
-from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample
+from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, unsampled
 
 KEY = "parabolas-piecewise"
 # by the kind of second moment, barriers over temperature beyond the saddle with inertia: above 16 a grid takes 10 s
 FAR = {"following": (2.0, 4.0, 8.0, 16.0), "frozen": (8.0, 16.0)}
+USED = {AT: low_temperature.OF_THE_GRID, BEYOND: FAR["following"]}  # those of Adam's limit, by exit line
 SHIPPED_ONCE = "given with the following second moment and inertia"
 
 
@@ -44,13 +45,8 @@ class Proposition2(Claim):
             ]
             yield Evidence.of_rows(subject, ITERATIONS, rows)
             if moment == "following":
-                rates = (
-                    row
-                    for line in (AT, BEYOND)
-                    for row in low_temperature.rows(
-                        subject, setting, "Adam", overdamped, low_temperature.BARRIERS, line, beta1=0.0
-                    )
-                )
+                where = (low_temperature.BARRIERS, AT, BEYOND)
+                rates = low_temperature.rows(subject, setting, "Adam", overdamped, *where, beta1=0.0)
                 yield Evidence.of_rows(subject, RATE, rates, label=f"{subject} as temperature falls")
             subject = f"Adam, v {moment}"
             tried = [(AT, barrier) for barrier in exits.exponents(routes)]
@@ -61,9 +57,8 @@ class Proposition2(Claim):
             ]
             yield Evidence.of_rows(subject, ITERATIONS, rows)
             if moment == "following" and not routes.quick:
-                rates = (
-                    low_temperature.of_time(row) for row in rows if row.regime[BARRIER] in _used(row.regime["exit"])
-                )
+                used = (row for row in rows if row.regime[BARRIER] in USED[row.regime["exit"]])
+                rates = map(low_temperature.of_time, used)
                 yield Evidence.of_rows(subject, RATE, rates, label=f"{subject} as temperature falls")
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
@@ -84,11 +79,6 @@ def _regime(subject: str, setting: Setting, moment: str, barrier: float, line: s
     return regime | {BARRIER: barrier, "second_moment": moment, "exit": line, "lr": setting.lr["Adam"]}
 
 
-def _used(line: str) -> tuple[float, ...]:
-    """Barriers over temperature of Adam's limit."""
-    return low_temperature.OF_THE_GRID if line == AT else FAR["following"]
-
-
 def _inertial(routes: Routes, dynamics: Dynamics, setting: Setting, regime: dict[str, Any]) -> Row:
     """Adam's mean time; as shipped once, as that does not know how the theory idealizes it."""
     ship = "" if regime["second_moment"] == "following" else SHIPPED_ONCE
@@ -102,14 +92,11 @@ def _overdamped(routes: Routes, dynamics: Dynamics, setting: Setting, regime: di
     start, end = setting.positions(k)[0], exits.boundary(setting, k, dynamics, line)
     motion = setting.motion(dynamics, k)
     values = {"paper": 1 / paper_rate(setting, "Adam", k, 1, beta1=0.0), "exact": motion.passage(start, end).iterations}
-    reasons = {"torch": exits.NO_IDEALIZED, "fokker_planck": "the same equation as SGD's, with another potential"}
-    samples: dict[str, Sample] = {}
-    if barrier > exits.SIMULATED:
-        reasons |= dict.fromkeys(("simulated", "discrete", "shipped"), exits.TOO_HIGH)
-    else:
-        reasons["shipped"] = SHIPPED_ONCE
-        reasons |= dict.fromkeys(("simulated", "discrete"), exits.TO_THE_SADDLE)
-    if barrier <= exits.SIMULATED and line == AT:
+    high, samples = barrier > exits.SIMULATED, {}
+    reasons = unsampled(exits.TOO_HIGH if high else exits.TO_THE_SADDLE, torch=exits.NO_IDEALIZED)
+    reasons["fokker_planck"] = "the same equation as SGD's, with another potential"
+    reasons["shipped"] = exits.TOO_HIGH if high else SHIPPED_ONCE
+    if not high and line == AT:
         where: dict[str, Any] = {"start": start, "boundary": end, "breaks": motion.breaks, "lr": motion.lr}
         for route, substeps in (("simulated", exits.SUBSTEPS), ("discrete", 1)):
             expected = theory.discrete_first_passage_time(motion.pull, motion.deviation, substeps=substeps, **where)

@@ -48,16 +48,12 @@ class Theorem3(Claim):
             for line in (AT, BEYOND)
         )
         yield Evidence.of_rows("SGD", ITERATIONS, times)
-        rates = [
-            row
-            for key in KEYS
-            for line in (AT, BEYOND)
-            for row in low_temperature.rows(
-                "SGD", settings()[key], "SGD", SGD(settings()[key].lr["SGD"]), low_temperature.BARRIERS, line
-            )
-        ]
-        split = [] if routes.quick else [_split(routes, barrier) for barrier in SPLIT]
-        yield Evidence.of_rows("SGD", RATE, rates + split, label="SGD as temperature falls", case=_map())
+        rows: list[Row] = []
+        for setting in (settings()[key] for key in KEYS):
+            sgd = SGD(setting.lr["SGD"])
+            rows += low_temperature.rows("SGD", setting, "SGD", sgd, low_temperature.BARRIERS, AT, BEYOND)
+        rows += [] if routes.quick else [_split(routes, barrier) for barrier in SPLIT]
+        yield Evidence.of_rows("SGD", RATE, rows, label="SGD as temperature falls", case=_map())
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """The exponent, the prefactor, its limit, and which convention the ensembles follow."""
@@ -93,10 +89,8 @@ def _time(routes: Routes, setting: Setting, barrier: float, line: str) -> Row:
     values["fokker_planck"] = float(grid["mfpt"]) / lr
     checks = {"fokker_planck": (abs(values["fokker_planck"] / values["exact"] - 1), 1e-5)}
     samples: dict[str, Sample] = {}
-    reasons = {"shipped": exits.NO_SHIPPED, "torch": TOO_HIGH}
-    if barrier > exits.SIMULATED:
-        reasons |= dict.fromkeys(("simulated", "discrete"), TOO_HIGH)
-    else:
+    reasons = unsampled(TOO_HIGH, shipped=exits.NO_SHIPPED)
+    if barrier <= exits.SIMULATED:
         for name, substeps in (("simulated", exits.SUBSTEPS), ("discrete", 1)):
             chain = {"lr": lr, "substeps": substeps, **where}
             values[f"exact_{name}"] = theory.discrete_first_passage_time(gradient, setting.deviation(k), **chain)

@@ -17,6 +17,8 @@ import theory
 
 Array = NDArray[np.float64]
 Draw = Callable[[tuple[int, ...]], Array]
+Function = Callable[[Array], Array]
+Problem = tuple[Function, Function]  # a loss along each coordinate, and its derivative
 
 LEVEL = 0.999  # of an interval that covers the means of all iterations at once
 LARGEST = 0.9  # inertia
@@ -26,14 +28,7 @@ BLOCK = 500  # iterations for which noise is drawn at once
 
 
 def run(quick: bool, seed: int) -> list[dict[str, Any]]:
-    """Measure ``min_k E|grad L|^2`` over T iterations and set it beside the bound.
-
-    Parameters
-    ----------
-    quick
-        Fewer iterations.
-    seed
-        Of the random numbers: the same seed gives the same records.
+    """Measure ``min_k E|grad L|^2`` over T iterations, fewer in a quick run, and set it beside the bound.
 
     Returns
     -------
@@ -46,20 +41,24 @@ def run(quick: bool, seed: int) -> list[dict[str, Any]]:
     rng = np.random.Generator(np.random.Philox(seed))
     records = []
     for iterations in (1000,) if quick else (1000, 20_000):
-        for name, gradient, value, inertias, draw in _independent(rng, iterations):
-            start = np.full(inertias.shape[1], 1.5)
-            gap, largest = float(value(start).sum()), float(inertias.max())
-            bound, lr = _smallest_bound(iterations, start.size, gap, 0.25, largest)
-            squares = _follow(gradient, start, inertias, draw, lr)
-            records.append(_record(name, iterations, squares, bound, independent=True))
+        for name, (loss, gradient), inertias, draw in _independent(rng, iterations):
+            start = np.full((400, inertias.shape[1]), 1.5)
+            bound, lr = _smallest_bound(iterations, loss(start[0]), 0.25, float(inertias.max()))
+
+            def given(k: int, _: Array, inertias: Array = inertias) -> Array:
+                return np.asarray(inertias[k])
+
+            squares = _follow(gradient, start, given, draw, lr, iterations)
+            records.append(_record(name, squares, bound, independent=True))
     iterations = 40_000 if quick else 200_000
     for beta2 in (0.0, 0.99):
-        start = np.full(2, biased_gradient())
-        bound, lr = _smallest_bound(iterations, 2, float(_huber(start).sum()), 9.0, LARGEST)
-        own, other = _adai(start, iterations, beta2, rng, lr)
+        start = np.full((2, 128, 2), biased_gradient())  # Adai, and others under the same inertias
+        bound, lr = _smallest_bound(iterations, _huber(start[0, 0]), 9.0, LARGEST)
+        inertia, draw = _adai(beta2), lambda shape: 3 * _skewed(rng, shape)
+        squares = _follow(_clip, start, inertia, draw, lr, iterations)
         name = f"Adai, beta2 = {beta2:g}, skewed noise"
-        records.append(_record(name, iterations, own, bound, independent=False))
-        records.append(_record(f"{name}, inertias of another run", iterations, other, bound, independent=True))
+        records.append(_record(name, squares[:, 0], bound, independent=False))
+        records.append(_record(f"{name}, inertias of another run", squares[:, 1], bound, independent=True))
     return records
 
 
@@ -79,10 +78,8 @@ def biased_gradient() -> float:
     return float(brentq(mean_step, 0, 0.99))
 
 
-def _independent(
-    rng: np.random.Generator, iterations: int
-) -> Iterator[tuple[str, Callable[[Array], Array], Callable[[Array], Array], Array, Draw]]:
-    """Name, gradient, loss, inertias of shape (iterations, coordinates), noise of standard deviation 1/2."""
+def _independent(rng: np.random.Generator, iterations: int) -> Iterator[tuple[str, Problem, Array, Draw]]:
+    """Name, loss and gradient, inertias of shape (iterations, coordinates), noise of standard deviation 1/2."""
 
     def gaussian(shape: tuple[int, ...]) -> Array:
         return rng.standard_normal(shape) / 2
@@ -90,46 +87,45 @@ def _independent(
     def skewed(shape: tuple[int, ...]) -> Array:
         return _skewed(rng, shape) / 2
 
+    smooth, kinked = (_log_cosh, np.tanh), (_huber, _clip)
     constant, unequal = np.full((iterations, 1), 0.5), np.tile([LARGEST, 0.0], (iterations, 1))
     decreasing = LARGEST / np.sqrt(1 + np.arange(iterations)[:, None])
-    yield "constant inertia, log cosh, Gaussian noise", np.tanh, _log_cosh, constant, gaussian
-    yield "random inertia, log cosh, skewed noise", np.tanh, _log_cosh, rng.uniform(0, LARGEST, (iterations, 1)), skewed
-    yield "decreasing inertia, Huber, skewed noise", _clip, _huber, decreasing, skewed
-    yield "inertias 0.9 and 0, Huber, Gaussian noise", _clip, _huber, unequal, gaussian
-    yield "random inertias, Huber, skewed noise", _clip, _huber, rng.uniform(0, LARGEST, (iterations, 2)), skewed
+    yield "constant inertia, log cosh, Gaussian noise", smooth, constant, gaussian
+    yield "random inertia, log cosh, skewed noise", smooth, rng.uniform(0, LARGEST, (iterations, 1)), skewed
+    yield "decreasing inertia, Huber, skewed noise", kinked, decreasing, skewed
+    yield "inertias 0.9 and 0, Huber, Gaussian noise", kinked, unequal, gaussian
+    yield "random inertias, Huber, skewed noise", kinked, rng.uniform(0, LARGEST, (iterations, 2)), skewed
 
 
-def _follow(gradient: Callable[[Array], Array], start: Array, inertias: Array, draw: Draw, lr: float) -> Array:
-    """|grad L|^2 of 400 replicas: mean and standard error at every iteration, shape (iterations, 2)."""
-    theta = np.tile(start, (400, 1))
-    momentum, step = np.zeros_like(theta), lr / np.sqrt(len(inertias))
-    out = np.empty((len(inertias), 2))
-    for k, beta in enumerate(inertias):
+def _follow(
+    gradient: Function, theta: Array, inertia: Callable[[int, Array], Array], draw: Draw, lr: float, iterations: int
+) -> Array:
+    """|grad L|^2 of the replicas: mean and standard error, on the axes (iterations, groups of them, if any, 2)."""
+    momentum, step = np.zeros_like(theta), lr / np.sqrt(iterations)
+    squares = np.empty((iterations, *theta.shape[:-2], 2))
+    for k in range(iterations):
         if k % BLOCK == 0:
             noise = draw((BLOCK, *theta.shape))
         slope = gradient(theta)
-        out[k] = _mean_and_error(slope)
-        momentum = beta * momentum + (1 - beta) * (slope + noise[k % BLOCK])
+        noisy = slope + noise[k % BLOCK]
+        for group in np.ndindex(theta.shape[:-2]):
+            squares[k][group] = _mean_and_error(slope[group])
+        beta = inertia(k, noisy)
+        momentum = beta * momentum + (1 - beta) * noisy
         theta = theta - step * momentum
-    return out
+    return squares
 
 
-def _adai(start: Array, iterations: int, beta2: float, rng: np.random.Generator, lr: float) -> tuple[Array, Array]:
-    """As `_follow` for 128 replicas of Adai on the Huber loss, and 128 others under the same inertias."""
-    theta = np.tile(start, (2, 128, 1))
-    momentum, second, step = np.zeros_like(theta), np.zeros_like(theta[0]), lr / np.sqrt(iterations)
-    out = np.empty((2, iterations, 2))
-    for k in range(iterations):
-        if k % BLOCK == 0:
-            noise = 3 * _skewed(rng, (BLOCK, *theta.shape))
-        slope = _clip(theta)
-        g = slope + noise[k % BLOCK]
-        second = beta2 * second + (1 - beta2) * g[0] ** 2  # its bias correction cancels in the ratio to the mean
-        beta = _adaptive(second)
-        out[0, k], out[1, k] = _mean_and_error(slope[0]), _mean_and_error(slope[1])
-        momentum = beta * momentum + (1 - beta) * g
-        theta = theta - step * momentum
-    return out[0], out[1]
+def _adai(beta2: float) -> Callable[[int, Array], Array]:
+    """Inertias that Adai takes from the gradients of the first of two groups, for both."""
+    second: Any = 0.0
+
+    def inertia(_: int, gradients: Array) -> Array:
+        nonlocal second  # its bias correction cancels in the ratio to the mean
+        second = beta2 * second + (1 - beta2) * gradients[0] ** 2
+        return _adaptive(second)
+
+    return inertia
 
 
 def _adaptive(second_moment: Array) -> Array:
@@ -160,12 +156,10 @@ def _mean_and_error(slope: Array) -> tuple[float, float]:
     return mean, np.sqrt(max(square @ square / square.size - mean**2, 0) / (square.size - 1))
 
 
-def _smallest_bound(
-    iterations: int, dimension: int, gap: float, variance: float, largest: float
-) -> tuple[float, float]:
-    """The bound a/c + b c at its smallest, and the c where it is."""
-
-    known = {"smoothness": 1.0, "gradient_bound": np.sqrt(dimension), "noise_variance": variance * dimension}
+def _smallest_bound(iterations: int, losses: Array, variance: float, largest: float) -> tuple[float, float]:
+    """The bound a/c + b c at its smallest, and the c where it is, from the losses along all coordinates."""
+    known = {"smoothness": 1.0, "gradient_bound": np.sqrt(losses.size), "noise_variance": variance * losses.size}
+    gap = float(losses.sum())
 
     def bound(loss_gap: float, lr: float) -> float:
         return float(theory.convergence_bound(iterations, loss_gap=loss_gap, largest_inertia=largest, lr=lr, **known))
@@ -175,20 +169,10 @@ def _smallest_bound(
     return bound(gap, lr), float(lr)
 
 
-def _record(case: str, iterations: int, squares: Array, bound: float, *, independent: bool) -> dict[str, Any]:
+def _record(case: str, squares: Array, bound: float, *, independent: bool) -> dict[str, Any]:
     """The smallest mean, with an interval for all means at once (Bonferroni, normal)."""
     mean, error = squares.T
-    spread = norm.isf((1 - LEVEL) / 2 / iterations) * error
-    low, high = float((mean - spread).min()), float((mean + spread).min())
-    measured = float(mean.min())
-    return {
-        "case": case,
-        "iterations": iterations,
-        "measured": measured,
-        "measured_low": low,
-        "measured_high": high,
-        "bound": bound,
-        "ratio": bound / measured,
-        "holds": high <= bound,
-        "independent": independent,
-    }
+    spread = norm.isf((1 - LEVEL) / 2 / len(mean)) * error
+    measured, low, high = (float(ends.min()) for ends in (mean, mean - spread, mean + spread))
+    record = {"case": case, "iterations": len(mean), "measured": measured, "measured_low": low, "measured_high": high}
+    return record | {"bound": bound, "ratio": bound / measured, "holds": high <= bound, "independent": independent}

@@ -16,7 +16,6 @@ from diffusion.noise import MinibatchNoise, Noise
 from theory.first_passage import first_passage_time
 
 Array = NDArray[np.float64]
-QUADRATURE_ERROR = 1e-6
 QUADRATURE, GRID = "quadrature", "phase-space grid"  # methods
 
 
@@ -61,9 +60,8 @@ class Normalized(Landscape):
     @property
     def formulas(self) -> Formulas:
         """None: it is solved on a grid, not simulated."""
-        raise ValueError(
-            "Normalized is for diffusion.fokker_planck; simulate Adam(..., second_moment='following') instead"
-        )
+        instead = "simulate Adam(..., second_moment='following') instead"
+        raise ValueError(f"Normalized is for diffusion.fokker_planck; {instead}")
 
     @property
     def reference(self) -> Array:
@@ -72,8 +70,7 @@ class Normalized(Landscape):
 
     def gradient(self, theta: ArrayLike) -> Array:
         """``lr L'/sqrt(C)``."""
-        x = np.asarray(theta, float)[..., 0]
-        return np.asarray(self._lr * self._one.gradient(theta) / np.sqrt(self._variance(x))[..., None])
+        return self._seen(self._one.gradient(theta), theta)
 
     def loss(self, theta: ArrayLike) -> Array:
         """``lr int L'/sqrt(C)``: the loss over a constant in each piece, joined at the switches."""
@@ -87,8 +84,10 @@ class Normalized(Landscape):
 
     def hessian_diagonal(self, theta: ArrayLike) -> Array:
         """``lr L''/sqrt(C)`` away from the switches."""
-        x = np.asarray(theta, float)[..., 0]
-        return np.asarray(self._lr * self._one.hessian_diagonal(theta) / np.sqrt(self._variance(x))[..., None])
+        return self._seen(self._one.hessian_diagonal(theta), theta)
+
+    def _seen(self, derivative: Array, theta: ArrayLike) -> Array:
+        return np.asarray(self._lr * derivative / np.sqrt(self._variance(np.asarray(theta, float)[..., 0]))[..., None])
 
 
 @dataclass(frozen=True)
@@ -135,10 +134,8 @@ class Motion(Coordinate):
     def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: Noise) -> None:
         super().__init__(landscape, noise)
         if dynamics.running is not None or landscape.formulas.coupled:
-            raise ValueError(
-                f"no exact rate is known of {dynamics!r} on {type(landscape).__name__}: it needs an idealized rule and "
-                "a separable loss"
-            )
+            unknown = f"no exact rate is known of {dynamics!r} on {type(landscape).__name__}"
+            raise ValueError(f"{unknown}: it needs an idealized rule and a separable loss")
         rule = dynamics.rule(noise.variance_along(landscape))
         self.follows, self.name = dynamics.second_moment == "following", repr(dynamics)
         self.lr, self.inertia = float(rule.learning_rate[0]), float(rule.inertia.max())
@@ -175,12 +172,7 @@ class Motion(Coordinate):
     def passage(self, start: float, boundary: float, tolerance: float = 1e-3) -> Passage:
         """The mean first passage of the SDE, with inertia of one coordinate only, started with a thermal velocity.
 
-        Parameters
-        ----------
-        start, boundary
-            In theta units, of every coordinate.
-        tolerance
-            Relative, of the phase-space grid.
+        Start and boundary are those of every coordinate; `tolerance` is the relative one of the phase-space grid.
 
         Raises
         ------
@@ -192,22 +184,18 @@ class Motion(Coordinate):
         dimension = self.landscape.dimension
         if not self.inertia:
             time = first_passage_time(self.pull, self.diffusion, dimension=dimension, **where)
-            return Passage(time, self.lr, QUADRATURE_ERROR, QUADRATURE)
+            return Passage(time, self.lr, 1e-6, QUADRATURE)
         if dimension > 1:
-            raise ValueError(
-                f"no exact rate is known of {self.name} in {dimension} coordinates; use dimension = 1, or a "
-                "rare_escape_rate"
-            )
+            unknown = f"no exact rate is known of {self.name} in {dimension} coordinates"
+            raise ValueError(f"{unknown}; use dimension = 1, or a rare_escape_rate")
         well, unit, mass, damping = self.landscape, self.lr, self.mass, self.damping
         diffusion: Any = self.diffusion
         if self.follows:
             well, unit, diffusion = Normalized(well, self.noise, self.lr), 1.0, self.lr**2 / 2
             mass, damping = 1 / (1 - self.inertia), 1 - self.inertia
-        grid = fokker_planck.mean_first_passage_time(
-            well, diffusion=diffusion, mass=mass, damping=damping, tolerance=tolerance, **where
-        )
-        time = float(grid["mfpt"])
-        return Passage(time, unit, float(grid["mfpt_error"] / grid["mfpt"]), GRID)
+        where |= {"mass": mass, "damping": damping, "tolerance": tolerance}
+        grid = fokker_planck.mean_first_passage_time(well, diffusion=diffusion, **where)
+        return Passage(float(grid["mfpt"]), unit, float(grid["mfpt_error"] / grid["mfpt"]), GRID)
 
 
 def exact_rate(

@@ -3,7 +3,6 @@
 Every well here has one coordinate; so has every row about minima, which tells so by `ONE`.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -78,13 +77,7 @@ def shipped(
 
 
 def with_inertia(
-    routes: Routes,
-    dynamics: Dynamics,
-    setting: Setting,
-    k: float,
-    rate: float,
-    regime: Mapping[str, Any],
-    ship: str = "",
+    routes: Routes, dynamics: Dynamics, setting: Setting, k: float, rate: float, regime: dict[str, Any], ship: str = ""
 ) -> Row:
     """A mean escape time by the phase-space grid and, to the saddle, by ensembles, idealized and as shipped.
 
@@ -101,12 +94,13 @@ def with_inertia(
     else:
         mean = ensemble(routes, dynamics, setting, k, end, substeps=4 * SUBSTEPS, velocity="thermal")
         samples["simulated"] = Sample.of(mean, passage.iterations, SCHEME)
-        more, why = (
-            ({}, {"shipped": ship, "torch": NO_IDEALIZED}) if ship else shipped(routes, dynamics, setting, k, barrier)
-        )
-        samples, reasons = samples | more, reasons | why
+        if ship:
+            reasons |= {"shipped": ship, "torch": NO_IDEALIZED}
+        else:
+            more, why = shipped(routes, dynamics, setting, k, barrier)
+            samples, reasons = samples | more, reasons | why
     values, checks = {"paper": 1 / rate, "exact": passage.iterations}, {"grid": (passage.error, 2 * GRID_TOLERANCE)}
-    return Row({**ONE, **regime}, values, samples, checks, reasons)
+    return Row(ONE | regime, values, samples, checks, reasons)
 
 
 def boundary(setting: Setting, k: float, dynamics: Dynamics, line: str) -> float:

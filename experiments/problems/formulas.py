@@ -41,16 +41,9 @@ def findings(evidence: Sequence[Evidence]) -> Iterator[Finding]:
 def at_moment(
     evidence: Sequence[Evidence], when: str, place: Callable[[Evidence], int], exact: str = "exact"
 ) -> Finding:
-    """The formula over an exact value at one of the iterations, in the flattest direction of negative curvature.
+    """The formula over an exact value, of `PROCESSES`, in the flattest direction of negative curvature.
 
-    Parameters
-    ----------
-    evidence
-        Of one optimizer from one start, over all its inertias.
-    when, place
-        The moment in words, and its place among the iterations.
-    exact
-        The variable to compare with, of `PROCESSES`.
+    The moment is given in words and by its place among the iterations; the evidence is of all inertias.
     """
     ratios = [ratio_at(piece, place(piece), exact) for piece in evidence]
     worst = max(ratios, key=lambda ratio: abs(np.log(ratio)))
@@ -74,8 +67,8 @@ def memory_time(piece: Evidence) -> int:
 
 def _late(evidence: Sequence[Evidence]) -> Finding:
     """The formula over the exact value at the largest number of iterations, along flat directions."""
-    ends = [_known(piece.ratio.sel(eigenvalue=list(FLAT))) for piece in evidence]
-    last = np.concatenate([ratio.isel(iterations=-1).values for ratio in ends])
+    known = [piece.ratio.sel(eigenvalue=list(FLAT)).dropna("iterations") for piece in evidence]
+    last = np.concatenate([ratio.isel(iterations=-1).values for ratio in known])
     worst = float(last[np.argmax(np.abs(np.log(last)))])
     windows = together((inertia(piece), f"within {window(piece.ratio, CLOSE)}") for piece in evidence)
     right, wrong = (f"{state} near flat directions" for state in ("right in the end", "not right in the end either,"))
@@ -165,11 +158,6 @@ def together(told: Iterable[tuple[str, str]]) -> str:
     for where, text in told:
         inertias.setdefault(text, []).append(where.removeprefix("beta1 = "))
     return "; ".join(f"{text} (beta1 = {', '.join(at)})" if all(at) else text for text, at in inertias.items())
-
-
-def _known(ratio: xarray.DataArray) -> xarray.DataArray:
-    """The iterations at which both flat directions have a ratio."""
-    return ratio.dropna("iterations")
 
 
 def _off(ratio: xarray.DataArray) -> xarray.DataArray:

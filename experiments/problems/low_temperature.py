@@ -1,5 +1,6 @@
 """What a formula for escape rates tends to as temperature falls, and how fast the rest dies out."""
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -95,16 +96,10 @@ def power(barriers: ArrayLike, ratio: ArrayLike) -> float:
 
 
 def rows(
-    subject: str,
-    setting: Setting,
-    optimizer: str,
-    dynamics: Dynamics,
-    barriers: Sequence[float],
-    line: str,
-    **more: Any,
+    subject: str, setting: Setting, optimizer: str, dynamics: Dynamics, tried: Sequence[float], *lines: str, **more: Any
 ) -> Iterator[Row]:
-    """Rates by formula and exact, a row for each barrier over temperature; `more` are arguments of the formula."""
-    for barrier in barriers:
+    """Rates by formula and exact, for barriers over temperature and exit lines; `more` are the formula's arguments."""
+    for line, barrier in itertools.product(lines, tried):
         k = sharpness_at(optimizer, barrier)
         end = exits.boundary(setting, k, dynamics, line)
         motion = setting.motion(dynamics, k)

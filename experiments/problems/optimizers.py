@@ -11,10 +11,7 @@ from diffusion.dynamics import Dynamics
 BETA1, BETA0 = 0.9, 0.1  # of optimizers that leave a minimum
 
 STYLES = {"ema": "EMA", "heavy-ball": "heavy ball"}
-HEAVY_TAILED = {
-    "shipped": 4,
-    "torch": 10,
-}  # times more replicas where displacements have heavy tails along flat directions
+HEAVY_TAILED = {"shipped": 4, "torch": 10}  # times more replicas where displacements have heavy tails
 
 
 def name(dynamics: Dynamics) -> str:

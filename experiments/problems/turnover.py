@@ -115,12 +115,11 @@ def passages(routes: Routes) -> list[Passage]:
 def passage(routes: Routes, ratio: float) -> Passage:
     """Mean times at damping over omega_b = `ratio`."""
     damping = damping_of(ratio)
-    mass = 1 / damping
+    mass, boundaries = 1 / damping, {AT: float(WELL.saddle), BEYOND: beyond()}
     curvatures = {"hessian_minimum": HESSIAN_MINIMUM, "hessian_saddle": HESSIAN_SADDLE}
     known: dict[str, Any] = {"barrier": BARRIER_HEIGHT, "mass": mass, "damping": damping, **curvatures}
-    action = theory.barrier_action(
-        lambda x: float(WELL.loss(np.array([x]))), minimum=0.0, saddle=WELL.saddle, mass=mass
-    )
+    ends = {"minimum": 0.0, "saddle": WELL.saddle}
+    action = theory.barrier_action(lambda x: float(WELL.loss(np.array([x]))), mass=mass, **ends)
     # with the temperature of the minimum all the way, s = 1, Theorem 3's is lr H_a/(2 B)
     lr = 2 * TEMPERATURE / HESSIAN_MINIMUM
     formulas = {
@@ -128,12 +127,10 @@ def passage(routes: Routes, ratio: float) -> Passage:
         "kramers": theory.kramers_escape_time(**known, temperature=TEMPERATURE),
         "melnikov": theory.kramers_escape_time(**known, temperature=TEMPERATURE, action=action),
     }
-    lines = {AT: float(WELL.saddle), BEYOND: beyond()}
-    exact, errors = {}, {}
-    for line, boundary in lines.items():
-        grid = _grid(damping, boundary, 0.0)
-        exact[line], errors[line] = float(grid["mfpt"]), float(grid["mfpt_error"] / grid["mfpt"])
-    simulated = {line: langevin(routes, damping, boundary) for line, boundary in lines.items() if ratio <= SIMULATED}
+    grids = {line: _grid(damping, boundary, 0.0) for line, boundary in boundaries.items()}
+    exact = {line: float(grid["mfpt"]) for line, grid in grids.items()}
+    errors = {line: float(grid["mfpt_error"] / grid["mfpt"]) for line, grid in grids.items()}
+    simulated = {line: langevin(routes, damping, end) for line, end in boundaries.items() if ratio <= SIMULATED}
     values = {name: float(time) for name, time in formulas.items()}
     thermal = from_everywhere(damping) if ratio == DAMPINGS[-1] and not routes.quick else np.nan
     return Passage(ratio, values, damping * action / TEMPERATURE, exact, errors, simulated, thermal)

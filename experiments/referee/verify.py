@@ -57,13 +57,9 @@ def run(
     for claim in claims:
         claim.tried(routes)
         progress.advance(claim.name)
-    settings: dict[str, Any] = {
-        "seed": seed,
-        "quick": quick,
-        "replicas": routes.replicas,
-        "torch_replicas": routes.torch_replicas,
-    }
-    settings |= {"lr": saddles.LR, "batch_size": saddles.BATCH_SIZE, "seconds": round(time.monotonic() - began, 1)}
+    settings: dict[str, Any] = {"seed": seed, "quick": quick, "lr": saddles.LR, "batch_size": saddles.BATCH_SIZE}
+    settings |= {"replicas": routes.replicas, "torch_replicas": routes.torch_replicas}
+    settings["seconds"] = round(time.monotonic() - began, 1)
     settings |= {"selected": list(selected)} if selected else {}
     return judge(claims, {claim.name: claim.tried(routes) for claim in claims}, settings)
 
