@@ -50,7 +50,7 @@ results/verify/verdicts.json: | $(INSTALLED)
 	$(BIN)/diffusion-lab verify --quick --out results/verify
 
 readme: $(INSTALLED)
-	$(BIN)/python -m experiments.referee.readme results/verify/verdicts.json results/escape/verdicts.json
+	$(BIN)/python docs/_ext/readme.py results/verify/verdicts.json results/escape/verdicts.json
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -2,19 +2,15 @@
 
 import os
 import re
-import sys
 from pathlib import Path
 
+import paper
 import pytest
 from markupsafe import escape
 
 from experiments.claims import CLAIMS
 from experiments.referee import pages
 from experiments.sharpness.findings import PLACES  # claims that `diffusion-lab escape` judges
-
-EXTENSIONS = Path(__file__).parents[1] / "docs" / "_ext"
-sys.path.insert(0, str(EXTENSIONS))
-import paper  # noqa: E402
 
 PARTS = ["Abstract", *(f"Section {k}" for k in range(1, 8)), *(f"Appendix {letter}" for letter in "ABCDEFGH")]
 TEXT = os.environ.get("DIFFUSION_LAB_PAPER", "")  # the paper's text, without formulas; it is not ours to keep here
@@ -81,7 +77,7 @@ def test_a_sentences_level_is_that_of_all_findings_on_it():
 
 
 def test_the_page_has_every_sentence_with_its_findings_or_its_need():
-    environment = pages.environment(EXTENSIONS / "templates")
+    environment = pages.environment(Path(paper.__file__).parent / "templates")
     finding = {"holds": True, "text": "it is <exact>"}
     verdict = {"claim": "Theorem 1", "subject": "SGD", "level": "right", "findings": [finding], "missing": ""}
     missing = {"claim": "Theorem 2", "subject": "all", "level": "open", "findings": [], "missing": "no reference"}

@@ -4,8 +4,7 @@ import json
 import re
 
 import pytest
-
-from experiments.referee import readme
+import readme
 
 TEXT = readme.README.read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)

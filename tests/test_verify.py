@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+import readme
 import xarray
 from markupsafe import escape
 from shared_evidence import outcome
 
 from experiments.claims import CLAIMS
-from experiments.referee import readme, registry, verify
+from experiments.referee import registry, verify
 from experiments.referee.verdict import level
 
 HEAVY = ("numba", "xarray", "scipy", "torch", "matplotlib", "pandas")

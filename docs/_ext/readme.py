@@ -1,6 +1,6 @@
 """The table of findings in README.md, from the verdicts that docs/verdicts.json keeps of the last full runs.
 
-`python -m experiments.referee.readme results/verify/verdicts.json results/escape/verdicts.json` keeps these and renews
+`python docs/_ext/readme.py results/verify/verdicts.json results/escape/verdicts.json` keeps these and renews
 the table; without files it renews the table alone.
 """
 
