@@ -27,10 +27,8 @@ class AdaiDrift(Claim):
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Both by default; Adam's learning rate is such that both diffuse alike at the mean curvature."""
-        adai, adam = (
-            Departure(dynamics, "thermal", GRID, memory=False, added=True)
-            for dynamics in (Adai(LR), Adam(LR * np.sqrt(MEAN / saddles.BATCH_SIZE)))
-        )
+        optimizers_tried = (Adai(LR), Adam(LR * np.sqrt(MEAN / saddles.BATCH_SIZE)))
+        adai, adam = (Departure(each, "thermal", GRID, memory=False, added=True) for each in optimizers_tried)
         iterations, rules = adai.iterations, (adai.rule(), adam.rule())
         diffusion = rules[0].learning_rate * rules[0].diffusion / (rules[1].learning_rate * rules[1].diffusion)
         fastest = np.maximum(rules[0].learning_rate, rules[1].learning_rate)[ESCAPES]
@@ -61,9 +59,8 @@ class AdaiDrift(Claim):
         ):
             most = asked[route].max("iterations").values
             share = float(np.mean(most > 1 + CLOSE))
-            tells = (
-                f"{where}, up to {most.min():.2g} to {most.max():.2g} times Adam's in directions flatter than the mean"
-            )
+            most_told = f"up to {most.min():.2g} to {most.max():.2g} times Adam's"
+            tells = f"{where}, {most_told} in directions flatter than the mean"
             right, wrong = "Adai's drift is larger", "Adai's drift is not larger everywhere"
             yield Finding.judged(f"larger {name}", share, right, wrong, tells)
 

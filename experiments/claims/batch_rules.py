@@ -44,10 +44,8 @@ class BatchRules(Claim):
         yield Finding.judged("SDE", sde, right, wrong, tolerance=SAME_SDE)
         last = piece.data.isel(row=-1)
         discrete = float(last["exact_discrete"] / last["paper"])
-        tells = (
-            f"the discrete optimizer takes {discrete:.2f} times what the rule says at batch size "
-            f"{float(last['batch_size']):g} and learning rate {float(last['lr']):.2g}{_measured(last)}"
-        )
+        where = f"at batch size {float(last['batch_size']):g} and learning rate {float(last['lr']):.2g}"
+        tells = f"the discrete optimizer takes {discrete:.2f} times what the rule says {where}{_measured(last)}"
         right, wrong = "it holds for whole steps", "it does not hold for whole steps"
         yield Finding.judged("discrete optimizer", discrete, right, wrong, tells)
 

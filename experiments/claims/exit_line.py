@@ -30,12 +30,9 @@ class ExitLine(Claim):
         (piece,) = evidence
         rows = piece.data.sortby(DAMPED)
         for name, row in (("strongest", rows.isel(row=-1)), ("weakest", rows.isel(row=0))):
-            factor = float(row["exact"])
-            text = (
-                f"arriving beyond the saddle takes {factor:.3g} times as long as first reaching it at gamma/omega_b = "
-                f"{float(row[DAMPED]):g}{_ensembles(row)}"
-            )
-            yield Finding(f"exit line at the {name} damping", factor, text)
+            factor, where = float(row["exact"]), f"at gamma/omega_b = {float(row[DAMPED]):g}"
+            text = f"arriving beyond the saddle takes {factor:.3g} times as long as first reaching it {where}"
+            yield Finding(f"exit line at the {name} damping", factor, text + _ensembles(row))
 
 
 def _ensembles(row: xarray.Dataset) -> str:

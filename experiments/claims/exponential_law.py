@@ -79,11 +79,10 @@ def _ensemble(routes: Routes, dynamics: Dynamics, barrier: float, lr: float) -> 
     where: dict[str, Any] = {"start": 0.0, "boundary": well.saddle}
     options = {"max_iterations": exits.HORIZON, **routes.options(told("exponential", dynamics), routes.exits)}
     run = exit_times(dynamics, well, noise=HessianNoise(1), **where, **options)
-    mean, times, horizon = mean_exit(lambda: run), run["exit_iteration"].values, float(exits.HORIZON)
-    values = {
-        name: exponential_test(some, np.ones(len(some), bool), np.full(len(some), horizon))[0]
-        for name, some in {"p_of_repeats": times[:REPEATS], "p_of_all": times}.items()
-    }
+    mean, times = mean_exit(lambda: run), run["exit_iteration"].values
+    values = {}
+    for name, some in (("p_of_repeats", times[:REPEATS]), ("p_of_all", times)):
+        values[name] = exponential_test(some, np.ones(len(some), bool), np.full(len(some), float(exits.HORIZON)))[0]
     if not dynamics.rule(np.array([height])).inertia.any():
         chain = {"lr": lr, "breaks": list(well.pieces().switches), **where}
         gradient = lambda x: well.gradient(np.asarray(x, float)[..., None])[..., 0]  # noqa: E731

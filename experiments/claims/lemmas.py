@@ -36,12 +36,10 @@ class Lemmas(Claim):
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """A quadratic loss under inertias of four kinds, and Adai under skewed noise."""
-        rows = [
-            row
-            for iterations in ITERATIONS
-            for kind, inertias in _kinds(iterations, routes.seed_of("lemmas")).items()
-            for row in _on_a_parabola(kind, inertias)
-        ]
+        rows: list[Row] = []
+        for iterations in ITERATIONS:
+            for kind, inertias in _kinds(iterations, routes.seed_of("lemmas")).items():
+                rows += _on_a_parabola(kind, inertias)
         quantity = "what a lemma bounds from above"
         yield Evidence.of_rows(INDEPENDENT, quantity, rows)
         yield Evidence.of_rows(OWN, quantity, _adai())
@@ -53,10 +51,10 @@ class Lemmas(Claim):
             rows = piece.where(lemma=lemma)
             excess = rows["exact"].values - rows["paper"].values
             violated = int(np.sum(excess > EXACT * np.abs(rows["paper"].values)))
-            cases = f"{len(excess)} case" if len(excess) == 1 else f"{len(excess)} cases"
+            cases = f"{len(excess)} case{'s' * (len(excess) > 1)}"
             right = f"Lemma {lemma} holds in {cases}: {SAYS[lemma]}"
-            by = f"by up to {excess.max():.3g}"
-            wrong = f"Lemma {lemma} is violated in {violated} of {cases}, {by}; it says that {SAYS[lemma]}"
+            wrong = f"Lemma {lemma} is violated in {violated} of {cases}, by up to {excess.max():.3g}"
+            wrong = f"{wrong}; it says that {SAYS[lemma]}"
             yield Finding.judged(f"violations of Lemma {lemma}", violated, right, wrong, target=0, tolerance=0)
 
     def row_verdict(self, row: Mapping[str, object]) -> str | None:

@@ -50,11 +50,9 @@ class ScalingSymmetry(Claim):
         (piece,) = evidence
         same = float(piece.data["exact_discrete"].min())
         share = "every run leaves" if same == 1 else f"all but a share of {1 - same:.2g} of the runs leave"
-        tells = (
-            f"{share} at the same iteration; this follows from the algebra of the updates, so that the row tests the "
-            "instrument"
-        )
-        tells, name = f"at the same draws {tells}", "runs that leave at the same iteration"
+        meaning = "this follows from the algebra of the updates, so that the row tests the instrument"
+        tells = f"at the same draws {share} at the same iteration; {meaning}"
+        name = "runs that leave at the same iteration"
         yield Finding.judged(name, same, "right", "not found", tells, tolerance=ROUNDING)
 
 

@@ -38,9 +38,9 @@ class Table1Minima(Claim):
         """One row for each optimizer: the fitted power of all its exact times."""
         title = settings()[KEY].title
         for optimizer, (claim, subject) in SOURCES.items():
-            times = next(
-                piece for piece in claim.sound(routes) if piece.subject == subject and piece.quantity == ITERATIONS
-            ).where(landscape=title, exit=AT)
+            known, wanted = claim.sound(routes), (subject, ITERATIONS)
+            piece = next(piece for piece in known if (piece.subject, piece.quantity) == wanted)
+            times = piece.where(landscape=title, exit=AT)
             k = np.array([sharpness_at(optimizer, barrier) for barrier in times[BARRIER].values.tolist()])
             rate = 1 / times["exact"].values
             power = fit_power(k, scaled(optimizer, k, rate), np.full(len(k), EQUAL_WEIGHTS))

@@ -112,9 +112,8 @@ def per_decade(piece: Evidence, word: str) -> Evidence:
     measured = {name: _measured(route) for name, route in piece.measured.items()}
     reasons = {name: _along(texts) for name, texts in piece.reasons.items()}
     subject = optimizers.variant(departure.dynamics)
-    return Evidence(
-        subject, QUANTITY, data, measured, displacements.order_check(orders), reasons, case=departure, label=subject
-    )
+    checks = displacements.order_check(orders)
+    return Evidence(subject, QUANTITY, data, measured, checks, reasons, case=departure)
 
 
 def near_saddle(piece: Evidence) -> xarray.Dataset:

@@ -44,9 +44,9 @@ class Theorem2(Claim):
         """Mean squared displacements of each style from both starts, and a map of where the formula is right."""
         for style, word in optimizers.STYLES.items():
             series, told = [], []
+            of_style = [piece for piece in evidence if piece.case.dynamics.style == style]
             for (start, words), colour in zip(STARTED.items(), (BLUE, ORANGE), strict=True):
-                pieces = [piece for piece in evidence if piece.case.dynamics.style == style]
-                pieces = [piece for piece in pieces if piece.case.start == start]
+                pieces = [piece for piece in of_style if piece.case.start == start]
                 series.append(Series(f"{words}, H = {-FLATTEST:g}", colour, pieces, -FLATTEST))
                 told.append(f"{at_memory_time(pieces):.3g} ({words})")
             title = f"{self.name} ({word} Momentum) over exact MSD at T = 1/(1−β₁), β₁ = {SHOWN:g}: {', '.join(told)}"

@@ -39,10 +39,8 @@ class Theorem2Drift(Claim):
         """What a thermal start adds, in each style."""
         for style, word in optimizers.STYLES.items():
             pieces = [piece for piece in evidence if piece.case.dynamics.style == style]
-            amount = size(at_memory_time(pieces))
-            title = (
-                f"Theorem 2's drift term ({word}) alone, at T = 1/(1−β₁), β₁ = {SHOWN:g}, H = {-FLATTEST:g}: {amount}"
-            )
+            where = f"at T = 1/(1−β₁), β₁ = {SHOWN:g}, H = {-FLATTEST:g}"
+            title = f"Theorem 2's drift term ({word}) alone, {where}: {size(at_memory_time(pieces))}"
             yield panels.draw(f"theorem-2-drift-{style}", self.name, title, panels.curvatures(pieces), paper)
 
 

@@ -42,10 +42,8 @@ class Theorem3Damping(Claim):
             start = float(rows["exact_thermal_position"][0] / rows["exact"][0])
             text = f"from a thermal position in the well as well escape takes {start:.3f} times as long there"
             yield Finding("time from a thermal position over that from the minimum", start, text)
-        text = (
-            f"a discrete optimizer that is stable at the minimum has gamma/omega_b = {weakest:g} only with an inertia "
-            f"above {inertia:.3f}"
-        )
+        stable = f"a discrete optimizer that is stable at the minimum has gamma/omega_b = {weakest:g}"
+        text = f"{stable} only with an inertia above {inertia:.3f}"
         yield Finding("inertia that the weakest damping needs", inertia, text)
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
@@ -80,11 +78,9 @@ class Theorem3Damping(Claim):
 
 def _row(passage: turnover.Passage, line: str) -> Row:
     """One mean escape time by every route."""
-    exact = passage.exact[line]
-    samples = {}
-    if passage.simulated:
-        allowance = exits.SCHEME + passage.errors[line]
-        samples = {"simulated": Sample.of(passage.simulated[line], exact, allowance)}
+    exact, allowance = passage.exact[line], exits.SCHEME + passage.errors[line]
+    simulated = passage.simulated
+    samples = {"simulated": Sample.of(simulated[line], exact, allowance)} if simulated else {}
     values = passage.formulas | {"exact": exact}
     if line == BEYOND and np.isfinite(passage.thermal):
         values["exact_thermal_position"] = passage.thermal

@@ -65,11 +65,9 @@ def _beyond_its_condition(rows: xarray.Dataset) -> Finding:
     pairs = ", ".join(f"{low:g} to {high:g}" for low, high in rows[BARRIER].values)
     past, stated = ratios.min() < 1 < ratios.max(), float(rows["effective_temperature"][0])
     meaning = "passes it on the way, so that a small difference is no agreement" if past else "has not passed it"
-    text = (
-        f"at T_b/T_a = {float(rows[HOTTER][0]):g}, gamma/omega_b = {float(rows[DAMPED][0]):g} the path crosses "
-        f"the join more than once and the effective temperature does not apply: the growth is {slopes} from "
-        f"barrier/temperature {pairs}, the formula's is {stated:.4f}, and the growth {meaning}"
-    )
+    text = f"at T_b/T_a = {float(rows[HOTTER][0]):g}, gamma/omega_b = {float(rows[DAMPED][0]):g} the path crosses "
+    text += f"the join more than once and the effective temperature does not apply: the growth is {slopes} from "
+    text += f"barrier/temperature {pairs}, the formula's is {stated:.4f}, and the growth {meaning}"
     return Finding("exact growth over the same outside its condition", float(ratios[-1]), text)
 
 

@@ -84,12 +84,11 @@ class Claim(ABC):
         groups: dict[str, list[Evidence]] = {}
         for piece in evidence:
             groups.setdefault(piece.subject, []).append(piece)
-        return [
-            Verdict(
-                self.name, self.place, subject, () if reason else (*self.findings(group), *_left_out(group)), reason
-            )
-            for subject, group in groups.items()
-        ]
+        judged = []
+        for subject, group in groups.items():
+            findings = () if reason else (*self.findings(group), *_left_out(group))
+            judged.append(Verdict(self.name, self.place, subject, findings, reason))
+        return judged
 
 
 def _left_out(evidence: Sequence[Evidence]) -> Iterator[Finding]:

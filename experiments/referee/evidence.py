@@ -187,25 +187,24 @@ class Evidence:
         A measured value with a fault, or without a finite expectation where it needs one, is none.
         """
         listed = list(rows)
-        coordinates = {
-            name: _column(listed, name) for name in dict.fromkeys(name for row in listed for name in row.regime)
-        }
-        data = xarray.Dataset(coords={name: (ROW, column) for name, column in coordinates.items()})
-        for name in dict.fromkeys(name for row in listed for name in row.values):
-            data[name] = (ROW, [float(row.values.get(name, np.nan)) for row in listed])
+
+        def named(part: str) -> dict[str, list[Any]]:
+            """What rows have of it by name, None for a row without."""
+            names = dict.fromkeys(name for row in listed for name in getattr(row, part))
+            return {name: [getattr(row, part).get(name) for row in listed] for name in names}
+
+        data = xarray.Dataset(coords={name: (ROW, _column(values)) for name, values in named("regime").items()})
+        for name, values in named("values").items():
+            data[name] = (ROW, [np.nan if value is None else float(value) for value in values])
         data = data if data.sizes else data.expand_dims({ROW: len(listed)})
-        sampled = dict.fromkeys(name for row in listed for name in row.samples)
         checks = {}
-        for name in dict.fromkeys(name for row in listed for name in row.checks):
+        for name, pairs in named("checks").items():
             # where a row has no such check nothing deviates
-            pairs = [row.checks.get(name, (-np.inf, np.inf)) for row in listed]
-            checks[name] = (np.array([deviation for deviation, _ in pairs]), min(most for _, most in pairs))
-        reasons = {
-            name: np.array([row.reasons.get(name, "") for row in listed], object)
-            for name in dict.fromkeys(name for row in listed for name in row.reasons)
-        }
+            deviations, tolerances = zip(*(pair or (-np.inf, np.inf) for pair in pairs), strict=True)
+            checks[name] = (np.array(deviations), min(tolerances))
+        reasons = {name: np.array([text or "" for text in texts], object) for name, texts in named("reasons").items()}
         missing = np.array([row.lost for row in listed], object)
-        measured = {name: _measured([row.samples.get(name) for row in listed]) for name in sampled}
+        measured = {name: _measured(samples) for name, samples in named("samples").items()}
         return cls(subject, quantity, data, measured, checks, reasons, missing, **more)
 
     @property
@@ -255,9 +254,8 @@ def unsampled(why: str, **others: str) -> dict[str, str]:
     return dict.fromkeys(("fokker_planck", "simulated", "discrete", "torch", "shipped"), why) | others
 
 
-def _column(rows: Sequence[Row], name: str) -> NDArray[Any]:
+def _column(values: Sequence[Any]) -> NDArray[Any]:
     """A coordinate's values; of kinds that arrays do not have, such as pairs of numbers, as objects."""
-    values = [row.regime.get(name) for row in rows]
     if len({type(value) for value in values}) == 1 and isinstance(values[0], bool | int | float | str):
         return np.array(values)
     column = np.empty(len(values), object)

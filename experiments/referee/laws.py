@@ -20,12 +20,8 @@ Array = NDArray[np.float64]
 FAMILY_WISE_RATE = 0.01  # probability that a whole run rejects anything although every ensemble is right
 POWER = 0.9  # the smallest detectable deviation is the one rejected with this probability
 LEVEL = 0.95  # of the intervals of single rows
-LARGEST_DETECTABLE = {  # a row whose test is weaker is inconclusive
-    "simulated": 0.08,
-    "discrete": 0.08,
-    "torch": 0.20,
-    "splitting": 0.30,
-}
+# a row whose test is weaker is inconclusive
+LARGEST_DETECTABLE = {"simulated": 0.08, "discrete": 0.08, "torch": 0.20, "splitting": 0.30}
 # Adam's first step has almost no spread, so that its own standard error means little.
 LEAST_LOG_ERROR = 1e-3
 
@@ -128,9 +124,8 @@ class LogNormal(Law):
 
     def interval(self, value: ArrayLike) -> tuple[Array, Array]:
         """Symmetric on the log scale."""
-        factor = np.exp(-stats.norm.isf((1 - LEVEL) / 2) * np.asarray(self.error))
-        inverse = np.exp(stats.norm.isf((1 - LEVEL) / 2) * np.asarray(self.error))
-        return np.asarray(np.asarray(value) * factor), np.asarray(np.asarray(value) * inverse)
+        spread = stats.norm.isf((1 - LEVEL) / 2) * np.asarray(self.error)
+        return np.asarray(np.asarray(value) * np.exp(-spread)), np.asarray(np.asarray(value) * np.exp(spread))
 
     def p_value(self, value: ArrayLike, expected: ArrayLike) -> Array:
         """Of the logarithm of the ratio as a normal deviate."""
@@ -162,6 +157,5 @@ class Student(Law):
     def detectable(self, value: ArrayLike, rate: float) -> Array:
         """In units of the value."""
         freedom = np.asarray(self.repetitions) - 1
-        return np.asarray(
-            (stats.t.isf(rate / 2, freedom) + stats.t.ppf(POWER, freedom)) * self.error / np.asarray(value)
-        )
+        errors = stats.t.isf(rate / 2, freedom) + stats.t.ppf(POWER, freedom)
+        return np.asarray(errors * self.error / np.asarray(value))

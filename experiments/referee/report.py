@@ -86,9 +86,8 @@ def html(outcome: Outcome, drawn: Sequence[Drawn]) -> str:
 def command(settings: Mapping[str, Any], claim: str) -> str:
     """The command that gives the numbers of a claim again."""
     chosen = chain.from_iterable(("--claim", name) for name in settings.get("selected") or (claim,))
-    return shlex.join(
-        ["diffusion-lab", "verify", *chosen, "--seed", str(settings["seed"]), *["--quick"] * settings["quick"]]
-    )
+    options = ["--seed", str(settings["seed"]), *["--quick"] * settings["quick"]]
+    return shlex.join(["diffusion-lab", "verify", *chosen, *options])
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, str], dict[str, list[str]]]:
@@ -118,7 +117,7 @@ def columns(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, str], dict[str
         "detectable": [
             ", ".join(f"{100 * test['detectable']:.1f} %" for test in row["tests"].values()) for row in rows
         ],
-        "instrument": [": ".join([row["instrument"], *filter(None, ["; ".join(row["faults"])])]) for row in rows],
+        "instrument": [": ".join(filter(None, (row["instrument"], "; ".join(row["faults"])))) for row in rows],
     }
     return shared, {name: texts for name, texts in filled.items() if any(texts)}
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import xarray
+from numpy.typing import NDArray
 
 from experiments.referee import laws
 from experiments.referee.claim import Claim
@@ -24,25 +25,21 @@ def rows(claim: Claim, verdict: Verdict, evidence: Evidence, rate: float) -> Ite
     p_values = {name: route.p_value() for name, route in evidence.measured.items()}
     detectable = {name: route.detectable(rate) for name, route in evidence.measured.items()}
     grid = xarray.DataArray(np.zeros(shape), dims=list(data.sizes))
-    coordinates, variables = (
-        {
-            str(name): values.reset_coords(drop=True).broadcast_like(grid).transpose(*grid.dims).values
-            for name, values in part.items()
-        }
-        for part in (data.coords, data.data_vars)
-    )
-    reasons, missing = {}, np.broadcast_to(np.asarray(evidence.missing, object), shape)
-    for name, texts in evidence.reasons.items():
-        reasons[name] = np.broadcast_to(np.asarray(texts, object), shape)
+
+    def everywhere(values: xarray.DataArray) -> NDArray[Any]:
+        return values.reset_coords(drop=True).broadcast_like(grid).transpose(*grid.dims).values
+
+    coordinates = {str(name): everywhere(values) for name, values in data.coords.items()}
+    variables = {str(name): everywhere(values) for name, values in data.data_vars.items()}
+    missing = np.broadcast_to(np.asarray(evidence.missing, object), shape)
+    reasons = {name: np.broadcast_to(np.asarray(texts, object), shape) for name, texts in evidence.reasons.items()}
     sampled = dict.fromkeys((*SAMPLED_ROUTES, *evidence.measured))
     blank = dict.fromkeys((*EXACT_ROUTES, *(f"{name}{end}" for name in sampled for end in ("", "_low", "_high"))))
     for place in np.ndindex(shape):
         regime = {name: plain(values[place]) for name, values in coordinates.items()}
         row: dict[str, Any] = {"claim": claim.name, "place": claim.place, "subject": evidence.subject}
-        row |= {
-            "quantity": evidence.quantity,
-            "regime": {name: value for name, value in regime.items() if value is not None},
-        }
+        row["quantity"] = evidence.quantity
+        row["regime"] = {name: value for name, value in regime.items() if value is not None}
         row |= blank | {name: number(values[place]) for name, values in variables.items()}
         known = row["paper"] is not None and row["exact"] not in (None, 0)
         row["deviation"] = number(row["paper"] / row["exact"] - 1) if known else None
@@ -58,11 +55,8 @@ def rows(claim: Claim, verdict: Verdict, evidence: Evidence, rate: float) -> Ite
             for name, (deviation, most) in evidence.checks.items()
             if np.broadcast_to(deviation, shape)[place] != -np.inf
         }
-        faults: dict[str, Any] = {
-            name: route.faults[place]
-            for name, route in evidence.measured.items()
-            if route.faults is not None and route.faults[place] is not None
-        }
+        known_faults = {name: each.faults for name, each in evidence.measured.items() if each.faults is not None}
+        faults: dict[str, Any] = {name: each[place] for name, each in known_faults.items() if each[place] is not None}
         why = dict.fromkeys(EXPLAINED, missing[place] or "not stated")
         why |= {} if missing[place] else {name: str(texts[place]) for name, texts in reasons.items() if texts[place]}
         why |= {name: fault.reason for name, fault in faults.items()}
@@ -76,9 +70,8 @@ def rows(claim: Claim, verdict: Verdict, evidence: Evidence, rate: float) -> Ite
 def _instrument(row: dict[str, Any], rate: float, missing: bool, states: set[str]) -> str:
     """Failed if a test rejects, references disagree or something broke; inconclusive if a test is weak; else ok."""
     rejected = any(not test["p"] >= rate for test in row["tests"].values())
-    apart = any(
-        check["deviation"] is None or not check["deviation"] <= check["tolerance"] for check in row["checks"].values()
-    )
+    checks = row["checks"].values()
+    apart = any(each["deviation"] is None or not each["deviation"] <= each["tolerance"] for each in checks)
     if rejected or apart or missing or "failed" in states:
         return "failed"
     weak = any(not test["detectable"] <= laws.LARGEST_DETECTABLE[name] for name, test in row["tests"].items())
