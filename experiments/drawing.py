@@ -63,5 +63,5 @@ def save(figures: Iterable[Named], directory: Path) -> list[Drawn]:
                 metadata = {"Date": None} if suffix == "svg" else {}
                 figure.savefig(directory / f"{name}.{suffix}", metadata=metadata, bbox_inches=box)
             plt.close(figure)
-            out.append(Drawn(name, claim, caption.replace("\n", " "), directory / f"{name}.svg"))
+            out.append(Drawn(name, claim, caption, directory / f"{name}.svg"))
     return out

@@ -199,7 +199,7 @@ def _draw_map(ratio: xarray.DataArray) -> Named:
     )
     axis.set_title(title)
     caption = "SGD's SDE, double parabola, piecewise Hessian noise, an arrival beyond the saddle, by quadrature."
-    return "theorem-3-map", Theorem3.name, figure, f"{title}. {caption}"
+    return "theorem-3-map", Theorem3.name, figure, f"{title}. {caption}".replace("\n", " ")
 
 
 claim = Theorem3()

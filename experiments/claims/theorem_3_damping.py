@@ -73,7 +73,7 @@ class Theorem3Damping(Claim):
             f"{title}. Double parabola, H_b = 4 H_a, one temperature, barrier/temperature {turnover.EXPONENT:g}; start "
             f"{turnover.START}. One coordinate. Grid errors are below the size of the points."
         )
-        yield "damping", self.name, figure, caption
+        yield "damping", self.name, figure, caption.replace("\n", " ")
 
 
 def _row(passage: turnover.Passage, line: str) -> Row:

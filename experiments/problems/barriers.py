@@ -130,7 +130,7 @@ def times(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
     )
     axis.set_title(title)
     caption = f"{title}. One coordinate. A level line is a right exponent; its height is the prefactor."
-    return name, claim.name, figure, caption
+    return name, claim.name, figure, caption.replace("\n", " ")
 
 
 def rates(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
@@ -161,7 +161,7 @@ def rates(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
         f"{axis.get_title()}. One coordinate. Squares at 0: limits by extrapolation in the square root of temperature, "
         "with their uncertainty. The learning rate is the same at all temperatures, so that inertia dies out with them."
     )
-    return name, claim.name, figure, caption
+    return name, claim.name, figure, caption.replace("\n", " ")
 
 
 def _finish(figure: Any, axis: Any, ncols: int) -> None:

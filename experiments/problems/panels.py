@@ -66,7 +66,7 @@ def draw(name: str, claim: str, title: str, series: Sequence[Series], paper: Pap
         f"follow the recursion they perform, not yet the SDE; curves end at |H| t/(gamma M) = {FARTHEST:g}."
         + (" Dotted: T = 1/(1-beta1)." if columns[0].case.memory else "")
     )
-    return name, claim, figure, caption
+    return name, claim, figure, caption.replace("\n", " ")
 
 
 def _series(upper: Axes, lower: Axes, piece: Evidence, shown: Series, paper: Paper, shipped: bool) -> None:
