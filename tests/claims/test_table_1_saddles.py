@@ -62,11 +62,11 @@ def test_rows_say_what_they_are_about():
 
 
 def test_intervals_and_tests_of_a_factor_have_their_rates():
-    """Six mean squares of 64 displacements, 20,000 times: they are rejected and covered at the stated rates."""
+    """Six mean squares over a quick run's replicas, 20,000 times: they are rejected and covered at the stated rates."""
     (piece,) = theorem_1.claim.evidence(routes())
     times, directions = 20_000, np.isin(np.abs(piece.data["eigenvalue"]), CURVATURES)
     route = per_decade(piece, "slow").measured["discrete"]
-    drawn = np.random.default_rng(0).chisquare(64, (times, directions.sum())) / 64
+    drawn = np.random.default_rng(0).chisquare(routes().replicas, (times, directions.sum())) / routes().replicas
     decades = np.log10(np.abs(piece.data["eigenvalue"].values[directions]))
     weights = (decades - decades.mean()) / np.sum((decades - decades.mean()) ** 2)
     factors = np.exp(np.log(drawn) @ weights)
