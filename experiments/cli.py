@@ -39,8 +39,9 @@ def verify(
     data/*.nc, figures/*.png and figures/*.svg.
 
     The exit status is 0 if the instrument is right (every ensemble agrees
-    with the exact moments of the recursion it performs), 1 if it is not,
-    2 for a bad argument. It says nothing of the claims.
+    with the exact moments of the recursion it performs), 1 if it is not
+    or a claim could not be judged, 2 for a bad argument. It says nothing
+    of what the verdicts are.
 
     For example:
 
@@ -68,7 +69,7 @@ def verify(
         outcome = verify.run(claims, quick=quick, seed=seed, threads=threads, progress=progress, selected=selected)
         verify.write(outcome, out, progress)
     report.print_table(outcome, out)
-    return 0 if outcome.passed else 1
+    return 0 if outcome.passed and not outcome.unjudged else 1
 
 
 @app.command

@@ -1,11 +1,13 @@
 """A claim of a paper: what it says and where, how it is tried, what is found, and how that is shown."""
 
+import inspect
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from experiments.referee.evidence import Evidence, Row
-from experiments.referee.faults import NOT_HAD, refused
+from experiments.referee.faults import NOT_HAD, broken, refused
 from experiments.referee.routes import Routes
 from experiments.referee.verdict import Finding, Verdict, of_ratio
 
@@ -55,10 +57,15 @@ class Claim(ABC):
 
         def compute() -> list[Evidence]:
             collected: list[Evidence] = []
+            reason = ""
             try:
                 collected.extend(self.evidence(routes))
             except NOT_HAD as error:
-                row = Row({"optimizer": EVERY}, missing=f"{self.name}: {refused(error).reason}")
+                reason = refused(error).reason
+            except Exception as error:  # a fault of its code costs this claim alone
+                reason = broken(error, inspect.getsourcefile(type(self)))
+            if reason or not collected:
+                row = Row({"optimizer": EVERY}, missing=f"{self.name}: {reason or 'it has no evidence'}")
                 collected.append(Evidence.of_rows(EVERY, "the rest of its rows", [row]))
             return collected
 
@@ -84,11 +91,22 @@ class Claim(ABC):
         groups: dict[str, list[Evidence]] = {}
         for piece in evidence:
             groups.setdefault(piece.subject, []).append(piece)
-        judged = []
-        for subject, group in groups.items():
-            findings = () if reason else (*self.findings(group), *_left_out(group))
-            judged.append(Verdict(self.name, self.place, subject, findings, reason))
-        return judged
+        return [self._verdict(subject, group, reason) for subject, group in groups.items()]
+
+    def _verdict(self, subject: str, evidence: Sequence[Evidence], reason: str) -> Verdict:
+        """The verdict for one subject, if there is no reason against it and its findings can be had."""
+        findings: tuple[Finding, ...] = ()
+        if not reason:
+            try:
+                findings = (*self.findings(evidence), *_left_out(evidence))
+            except Exception as error:  # a fault of its code costs this verdict alone
+                reason = broken(error, inspect.getsourcefile(type(self)))
+            else:
+                names = Counter(finding.name for finding in findings)
+                twice = [name for name, number in names.items() if number > 1]
+                reason = f"two of its findings are named '{twice[0]}'" if twice else reason
+                reason = reason or ("" if findings else "it has no findings")
+        return Verdict(self.name, self.place, subject, () if reason else findings, reason)
 
 
 def _left_out(evidence: Sequence[Evidence]) -> Iterator[Finding]:

@@ -256,11 +256,19 @@ def unsampled(why: str, **others: str) -> dict[str, str]:
 
 def _column(values: Sequence[Any]) -> NDArray[Any]:
     """A coordinate's values; of kinds that arrays do not have, such as pairs of numbers, as objects."""
+    values = [_plain(value) for value in values]
     if len({type(value) for value in values}) == 1 and isinstance(values[0], bool | int | float | str):
         return np.array(values)
     column = np.empty(len(values), object)
     column[:] = values
     return column
+
+
+def _plain(value: Any) -> Any:
+    """A value of numpy as one of Python, which JSON has."""
+    if isinstance(value, tuple | list):
+        return type(value)(map(_plain, value))
+    return value.tolist() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _measured(samples: Sequence[Sample | None]) -> Measured:

@@ -1,9 +1,11 @@
 """What kept a number from being had, and what that makes of its row: the one place that decides."""
 
+import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,3 +78,20 @@ def refused(error: Exception) -> Fault:
     """A route's refusal, on one line."""
     words = " ".join(str(error).split())
     return Fault(words if isinstance(error, ValueError) else f"{type(error).__name__}: {words}")
+
+
+def broken(error: Exception, source: str | None = None) -> str:
+    """What went wrong in a claim's own code, on one line, and where: in its source if the error passed through it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = ([frame for frame in frames if frame.filename == source] or frames)[-1]
+    words = " ".join(str(error).split())
+    return f"{type(error).__name__}: {words} ({Path(place.filename).name}, line {place.lineno})"
+
+
+@contextmanager
+def left_out(part: str) -> Iterator[None]:
+    """Whatever breaks in here costs this part of the results alone; a warning tells it."""
+    try:
+        yield
+    except Exception as error:  # whatever a claim does
+        warnings.warn(f"{part} is left out: {broken(error)}", RuntimeWarning, stacklevel=3)

@@ -49,3 +49,8 @@ class Outcome:
     def passed(self) -> bool:
         """Whether the instrument is right: no row failed and, in a full run, none is inconclusive."""
         return not self.instrument["failed"] and (self.settings["quick"] or not self.instrument["inconclusive"])
+
+    @property
+    def unjudged(self) -> int:
+        """How many verdicts could not be drawn."""
+        return sum(bool(verdict.missing) for verdict in self.verdicts)

@@ -31,6 +31,8 @@ def instrument_line(outcome: Outcome) -> str:
         f"{laws.FAMILY_WISE_RATE:g}, each at {outcome.rate:.2g}; seed {settings['seed']}, "
         f"{settings['replicas']} replicas)."
     )
+    if outcome.unjudged:
+        line += f" {outcome.unjudged} of {len(outcome.verdicts)} verdicts could not be drawn."
     if settings["quick"]:
         line += " This was a quick run: its tests are too weak to be conclusive, and that does not count against it."
     return line

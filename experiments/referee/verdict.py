@@ -48,22 +48,19 @@ class Finding:
 
     @property
     def holds(self) -> bool | None:
-        """Whether the value is within the tolerance of the target; None where there is no target or no value."""
-        if self.target is None or self.tolerance is None or np.isnan(self.value):
+        """Whether the value is within the tolerance of the target; None where there is no target or no finite value."""
+        if self.target is None or self.tolerance is None or not np.isfinite(self.value):
             return None
         return bool(abs(self.value - self.target) <= self.tolerance)
 
     def as_json(self) -> dict[str, Any]:
         """The fields of verdicts.json."""
-        value = self.value if np.isfinite(self.value) else None
-        return {
-            "name": self.name,
-            "holds": self.holds if value is not None else None,
-            "value": value,
-            "target": self.target,
-            "tolerance": self.tolerance,
-            "text": self.text,
+        numbers = {"value": self.value, "target": self.target, "tolerance": self.tolerance}
+        known = {
+            name: None if number is None or not np.isfinite(number) else float(number)
+            for name, number in numbers.items()
         }
+        return {"name": self.name, "holds": self.holds, **known, "text": self.text}
 
 
 @dataclass(frozen=True)

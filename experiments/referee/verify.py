@@ -5,6 +5,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from experiments.progress import Progress
 from experiments.referee import laws, pages, report, rows
 from experiments.referee.claim import Claim
 from experiments.referee.evidence import Evidence
+from experiments.referee.faults import left_out
 from experiments.referee.outcome import Outcome
 from experiments.referee.routes import Routes
 from experiments.referee.verdict import Verdict
@@ -110,13 +112,19 @@ def write(outcome: Outcome, out: Path, progress: Progress | None = None) -> None
         for name, content in (("claims", outcome.rows), ("verdicts", verdicts)):
             (partial / f"{name}.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
         (partial / "data").mkdir()
-        for claim, pieces in outcome.evidence.items():
+        taken: Counter[str] = Counter()
+        for name, pieces in outcome.evidence.items():
             for piece in pieces:
-                path = partial / "data" / f"{pages.slug(f'{claim} {piece.label}')}.nc"
-                piece.storable().to_netcdf(path, engine="scipy")
+                stem = pages.slug(f"{name} {piece.label}")
+                taken[stem] += 1
+                path = partial / "data" / (f"{stem}-{taken[stem]}.nc" if taken[stem] > 1 else f"{stem}.nc")
+                with left_out(path.name):
+                    piece.storable().to_netcdf(path, engine="scipy")
         progress.say("drawing figures")
-        figures = [named for claim in outcome.claims for named in _figures(claim, outcome.evidence[claim.name])]
-        drawn = drawing.save(figures, partial / "figures")
+        drawn: list[drawing.Drawn] = []
+        for claim in outcome.claims:
+            with left_out(f"a figure of the claim {claim.name}"):
+                drawn += drawing.save(_figures(claim, outcome.evidence[claim.name]), partial / "figures")
         (partial / "report.html").write_text(report.html(outcome, drawn), encoding="utf-8")
         for path in sorted(partial.rglob("*")):
             if path.is_file():

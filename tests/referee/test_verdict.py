@@ -23,8 +23,10 @@ def test_a_finding_holds_where_its_value_is_within_the_tolerance_and_its_text_sa
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
 def test_a_value_that_is_no_number_is_null_and_holds_nothing(value):
-    told = Finding.judged("n", value, target=1, tolerance=0.1, right="yes", wrong="no").as_json()
-    assert (told["value"], told["holds"] or None) == (None, None)
+    finding = Finding.judged("n", value, target=1, tolerance=0.1, right="yes", wrong="no")
+    told = finding.as_json()
+    assert (told["value"], told["holds"]) == (None, None)
+    assert level([told["holds"]]) == Verdict("Theorem 9", "Section 1", "SGD", (finding,)).level
     assert told["text"] != "yes"
 
 
