@@ -50,7 +50,7 @@ def select(names: Sequence[str]) -> list[Claim]:
     """
     known = registered()
     chosen = [] if names else list(known)
-    for name in names:
+    for name in dict.fromkeys(names):
         if Path(name).suffix == SUFFIX:
             chosen += _claims(name, _run(Path(name)), [*known, *chosen])
         else:

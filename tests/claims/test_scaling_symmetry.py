@@ -44,11 +44,11 @@ def test_a_diverging_ensemble_leaves_the_symmetry_unjudged(monkeypatch):
     assert "is unstable" in verdict.missing
 
 
-def batch(exact=1.0, discrete=0.98):
+def batch(exact=1.0, discrete=0.98, before=1.0):
     sample = {"discrete": Sample(discrete, MeanSquare(2000), discrete)}
     rows = [
-        Row(ONE | {"lr": lr, "batch_size": 10 * lr}, {"paper": 1.0, "exact": 1.0, "exact_discrete": 1.0}, sample)
-        for lr in (0.1, 0.2)
+        Row(ONE | {"lr": lr, "batch_size": 10 * lr}, {"paper": 1.0, "exact": 1.0, "exact_discrete": step}, sample)
+        for lr, step in ((0.1, 1.0), (0.2, before))
     ]
     rows.append(
         Row(ONE | {"lr": 0.4, "batch_size": 4.0}, {"paper": 1.0, "exact": exact, "exact_discrete": discrete}, sample)
@@ -61,6 +61,8 @@ def test_batch_rules_are_judged_for_the_sde_and_for_whole_steps():
     assert [finding.holds for finding in batch().findings] == [True, True]
     assert [finding.holds for finding in batch(exact=0.8).findings] == [False, True]
     assert [finding.holds for finding in batch(discrete=0.13).findings] == [True, False]
+    assert [finding.holds for finding in batch(before=1.06).findings] == [True, False]
+    assert "takes 1.06 times what the rule says at batch size 2 and learning rate 0.2" in batch(before=1.06).sentence
     assert "off by 20 % for the SDE" in batch(exact=0.8).sentence
     assert "takes 0.13 times what the rule says at batch size 4 and learning rate 0.4" in batch(discrete=0.13).sentence
     assert "95 % interval" in batch().sentence
