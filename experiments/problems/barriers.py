@@ -169,7 +169,7 @@ def _finish(figure: Any, axis: Any, ncols: int) -> None:
     axis.axhline(1, color="black", lw=1)
     low, high = axis.get_ylim()
     ticks(axis, (tick for tick in (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10) if low <= tick <= high))
-    figure.legend(loc="outside lower center", ncols=ncols)
+    figure.legend(loc="outside lower center", ncols=ncols, handlelength=4)  # a dash shows beside its marker
 
 
 def _split(axis: Any, rows: xarray.Dataset) -> None:

@@ -95,7 +95,7 @@ def _worst(evidence: Sequence[Evidence], *, near: bool = False) -> tuple[float, 
         if off[i, j] > max(worst, 1 / worst):
             worst = float(piece.ratio[i, j])
             eigenvalue, iterations = piece.data["eigenvalue"].values[j], piece.data["iterations"].values[i]
-            parts = [inertia(piece), f"H = {eigenvalue:g}", f"{iterations} iterations"]
+            parts = [inertia(piece), f"H = {eigenvalue:g}", f"{iterations} iteration{'' if iterations == 1 else 's'}"]
             regime = ", ".join(part for part in parts if part)
     return worst, regime
 
@@ -142,8 +142,10 @@ def window(ratio: xarray.DataArray, limit: float) -> str:
     most = f"{max(100 * deviation[begin : end + 1].max(), 0.01):.2g} %"
     if begin == 0 and end == last:
         return f"{most} throughout (to {iterations[end]} iterations)"
+    if begin == last:
+        return f"{most} at the last alone, {iterations[end]} iterations"
     if end == last:
-        return f"{most} beyond {iterations[begin]} iterations"
+        return f"{most} from {iterations[begin]} iterations to the last, {iterations[end]}"
     return f"{most} from {iterations[begin]} to {iterations[end]} iterations only"
 
 

@@ -81,11 +81,11 @@ def refused(error: Exception) -> Fault:
 
 
 def broken(error: Exception, source: str | None = None) -> str:
-    """What went wrong in a claim's own code, on one line, and where: in its source if the error passed through it."""
+    """What went wrong, on one line, and where: where it left the claim's source, if it did, and where it was raised."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = ([frame for frame in frames if frame.filename == source] or frames)[-1]
-    words = " ".join(str(error).split())
-    return f"{type(error).__name__}: {words} ({Path(place.filename).name}, line {place.lineno})"
+    passed = [frame for frame in frames if frame.filename == source][-1:]
+    places = dict.fromkeys(f"{Path(frame.filename).name}, line {frame.lineno}" for frame in [*passed, frames[-1]])
+    return f"{type(error).__name__}: {' '.join(str(error).split())} ({'; '.join(places)})"
 
 
 @contextmanager
