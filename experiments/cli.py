@@ -27,7 +27,12 @@ def verify(
         ),
     ] = None,
     names: Annotated[bool, Parameter(name="--list", negative="", help="Name the claims, and run nothing.")] = False,
-    out: Annotated[Path, Parameter(help="Directory for the results; may exist.")] = Path("results/verify"),
+    out: Annotated[
+        Path | None,
+        Parameter(
+            help="Directory for the results; may exist. [default: results/verify, of some claims results/claims]"
+        ),
+    ] = None,
     quick: Annotated[bool, Parameter(negative="", help="The same table from an eighth of the replicas.")] = False,
     seed: Annotated[int, Parameter(help="Seed of all ensembles, a whole number >= 0.")] = 0,
     threads: Annotated[int | None, Parameter(help="Threads; default: all cores.")] = None,
@@ -64,6 +69,7 @@ def verify(
     if names:
         print(registry.told(claims))
         return 0
+    out = out or Path("results/claims" if selected else "results/verify")
     verify.check_directory(out)
     with Progress() as progress:
         outcome = verify.run(claims, quick=quick, seed=seed, threads=threads, progress=progress, selected=selected)

@@ -147,7 +147,7 @@ def test_data_is_labelled_and_agrees_with_the_rows(quick, rows):
         here = data.sel(iterations=10, eigenvalue=-0.001)
         for name in ("paper", "exact", "simulated", "simulated_low", "discrete"):
             assert float(here[name]) == row[name]
-        assert "theta^2" in data["simulated"].attrs["long_name"]
+        assert data["simulated"].attrs["units"] == "theta^2"
 
 
 def test_same_seed_gives_the_same_rows_in_a_run_of_one_claim(rows, verdicts, one_claim):

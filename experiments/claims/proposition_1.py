@@ -35,7 +35,7 @@ class Proposition1(Claim):
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """How right the formula is, for the SDE and for the discrete optimizer, and how far from the one as shipped."""
-        yield from formulas.findings(evidence)
+        yield from formulas.findings(evidence, formulas.LINEAR)
         for exact in formulas.PROCESSES:
             yield formulas.at_moment(evidence, formulas.BEGINNING, lambda _: 0, exact)
 

@@ -38,7 +38,7 @@ class Proposition3(Claim):
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """How right the formula is; early and late, in the SDE and for the discrete optimizer; what the clip does."""
-        yield from formulas.findings(evidence)
+        yield from formulas.findings(evidence, formulas.LINEAR)
         for when, place in MOMENTS.items():
             for exact in formulas.PROCESSES:
                 yield formulas.at_moment(evidence, when, lambda _, place=place: place, exact)  # type: ignore[misc]

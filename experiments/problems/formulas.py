@@ -13,27 +13,30 @@ NEAR_SHIPPED = 0.10  # the optimizer as shipped counts as near its idealization 
 FLAT = (-FLATTEST, FLATTEST)
 PROCESSES = {"exact": "the exact SDE", "exact_discrete": "the exact discrete optimizer"}
 MEMORY = "at T = 1/(1-beta1)"
+NEARBY, LINEAR = 1.0, 0.05  # |H| t/(gamma M) up to which a formula is judged; where it leaves out what grows with that
 BEGINNING, END = "at the beginning of the grid", "at the end of the grid"
 
 
-def findings(evidence: Sequence[Evidence]) -> Iterator[Finding]:
+def findings(evidence: Sequence[Evidence], reach: float = NEARBY) -> Iterator[Finding]:
     """Of one optimizer from one start, over all its inertias.
 
-    An exact formula has one finding. Any other is judged where the iterations fill the optimizer's memory, at the end
-    of the grid along flat directions, and near the saddle, too.
+    An exact formula has one finding. Any other is judged where the iterations fill the optimizer's memory, and while
+    |H| t/(gamma M) is within `reach`: at the end of that along flat directions, and where it is farthest off. A formula
+    that is stated to first order in it, with reach `LINEAR`, is not asked to be exact.
     """
     ratio, where = _worst(evidence)
     off = max(ratio, 1 / ratio) - 1
     right = f"exact: equal to the exact value to {max(off, 1e-16):.0e} over the whole grid"
     wrong = f"not exact, and farthest off at {where}, where it {size(ratio)}"
-    everywhere = Finding.judged("deviation on the whole grid", off, right, wrong, target=0, tolerance=EXACT)
-    yield everywhere
+    name = "deviation on the whole grid"
+    everywhere = Finding.judged(name, off, right, wrong, target=0, tolerance=EXACT)
+    yield everywhere if reach > LINEAR else Finding(name, off, f"the formula is to first order; {everywhere.text}")
     if everywhere.holds:
         return
     if all(piece.case.memory for piece in evidence):
         yield from (at_moment(evidence, MEMORY, memory_time, exact) for exact in PROCESSES)
-    yield _late(evidence)
-    yield _near(evidence)
+    yield _late(evidence, reach)
+    yield _near(evidence, reach)
     if "shipped" in evidence[0].measured:
         yield _shipped(evidence)
 
@@ -65,32 +68,37 @@ def memory_time(piece: Evidence) -> int:
     return int(np.abs(piece.data["iterations"].values * (1 - piece.case.beta) - 1).argmin())
 
 
-def _late(evidence: Sequence[Evidence]) -> Finding:
-    """The formula over the exact value at the largest number of iterations, along flat directions."""
-    known = [piece.ratio.sel(eigenvalue=list(FLAT)).dropna("iterations") for piece in evidence]
+def _late(evidence: Sequence[Evidence], reach: float) -> Finding:
+    """The formula over the exact value at the last iterations within reach, along flat directions."""
+    known = [within(piece, reach).sel(eigenvalue=list(FLAT)).dropna("iterations") for piece in evidence]
     last = np.concatenate([ratio.isel(iterations=-1).values for ratio in known])
     worst = float(last[np.argmax(np.abs(np.log(last)))])
     windows = together((inertia(piece), f"within {window(piece.ratio, CLOSE)}") for piece in evidence)
     right, wrong = (f"{state} near flat directions" for state in ("right in the end", "not right in the end either,"))
-    tells = f"at |H| = {FLATTEST:g} {windows}"
+    tells = f"with |H| t/(gamma M) up to {reach:g} it {size(worst)}; at |H| = {FLATTEST:g} {windows}"
     return Finding.judged("formula over exact at the end, along flat directions", worst, right, wrong, tells)
 
 
-def _near(evidence: Sequence[Evidence]) -> Finding:
-    """Where the formula is farthest off while |H| t/(gamma M) <= 1."""
-    ratio, where = _worst(evidence, near=True)
-    nearby = "while |H| t/(gamma M) <= 1"
+def _near(evidence: Sequence[Evidence], reach: float) -> Finding:
+    """Where the formula is farthest off while |H| t/(gamma M) is within reach."""
+    ratio, where = _worst(evidence, reach)
+    nearby = f"while |H| t/(gamma M) <= {reach:g}"
     right = f"within {100 * CLOSE:g} % {nearby}"
     wrong = f"{nearby} it is farthest off at {where}, where it {size(ratio)}"
     return Finding.judged(f"formula over exact, farthest off {nearby}", ratio, right, wrong)
 
 
-def _worst(evidence: Sequence[Evidence], *, near: bool = False) -> tuple[float, str]:
-    """The ratio that is farthest from 1, of all or of those near the saddle, and its regime in words."""
+def within(piece: Evidence, reach: float) -> xarray.DataArray:
+    """The formula over the exact value where |H| t/(gamma M) is within reach, NaN elsewhere."""
+    advance = piece.data["iterations"].values[:, None] * piece.case.escape_rate()
+    return piece.ratio.where(xarray.DataArray(advance <= reach, dims=("iterations", "eigenvalue")))
+
+
+def _worst(evidence: Sequence[Evidence], reach: float = np.inf) -> tuple[float, str]:
+    """The ratio that is farthest from 1, of all within reach, and its regime in words."""
     worst, regime = 1.0, "any point"
     for piece in evidence:
-        advance = piece.data["iterations"].values[:, None] * piece.case.escape_rate()
-        off = np.where((advance <= 1) | (not near), _off(piece.ratio).values, np.nan)
+        off = _off(within(piece, reach)).values
         i, j = np.unravel_index(int(np.argmax(np.nan_to_num(off, nan=-1.0))), off.shape)
         if off[i, j] > max(worst, 1 / worst):
             worst = float(piece.ratio[i, j])

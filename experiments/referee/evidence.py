@@ -144,7 +144,7 @@ class Evidence:
     subject
         Which optimizer, in which variant.
     quantity
-        What the numbers are, with their unit.
+        What the numbers are, with their unit in brackets at the end.
     data
         Variables: routes without sampling, then measured ones with `_low` and `_high`; coordinates: the regime.
     measured
@@ -177,8 +177,9 @@ class Evidence:
         for name, route in self.measured.items():
             for suffix, values in zip(("", "_low", "_high"), (route.value, *route.interval()), strict=True):
                 self.data[name + suffix] = (tuple(self.data.sizes), values)
+        quantity, _, unit = self.quantity.removesuffix(")").partition(" (")
         for variable in self.data.data_vars.values():
-            variable.attrs.setdefault("long_name", f"{self.quantity}: {variable.name}")
+            variable.attrs |= {"long_name": f"{quantity}: {variable.name}", "units": unit or "1"}
 
     @classmethod
     def of_rows(cls, subject: str, quantity: str, rows: Iterable[Row], **more: Any) -> "Evidence":

@@ -19,7 +19,7 @@ PLACES = {
     POWER: "Section 1, Table 1",
     FIGURE_6: "Section 6, Appendix E",
     GAUSSIAN: "Appendix C",
-    SYMMETRY: "not in the paper",
+    SYMMETRY: "Section 6, Figure 6",
 }
 ROUTES = {
     "exact": "exact SDE",
@@ -93,6 +93,8 @@ def how_many(fits: Records) -> str:
     """How many fitted powers are the claimed ones."""
     held = [power(fit).holds for fit in fits]
     right, untold = held.count(True), held.count(None)
+    if untold == len(held):
+        return f"None of {untold} fitted powers of k can be told"
     more = f"; {untold} more cannot be told" if untold else ""
     return f"{right} of {len(held) - untold} fitted powers of k are the claimed ones{more}"
 

@@ -29,7 +29,7 @@ def test_adam_is_off_from_both_starts_in_the_sde_and_as_a_discrete_optimizer(sta
 
 def test_without_inertia_it_is_right_early_and_exact_for_the_discrete_optimizer():
     (verdict,) = [each for each in claim.verdicts(claim.tried(routes())) if each.subject == "RMSprop, from rest"]
-    assert verdict.level == "in part"
+    assert verdict.level == "right"  # to the first order that it is stated to
     told = finding(claim, verdict.subject, f"formula over the exact discrete optimizer {BEGINNING}")
     assert told.value == pytest.approx(1.0, rel=1e-12)
 
