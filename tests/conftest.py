@@ -27,6 +27,11 @@ LONGEST = (
     "test_splitting.py",
     "test_sweep_faults.py",
     "test_sweep.py",
+    "test_gallery.py",
+    "test_fokker_planck.py",
+    "test_compiled.py",
+    "test_teach.py",
+    "test_lessons.py",
 )
 SHARING = ("test_verify.py", "test_low_temperature.py", "test_exit_faults.py")  # share a quick run with tests/claims
 
