@@ -95,7 +95,11 @@ def test_another_formula_moves_every_finding_that_rests_on_it(formula, before, m
             if "paper" in piece.data and not piece.data["paper"].equals(again.data["paper"])
         }
         for (subject, name), finding in first.items():
-            rests = all((subject, name) not in other or other[subject, name].value != finding.value for other in others)
+            rests = all(
+                (subject, name) not in other
+                or not np.isclose(other[subject, name].value, finding.value, rtol=1e-9, atol=0)
+                for other in others
+            )
             if subject not in touched or not rests:
                 continue
             now = second.get((subject, name))
