@@ -71,6 +71,7 @@ def simulate_torch(
 
 def _run(plan: Plan, block: int, replicas: int, stop: NDArray[np.int64]) -> NDArray[np.float64]:
     """Positions of a block of replicas, shape (replicas, saves, d)."""
+    torch.set_num_threads(1)  # again: matrix products ask the thread that they run in
     seed = np.random.SeedSequence([int(plan.seed), block]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(seed))
     theta = torch.nn.Parameter(torch.from_numpy(np.tile(plan.origin, (replicas, 1))))
