@@ -7,7 +7,6 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -62,6 +61,5 @@ def save(figures: Iterable[Named], directory: Path) -> list[Drawn]:
             for suffix in ("png", "svg"):
                 metadata = {"Date": None} if suffix == "svg" else {}
                 figure.savefig(directory / f"{name}.{suffix}", metadata=metadata, bbox_inches=box)
-            plt.close(figure)
             out.append(Drawn(name, claim, caption, directory / f"{name}.svg"))
     return out

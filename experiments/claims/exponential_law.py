@@ -51,10 +51,10 @@ class ExponentialLaw(Claim):
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """How far from the law at each mean, whether ensembles tell, and whether the interval covers what it says."""
-        found = {LAW: _distance, COVERAGE: _coverage, exits.ITERATIONS: _tests}
+        judges = {LAW: _distance, COVERAGE: _coverage, exits.ITERATIONS: _tests}
         for piece in evidence:
             for k in range(piece.data.sizes["row"]):
-                yield from found[piece.quantity](piece.data.isel(row=k))
+                yield from judges[piece.quantity](piece.data.isel(row=k))
 
 
 def _survival(setting: Setting, barrier: float) -> Row:

@@ -92,7 +92,7 @@ def _on_a_parabola(kind: str, inertias: Array) -> Iterator[Row]:
     largest = float(inertias.max())
     most = theory.lemma_4(square_gradient=slope, smoothness=1.0, largest_inertia=largest, step=STEP, **bounds)
     ends = {
-        1: (np.array([1 - one.lower for one in sums]), np.array([1 - one.total for one in sums])),
+        1: (np.array([1 - bounds.lower for bounds in sums]), np.array([1 - bounds.total for bounds in sums])),
         2: (theory.lemma_2(**bounds), momentum),
         3: (theory.lemma_3(largest), np.array(ages)),
         4: (most, -along),

@@ -75,8 +75,8 @@ def _selection(setting: Setting, barrier: float, rates: list[float], share: floa
     sharpness = [sharpness_at("Adai", barrier), sharpness_at("Adai", barrier / 2)]
     pair = [(1 - BETA1) / share * k for k in sharpness]
 
-    def selected(found: list[float]) -> float:
-        return float(np.log(found[1] / found[0]))
+    def selected(rates: list[float]) -> float:
+        return float(np.log(rates[1] / rates[0]))
 
     values = {
         "paper": selected([paper_rate(setting, "Momentum", k, 1) for k in sharpness]),

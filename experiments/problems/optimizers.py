@@ -21,7 +21,7 @@ def name(dynamics: Dynamics) -> str:
 
 def inertia(dynamics: Dynamics) -> dict[str, float]:
     """The parameter that sets its inertia, by name; empty without one."""
-    return {one: getattr(dynamics, one) for one in ("beta1", "beta0") if hasattr(dynamics, one)}
+    return {parameter: getattr(dynamics, parameter) for parameter in ("beta1", "beta0") if hasattr(dynamics, parameter)}
 
 
 def parameters(dynamics: Dynamics) -> dict[str, Any]:

@@ -110,8 +110,8 @@ class Setting:
     def curvatures(self, sharpness: float) -> tuple[float, float]:
         """|L''| at the minimum that is left, and at the boundary."""
         places = (self.bottom / np.sqrt(sharpness), self.positions(sharpness)[1])
-        one = self.landscape(1, sharpness)
-        h_a, h_b = (abs(float(one.hessian_diagonal(np.array([x]))[0])) for x in places)
+        alone = self.landscape(1, sharpness)
+        h_a, h_b = (abs(float(alone.hessian_diagonal(np.array([x]))[0])) for x in places)
         return h_a, h_b
 
     def breaks(self, sharpness: float) -> list[float]:
@@ -151,9 +151,9 @@ class Setting:
 
     def relaxation(self, optimizer: str, sharpness: float, factor: float = 1.0, substeps: int = 1) -> float:
         """Iterations in which the slowest mode of the idealized recursion at the minimum shrinks by a factor e."""
-        bottom, one = np.array([self.bottom / np.sqrt(sharpness)]), self.landscape(1, sharpness)
+        bottom, alone = np.array([self.bottom / np.sqrt(sharpness)]), self.landscape(1, sharpness)
         dynamics = self.dynamics(optimizer, idealized=True, factor=factor)
-        curvature, variance = one.hessian_diagonal(bottom), self.variance(sharpness)(bottom)
+        curvature, variance = alone.hessian_diagonal(bottom), self.variance(sharpness)(bottom)
         if dynamics.second_moment == "following":  # gradients arrive divided by the noise
             curvature = curvature / np.sqrt(variance)
         keep, force, _, step = (each[0] for each in dynamics.rule(variance).coefficients(substeps))
@@ -225,7 +225,7 @@ def settings() -> dict[str, Setting]:
     data = StyblinskiTang(1, data_variance=1.5)
     _, data_crest, data_well = data.critical_points()
     following, frozen = HessianNoise(1, "piecewise"), HessianNoise(1)
-    found = [
+    all_settings = [
         _clean("parabolas-piecewise", "double parabola, piecewise Hessian noise", parabolas, following, 0.0, saddle),
         _clean("parabolas-frozen", "double parabola, noise of the minimum", parabolas, frozen, 0.0, saddle),
         _clean("tang-piecewise", "Styblinski-Tang, piecewise Hessian noise", tang, following, well, crest),
@@ -257,7 +257,7 @@ def settings() -> dict[str, Setting]:
             10,
         ),
     ]
-    return {setting.key: setting for setting in found}
+    return {setting.key: setting for setting in all_settings}
 
 
 def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: int, **more: Any) -> float:
@@ -269,13 +269,13 @@ def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
     if setting.has_data:
         return np.nan
     start, boundary = setting.positions(sharpness)
-    one = setting.landscape(1, sharpness)
+    alone = setting.landscape(1, sharpness)
     h_a, h_b = setting.curvatures(sharpness)
-    bottom, top = (float(one.loss(np.array([x]))) for x in (start, boundary))
+    bottom, top = (float(alone.loss(np.array([x]))) for x in (start, boundary))
     split = 1.0
     if setting.following:
         inflection = next(x for x in setting.breaks(sharpness) if (x - start) * (x - boundary) < 0)
-        split = (float(one.loss(np.array([inflection]))) - bottom) / (top - bottom)
+        split = (float(alone.loss(np.array([inflection]))) - bottom) / (top - bottom)
     time = LEAVERS[optimizer].escape_time(
         barrier=top - bottom,
         hessian_minimum=h_a,

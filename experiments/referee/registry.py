@@ -87,7 +87,7 @@ def _run(path: Path) -> Iterable[Any]:
     sys.modules[spec.name] = module  # dataclasses look up the module they are in
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # whatever the file does
+    except (Exception, SystemExit) as error:  # whatever the file does
         raise ValueError(f"claim = '{path}' cannot be imported: {type(error).__name__}: {error}") from error
     return vars(module).values()
 
@@ -95,10 +95,10 @@ def _run(path: Path) -> Iterable[Any]:
 def _claims(source: str, values: Iterable[Any], known: Sequence[Claim]) -> list[Claim]:
     """The claims among these values that are not known yet; each must be complete and have a name of its own."""
     taken = {claim.name.casefold(): claim for claim in known}
-    found = [value for value in values if isinstance(value, Claim) and value not in known]
-    if not found:
+    claims = [value for value in values if isinstance(value, Claim) and value not in known]
+    if not claims:
         raise ValueError(f"claim = '{source}' has no claim at its top level, such as: claim = Mine()")
-    for claim in dict.fromkeys(found):
+    for claim in dict.fromkeys(claims):
         for field in ("name", "place", "statement"):
             if not isinstance(getattr(claim, field, None), str):
                 raise ValueError(f"claim = '{source}': {type(claim).__name__} must state its {field}, a text")
@@ -108,4 +108,4 @@ def _claims(source: str, values: Iterable[Any], known: Sequence[Claim]) -> list[
             raise ValueError(
                 f"claim = '{source}': there is a claim '{other.name}' already, in {where}; name it otherwise"
             )
-    return list(dict.fromkeys(found))
+    return list(dict.fromkeys(claims))

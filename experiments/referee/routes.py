@@ -77,9 +77,11 @@ def told(*parts: Any) -> str:
 def _told(part: Any) -> str:
     if not is_dataclass(part) or not part.__dataclass_params__.repr:  # type: ignore[union-attr]
         return repr(part)
-    shown = [one for one in fields(part) if one.repr and not (one.kw_only and getattr(part, one.name) == _default(one))]
-    return f"{type(part).__qualname__}({', '.join(f'{one.name}={getattr(part, one.name)!r}' for one in shown)})"
+    values = {part_field: getattr(part, part_field.name) for part_field in fields(part) if part_field.repr}
+    told_of = (each for each, value in values.items() if not (each.kw_only and value == _default(each)))
+    return f"{type(part).__qualname__}({', '.join(f'{each.name}={values[each]!r}' for each in told_of)})"
 
 
-def _default(one: Any) -> Any:
-    return one.default_factory() if one.default_factory is not MISSING else one.default
+def _default(dataclass_field: Any) -> Any:
+    factory = dataclass_field.default_factory
+    return factory() if factory is not MISSING else dataclass_field.default

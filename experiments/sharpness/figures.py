@@ -6,10 +6,10 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from experiments import drawing
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, Named, save
 from experiments.problems.wells import CLAIMED_POWER, OPTIMIZERS, PREFACTOR_POWER, SAME_IN_ONE, settings
 from experiments.sharpness import findings
@@ -48,7 +48,7 @@ def _all(outcome: Outcome) -> Iterator[Named]:
 
 def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
     """Rate over its prefactor's power of k: against 1/k, and where the claimed power is 1/2 against 1/sqrt(k)."""
-    figure, axes = plt.subplots(1, 2, figsize=(12.5, 5.8), layout="constrained")
+    figure, axes = drawing.subplots(1, 2, size=(12.5, 5.8))
     points, lines, fits = (
         of(records, setting=key, dimension=dimension) for records in (outcome.points, outcome.lines, outcome.fits)
     )
@@ -110,7 +110,7 @@ def _panel(axis: Axes, points: Records, lines: Records, x: Callable[[Any], Any])
 
 def figure_6(outcome: Outcome) -> Named:
     """The paper's Figure 6: -log(rate) against 1/k and against 1/sqrt(k), all optimizers in both."""
-    figure, axes = plt.subplots(1, 2, figsize=(12.5, 5.6), sharey=True, layout="constrained")
+    figure, axes = drawing.subplots(1, 2, size=(12.5, 5.6), sharey=True)
     points = of(outcome.points, setting="recalled")
     least = []
     for axis, exponent, abscissa in zip(axes, (1.0, 0.5), ("1/k  (k: sharpness)", "1/√k"), strict=True):
@@ -144,7 +144,7 @@ def powers(outcome: Outcome) -> Named:
     fits = [fit for fit in outcome.fits if fit["p"] is not None]
     order = list(settings())
     shown = sorted({(order.index(fit["setting"]), fit["dimension"]) for fit in fits})
-    figure, axes = plt.subplots(1, 4, figsize=(13.5, 2.2 + 0.75 * len(shown)), sharey=True, layout="constrained")
+    figure, axes = drawing.subplots(1, 4, size=(13.5, 2.2 + 0.75 * len(shown)), sharey=True)
     exact = {"marker": "|", "color": "black", "ls": "", "ms": 13, "mew": 2.5}
     for axis, optimizer in zip(axes, OPTIMIZERS, strict=True):
         for fit in of(fits, optimizer=optimizer):
@@ -174,7 +174,7 @@ def powers(outcome: Outcome) -> Named:
 
 def collapse(outcome: Outcome) -> Named:
     """Rates at three learning rates against k lr, of Adam against sqrt(k) lr."""
-    figure, axes = plt.subplots(1, 4, figsize=(14, 4.8), layout="constrained")
+    figure, axes = drawing.subplots(1, 4, size=(14, 4.8))
     factors = sorted({point["factor"] for point in outcome.collapse})
     for axis, optimizer in zip(axes, OPTIMIZERS, strict=True):
         exponent, colour = PREFACTOR_POWER[optimizer], COLOURS[optimizer]

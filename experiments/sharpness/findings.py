@@ -51,13 +51,13 @@ def verdicts(outcome: Outcome) -> list[Verdict]:
     if recalled:
         out.append(Verdict(FIGURE_6, PLACES[FIGURE_6], EVERY, (valleys("recalled"), *dependence(recalled))))
         for optimizer in OPTIMIZERS:
-            found = tuple(straight(of(recalled, optimizer=optimizer), optimizer))
-            out.append(Verdict(FIGURE_6, PLACES[FIGURE_6], optimizer, found))
+            judged = tuple(straight(of(recalled, optimizer=optimizer), optimizer))
+            out.append(Verdict(FIGURE_6, PLACES[FIGURE_6], optimizer, judged))
     for optimizer in OPTIMIZERS:
-        found = tuple(gaussian(outcome, optimizer))
-        if found:
+        judged = tuple(gaussian(outcome, optimizer))
+        if judged:
             subject = f"{optimizer}: {settings()['minibatch'].title}, 10 independent coordinates"
-            out.append(Verdict(GAUSSIAN, PLACES[GAUSSIAN], subject, found))
+            out.append(Verdict(GAUSSIAN, PLACES[GAUSSIAN], subject, judged))
     if outcome.collapse:
         out.append(Verdict(SYMMETRY, PLACES[SYMMETRY], EVERY, (collapse(outcome.collapse),)))
     return out
@@ -183,8 +183,8 @@ def ratios(outcome: Outcome, optimizer: str) -> list[tuple[dict[str, Any], float
 
 def gaussian(outcome: Outcome, optimizer: str) -> Iterator[Finding]:
     """How much faster real minibatches leave than Gaussian noise of their covariance, and over several data sets."""
-    found = ratios(outcome, optimizer)
-    for real, ratio, low, high in found:
+    compared = ratios(outcome, optimizer)
+    for real, ratio, low, high in compared:
         if real["seed"] == outcome.settings["seed"]:
             name = f"rate over that of Gaussian noise, d = {real['dimension']}, k = {real['sharpness']:.3g}"
             told = f"{ratio:.3g} [{low:.3g}, {high:.3g}] times as fast as under Gaussian noise"
@@ -192,7 +192,7 @@ def gaussian(outcome: Outcome, optimizer: str) -> Iterator[Finding]:
             tells = f"at k = {real['sharpness']:.3g} real minibatches leave {told}"
             right, wrong = f"{tells}: as fast", f"{tells}: {'faster' if ratio > 1 else 'slower'}"
             yield Finding.judged(name, ratio, target=1, tolerance=tolerance, right=right, wrong=wrong)
-    values = sorted(over_data_sets(found))
+    values = sorted(over_data_sets(compared))
     if len(values) > 1:
         middle = float(np.median(values))
         text = (
@@ -201,10 +201,10 @@ def gaussian(outcome: Outcome, optimizer: str) -> Iterator[Finding]:
         yield Finding("median factor over data sets", middle, text)
 
 
-def over_data_sets(found: list[tuple[dict[str, Any], float, float, float]]) -> list[float]:
+def over_data_sets(compared: list[tuple[dict[str, Any], float, float, float]]) -> list[float]:
     """The ratios at the sharpness at which there are most data sets."""
     groups: dict[tuple[int, float], list[float]] = {}
-    for real, ratio, _, _ in found:
+    for real, ratio, _, _ in compared:
         groups.setdefault((real["dimension"], real["sharpness"]), []).append(ratio)
     return max(groups.values(), key=len, default=[])
 

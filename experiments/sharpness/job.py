@@ -59,8 +59,8 @@ class Kind:
         rows = []
         for place, point in enumerate(self.points):
             fault = store.why(place).removeprefix("ValueError: ")
-            found = {name: None if np.isnan(column[place]) else column[place] for name, column in columns.items()}
-            rows.append(point.row | found | ({"fault": fault} if fault else {}))
+            measured = {name: None if np.isnan(column[place]) else column[place] for name, column in columns.items()}
+            rows.append(point.row | measured | ({"fault": fault} if fault else {}))
         return rows
 
 
@@ -142,11 +142,11 @@ def measure(
     progress = progress or Progress(quiet=True)
     wanted = kinds(full=full, quick=quick, seed=seed)
     progress.total = sum(kind.left(out / STORES) for kind in wanted.values())
-    found = {name: kind.measure(out / STORES, threads, progress) for name, kind in wanted.items()}
+    measured = {name: kind.measure(out / STORES, threads, progress) for name, kind in wanted.items()}
     outcome = Outcome(settings={"seed": seed, "full": full, "quick": quick, "torch": find_spec("torch") is not None})
-    outcome.points = [row for route in plan.ROUTES for row in found.get(route, ())]
-    outcome.collapse, outcome.data_sets = found.get(COLLAPSE, []), found.get(DATA_SETS, [])
-    lines = list(zip(wanted[LINES].points, found[LINES], strict=True))
+    outcome.points = [row for route in plan.ROUTES for row in measured.get(route, ())]
+    outcome.collapse, outcome.data_sets = measured.get(COLLAPSE, []), measured.get(DATA_SETS, [])
+    lines = list(zip(wanted[LINES].points, measured[LINES], strict=True))
     outcome.lines = [_line(row, point) for point, row in lines]
     outcome.lines += [_line(row, other) for point, row in lines for other in plan.as_another(point)]
     for row in outcome.rates:
@@ -155,12 +155,12 @@ def measure(
     return outcome
 
 
-def _line(found: dict[str, Any], point: Point) -> dict[str, Any]:
+def _line(exact: dict[str, Any], point: Point) -> dict[str, Any]:
     """A row of an exact line, with the paper's rate beside the exact one."""
     setting = settings()[point.setting]
     paper = paper_rate(setting, point.optimizer, point.sharpness, 1)
     method = QUADRATURE if setting.overdamped(point.optimizer) else GRID
-    return found | point.row | {"paper": paper, "method": method}
+    return exact | point.row | {"paper": paper, "method": method}
 
 
 def kept(out: Path) -> int:

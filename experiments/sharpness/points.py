@@ -115,8 +115,8 @@ def measured(
 
 def exact(setting: str, optimizer: str, sharpness: float) -> dict[str, float]:
     """A point of an exact line as a sweep computes it, in one coordinate."""
-    found = exact_rate(settings()[setting], optimizer, sharpness)
-    return {name: float(found[name]) for name in ("rate", "error")}
+    exact = exact_rate(settings()[setting], optimizer, sharpness)
+    return {name: float(exact[name]) for name in ("rate", "error")}
 
 
 vars(measured).update(variables=NAMES, optional=NAMES)
@@ -127,7 +127,7 @@ def _split(point: Point, threads: int | None) -> dict[str, float]:
     """The rate of the SDE by splitting; its `events` are as many as would give its error, 0 if it is not reliable."""
     setting = settings()[point.setting]
     start, boundary = setting.positions(point.sharpness)
-    found = rare_escape_rate(
+    rare = rare_escape_rate(
         setting.dynamics(point.optimizer, idealized=True, factor=point.factor),
         setting.landscape(point.dimension, point.sharpness),
         noise=setting.noise,
@@ -139,9 +139,9 @@ def _split(point: Point, threads: int | None) -> dict[str, float]:
         seed=point.ensemble_seed,
         threads=threads,
     )
-    rates, reliable = found["repetition_rate"].values, bool(found["reliable"])
+    rates, reliable = rare["repetition_rate"].values, bool(rare["reliable"])
     error = float(rates.std(ddof=1)) / np.sqrt(len(rates))
-    rate = {name: float(found[name]) for name in ("rate", "rate_low", "rate_high")}
+    rate = {name: float(rare[name]) for name in ("rate", "rate_low", "rate_high")}
     events = (rate["rate"] / error) ** 2 if error and reliable else 0.0
     return rate | {"events": float(events), "reliable": float(reliable), "censored": 0.0, "diverged": 0.0}
 

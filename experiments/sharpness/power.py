@@ -88,8 +88,8 @@ def fit_power(sharpness: ArrayLike, minus_log_rate: ArrayLike, error: ArrayLike,
         # (k^-p - 1)/p is regular at p = 0, where it is -log k
         column = np.expm1(-p * np.log(k)) / p if abs(p) > 1e-9 else -np.log(k)
         design = np.stack([np.ones_like(k), column]) / s
-        found, *_ = np.linalg.lstsq(design.T, y / s, rcond=None)
-        return float(np.sum((found @ design - y / s) ** 2)), found
+        coefficients, *_ = np.linalg.lstsq(design.T, y / s, rcond=None)
+        return float(np.sum((coefficients @ design - y / s) ** 2)), coefficients
 
     grid = np.linspace(LEAST, MOST, 181)
     start = grid[int(np.argmin([linear(p)[0] for p in grid]))]
@@ -135,11 +135,11 @@ def fits(rates: Records) -> Records:
         groups.setdefault((row["setting"], row["dimension"], row["optimizer"], row["route"]), []).append(row)
     out = []
     judged_at = 1 - FAMILY_WISE_RATE / max(len(groups), 1)
-    for (setting, dimension, optimizer, route), found in groups.items():
+    for (setting, dimension, optimizer, route), points in groups.items():
         together = groups.get((setting, dimension, optimizer, "sde"), []) if route == "splitting" else []
         fit = {"setting": setting, "dimension": dimension, "optimizer": optimizer, "route": route}
-        fit |= {"geometry": found[0]["geometry"], "claimed": CLAIMED_POWER[optimizer]}
-        out.append(fit | _fitted(together + found, optimizer, judged_at, exact=route == "exact"))
+        fit |= {"geometry": points[0]["geometry"], "claimed": CLAIMED_POWER[optimizer]}
+        out.append(fit | _fitted(together + points, optimizer, judged_at, exact=route == "exact"))
     return out
 
 
