@@ -56,7 +56,7 @@ class Table1Saddles(Claim):
         for name, process in ROUTES.items():
             powers = np.log10(near[name].values)
             told = f"{process}: the MSD grows like |H|^p with p = {span(powers)} to {end} iterations"
-            right, wrong = (f"{told}, {answer} as the table says" for answer in (word, f"not {word}"))
+            right, wrong = f"{told}, {word} as the table says", f"{told}, which the table calls {word}"
             target, name = POWERS[word], f"power of |H|, {process}"
             farthest = _farthest(powers, target)
             yield Finding.judged(name, farthest, right, wrong, target=target, tolerance=TOLERANCE)
