@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any
 
 from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, OwnDynamics, RMSprop
-from diffusion.escape import LossLevel, Radius, exit_times
+from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
 from diffusion.rates import escape_rate
+from diffusion.regions import Beyond, Box, HalfSpace, LossLevel, Radius, Region
 from diffusion.simulate import simulate
 from diffusion.splitting import rare_escape_rate
 
@@ -19,9 +20,12 @@ __all__ = [
     "SGD",
     "Adai",
     "Adam",
+    "Beyond",
+    "Box",
     "CoupledLandscape",
     "DoubleParabola",
     "Dynamics",
+    "HalfSpace",
     "HessianNoise",
     "IsotropicNoise",
     "LossLevel",
@@ -31,6 +35,7 @@ __all__ = [
     "QuadraticSaddle",
     "RMSprop",
     "Radius",
+    "Region",
     "Samples",
     "SeparableLandscape",
     "StyblinskiTang",

@@ -122,9 +122,10 @@ def _pieces(name: str, spline: Any) -> Callable[[float], float]:
 
 
 @functools.lru_cache(maxsize=1024)
-def formula(text: str, function: Any) -> Callable[..., Any]:
-    """A formula of the kernels' that calls `function`, the same one each time for the same text."""
-    return eval(text, {"function": function})  # type: ignore[no-any-return]
+def formula(text: str, *functions: Any) -> Callable[..., Any]:
+    """A formula of the kernels' that calls `function`, or `function_0`, `function_1`, ..., the same one each time for the same text."""
+    named = {f"function_{k}": each for k, each in enumerate(functions)}
+    return eval(text, {"function": functions[0]} | named)  # type: ignore[no-any-return]
 
 
 def described(function: Any) -> str:

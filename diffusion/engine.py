@@ -41,7 +41,7 @@ class Prepared:
     """
 
     parts: dict[str, Any]
-    problem: tuple[Array, Array, Array]
+    problem: tuple[Array, Array, Array, Array]
     rule: tuple[Any, ...]
     start: tuple[Array, Array]
     turned: bool
@@ -100,8 +100,16 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts |= {"inertia": running.inertia, "learning_rate": running.learning_rate}
         coefficients = (np.zeros((1, d)), np.ones((1, d)), np.ones((1, d)), np.zeros((1, d)))
         adaptive = (running.beta2, running.corrects, tuple(float(value) for value in running.parameters))  # type: ignore[assignment]
+    if np.isfinite(plan.walls).any():
+        if parts.get("ALONG", False) or (turned and plan.rotated):
+            raise ValueError(
+                f"reflecting = {plan.parameters['reflecting']} is in coordinates, and this rule runs along the eigenvectors of the "
+                "Hessian; use SGD, Momentum or second_moment='running' on a CoupledLandscape"
+            )
+        parts["WALLS"] = True
     origin = plan.basis.T @ plan.origin if turned else plan.origin.copy()
-    return Prepared(parts, (formulas.parameters, table, mixing), (*coefficients, adaptive), (origin, momentum), turned)
+    problem = formulas.parameters, table, mixing, plan.walls
+    return Prepared(parts, problem, (*coefficients, adaptive), (origin, momentum), turned)
 
 
 def _padded(table: Array, rows: int) -> Array:

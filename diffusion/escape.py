@@ -1,7 +1,7 @@
-"""Ensembles of first exits: when each replica leaves a region, and by which coordinate."""
+"""Ensembles of first exits: when each replica leaves a region, and where."""
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,55 +9,23 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
 from diffusion.dynamics import Dynamics
-from diffusion.engine import Interruptible, allocate, kernel, lanes_for, prepare, thread_count
+from diffusion.edges import NO_COORDINATE, NO_PART, PLANE, Edge, Walls, check_walls, edge_of
+from diffusion.engine import Interruptible, Prepared, allocate, kernel, lanes_for, prepare, thread_count
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 from diffusion.observations import problem_digest
 from diffusion.plan import Plan, plan_run, refuse_memory
+from diffusion.regions import Boundary, Shape
 from diffusion.variables import describe
 
 if TYPE_CHECKING:
     import xarray
 
-BYTES_PER_REPLICA = 42  # of a result: time, coordinate, number, horizon, problem and two flags
+BYTES_PER_REPLICA = 45  # of a result: time, coordinate, number, horizon, problem, part, side and two flags
 
 TOLD = 5  # coordinates named in a warning
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class LossLevel:
-    """Out where the loss is strictly beyond `value`, on the far side from the start.
-
-    Parameters
-    ----------
-    value
-        A loss.
-    """
-
-    value: float
-
-    def __post_init__(self) -> None:
-        checks.plain_fields(self)
-        checks.finite("LossLevel value", self.value)
-
-
-@dataclass(frozen=True)
-class Radius:
-    """Out where the distance from the start exceeds `value`.
-
-    Parameters
-    ----------
-    value
-        A distance in theta units, above 0.
-    """
-
-    value: float
-
-    def __post_init__(self) -> None:
-        checks.plain_fields(self)
-        checks.positive("Radius value", self.value)
 
 
 def exit_times(
@@ -66,12 +34,14 @@ def exit_times(
     *,
     noise: Noise,
     start: ArrayLike | None = None,
-    boundary: float | LossLevel | Radius,
+    boundary: Boundary,
     max_iterations: int,
     replicas: int,
     velocity: str = "rest",
     substeps: int = 1,
     crossing: str = "step",
+    reflecting: Walls = None,
+    positions: bool = False,
     precision: str = "float64",
     seed: int = 0,
     threads: int | None = None,
@@ -83,34 +53,48 @@ def exit_times(
     dynamics, landscape, noise, start, replicas, velocity, substeps, precision, seed, threads
         As in `simulate`; substeps is one number.
     boundary
-        A number in theta units: out as soon as *any* coordinate is strictly beyond it, on the far side from the start.
-        Or ``LossLevel(value)``, or ``Radius(value)`` around the start (in one dimension, two lines).
+        What is left. A number in theta units: out as soon as *any* coordinate is strictly beyond it, on the far side from the
+        start. ``(low, high)``: one interval for every coordinate, None for an open end. ``Beyond(coordinate, value)``,
+        ``Box(low, high)``, ``HalfSpace(normal, offset)``, ``Radius(value)`` around the start (in one dimension, two lines),
+        ``LossLevel(value)``, or a function of yours, ``Region(outside)``. Joined by ``|``: out of any of them.
     max_iterations
         Replicas still inside after this many iterations are censored.
     crossing
         "step": a replica is out when it is beyond the boundary after a substep; with one substep, what a user of the
-        optimizer sees. "bridge": also when the Brownian bridge between two substeps crosses, as the overdamped SDE does
-        (exact for a straight boundary and noise and drift that are constant over a substep).
+        optimizer sees. "bridge": also when the Brownian bridge between two substeps crosses, as the overdamped SDE does,
+        for lines in independent coordinates and for one `HalfSpace` (exact for noise and drift that are constant over a
+        substep; of two ends w standard deviations of a substep apart, up to exp(-w^2/2)).
+    reflecting
+        Walls, which mirror the position and reverse the momentum of a replica that a substep took behind them (of second
+        moments nothing changes). Numbers: in every coordinate, each on its side of the start, as in
+        `diffusion.fokker_planck`; or ``(low, high)``, ``Beyond(coordinate, value)``, ``Box(low, high)``, or these joined by ``|``.
+    positions
+        Also return where replicas left.
 
     Returns
     -------
     xarray.Dataset
         On replica: ``exit_iteration`` (iterations completed at exit, the first is 1.0; with substeps, multiples of
         1/substeps; with a bridge, inside the substep; NaN where censored or diverged), ``exited``, ``diverged``,
-        ``exit_coordinate`` (with a bridge the first to cross, else the farthest out; -1 where it has no meaning). All
+        ``exit_coordinate`` (with a bridge the first to cross, else the farthest out; -1 where it has no meaning) and
+        ``exit_side``, its end: 1 the upper, -1 the lower, 0 where it has no meaning. Of a boundary with ``|`` ``exit_part``, the
+        part that was left, from 0 (-1: none); the first if a substep led out of several. With a bridge ``exit_substep``, in
+        which of all substeps, from 1 (0: none). With `positions` ``exit_position`` on (replica, coordinate), at the end of the
+        substep that led out, with a bridge moved from there onto the boundary, at right angles; NaN where there is no exit. All
         parameters are in attrs; `lane_steps` there counts the substeps computed, `lane_steps_useful` those of live replicas.
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, the start is on the boundary, a discrete step is unstable, or a combination has no
-        meaning; the message names the parameter, the value and the remedy.
+        If a parameter is out of range, the start is outside or on the boundary, or behind a wall, a wall and the boundary hide
+        each other, a discrete step is unstable, or a combination has no meaning; the message names the parameter, the value
+        and the remedy.
 
     Warns
     -----
     RuntimeWarning
-        If replicas diverged, or if the boundary is a number and the landscape couples several coordinates: any of them
-        counts, and the warning says how many replicas left by which.
+        If replicas diverged, or if the boundary is a number or an interval and the landscape couples several coordinates: any
+        of them counts, and the warning says how many replicas left by which.
     """
     max_iterations, substeps = checks.whole("max_iterations", max_iterations), checks.whole("substeps", substeps)
     checks.choice("crossing", crossing, ("step", "bridge"))
@@ -127,131 +111,112 @@ def exit_times(
         substeps,
         seed,
         precision,
+        reflecting,
     )
     replicas, boundary = plan.replicas, checks.plain(boundary)
-    refuse_memory(
-        BYTES_PER_REPLICA * replicas, f"replicas = {replicas}", "run fewer replicas at a time, with other seeds"
-    )
+    size = BYTES_PER_REPLICA + (8 * landscape.dimension if positions else 0)
+    refuse_memory(size * replicas, f"replicas = {replicas}", "run fewer replicas at a time, with other seeds")
     prepared = prepare(plan, plan.substeps)
-    edge = _edge(plan, prepared.turned, boundary)
+    edge = edge_of(boundary, landscape, plan.origin)
+    check_walls(plan.walls, edge, reflecting)
     bridged = crossing == "bridge"
     if bridged:
-        _check_bridge(plan, edge, boundary)
-    prepared = prepared.specialised(LINE=edge.line, LEVEL=edge.level, BRIDGED=bridged)
+        edge = _with_bridge(plan, prepared, edge)
+    ours = edge.turned(plan.basis) if prepared.turned and plan.rotated else edge
+    prepared = prepared.specialised(BRIDGED=bridged, **ours.specialisation)
     threads = thread_count(threads)
 
     from diffusion.kernels import exits
 
     run = kernel(exits.exits, exits.HELPERS, prepared)
-    time = np.full(replicas, np.nan)
-    exited, diverged = np.zeros(replicas, np.bool_), np.zeros(replicas, np.bool_)
-    coordinate = np.full(replicas, exits.NO_COORDINATE, np.int64)
+    out = {
+        "exit_iteration": np.full(replicas, np.nan),
+        "exited": np.zeros(replicas, np.bool_),
+        "diverged": np.zeros(replicas, np.bool_),
+        "exit_coordinate": np.full(replicas, NO_COORDINATE, np.int64),
+        "exit_side": np.zeros(replicas, np.int8),
+        "exit_part": np.full(replicas, NO_PART, np.int16),
+        "exit_substep": np.zeros(replicas if bridged else 0, np.int64),
+        "exit_position": np.full((replicas if positions else 0, landscape.dimension), np.nan),
+    }
     queue, work = np.zeros(1, np.int64), np.zeros((threads, 2), np.int64)
     width = lanes_for(-(-replicas // threads), exits.TILE)
+    rows = len(edge.kinds) + 2 * bridged
     with Interruptible(threads) as pool:
 
         def until_done(thread: int, count: int = replicas) -> None:
             before = np.zeros((plan.landscape.dimension, width))
-            scratch = before, np.zeros(width), np.zeros(width, np.uint8)
+            scratch = before, np.zeros((rows, width)), np.zeros(width, np.uint8)
             run(
-                width, prepared.problem, prepared.rule, prepared.start, edge.values, np.uint64(max_iterations),
+                width, prepared.problem, prepared.rule, prepared.start, ours.values, np.uint64(max_iterations),
                 np.uint64(substeps), plan.seed, queue, pool.stop, *allocate(prepared, width), scratch, work[thread],
-                time[:count], exited, diverged, coordinate,
+                tuple(one[:count] for one in out.values()),
             )  # fmt: skip
 
         until_done(0, 0)  # compiles, once, before the threads start
         queue[0] = 0
         for _ in pool.map(until_done, range(threads)):
             pass
+    if prepared.turned and plan.rotated:
+        out["exit_position"] = out["exit_position"] @ plan.basis.T
+    if bridged and positions:
+        _move_onto(edge, out["exited"], out["exit_coordinate"], out["exit_side"] > 0, out["exit_position"])
+    left_out = {"exit_part": len(edge.kinds) == 1, "exit_substep": not bridged, "exit_position": not positions}
     data: dict[str, Any] = {
-        "exit_iteration": ("replica", time),
-        "exited": ("replica", exited),
-        "diverged": ("replica", diverged),
-        "exit_coordinate": ("replica", coordinate),
+        name: (("replica", "coordinate")[: values.ndim], values)
+        for name, values in out.items()
+        if not left_out.get(name, False)
     }
     parameters = {key: value for key, value in plan.parameters.items() if key not in ("iterations", "save", "keep")}
     parameters |= {"boundary": repr(boundary), "crossing": crossing, "max_iterations": max_iterations}
     result = label_exits(data, parameters)
-    if edge.line:
-        warn_any_coordinate(landscape, boundary, coordinate)
+    warn_any_coordinate(landscape, boundary, out["exit_coordinate"])
     result.attrs.update(zip(("lane_steps", "lane_steps_useful"), map(int, work.sum(axis=0)), strict=True))
     return result
 
 
-@dataclass(frozen=True)
-class _Edge:
-    """A boundary as the kernels take it, and the kind that they are specialised with."""
-
-    line: bool
-    level: bool
-    low: Array
-    high: Array
-    center: Array
-    sign: float = 1.0
-    limit: float = np.inf
-
-    @property
-    def values(self) -> tuple[Array, Array, Array, float, float]:
-        return self.low, self.high, self.center, self.sign, self.limit
-
-
-def _edge(plan: Plan, turned: bool, boundary: float | LossLevel | Radius) -> _Edge:
-    """The boundary, checked against the start.
-
-    Raises
-    ------
-    ValueError
-        If the start is on the boundary, or a line is asked for in coordinates that the run does not have.
-    """
-    center = np.ascontiguousarray(plan.basis.T @ plan.origin) if turned else plan.origin
-    nowhere = np.full(len(center), np.inf)
-    if isinstance(boundary, Radius):
-        if len(center) == 1:
-            return _Edge(True, False, center - boundary.value, center + boundary.value, center)
-        return _Edge(False, False, -nowhere, nowhere, center, limit=boundary.value**2)
-    if isinstance(boundary, LossLevel):
-        sign = float(np.sign(boundary.value - plan.landscape.loss(plan.origin)))
-        if sign == 0:
-            raise ValueError(f"boundary = {boundary} is the loss at the start; choose another start or level")
-        return _Edge(False, True, -nowhere, nowhere, center, sign, sign * boundary.value)
-    checks.finite("boundary", boundary)
-    if np.any(boundary == plan.origin):
-        raise ValueError(f"boundary = {boundary!r} is where the start is; choose another start or boundary")
-    if turned and plan.rotated:
-        raise ValueError(
-            f"boundary = {boundary!r} is a line in coordinates, and this rule runs along the eigenvectors of a rotated "
-            "saddle; use Radius or LossLevel, or rotation=None"
-        )
-    above = boundary > plan.origin
-    return _Edge(True, False, np.where(above, -np.inf, boundary), np.where(above, boundary, np.inf), center)
-
-
-def _check_bridge(plan: Plan, edge: _Edge, boundary: float | LossLevel | Radius) -> None:
-    """Refuse a bridge where none is known."""
-    if not edge.line:
-        reason = f"boundary = {boundary!r} is not a line in a coordinate"
-    elif plan.landscape.formulas.coupled:
-        reason = f"the noise of {type(plan.landscape).__name__} may couple coordinates"
+def _with_bridge(plan: Plan, prepared: Prepared, edge: Edge) -> Edge:
+    """The same with the variance of a substep where kernels cannot compute it; refused where no bridge is known."""
+    kinds, coupled = edge.kinds.tolist(), plan.landscape.formulas.coupled and not prepared.turned
+    if not edge.lines.all() and kinds != [PLANE]:
+        reason = f"boundary = {edge.boundary!r} is not a line in a coordinate, nor one HalfSpace"
+    elif coupled and kinds != [PLANE]:
+        reason = f"the noise of {type(plan.landscape).__name__} may couple coordinates, and only a HalfSpace may be left then"
     elif plan.dynamics.running is not None or plan.dynamics.rule(plan.variance).inertia.any():
         reason = f"{plan.dynamics!r} is not the overdamped SDE: it has inertia or a running second moment"
+    elif not coupled:
+        return edge
     else:
-        return
+        (_, basis, mixing, _), (_, _, share, step, _) = prepared.problem, prepared.rule
+        normal = edge.first[0] @ basis if prepared.parts["ALONG"] else edge.first[0]
+        return replace(edge, second=np.full_like(edge.second, np.sum((normal * step[0] * share[0] @ mixing) ** 2)))
     raise ValueError(f"crossing = 'bridge' does not apply: {reason}; use crossing='step' and more substeps")
 
 
+def _move_onto(
+    edge: Edge, left: NDArray[np.bool_], coordinate: NDArray[np.int64], upper: NDArray[np.bool_], x: Array
+) -> None:
+    """Move positions x, shape (replicas, d), of those that left by a bridge onto the boundary, at right angles."""
+    if edge.lines.all():
+        x[left, coordinate[left]] = np.where(upper, edge.high[coordinate], edge.low[coordinate])[left]
+    else:
+        normal = edge.first[0]
+        x[left] -= np.outer((x[left] @ normal - edge.limits[0]) / (normal @ normal), normal)
+
+
 def warn_any_coordinate(landscape: Landscape, boundary: Any, coordinates: ArrayLike, stacklevel: int = 3) -> None:
-    """Say that a number as boundary is a line in every coordinate, where these are coupled and may be unlike.
+    """Say that a number or an interval counts in every coordinate, where these are coupled and may be unlike.
 
     Parameters
     ----------
     landscape, boundary
-        As the user gave them; nothing is said of independent coordinates, or of one.
+        As the user gave them; nothing is said of independent coordinates, or of one, nor of other kinds of boundaries.
     coordinates
         By which replicas left; below 0: they did not.
     stacklevel
         As `warnings.warn` has it, from here: 3 is the caller of the caller.
     """
-    if not landscape.formulas.coupled or landscape.dimension == 1:
+    if not landscape.formulas.coupled or landscape.dimension == 1 or isinstance(boundary, Shape):
         return
     out = np.asarray(coordinates)
     count = np.bincount(out[out >= 0], minlength=landscape.dimension)
@@ -261,8 +226,8 @@ def warn_any_coordinate(landscape: Landscape, boundary: Any, coordinates: ArrayL
     warnings.warn(
         f"boundary = {boundary!r} is a line in each of the {landscape.dimension} coordinates of "
         f"{type(landscape).__name__}, and any of them counts: of {count.sum()} exits {told}"
-        f"{f', {rest} by others' if rest else ''}; use LossLevel or Radius, or shift the coordinates that should not "
-        "count out of its reach",
+        f"{f', {rest} by others' if rest else ''}; use Beyond(coordinate, value) for a line in one coordinate, Box for "
+        "lines in several, or a HalfSpace, LossLevel or Radius",
         RuntimeWarning,
         stacklevel=stacklevel,
     )
@@ -285,4 +250,6 @@ def label_exits(data: dict[str, Any], parameters: dict[str, Any]) -> "xarray.Dat
         "horizon": ("replica", np.full(count, parameters["max_iterations"])),
         "problem": ("replica", np.full(count, problem_digest(parameters))),
     }
+    if "exit_position" in data:
+        coords["coordinate"] = np.arange(data["exit_position"][1].shape[1])
     return describe(xarray.Dataset(data, coords), parameters)

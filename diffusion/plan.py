@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
 from diffusion.dynamics import Adai, Dynamics
+from diffusion.edges import Walls, walls_of
 from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.noise import Noise
 from diffusion.variables import describe
@@ -26,7 +27,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Plan:
-    """A validated run; arrays have shape (d,), along the eigenvectors, but origin and basis, which are in coordinates."""
+    """A validated run; arrays have shape (d,), along the eigenvectors, but origin, basis and walls (2, d), which are in coordinates."""
 
     dynamics: Dynamics
     landscape: Landscape
@@ -43,6 +44,7 @@ class Plan:
     seed: np.uint64
     parameters: dict[str, Any]
     learning_rate: Array
+    walls: Array
 
     @property
     def replicas(self) -> int:
@@ -68,6 +70,7 @@ def plan_run(
     substeps: int | Sequence[int],
     seed: int,
     precision: str,
+    reflecting: Walls = None,
 ) -> Plan:
     """Check everything that a run was asked for, before anything is computed; arguments and errors as in `simulate`."""
     iterations = checks.whole("iterations", iterations, most=LARGEST_COUNTER)
@@ -86,6 +89,7 @@ def plan_run(
             "keep = 'states'",
             "save at fewer iterations, run fewer replicas, or keep='moments'",
         )
+    walls = walls_of(reflecting, position)
     variance = _variance(noise, landscape)
     running = dynamics.running is not None
     if running and (velocity == "thermal" or schedule.max() > 1):
@@ -114,9 +118,11 @@ def plan_run(
         "replicas": replicas, "start": position.tolist(), "velocity": velocity, "save": saves.tolist(), "keep": keep,
         "substeps": int(schedule[0]) if len(schedule) == 1 else schedule.tolist(), "precision": precision, "seed": seed,
     }  # fmt: skip
+    if reflecting is not None:
+        parameters["reflecting"] = repr(checks.plain(reflecting))
     return Plan(
         dynamics, landscape, noise, landscape.basis, landscape.hessian, variance, position, velocity == "thermal", saves,
-        schedule, keep == "states", precision, np.uint64(seed), parameters, nominal,
+        schedule, keep == "states", precision, np.uint64(seed), parameters, nominal, walls,
     )  # fmt: skip
 
 

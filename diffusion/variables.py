@@ -46,6 +46,14 @@ VARIABLES = (
     Variable("exited", ("replica",), "1", "whether the replica left the region"),
     Variable("diverged", ("replica",), "1", "whether the replica left floating-point range first"),
     Variable("exit_coordinate", ("replica",), "1", "coordinate that left; -1 where it has no meaning"),
+    Variable(
+        "exit_side", ("replica",), "1", "end of that coordinate: 1 the upper, -1 the lower; 0 where it has no meaning"
+    ),
+    Variable("exit_part", ("replica",), "1", "part of the boundary that was left, from 0; -1 where there was no exit"),
+    Variable(
+        "exit_substep", ("replica",), "1", "substep, from 1, in which the bridge crossed; 0 where there was no exit"
+    ),
+    Variable("exit_position", ("replica", "coordinate"), "theta", "position at exit; NaN where there was none"),
     Variable("horizon", ("replica",), "1", "iterations after which the replica is censored"),
     Variable("problem", ("replica",), "1", "digest of all parameters but seed, replicas and horizon"),
     Variable("events_by_coordinate", ("coordinate",), "1", "exits counted, by the coordinate that left"),

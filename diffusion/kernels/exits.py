@@ -4,33 +4,41 @@ import math
 
 import numpy as np
 
+from diffusion.edges import BALL, LEVEL, LINES, NO_COORDINATE, OWN, PLANE
 from diffusion.kernels.llvm import fetch_add, full_width
 from diffusion.kernels.random import BRIDGE, CROSSING, box_muller, two_words, uniform
 
 TILE = 16  # lanes are computed in multiples of this
-NO_EXIT, NO_COORDINATE = -2, -1
+NO_EXIT = -2
 SURE = 40.0  # exp(-SURE) is below the smallest uniform, 2^-52: no such bridge crosses
+EARLIER, VARIANCE = (
+    -2,
+    -1,
+)  # rows of `level` for a bridge: what its part went by before the substep, and the variance of that
 
-# Filled in by `specialise`: helpers of `diffusion.kernels.step`, formulas, the kind of boundary, and what crossing it means.
+# Filled in by `specialise`: helpers of `diffusion.kernels.step`, formulas, the user's functions, and what crossing a boundary means.
 advance = start_lane = row = None
-curvature = deviation = loss = None
-LINE = LEVEL = BRIDGED = SEPARABLE = False  # neither a line nor a level: a radius
+curvature = deviation = loss = own = None
+LINE = MEASURED = LEVELS = OWNS = (
+    False  # kinds of parts that there are: lines, others, of these losses and the user's functions
+)
+BRIDGED = SEPARABLE = False
 
 
 def exits(
-    width, problem, rule, start, boundary, iterations, substeps, seed, queue, stop, state, lanes, scratch, work, time, exited,
-    diverged, coordinate,
-):  # fmt: skip
+    width, problem, rule, start, boundary, iterations, substeps, seed, queue, stop, state, lanes, scratch, work, out
+):
     """Run replicas from the queue until each leaves the region, diverges, or has done all iterations.
 
-    boundary: (low (d,), high (d,), center (d,), sign, limit): outside is below `low` or above `high` in any coordinate
-    (LINE), or where sign times the loss (LEVEL) or the squared distance from the center is above `limit`. queue: [next
-    replica]. scratch: (d, width), (width,), (width,) of uint8. work: [lane substeps computed, useful]. The last four have
-    one entry for each replica. Stops early once stop[0] is not 0.
+    boundary: (low, high, kinds, first, second, signs, limits), as `diffusion.edges.Edge` has them. queue: [next replica].
+    scratch: (d, width), (rows, width), (width,) of uint8; a row for each part and, with a bridge, EARLIER and VARIANCE. work:
+    [lane substeps computed, useful]. out: (time, exited, diverged, coordinate, side, part, substep, position), one entry for
+    each replica, or none of the last two. Stops early once stop[0] is not 0.
     """
-    d, replicas = start[0].shape[0], time.shape[0]
+    d, replicas = start[0].shape[0], out[0].shape[0]
     x, replica, iteration, substep = state[0], lanes[0], lanes[1], lanes[2]
     before, level, near = scratch
+    time, exited, diverged, coordinate, side, part, crossed, position = out
     final = substeps - np.uint64(1)
     active, computed, useful = np.int64(0), 0, 0
     while active < width and take(active, queue, replicas, seed, start, substeps, state, lanes):
@@ -47,19 +55,21 @@ def exits(
         advance(problem, rule, 0, state, lanes, seed, n)
         computed += n
         useful += active
-        measure(x, problem[0], boundary, level, n)
-        if not any_ended(before, x, level, problem, rule, boundary, iteration, substep, iterations, final, active):
+        if MEASURED:
+            measure(before, x, problem, rule, boundary, level, near, n)
+        if not any_ended(before, x, near, problem, rule, boundary, iteration, substep, iterations, final, active):
             continue
-        mark(before, x, level, problem, rule, boundary, near, active)
+        if LINE:
+            mark(before, x, problem, rule, boundary, near, active)
         lane = np.int64(0)
         while lane < active:
             last = iteration[lane] == iterations and substep[lane] == final
             if near[lane] == 0 and not last:
                 lane += 1
                 continue
-            j, share = NO_EXIT, 1.0
+            j, end, k, share = NO_EXIT, 0, 0, 1.0
             if near[lane] != 0:
-                j, share = find_exit(lane, before, x, problem, rule, boundary, lanes, seed)
+                j, end, k, share = find_exit(lane, before, x, level, problem, rule, boundary, lanes, seed)
             near[lane] = 0
             finite = True
             for i in range(d):
@@ -70,13 +80,18 @@ def exits(
             index = np.int64(replica[lane])
             diverged[index] = not finite
             if finite and j != NO_EXIT:
-                exited[index], coordinate[index] = True, j
+                exited[index], coordinate[index], side[index], part[index] = True, j, end, k
                 time[index] = np.float64(iteration[lane] - 1) + (np.float64(substep[lane]) + share) / np.float64(
                     substeps
                 )
+                if BRIDGED:
+                    crossed[index] = np.int64((iteration[lane] - np.uint64(1)) * substeps + substep[lane]) + 1
+                if position.shape[0] > 0:
+                    for i in range(d):
+                        position[index, i] = x[i, lane]
             if not take(lane, queue, replicas, seed, start, substeps, state, lanes):
                 active -= 1  # the last lane moves in, and is looked at next
-                move_lane(active, lane, state, lanes, before)
+                move_lane(active, lane, state, lanes, before, level)
                 near[lane] = near[active]
     work[0] += computed
     work[1] += useful
@@ -92,13 +107,15 @@ def take(lane, queue, replicas, seed, start, substeps, state, lanes):
     return True
 
 
-def move_lane(source, target, state, lanes, before):
+def move_lane(source, target, state, lanes, before, level):
     """Copy everything that a replica carries."""
     for array in state:
         for j in range(array.shape[0]):
             array[j, target] = array[j, source]
     for j in range(before.shape[0]):
         before[j, target] = before[j, source]
+    for k in range(level.shape[0]):
+        level[k, target] = level[k, source]
     replica, iteration, substep, decay = lanes[:4]
     replica[target], iteration[target], substep[target] = replica[source], iteration[source], substep[source]
     decay[target] = decay[source]
@@ -113,34 +130,79 @@ def tick(iteration, substep, substeps, n):
         substep[lane] = np.uint64(0) if carry else substep[lane] + np.uint64(1)
 
 
-def measure(x, table, boundary, level, n):
-    """Loss or squared distance from the center of lanes 0 to n, as far as the boundary asks for it."""
+# Comparisons are negated so that NaN counts as near, and is then seen to be no exit.
+
+
+def measure(before, x, problem, rule, boundary, level, near, n):
+    """Set near for lanes 0 to n that are outside of a part that is not of lines, or whose bridge may have been."""
     full_width()
-    if LINE:
-        return
+    kinds, signs, limits = boundary[2], boundary[5], boundary[6]
     for lane in range(n):
-        level[lane] = 0.0
-    if LEVEL:
+        near[lane] = 0
+    for k in range(kinds.shape[0]):
+        if kinds[k] == LINES:
+            continue
+        sign, limit = signs[k], limits[k]
+        gauge(x, problem[0], kinds[k], boundary[3][k], level[k], n)
+        if BRIDGED and not LINE:
+            gauge(before, problem[0], kinds[k], boundary[3][k], level[EARLIER], n)
+            variance(before, problem, rule, boundary[3][k], boundary[4][k], level[VARIANCE], n)
+            for lane in range(n):
+                gaps = (limit - level[EARLIER, lane]) * (limit - level[k, lane])
+                near[lane] |= not 2.0 * gaps > SURE * level[VARIANCE, lane]
+        else:
+            for lane in range(n):
+                near[lane] |= not sign * level[k, lane] <= limit
+
+
+def gauge(x, table, kind, first, out, n):
+    """What a part goes by, of lanes 0 to n: see `diffusion.edges.Edge`."""
+    full_width()
+    for lane in range(n):
+        out[lane] = 0.0
+    if kind == PLANE:
+        for j in range(x.shape[0]):
+            weight = first[j]
+            for lane in range(n):
+                out[lane] += weight * x[j, lane]
+    elif kind == BALL:
+        for j in range(x.shape[0]):
+            for lane in range(n):
+                gap = x[j, lane] - first[j]
+                out[lane] += gap * gap
+    elif LEVELS and kind == LEVEL:
         if SEPARABLE:
             for j in range(x.shape[0]):
                 p = row(table, j)
                 for lane in range(n):
-                    level[lane] += loss(x[j, lane], p)
+                    out[lane] += loss(x[j, lane], p)
         else:
             for lane in range(n):
-                level[lane] = loss(x, lane, table)
-    else:
+                out[lane] = loss(x, lane, table)
+    elif OWNS:
         for j in range(x.shape[0]):
             for lane in range(n):
-                gap = x[j, lane] - boundary[2][j]
-                level[lane] += gap * gap
+                out[lane] += 0.0 * x[j, lane]  # NaN stays, which the function may not see
+        for lane in range(n):
+            out[lane] = 1.0 if own(kind - OWN, x, lane) else out[lane]
 
 
-# Comparisons are negated so that NaN counts as near, and is then seen to be no exit.
+def variance(before, problem, rule, normal, along, out, n):
+    """Variance over a substep of the product with the normal; of a coupled landscape along[0], which is constant."""
+    full_width()
+    for lane in range(n):
+        out[lane] = along[0]
+    if SEPARABLE:
+        for j in range(before.shape[0]):
+            p, q, size = row(problem[0], j), row(problem[1], j), normal[j] * spread_of(rule, j)
+            for lane in range(n):
+                theta = before[j, lane]
+                part = size * deviation(theta, curvature(theta, p), q)
+                out[lane] += part * part
 
 
-def any_ended(before, x, level, problem, rule, boundary, iteration, substep, iterations, final, active):
-    """Whether any lane is at its last substep, outside, or may have crossed a line inside its substep."""
+def any_ended(before, x, near, problem, rule, boundary, iteration, substep, iterations, final, active):
+    """Whether any lane is at its last substep, outside, or may have been inside its substep."""
     full_width()
     found = 0
     for lane in range(active):
@@ -156,32 +218,27 @@ def any_ended(before, x, level, problem, rule, boundary, iteration, substep, ite
             )
             for lane in range(active):
                 found |= np.int64(suspect(before[j, lane], x[j, lane], low, high, p, q, size))
-    else:
-        sign, limit = boundary[3], boundary[4]
+    if MEASURED:
         for lane in range(active):
-            found |= np.int64(not sign * level[lane] <= limit)
+            found |= np.int64(near[lane])
     return found != 0
 
 
-def mark(before, x, level, problem, rule, boundary, near, active):
-    """Set near for lanes that are outside or may have crossed a line inside their substep."""
-    if LINE:
+def mark(before, x, problem, rule, boundary, near, active):
+    """Set near for lanes that are beyond a line or may have crossed one inside their substep."""
+    if not MEASURED:
         for lane in range(active):
             near[lane] = 0
-        for j in range(x.shape[0]):
-            low, high, p, q, size = (
-                boundary[0][j],
-                boundary[1][j],
-                row(problem[0], j),
-                row(problem[1], j),
-                spread_of(rule, j),
-            )
-            for lane in range(active):
-                near[lane] |= suspect(before[j, lane], x[j, lane], low, high, p, q, size)
-    else:
-        sign, limit = boundary[3], boundary[4]
+    for j in range(x.shape[0]):
+        low, high, p, q, size = (
+            boundary[0][j],
+            boundary[1][j],
+            row(problem[0], j),
+            row(problem[1], j),
+            spread_of(rule, j),
+        )
         for lane in range(active):
-            near[lane] = not sign * level[lane] <= limit
+            near[lane] |= suspect(before[j, lane], x[j, lane], low, high, p, q, size)
 
 
 def spread_of(rule, j):
@@ -198,24 +255,57 @@ def suspect(theta, x, low, high, p, q, size):
     return not (low <= x) & (x <= high)
 
 
-def find_exit(lane, before, x, problem, rule, boundary, lanes, seed):
-    """The coordinate by which a lane left, and the share of the substep that it took: the first, or the farthest out."""
-    if LINE:
-        found, earliest, farthest = NO_EXIT, 2.0, 0.0
-        for j in range(x.shape[0]):
-            low, high = boundary[0][j], boundary[1][j]
-            above, below = x[j, lane] - high, low - x[j, lane]
-            if BRIDGED:
-                theta = before[j, lane]
-                spread = spread_of(rule, j) * deviation(theta, curvature(theta, row(problem[0], j)), row(problem[1], j))
-                share = bridge(high - theta, above, spread, lane, 2 * j, lanes, seed)
-                share = min(share, bridge(theta - low, below, spread, lane, 2 * j + 1, lanes, seed))
-                if share < earliest:
-                    found, earliest = j, share
-            elif max(above, below) > farthest:
-                found, earliest, farthest = j, 1.0, max(above, below)
-        return found, earliest
-    return NO_COORDINATE, 1.0
+def find_exit(lane, before, x, level, problem, rule, boundary, lanes, seed):
+    """The coordinate by which a lane left, its end, the part, and the share of the substep that it took.
+
+    Of coordinates the farthest out, or with a bridge the first; of parts the first in order.
+    """
+    low, high, kinds, first, second, signs, limits = boundary
+    if BRIDGED and LINE:
+        j, end, share = first_line(lane, before, x, problem, rule, low, high, lanes, seed)
+        for k in range(kinds.shape[0]):
+            if j != NO_EXIT and (second[k, j] == high[j] if end > 0 else first[k, j] == low[j]):
+                return j, end, k, share
+        return NO_EXIT, 0, 0, 1.0
+    if BRIDGED:
+        share = bridge(
+            limits[0] - level[EARLIER, lane],
+            level[0, lane] - limits[0],
+            math.sqrt(level[VARIANCE, lane]),
+            lane,
+            0,
+            lanes,
+            seed,
+        )
+        return NO_COORDINATE if share < 2.0 else NO_EXIT, 0, 0, share
+    for k in range(kinds.shape[0]):
+        if kinds[k] == LINES:
+            found, end, farthest = NO_EXIT, 0, 0.0
+            for j in range(x.shape[0]):
+                above, below = x[j, lane] - second[k, j], first[k, j] - x[j, lane]
+                if max(above, below) > farthest:
+                    found, end, farthest = j, 1 if above > below else -1, max(above, below)
+            if found != NO_EXIT:
+                return found, end, k, 1.0
+        elif not signs[k] * level[k, lane] <= limits[k]:
+            return NO_COORDINATE, 0, k, 1.0
+    return NO_EXIT, 0, 0, 1.0
+
+
+def first_line(lane, before, x, problem, rule, low, high, lanes, seed):
+    """The coordinate whose Brownian bridge is the first to cross one of its lines, the end, and the share; NO_EXIT if none is.
+
+    A coordinate's two lines are taken as independent: off by less than exp(-w^2/2) if they are w standard deviations apart.
+    """
+    found, end, earliest = NO_EXIT, 0, 2.0
+    for j in range(x.shape[0]):
+        theta, size = before[j, lane], spread_of(rule, j)
+        deviates = size * deviation(theta, curvature(theta, row(problem[0], j)), row(problem[1], j))
+        up = bridge(high[j] - theta, x[j, lane] - high[j], deviates, lane, 2 * j, lanes, seed)
+        down = bridge(theta - low[j], low[j] - x[j, lane], deviates, lane, 2 * j + 1, lanes, seed)
+        if min(up, down) < earliest:
+            found, end, earliest = j, 1 if up <= down else -1, min(up, down)
+    return found, end, earliest
 
 
 def bridge(gap, beyond, spread, lane, line, lanes, seed):
@@ -243,5 +333,5 @@ def bridge(gap, beyond, spread, lane, line, lanes, seed):
 
 
 HELPERS = (
-    take, move_lane, tick, measure, spread_of, suspect, any_ended, mark, bridge, find_exit,
+    take, move_lane, tick, spread_of, gauge, variance, measure, suspect, any_ended, mark, bridge, first_line, find_exit,
 )  # fmt: skip

@@ -14,7 +14,7 @@ gradient = curvature = deviation = scale = inertia = learning_rate = None  # for
 draw = None  # draw_float64 or draw_float32
 WIDTH = 2  # coordinates that one draw fills
 ROWS = 5  # parameters of a formula in each coordinate
-COUPLED = ADAPTIVE = FOLLOWING = ALONG = False
+COUPLED = ADAPTIVE = FOLLOWING = ALONG = WALLS = False
 
 
 def row(table, j):
@@ -127,15 +127,34 @@ def adapt(x, m, v, product, g, mean_v, correction, decay, scratch, beta2, correc
             x[j, lane] -= rate[lane] * m[j, lane] / (1.0 - product[j, lane])
 
 
+def mirror(x, m, low, high, n):
+    """Put one coordinate back between its walls, as mirrors would, and reverse the momentum after an odd number of reflections."""
+    full_width()
+    if low > -np.inf and high < np.inf:
+        for lane in range(n):
+            away = (x[lane] - low) / (high - low)
+            folded = away - 2.0 * np.floor(0.5 * away)  # in [0, 2): from wall to wall and back
+            inside = (low <= x[lane]) & (x[lane] <= high)
+            m[lane] = m[lane] if inside | (folded <= 1.0) else -m[lane]
+            x[lane] = x[lane] if inside else low + (high - low) * min(folded, 2.0 - folded)
+    else:
+        for lane in range(n):
+            wall = low if x[lane] < low else high
+            inside = (low <= x[lane]) & (x[lane] <= high)
+            m[lane] = m[lane] if inside else -m[lane]
+            x[lane] = x[lane] if inside else 2.0 * wall - x[lane]
+
+
 def advance(problem, rule, stage, state, lanes, seed, n):
     """One substep of lanes 0 to n.
 
-    problem: (P, Q, mixing), parameters of landscape and noise, shape (PARAMETERS, d); or what a coupled gradient reads,
-    the directions along which the rule holds if these are not the coordinate axes, and what turns normals into noise.
-    rule: (keep, force, share, step, (beta2, corrects, parameters)), the first four of shape (stages, d). state: (x, m,
-    g, v, product), (d, lanes). lanes: (replica, iteration, substep, decay, xi, words, scratch).
+    problem: (P, Q, mixing, walls), parameters of landscape and noise, shape (PARAMETERS, d); or what a coupled gradient reads,
+    the directions along which the rule holds if these are not the coordinate axes, and what turns normals into noise; then
+    the lower and upper reflecting walls, shape (2, d). rule: (keep, force, share, step, (beta2, corrects, parameters)), the
+    first four of shape (stages, d). state: (x, m, g, v, product), (d, lanes). lanes: (replica, iteration, substep, decay,
+    xi, words, scratch).
     """
-    table, noise_table, mixing = problem
+    table, noise_table, mixing, walls = problem
     keep, force, share, step, adaptive = rule
     x, m, g, v, product = state
     replica, iteration, substep, decay, xi, words, scratch = lanes
@@ -163,6 +182,9 @@ def advance(problem, rule, stage, state, lanes, seed, n):
     if ADAPTIVE:
         beta2, corrects, parameters = adaptive
         adapt(x, m, v, product, g, scratch[2], scratch[3], decay, scratch, beta2, corrects, parameters, n)
+    if WALLS:
+        for j in range(d):
+            mirror(x[j], m[j], walls[0, j], walls[1, j], n)
 
 
 def start_lane(lane, replica, seed, origin, velocity, state, lanes):
@@ -188,4 +210,4 @@ def start_lane(lane, replica, seed, origin, velocity, state, lanes):
             m[j, lane] = -velocity[j] * pair[j % 2]
 
 
-HELPERS = (row, pull, move, push_along, push_together, move_along, follow, adapt, advance, start_lane)
+HELPERS = (row, pull, move, push_along, push_together, move_along, follow, adapt, mirror, advance, start_lane)
