@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import xarray
 from matplotlib import pyplot as plt
+from matplotlib.colors import to_hex
 
 from diffusion import DoubleParabola, StyblinskiTang, fokker_planck, plot
 from diffusion.plot import style
@@ -137,6 +138,92 @@ def test_colour_and_label_are_the_optimizer_s_unless_given():
     assert (given[0].get_color(), given.get_label()) == ("k", "mine")
     labels = plot.msd(displacements()).get_legend_handles_labels()[1]
     assert labels == ["$H$ = 0.1", "$H$ = -0.001"]
+
+
+def looks(ax):
+    """Colour and marker of each result on these axes, and the labels of a legend."""
+    drawn = [container[0] for container in ax.containers] or [
+        line for line in ax.lines if line.get_drawstyle() != "default"
+    ]
+    return [(to_hex(line.get_color()).upper(), line.get_marker()) for line in drawn], ax.get_legend_handles_labels()[1]
+
+
+def test_results_on_the_same_axes_differ_in_marker_and_colour_and_label():
+    shipped = {"parameters": json.dumps(PARAMETERS | {"dynamics": "Adam(lr=0.01, second_moment='running')"})}
+    _, (ax, wide, left, right) = plt.subplots(1, 4, figsize=(30, 4))
+    plot.msd(displacements(), ax, direction=1)
+    plot.msd(displacements().assign_attrs(shipped), ax, direction=1)
+    plot.msd(displacements(), ax, direction=1)
+    plot.msd(displacements(), ax, direction=1, label="mine")
+    for _ in range(3):
+        plot.msd(displacements(), wide)
+        plot.survival(exits([1.0, 2.0]), left, label="mine")
+        plot.rates(rates(), right)
+    found, labels = looks(ax)
+    assert labels == ["Adam", "Adam as shipped", "Adam(lr=0.01)", "mine"]
+    assert found[0] == (style.OPTIMIZERS["Adam"], "o")
+    for axes in (ax, left, right):
+        colours, markers = zip(*looks(axes)[0], strict=True)
+        assert len(set(colours)) == len(set(markers)) == len(colours) >= 3
+    assert [mark for _, mark in looks(wide)[0]] == [*"oos", "s", "^", "^"]
+    assert looks(wide)[1][:3] == ["$H$ = 0.1", "$H$ = -0.001", "Adam: $H$ = 0.1"]
+    assert len(set(looks(wide)[1])) == 6
+
+
+def test_more_results_than_colours_differ_still():
+    ax = plot.rates(rates())
+    for _ in range(11):
+        plot.rates(rates(), ax)
+    assert len(set(looks(ax)[0])) == 12
+
+
+def test_lines_of_theory_are_functions_of_the_axis_or_values_at_the_points():
+    """Exact ones are solid, the paper's dashed. The clock of the first direction is 0.01 times its msd."""
+    result = displacements()
+    theory = {"paper": lambda t: 200 * t, "exact SDE": result.msd.sel(direction=0)}
+    ax = plot.msd(result, direction=0, clock="dynamical_time", theory=theory)
+    stated, exact = ax.lines[-2:]
+    assert stated.get_xdata()[[0, -1]] == pytest.approx([0.01, 1])
+    assert stated.get_ydata() == pytest.approx(200 * stated.get_xdata())
+    assert exact.get_xydata()[1:] == pytest.approx(np.array([[0.01, 1], [0.1, 10], [1, 100]]))
+    assert (stated.get_linestyle(), exact.get_linestyle()) == ("--", "-")
+    assert ax.get_legend_handles_labels()[1] == ["paper", "exact SDE", "Adam"]
+
+
+def test_lines_of_theory_may_be_one_for_each_direction_or_constant():
+    ax = plot.msd(displacements(), theory={"exact": lambda t: np.outer(t, [1, 2]), "bound": 500.0})
+    first, second, bound = ax.lines[-3:]
+    assert second.get_ydata() == pytest.approx(2 * first.get_ydata())
+    assert set(bound.get_ydata()) == {500.0}
+    assert ax.get_legend_handles_labels()[1][:2] == ["exact", "bound"]
+    (law,) = plot.survival(exits([1.0, 2.0, 4.0]), theory={"exact": lambda t: np.exp(-t)}).lines[1:]
+    assert law.get_xdata()[[0, -1]].tolist() == [0, 2]
+    plot.rates(rates(), theory={"exact chain": [1e-2, 2e-4]})
+
+
+def test_lines_of_theory_with_too_few_values_are_refused():
+    with pytest.raises(
+        ValueError, match=r"theory\['mine'\] has shape \(1,\), but there are 2 points; give a value for"
+    ):
+        plot.rates(rates(), theory={"mine": [1.0]})
+
+
+@pytest.mark.parametrize("options", [{}, {"figsize": (5, 3.6), "layout": "constrained"}], ids=str)
+def test_nothing_is_cut_off_on_small_subplots(options):
+    figure, axes = plt.subplots(2, 2, **options)
+    for _ in range(2):
+        plot.msd(displacements(), axes[0, 0], direction=1)
+        plot.survival(exits([1.0, 2.0, 5.0], censored=2), axes[0, 1], label="mine")
+        plot.rates(rates(), axes[1, 0], label="mine", theory={"exact chain": [1e-2, 2e-4]})
+        plot.msd(displacements(), axes[1, 1])
+    for ax in axes.flat:
+        ax.legend()
+    figure.canvas.draw()
+    for ax in axes.flat:
+        around = ax.get_tightbbox()
+        assert np.all(around.min >= 0), ax.get_ylabel()
+        assert np.all(around.max <= figure.bbox.max), ax.get_ylabel()
+        assert ax.yaxis.label.get_window_extent().height <= 1.3 * ax.bbox.height
 
 
 def test_survival_is_kaplan_and_meier_s_with_greenwood_s_band():

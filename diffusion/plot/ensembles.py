@@ -1,12 +1,15 @@
 """Plots of what ensembles measured: displacements, exits and rates."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray
 
 from diffusion.observations import observed
-from diffusion.plot.style import CYCLE, axes_or_new, axis_label, chosen, needed, record
+from diffusion.plot.series import Theory, chosen, compare, marker
+from diffusion.plot.style import CYCLE, axes_or_new, axis_label, needed, record, set_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,13 +19,16 @@ NORMAL_95 = 1.96  # standard errors in half of a 95 % interval
 
 def msd(
     result: xarray.Dataset,
-    ax: "Axes | None" = None,
+    ax: Axes | None = None,
     *,
     direction: int | None = None,
     clock: str = "iteration",
+    theory: Theory | None = None,
     **kwargs: Any,
-) -> "Axes":
+) -> Axes:
     """Mean squared displacement against time, as points with 95 % intervals on logarithmic axes.
+
+    Called again on the same axes, it takes another marker, and a colour and a label that are not there yet.
 
     Parameters
     ----------
@@ -34,8 +40,12 @@ def msd(
         Which direction; None: all of them.
     clock
         "iteration" or "dynamical_time".
+    theory
+        Lines to compare with, by their labels, such as ``{"Theorem 2": function, "exact": array}``: functions of what is on the
+        horizontal axis, or values at the result's points. Lines whose labels begin with "exact" are solid, all others dashed.
     **kwargs
-        Passed to `matplotlib.axes.Axes.errorbar`. Colour and label default to those of the optimizer if one direction is shown.
+        Passed to `matplotlib.axes.Axes.errorbar`. Colour and label default to those of the optimizer if one direction is shown;
+        with several, ``label=`` stands before each one's eigenvalue.
 
     Returns
     -------
@@ -52,26 +62,40 @@ def msd(
         raise ValueError(f"clock = {clock!r} must be 'iteration' or 'dynamical_time'")
     ax = axes_or_new(ax)
     shown = result.direction.values.tolist() if direction is None else [direction]
+    moved = result.iteration > 0  # nothing has before
+    look = chosen(ax, record(result), {"fmt": marker(ax), "ms": 4, "capsize": 0} | kwargs)
+    name = look.get("label") if ax.containers or "label" in kwargs else None
     for j in shown:
-        one = result.sel(direction=j).where(result.iteration > 0, drop=True)  # nothing has moved at iteration 0
-        look: dict[str, Any] = {"fmt": "o", "ms": 4, "capsize": 0}
-        if len(shown) == 1:
-            look = chosen(record(result), look | kwargs)
-        else:
-            look |= {"label": f"$H$ = {one.eigenvalue.item():g}", "color": CYCLE[j % len(CYCLE)]} | kwargs
+        one = result.sel(direction=j).where(moved, drop=True)
+        if len(shown) > 1:
+            eigenvalue = f"$H$ = {one.eigenvalue.item():g}"
+            look |= {"label": f"{name}: {eigenvalue}" if name else eigenvalue}
+            look |= {} if {"c", "color"} & set(kwargs) else {"color": CYCLE[j % len(CYCLE)]}
         ax.errorbar(one[clock], one.msd, yerr=NORMAL_95 * one.msd_stderr, **look)
-    ax.set(xscale="log", yscale="log", xlabel=axis_label(result[clock]), ylabel=axis_label(result.msd))
-    if clock == "dynamical_time":
-        ax.set_xlabel("dynamical time [theta^2 / loss]")
+    time = result[clock] if clock == "iteration" else result[clock].sel(direction=shown if len(shown) > 1 else shown[0])
+    compare(ax, theory, time.where(moved))
+    ax.set(xscale="log", yscale="log")
+    set_labels(
+        ax,
+        axis_label(time) if clock == "iteration" else ["dynamical time [theta^2 / loss]"],
+        axis_label(result.msd),
+    )
     return ax
 
 
 def survival(
-    exits: xarray.Dataset, ax: "Axes | None" = None, *, level: float = 0.95, burn_in: float = 0.0, **kwargs: Any
-) -> "Axes":
+    exits: xarray.Dataset,
+    ax: Axes | None = None,
+    *,
+    level: float = 0.95,
+    burn_in: float = 0.0,
+    theory: Theory | None = None,
+    **kwargs: Any,
+) -> Axes:
     """Share of replicas still inside, with a band, on a logarithmic axis: an exponential law is a straight line.
 
     The estimate is Kaplan and Meier's, with Greenwood's variance on the scale of log(-log S); replicas that diverged are left out.
+    Drawn on axes that hold something already, it has markers, and a colour and a label that are not there yet.
 
     Parameters
     ----------
@@ -84,6 +108,8 @@ def survival(
         Confidence of the band at each time, in (0, 1).
     burn_in
         Iterations after which counting starts.
+    theory
+        As in `msd`: shares as functions of iterations.
     **kwargs
         Passed to `matplotlib.axes.Axes.step`.
 
@@ -114,15 +140,27 @@ def survival(
     greenwood = np.cumsum(leaving[alive] / (at_risk[alive] * left[alive]))
     width = np.exp(stats.norm.isf((1 - level) / 2) * np.sqrt(greenwood) / np.abs(np.log(share)))
     ax = axes_or_new(ax)
-    look = chosen(seen.record, kwargs)
+    told = {"marker": marker(ax), "ms": 4, "markevery": 0.1} if ax.has_data() else {}
+    look = chosen(ax, seen.record, told | kwargs)
     (line,) = ax.step(np.append(burn_in, times), np.append(1.0, share), where="post", **look)
     ax.fill_between(times, share**width, share ** (1 / width), step="post", alpha=0.25, lw=0, color=line.get_color())
-    ax.set(yscale="log", xlabel="iterations", ylabel="share still inside")
+    compare(ax, theory, np.append(burn_in, times))
+    ax.set(yscale="log")
+    set_labels(ax, ["iterations"], ["share still inside"])
     return ax
 
 
-def rates(result: xarray.Dataset, ax: "Axes | None" = None, *, against: str | None = None, **kwargs: Any) -> "Axes":
+def rates(
+    result: xarray.Dataset,
+    ax: Axes | None = None,
+    *,
+    against: str | None = None,
+    theory: Theory | None = None,
+    **kwargs: Any,
+) -> Axes:
     """Escape rates with their intervals against one axis, the rate on a logarithmic one.
+
+    Called again on the same axes, it takes another marker and another colour.
 
     Parameters
     ----------
@@ -133,6 +171,8 @@ def rates(result: xarray.Dataset, ax: "Axes | None" = None, *, against: str | No
         Axes to draw on; None: new ones.
     against
         A coordinate of that dimension; None: the dimension itself.
+    theory
+        As in `msd`: rates as functions of that coordinate, or one for each.
     **kwargs
         Passed to `matplotlib.axes.Axes.errorbar`.
 
@@ -152,6 +192,8 @@ def rates(result: xarray.Dataset, ax: "Axes | None" = None, *, against: str | No
     x = result[against or str(result.rate.dims[0])]
     ax = axes_or_new(ax)
     error = [result.rate - result.rate_low, result.rate_high - result.rate]
-    ax.errorbar(x, result.rate, yerr=error, **chosen({}, {"fmt": "o", "ms": 4, "capsize": 0} | kwargs))
-    ax.set(yscale="log", xlabel=axis_label(x), ylabel="escape rate [1 / iteration]")
+    ax.errorbar(x, result.rate, yerr=error, **chosen(ax, {}, {"fmt": marker(ax), "ms": 4, "capsize": 0} | kwargs))
+    compare(ax, theory, x)
+    ax.set(yscale="log")
+    set_labels(ax, axis_label(x), ("escape rate [1 / iteration]", "rate [1 / iteration]"))
     return ax

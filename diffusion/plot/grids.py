@@ -7,7 +7,7 @@ import xarray
 from numpy.typing import ArrayLike
 
 from diffusion.landscapes import Landscape
-from diffusion.plot.style import BLUE, GREY, SEQUENCE, axes_or_new, axis_label, needed
+from diffusion.plot.style import BLUE, GREY, SEQUENCE, axes_or_new, axis_label, needed, set_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -110,7 +110,7 @@ def density(
         for one, shade in zip(shown, shades, strict=True):
             look = {"color": shade, "label": f"$t$ = {one.time.item():.3g}"} | kwargs
             ax.plot(result.position, one, **look)
-    ax.set(xlabel=axis_label(result.position), ylabel="probability density [1 / theta]")
+    set_labels(ax, axis_label(result.position), ("probability density [1 / theta]", "density [1 / theta]"))
     return ax
 
 
@@ -144,7 +144,7 @@ def committor(result: xarray.Dataset, ax: "Axes | None" = None, **kwargs: Any) -
         ax.contour(result.position, result.velocity, half, levels=[0.5], colors="white", linewidths=1.5)
         return ax
     ax.plot(result.position, result.committor, **({"color": BLUE} | kwargs))
-    ax.set(xlabel=axis_label(result.position), ylabel=axis_label(result.committor))
+    set_labels(ax, axis_label(result.position), axis_label(result.committor))
     return ax
 
 
@@ -153,6 +153,6 @@ def _phase_map(variable: xarray.DataArray, ax: "Axes", kwargs: dict[str, Any]) -
     look: dict[str, Any] = {"cmap": SEQUENCE, "shading": "nearest", "rasterized": True} | kwargs
     mesh = ax.pcolormesh(variable.position, variable.velocity, values, **look)
     figure = ax.figure
-    figure.colorbar(mesh, ax=ax, label=axis_label(variable))
-    ax.set(xlabel=axis_label(variable.position), ylabel="velocity [loss / theta]")
+    figure.colorbar(mesh, ax=ax, label=axis_label(variable)[0])
+    set_labels(ax, axis_label(variable.position), ["velocity [loss / theta]"])
     return ax

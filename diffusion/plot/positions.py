@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import xarray
 
-from diffusion.plot.style import axes_or_new, chosen, needed, record
+from diffusion.plot.series import chosen
+from diffusion.plot.style import axes_or_new, needed, record
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +49,7 @@ def cloud(
     ax = axes_or_new(ax)
     at = result.position.isel(iteration=-1) if iteration is None else result.position.sel(iteration=iteration)
     x, y = (at.sel(coordinate=k) for k in coordinates)
-    ax.scatter(x, y, **chosen(record(result), {"s": 4, "alpha": 0.4, "edgecolors": "none"} | kwargs))
+    ax.scatter(x, y, **chosen(ax, record(result), {"s": 4, "alpha": 0.4, "edgecolors": "none"} | kwargs))
     ax.set(xlabel=f"coordinate {coordinates[0]} [theta]", ylabel=f"coordinate {coordinates[1]} [theta]")
     return ax
 
@@ -94,7 +95,7 @@ def paths(
     every = every[np.isfinite(every).all(axis=(1, 2))]  # not those of extinct repetitions
     x, y = every[:: max(1, -(-len(every) // most))].T
     ax = axes_or_new(ax)
-    look = chosen(record(result), {"lw": 0.6, "alpha": 0.5} | kwargs)
+    look = chosen(ax, record(result), {"lw": 0.6, "alpha": 0.5} | kwargs)
     label = look.pop("label", None)
     ax.plot(x, y, **look)[0].set_label(label)
     ax.set(xlabel=f"coordinate {coordinates[0]} [theta]", ylabel=f"coordinate {coordinates[1]} [theta]")

@@ -1,5 +1,8 @@
 """The one palette and style, and the axes that a plot function draws on."""
 
+from __future__ import annotations
+
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import xarray
@@ -25,10 +28,11 @@ STYLE: dict[Any, Any] = {
     "savefig.dpi": 130,
 }
 OPTIMIZERS = {"SGD": GREY, "Momentum": GREEN, "RMSprop": PURPLE, "Adam": ORANGE, "Adai": BLUE}
+LABEL = 1.25  # times the length of its axis that a label may have: there are margins
 SEQUENCE = "viridis"  # of times, and of anything else that is ordered
 
 
-def axes_or_new(ax: "Axes | None") -> "Axes":
+def axes_or_new(ax: Axes | None) -> Axes:
     """The axes given, or new ones in the library's style; the style of other figures is left alone."""
     if ax is not None:
         return ax
@@ -43,21 +47,26 @@ def record(result: xarray.Dataset) -> dict[str, Any]:
     return recorded(result) if single(result) else {}
 
 
-def chosen(record: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Colour and label: those given, else those of the optimizer that the record names."""
-    name = str(record["dynamics"]).partition("(")[0] if "dynamics" in record else None
-    defaults = {"color": OPTIMIZERS.get(name or "", BLUE), "label": name}
-    if "c" in given:  # matplotlib's short name
-        defaults.pop("color")
-    return {key: value for key, value in (defaults | given).items() if value is not None}
+def fits(ax: Axes, text: str, length: float) -> bool:
+    """Whether a text in the size of these axes' labels is at most so long, in pixels."""
+    from matplotlib.textpath import TextPath
+
+    written = TextPath((0, 0), text, prop=ax.xaxis.label.get_fontproperties())
+    return bool(written.get_extents().width * ax.figure.dpi / 72 <= length)
 
 
-def axis_label(variable: xarray.DataArray) -> str:
-    """What a variable is and its units, from its attributes."""
-    name = str(variable.attrs.get("long_name", variable.name))
-    name = name.partition(";")[0]  # what follows is advice
+def set_labels(ax: Axes, x: Sequence[str], y: Sequence[str]) -> None:
+    """Label both axes, each by the first of its texts that is not much longer than the axis, or else by the last."""
+    for axis, texts, length in ((ax.xaxis, x, ax.bbox.width), (ax.yaxis, y, ax.bbox.height)):
+        axis.set_label_text(next((text for text in texts if fits(ax, text, LABEL * length)), texts[-1]))
+
+
+def axis_label(variable: xarray.DataArray) -> tuple[str, str]:
+    """What a variable is and its units, from its attributes; and its name with them."""
+    name = str(variable.attrs.get("long_name", variable.name)).partition(";")[0]  # what follows is advice
     units = str(variable.attrs.get("units", "1"))
-    return name if units == "1" else f"{name} [{units}]"
+    long, short = (text if units == "1" else f"{text} [{units}]" for text in (name, str(variable.name)))
+    return long, short
 
 
 def needed(result: xarray.Dataset, source: str, *names: str) -> None:

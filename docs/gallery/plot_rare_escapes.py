@@ -33,8 +33,7 @@ for exponent in exponents:
 label = xarray.Variable("exponent", exponents, {"long_name": "barrier over temperature"})
 found = xarray.concat(rates, label, combine_attrs="override")
 ratio = float(np.exp(np.mean(np.log(found.rate / exact))))
-ax = diffusion.plot.rates(found, label="splitting")
-ax.plot(exponents, exact, color="black", lw=1, label="exact chain")
+ax = diffusion.plot.rates(found, label="splitting", theory={"exact chain": exact})
 ax.set_title(
     f"Rates from {exact[0]:.1e} down to {exact[-1]:.1e} per iteration:\nsplitting is {ratio:.2f} times the exact rate"
 )

@@ -26,10 +26,9 @@ grid = fokker_planck.escape_rate(well, diffusion=temperature, start=0.0, boundar
 per_iteration = lr * grid.escape_rate.item()  # the grid's clock is dynamical time
 ratio = found.rate.item() / per_iteration
 
-ax = diffusion.plot.survival(exits)
-t = np.array([200, 20_000])
 settled = 1 - np.mean(exits.exit_iteration <= 200).item()  # the share inside when counting starts
-ax.plot(t, settled * np.exp(-per_iteration * (t - 200)), "k--", label="Fokker-Planck rate")
+law = {"Fokker-Planck rate": lambda t: settled * np.exp(-per_iteration * (t - 200))}
+ax = diffusion.plot.survival(exits, theory=law)
 ax.set_title(
     f"Simulated rate {found.rate.item():.2e} per iteration: {ratio:.2f} times Fokker-Planck\n(exponential law: p = {found.exponential_p.item():.2f})"
 )
