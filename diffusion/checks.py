@@ -2,7 +2,8 @@
 
 import difflib
 import math
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from numbers import Integral, Real
 from typing import Any
@@ -61,11 +62,17 @@ def whole(name: str, value: int, least: int = 1, most: int | None = None) -> int
 
 
 def choice(name: str, value: str, known: Sequence[str]) -> str:
-    """One of the known names; the error suggests the nearest."""
+    """One of the known names; the error suggests one that is near."""
     if value not in known:
-        near = difflib.get_close_matches(str(value), known, n=1, cutoff=0.0)
-        raise ValueError(f"{name} = {value!r} is unknown; did you mean {near[0]!r}? Known: {', '.join(known)}")
+        meant = "".join(f"; did you mean {near!r}?" for near in close(value, known, most=1)) or "."
+        raise ValueError(f"{name} = {value!r} is unknown{meant} Known: {', '.join(known)}")
     return value
+
+
+def close(value: str, known: Iterable[str], most: int = 3) -> list[str]:
+    """Those that a user may have meant: all but a few letters are the same, in any case; the nearest first."""
+    names = {text.casefold(): text for text in known}
+    return [names[match] for match in difflib.get_close_matches(str(value).casefold(), names, n=most)]
 
 
 def finite_vector(name: str, value: ArrayLike) -> NDArray[np.float64]:
@@ -100,21 +107,34 @@ def confidence(level: float) -> float:
     return float(level)
 
 
-def compiled(name: str, function: Callable[..., Any], *example: Any) -> Any:
-    """A user's function compiled with the values that it reads now, and tried on the example; refused if numba cannot."""
+def compiled(signature: str, function: Callable[..., Any], *example: Any) -> Any:
+    """A user's function compiled with the values that it reads now, and tried on the example; refused if numba cannot.
+
+    The signature is what an error shows of how the function is called, its parameter's name first: "gradient(u) -> float".
+    """
     from numba.core.errors import NumbaError
 
     from diffusion.callables import REMEDY, plain
     from diffusion.kernels.jit import snapshot
 
+    name = signature.partition("(")[0]
     dispatcher = snapshot(plain(name, function))
     try:
         dispatcher(*example)
-    except (NumbaError, TypeError, NotImplementedError) as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    except (NumbaError, TypeError, NotImplementedError, AttributeError) as error:
+        called = getattr(function, "__name__", function)
         raise ValueError(
-            f"{name} = {getattr(function, '__name__', function)} does not compile with numba: {' '.join(lines[:3])}; {REMEDY}"
-        ) from error
+            f"{name} = {called} does not compile with numba as {signature}: {_reason(error)}; {REMEDY}"
+        ) from None
     except (ArithmeticError, ValueError):
         pass  # a function compiled elsewhere may raise where ours gives infinity; later checks say where
     return dispatcher
+
+
+def _reason(error: Exception) -> str:
+    """What numba says first, and of which line."""
+    text = re.sub(r" from '.*?'|>>> |^Failed in nopython.*\n", "", str(error))
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
+    told = " ".join(lines[: 2 if lines[0].endswith(":") else 1]).rstrip(".")
+    place = re.search(r'File "(?:.*[/\\])?(.*)", (line \d+)', text)
+    return f"{told} ({place[2]} of {place[1]})" if place else told

@@ -394,8 +394,12 @@ class OwnDynamics(Dynamics):
         numbers = (
             tuple(checks.finite_vector("parameters", self.parameters).tolist()) if np.size(self.parameters) else ()
         )
-        inertia = checks.compiled("inertia_function", self.inertia_function, 1.0, 1.0, *numbers)
-        learning_rate = checks.compiled("learning_rate_function", self.learning_rate_function, 1.0, *numbers)
+        inertia = checks.compiled(
+            "inertia_function(v, mean_v, *parameters) -> float", self.inertia_function, 1.0, 1.0, *numbers
+        )
+        learning_rate = checks.compiled(
+            "learning_rate_function(v, *parameters) -> float", self.learning_rate_function, 1.0, *numbers
+        )
         own = {"parameters": numbers, "inertia_function": inertia, "learning_rate_function": learning_rate}
         for name, value in own.items():
             object.__setattr__(self, name, value)

@@ -76,7 +76,8 @@ class SeparableLandscape(Landscape):
                 raise ValueError(f"saddle = {saddle} is the reference; give the saddle next to it, or None")
         given = {"loss": loss, "gradient": gradient, "curvature": curvature}
         self._functions = tuple(
-            checks.compiled(name, function, self.reference_point, *self.parameters) for name, function in given.items()
+            checks.compiled(f"{name}(u, *parameters) -> float", function, self.reference_point, *self.parameters)
+            for name, function in given.items()
         )
         names = list(given)
         where = derivatives.intervals(self.reference_point, *self._domain(domain))
@@ -200,8 +201,8 @@ class CoupledLandscape(Landscape):
             checks.positive("domain", width)
         start = self._reference[:, None].copy()
         self._functions = (
-            checks.compiled("loss", loss, start, 0, *self.parameters),
-            checks.compiled("gradient", gradient, start, 0, 0, *self.parameters),
+            checks.compiled("loss(X, lane, *parameters) -> float", loss, start, 0, *self.parameters),
+            checks.compiled("gradient(X, j, lane, *parameters) -> float", gradient, start, 0, 0, *self.parameters),
         )
         self._check()
 

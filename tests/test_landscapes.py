@@ -256,7 +256,9 @@ BAD = [
     (lambda: SeparableLandscape(tang_loss, wrong_gradient, tang_curvature), "gradient integrates to .* from .* to .*, but loss changes by"),
     (lambda: SeparableLandscape(tang_loss, tang_gradient, tang_loss), "curvature integrates to .*, but gradient changes by"),
     (lambda: SeparableLandscape(undefined, tang_gradient, tang_curvature), "loss is nan at -1"),
-    (lambda: SeparableLandscape(tang_loss, uncompilable, tang_curvature), "gradient = uncompilable does not compile .*no_such_attribute"),
+    (lambda: SeparableLandscape(tang_loss, uncompilable, tang_curvature), r"gradient = uncompilable does not compile with numba as gradient\(u, \*parameters\) -> float: "
+     r"Unknown attribute 'no_such_attribute' of type float64 \(line \d+ of test_landscapes.py\); give a function"),
+    (lambda: CoupledLandscape(ring_loss, ring_loss, dimension=2), r"as gradient\(X, j, lane, \*parameters\) -> float: too many arguments: expected 2, got 3"),
     (lambda: SeparableLandscape(tang_loss, 3, tang_curvature), "gradient = 3 must be a function"),
     (lambda: own(dimension=0), "dimension = 0"),
     (lambda: own(sharpness=-1.0), "sharpness = -1.0"),

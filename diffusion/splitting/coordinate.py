@@ -70,7 +70,7 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
         prepared, name = prepared.specialised(ON_LOSS=True), "loss"
         record = name
     else:
-        function = checks.compiled("coordinate", coordinate, plan.origin.copy())
+        function = checks.compiled("coordinate(theta) -> float", coordinate, plan.origin.copy())
         name, record = str(getattr(coordinate, "__name__", coordinate)), described(function)
         values = _evaluated(name, function, lines)
         best = int(np.argmax(values[:, -1]))

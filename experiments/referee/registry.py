@@ -4,11 +4,11 @@ import importlib.util
 import inspect
 import sys
 from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from diffusion import checks
 from experiments.claims import CLAIMS
 from experiments.referee.claim import Claim
 
@@ -67,8 +67,7 @@ def _named(name: str, known: Sequence[Claim]) -> list[Claim]:
     """Those whose names begin like this."""
     matching = [claim for claim in known if claim.name.casefold().startswith(name.casefold())]
     if not matching:
-        names = {claim.name.casefold(): claim.name for claim in known}
-        close = ", ".join(f"'{names[match]}'" for match in get_close_matches(name.casefold(), names, n=3, cutoff=0.4))
+        close = ", ".join(map(repr, checks.close(name, (claim.name for claim in known))))
         raise ValueError(
             f"claim = '{name}': no claim's name begins like this{f'; close: {close}' if close else ''} "
             f"(--list names all; a file's name ends in {SUFFIX})"
