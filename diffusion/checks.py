@@ -1,5 +1,7 @@
 """Argument checks of the simulator: each error names the parameter, the value and the remedy."""
 
+from __future__ import annotations
+
 import difflib
 import math
 import re

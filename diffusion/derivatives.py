@@ -3,6 +3,8 @@
 Nothing here has a length or an energy of its own: steps come from where the functions are used, errors from their own rounding.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from itertools import pairwise
 

@@ -1,5 +1,7 @@
 """Directions in which results are given: eigenvectors of a Hessian, in an order and with signs not left to rounding."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

@@ -4,6 +4,8 @@
 in ``beta_i``, ``eta_i`` and the gradient's weight ``beta3_i``.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """From a validated run to compiled code and back: formulas and parameters for the kernels, threads, interruption."""
 
+from __future__ import annotations
+
 import itertools
 import os
 import threading
@@ -46,7 +48,7 @@ class Prepared:
     start: tuple[Array, Array]
     turned: bool
 
-    def specialised(self, **parts: Any) -> "Prepared":
+    def specialised(self, **parts: Any) -> Prepared:
         """The same with more for the kernel to be specialised with."""
         return replace(self, parts=self.parts | parts)
 
@@ -160,7 +162,7 @@ class Interruptible:
         self.stop = np.zeros(1, np.int64)
         self._pool = ThreadPoolExecutor(threads, initializer=_stay_apart, initargs=(itertools.count(), threads))
 
-    def __enter__(self) -> "Interruptible":
+    def __enter__(self) -> Interruptible:
         return self
 
     def __exit__(self, *_: object) -> None:

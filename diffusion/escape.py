@@ -1,5 +1,7 @@
 """Ensembles of first exits: when each replica leaves a region, and where."""
 
+from __future__ import annotations
+
 import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -45,7 +47,7 @@ def exit_times(
     precision: str = "float64",
     seed: int = 0,
     threads: int | None = None,
-) -> "xarray.Dataset":
+) -> xarray.Dataset:
     """Run independent replicas until each leaves a region or has done `max_iterations`.
 
     Parameters
@@ -233,7 +235,7 @@ def warn_any_coordinate(landscape: Landscape, boundary: Any, coordinates: ArrayL
     )
 
 
-def label_exits(data: dict[str, Any], parameters: dict[str, Any]) -> "xarray.Dataset":
+def label_exits(data: dict[str, Any], parameters: dict[str, Any]) -> xarray.Dataset:
     """The Dataset for exits on (replica,); warns if any diverged."""
     import xarray
 

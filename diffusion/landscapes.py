@@ -4,6 +4,8 @@ A formula is a scalar function of a coordinate and that coordinate's parameters,
 so that it runs on NumPy arrays here and, compiled, in the kernels.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass

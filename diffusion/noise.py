@@ -1,5 +1,7 @@
 """Models of the noise of a minibatch gradient."""
 
+from __future__ import annotations
+
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence

@@ -4,6 +4,8 @@ Where an optimizer's defaults have `betas`, torch's schedulers that cycle moment
 `betas` is the name of the argument and in checkpoints only, and groups have a `momentum` that nothing reads, for schedulers to write.
 """
 
+from __future__ import annotations
+
 import math
 import warnings
 from collections.abc import Callable, Iterable

@@ -1,5 +1,7 @@
 """A user's own landscapes, from functions that numba can compile, checked against each other before they are used."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from typing import Any
 

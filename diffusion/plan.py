@@ -1,5 +1,7 @@
 """A validated run: what `simulate` and `simulate_torch` were asked for, and the labels of what they return."""
 
+from __future__ import annotations
+
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -191,7 +193,7 @@ def _check_stability(dynamics: Dynamics, bound: Array, step: Array) -> None:
 
 def label(
     plan: Plan, squares: Array, fourths: Array, diverged: NDArray[np.int64], positions: Array | None
-) -> "xarray.Dataset":
+) -> xarray.Dataset:
     """The Dataset for sums of squared and fourth-power displacements over all replicas; warns if any diverged."""
     import xarray
 

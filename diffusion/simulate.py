@@ -1,5 +1,7 @@
 """Ensembles of replicas: mean squared displacements at chosen iterations."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,7 +38,7 @@ def simulate(
     precision: str = "float64",
     seed: int = 0,
     threads: int | None = None,
-) -> "xarray.Dataset":
+) -> xarray.Dataset:
     """Run independent replicas of an optimizer, or of its SDE, and measure how far they move.
 
     Parameters

@@ -1,5 +1,7 @@
 """The real optimizers: torch.optim's, and our Adai, on the same problem with all replicas in one tensor."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -33,7 +35,7 @@ def simulate_torch(
     keep: str = "moments",
     seed: int = 0,
     threads: int | None = None,
-) -> "xarray.Dataset":
+) -> xarray.Dataset:
     """Run the shipped torch optimizer on many replicas at once, in float64, from rest.
 
     Each step hands the optimizer the gradient of the loss plus a normal draw from the noise model. Parameters, result and

@@ -1,5 +1,7 @@
 """First exits of the real torch optimizers, all replicas in one tensor: under a noise model, or on minibatches of real data."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -56,7 +58,7 @@ def exit_times_torch(
     max_iterations: int,
     replicas: int,
     seed: int = 0,
-) -> "xarray.Dataset":
+) -> xarray.Dataset:
     """Run the shipped torch optimizer, in float64 and from rest, until each replica leaves, or for `max_iterations`.
 
     Parameters

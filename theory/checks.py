@@ -1,5 +1,7 @@
 """Argument checks of the closed forms: each error names the parameter, the value and the remedy."""
 
+from __future__ import annotations
+
 from collections.abc import Collection
 
 import numpy as np

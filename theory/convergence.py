@@ -3,6 +3,8 @@
 The statements of Lemmas 2 to 4 are what the proof of Theorem 4 needs for its constants; the paper's text has lost them.
 """
 
+from __future__ import annotations
+
 from typing import NamedTuple
 
 import numpy as np

@@ -5,6 +5,8 @@ Haenggi-Klimontovich), all three follow from the solution y of ``y' = A g, g' = 
 y = 1, g = 0: its terms are positive integrals, so that rates as small as e^-700 keep their relative precision.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Kramers' escape time at a constant temperature and any damping, with the turnover at weak damping."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

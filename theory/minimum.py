@@ -4,6 +4,8 @@ a is the minimum, b the saddle, e the escape direction. The noise is Hessian noi
 at the share s of the barrier, |H_be|/B beyond it, so that a temperature lr H/(2 gamma M B) holds on each side.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

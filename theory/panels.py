@@ -5,6 +5,8 @@ With psi = int L'/D, the scale density ``A = e^psi D^(p-1)`` and the speed densi
 interpolated and psi varies by at most 4, so that no exponential on a panel exceeds e^4: psi itself may reach any value.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -60,7 +62,7 @@ class Panels:
         """Shape (panels, 1)."""
         return np.diff(self.edges)[:, None]
 
-    def before(self, *others: "Panels") -> "Panels":
+    def before(self, *others: Panels) -> Panels:
         """These and others, each adjacent above the one before."""
         parts = (self, *others)
         edges = [part.edges[:-1] for part in parts[:-1]] + [parts[-1].edges]

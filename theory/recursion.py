@@ -5,6 +5,8 @@ One iteration at n substeps of size dt = lr/n, for noise variance C and inertia 
 For inertia 0 (Euler-Maruyama): ``x <- x - dt H x - dt sqrt(n C) xi``.
 """
 
+from __future__ import annotations
+
 from itertools import groupby
 
 import numpy as np

@@ -4,6 +4,8 @@ The dynamics along one Hessian eigenvector with eigenvalue H is either overdampe
 ``dx = -H x dt + sqrt(2 D) dW``, or Langevin's, ``M x'' = -gamma M x' - H x + sqrt(2 D) xi`` (Equation 7).
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Equilibrium: the variance at a minimum and of the velocity as the paper has them, and of the optimizer, whose steps are whole."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 

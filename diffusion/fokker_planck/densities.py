@@ -1,5 +1,7 @@
 """Where particles are: densities at given times, and in the end."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

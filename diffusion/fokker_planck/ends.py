@@ -1,5 +1,7 @@
 """Where a path ends: at its walls, or before them where it never comes."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 
 import numpy as np

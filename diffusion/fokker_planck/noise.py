@@ -1,5 +1,7 @@
 """The noise along a line: where it is not finite or vanishes, and where it jumps."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import numpy as np

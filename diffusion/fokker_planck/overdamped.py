@@ -5,6 +5,8 @@ With psi = int L'/D and the power p of the convention (1 Ito, 1/2 Stratonovich, 
 jumps between neighbours at rates that have the exact stationary law, whatever the step of psi or the jump of D.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 
 import numpy as np

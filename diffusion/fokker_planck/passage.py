@@ -1,5 +1,7 @@
 """When a particle first passes a boundary, and which of two."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """The line a particle moves on: its force and noise, checked; where it ends; where the grid must have nodes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """What a caller asks, checked, as a path; and results, labelled."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 

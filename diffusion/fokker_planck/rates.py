@@ -1,5 +1,7 @@
 """How often particles escape, and where they are meanwhile."""
 
+from __future__ import annotations
+
 import numpy as np
 import xarray
 from numpy.typing import ArrayLike, NDArray

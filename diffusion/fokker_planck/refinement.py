@@ -1,5 +1,7 @@
 """How far a grid is refined."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 
 import numpy as np

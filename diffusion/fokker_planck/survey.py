@@ -1,5 +1,7 @@
 """Looking along a line before anything is solved on it: how psi rises and falls, and how far the path comes."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any

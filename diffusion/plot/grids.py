@@ -1,5 +1,7 @@
 """Plots of functions of position: landscapes, densities and committors."""
 
+from __future__ import annotations
+
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,14 +19,14 @@ POINTS = 400  # of a curve; a fifth of it along each side of a map
 
 def landscape(
     landscape: Landscape,
-    ax: "Axes | None" = None,
+    ax: Axes | None = None,
     *,
     between: tuple[float, float],
     coordinate: int = 0,
     other: int | None = None,
     other_between: tuple[float, float] | None = None,
     **kwargs: Any,
-) -> "Axes":
+) -> Axes:
     """The loss along one coordinate as a curve, or over two as contours; all others rest at the reference point.
 
     Parameters
@@ -67,9 +69,7 @@ def landscape(
     return ax
 
 
-def density(
-    result: xarray.Dataset, ax: "Axes | None" = None, *, times: ArrayLike | None = None, **kwargs: Any
-) -> "Axes":
+def density(result: xarray.Dataset, ax: Axes | None = None, *, times: ArrayLike | None = None, **kwargs: Any) -> Axes:
     """Probability density over position, one line for each time; in phase space without time, a map.
 
     Parameters
@@ -114,7 +114,7 @@ def density(
     return ax
 
 
-def committor(result: xarray.Dataset, ax: "Axes | None" = None, **kwargs: Any) -> "Axes":
+def committor(result: xarray.Dataset, ax: Axes | None = None, **kwargs: Any) -> Axes:
     """Probability of reaching the right end first: a curve over position, or in phase space a map with the line of one half.
 
     Parameters
@@ -148,7 +148,7 @@ def committor(result: xarray.Dataset, ax: "Axes | None" = None, **kwargs: Any) -
     return ax
 
 
-def _phase_map(variable: xarray.DataArray, ax: "Axes", kwargs: dict[str, Any]) -> "Axes":
+def _phase_map(variable: xarray.DataArray, ax: Axes, kwargs: dict[str, Any]) -> Axes:
     values = variable.transpose("velocity", "position")
     look: dict[str, Any] = {"cmap": SEQUENCE, "shading": "nearest", "rasterized": True} | kwargs
     mesh = ax.pcolormesh(variable.position, variable.velocity, values, **look)

@@ -1,5 +1,7 @@
 """What splitting goes by: a reaction coordinate, compiled for the kernels, and its scale between the start and the boundary."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,7 @@
 """Entrances: how often replicas that wander in the well come to its rim, and their states there."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,5 +1,7 @@
 """From repetitions to a rate with an interval, and whether the interval can be trusted."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 
 import numpy as np

@@ -1,5 +1,7 @@
 """`rare_escape_rate`, and what its result is made of."""
 
+from __future__ import annotations
+
 import reprlib
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -39,7 +41,7 @@ def rare_escape_rate(
     paths: bool = False,
     seed: int = 0,
     threads: int | None = None,
-) -> "xarray.Dataset":
+) -> xarray.Dataset:
     """Escape rate per iteration by adaptive multilevel splitting (Cerou and Guyader 2007; Brehier et al. 2016 for steps and ties).
 
     The rate is that of entrances, from the middle of the well to its rim, times the probability to reach the boundary from there before
@@ -126,7 +128,7 @@ def rare_escape_rate(
     return _label(found, plan, scale, {"boundary": boundary, "level": level, "paths": paths})
 
 
-def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, Any]) -> "xarray.Dataset":
+def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, Any]) -> xarray.Dataset:
     import xarray
 
     entering = np.array([one.entrance_rate for one in found])

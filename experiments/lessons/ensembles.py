@@ -1,5 +1,7 @@
 """Runs of several optimizers that start on a quadratic saddle, for the lessons that set them side by side."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -3,6 +3,8 @@
 An ensemble runs once for all directions, and once for all claims that need it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any
 

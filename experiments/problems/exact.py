@@ -3,6 +3,8 @@
 It is computed by quadrature without inertia, on the phase-space grid with it.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,5 +1,7 @@
 """What a formula for escape rates tends to as temperature falls, and how fast the rest dies out."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """Figures of displacements: mean squares against iterations, a column for each inertia, and the ratio below."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -4,6 +4,8 @@ One problem, nine directions of curvature; directions other than H = 0 have the 
 along H = 0 it is isotropic.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 

@@ -3,6 +3,8 @@
 In each, ``L(theta) = f(sqrt(k) theta)``: the Hessian grows like k at the same barrier.
 """
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -4,6 +4,8 @@ Exact routes and measured values are variables of one Dataset, which verdicts an
 value is beside it in `Measured`. Claims about displacements build the arrays at once, others row by row from `Row`.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,7 +98,7 @@ class Sample:
         *,
         other: int = 0,
         unit: float = 1.0,
-    ) -> "Sample":
+    ) -> Sample:
         """An ensemble's mean exit time, times `unit`; `other` events are behind the expectation if it is measured."""
         return cls(unit * exits.value, MeanSquare.of_times(exits.events, other), expected, allowance, exits.fault)
 
@@ -182,7 +184,7 @@ class Evidence:
             variable.attrs |= {"long_name": f"{quantity}: {variable.name}", "units": unit or "1"}
 
     @classmethod
-    def of_rows(cls, subject: str, quantity: str, rows: Iterable[Row], **more: Any) -> "Evidence":
+    def of_rows(cls, subject: str, quantity: str, rows: Iterable[Row], **more: Any) -> Evidence:
         """Evidence along the dimension `ROW`.
 
         A measured value with a fault, or without a finite expectation where it needs one, is none.

@@ -7,6 +7,8 @@ chi-squared with 2n. A `LogNormal` compares two samples on the log scale, where 
 mean over a few repetitions.
 """
 
+from __future__ import annotations
+
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
@@ -58,7 +60,7 @@ class MeanSquare(Law):
     other: Any = 0
 
     @classmethod
-    def of_times(cls, events: ArrayLike, other: ArrayLike = 0) -> "MeanSquare":
+    def of_times(cls, events: ArrayLike, other: ArrayLike = 0) -> MeanSquare:
         """The law of a mean over exponential waiting times, and of one behind the expectation."""
         return cls(2 * np.asarray(events), 2 * np.asarray(other))
 
@@ -112,12 +114,12 @@ class LogNormal(Law):
     test_error: Any
 
     @classmethod
-    def of_gaussians(cls, displacements: int, shape: tuple[int, ...]) -> "LogNormal":
+    def of_gaussians(cls, displacements: int, shape: tuple[int, ...]) -> LogNormal:
         """The law, but for its skewness, of a mean square over Gaussian displacements."""
         error = np.full(shape, np.sqrt(special.polygamma(1, displacements / 2)))
         return cls(error, error)
 
-    def against(self, other: "LogNormal") -> "LogNormal":
+    def against(self, other: LogNormal) -> LogNormal:
         """The law of the same value where the other sample is the expectation."""
         error = np.maximum(np.hypot(np.asarray(self.test_error), np.asarray(other.test_error)), LEAST_LOG_ERROR)
         return LogNormal(self.error, error)

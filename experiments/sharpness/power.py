@@ -1,5 +1,7 @@
 """The power of sharpness in escape rates: p in ``-log(rate/k^q) = c + a k^-p``, its interval, and which rates count."""
 
+from __future__ import annotations
+
 from dataclasses import asdict, dataclass
 from typing import Any
 

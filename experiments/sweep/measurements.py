@@ -1,5 +1,7 @@
 """What a sweep can measure at a point: how a block of it is run, and what all blocks together say."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache

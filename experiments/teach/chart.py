@@ -3,6 +3,8 @@
 A library made for print takes a hundred times as long; here each series of points is a single path.
 """
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Who may talk to the server: pages it served itself, under a name it goes by, and with its token where it has one."""
 
+from __future__ import annotations
+
 import hmac
 import ipaddress
 from urllib.parse import urlencode, urlsplit
