@@ -1,5 +1,7 @@
 """Boundaries and walls as plain arrays, checked against the start: what the kernels, torch and splitting work with."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
