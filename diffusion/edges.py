@@ -89,7 +89,7 @@ class Edge:
         text = "".join(f"{one} if k == {k} else " for k, one in enumerate(called[:-1])) + called[-1]
         return {"OWNS": True, "own": formula(f"lambda k, X, lane: {text}", *self.functions)}
 
-    def turned(self, basis: Array) -> "Edge":
+    def turned(self, basis: Array) -> Edge:
         """The same for positions along the columns of a rotation, shape (d, d).
 
         Raises
