@@ -176,7 +176,7 @@ def edge_of(boundary: Boundary, landscape: Landscape, origin: Array) -> Edge:
                 )
             rows.append((PLANE, normal, unused, 1.0, part.offset))
         elif isinstance(part, Region):
-            function = checks.compiled("Region outside", part.outside, origin[:, None].copy(), 0)
+            function = checks.compiled("outside(X, lane) -> bool", part.outside, origin[:, None].copy(), 0)
             said = function(origin[:, None].copy(), 0)
             if not isinstance(said, bool | np.bool_):
                 raise ValueError(f"Region outside returns {said!r} at the start; it must return True or False")

@@ -1,5 +1,7 @@
 """What a replica leaves: every kind of boundary that a user can give, joined by ``|``."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +16,10 @@ KINDS = "a number, (low, high), Beyond, Box, HalfSpace, Radius, LossLevel or Reg
 class Shape:
     """A boundary that can be joined with others: ``a | b`` is left as soon as one of them is."""
 
-    def __or__(self, other: "Boundary") -> "Union":
+    def __or__(self, other: Boundary) -> Union:
         return Union((*_parts(self), *_parts(other)))
 
-    def __ror__(self, other: "float | Interval") -> "Union":
+    def __ror__(self, other: float | Interval) -> Union:
         return Union((*_parts(other), *_parts(self)))
 
 
