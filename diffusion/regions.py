@@ -80,7 +80,7 @@ class Beyond(Shape):
 
 @dataclass(frozen=True)
 class HalfSpace(Shape):
-    """Out where ``normal . theta`` is strictly above `offset`.
+    """Out where ``normal @ theta`` is strictly above `offset`.
 
     Parameters
     ----------
