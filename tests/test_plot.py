@@ -218,7 +218,7 @@ def test_nothing_is_cut_off_on_small_subplots(options):
         plot.msd(displacements(), axes[1, 1])
     for ax in axes.flat:
         ax.legend()
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     for ax in axes.flat:
         around = ax.get_tightbbox()
         assert np.all(around.min >= 0), ax.get_ylabel()
