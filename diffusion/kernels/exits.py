@@ -142,6 +142,9 @@ def measure(before, x, problem, rule, boundary, level, near, n):
     for k in range(kinds.shape[0]):
         if kinds[k] == LINES:
             continue
+        if OWNS and kinds[k] >= OWN:
+            ask(x, kinds[k] - OWN, near, n)
+            continue
         sign, limit = signs[k], limits[k]
         gauge(x, problem[0], kinds[k], boundary[3][k], level[k], n)
         if BRIDGED and not LINE:
@@ -155,36 +158,44 @@ def measure(before, x, problem, rule, boundary, level, near, n):
                 near[lane] |= not sign * level[k, lane] <= limit
 
 
-def gauge(x, table, kind, first, out, n):
-    """What a part goes by, of lanes 0 to n: see `diffusion.edges.Edge`."""
+def ask(x, k, near, n):
+    """Set near for lanes that are outside by the user's function k, or that it may not see to have diverged."""
     full_width()
     for lane in range(n):
-        out[lane] = 0.0
-    if kind == PLANE:
+        near[lane] |= own(k, x, lane)
+    lost = 0
+    for j in range(x.shape[0]):
+        for lane in range(n):
+            lost |= np.int64(not abs(x[j, lane]) < math.inf)
+    if lost != 0:
         for j in range(x.shape[0]):
+            for lane in range(n):
+                near[lane] |= not abs(x[j, lane]) < math.inf
+
+
+def gauge(x, table, kind, first, out, n):
+    """What a part that is not of lines or a user's function goes by, of lanes 0 to n: see `diffusion.edges.Edge`."""
+    full_width()
+    if LEVELS and kind == LEVEL and not SEPARABLE:
+        for lane in range(n):
+            out[lane] = loss(x, lane, table)
+        return
+    for lane in range(n):
+        out[lane] = 0.0
+    for j in range(x.shape[0]):
+        if kind == PLANE:
             weight = first[j]
             for lane in range(n):
                 out[lane] += weight * x[j, lane]
-    elif kind == BALL:
-        for j in range(x.shape[0]):
+        elif kind == BALL:
+            center = first[j]
             for lane in range(n):
-                gap = x[j, lane] - first[j]
+                gap = x[j, lane] - center
                 out[lane] += gap * gap
-    elif LEVELS and kind == LEVEL:
-        if SEPARABLE:
-            for j in range(x.shape[0]):
-                p = row(table, j)
-                for lane in range(n):
-                    out[lane] += loss(x[j, lane], p)
-        else:
+        elif LEVELS and SEPARABLE:
+            p = row(table, j)
             for lane in range(n):
-                out[lane] = loss(x, lane, table)
-    elif OWNS:
-        for j in range(x.shape[0]):
-            for lane in range(n):
-                out[lane] += 0.0 * x[j, lane]  # NaN stays, which the function may not see
-        for lane in range(n):
-            out[lane] = 1.0 if own(kind - OWN, x, lane) else out[lane]
+                out[lane] += loss(x[j, lane], p)
 
 
 def variance(before, problem, rule, normal, along, out, n):
@@ -287,6 +298,9 @@ def find_exit(lane, before, x, level, problem, rule, boundary, lanes, seed):
                     found, end, farthest = j, 1 if above > below else -1, max(above, below)
             if found != NO_EXIT:
                 return found, end, k, 1.0
+        elif OWNS and kinds[k] >= OWN:
+            if own(kinds[k] - OWN, x, lane):
+                return NO_COORDINATE, 0, k, 1.0
         elif not signs[k] * level[k, lane] <= limits[k]:
             return NO_COORDINATE, 0, k, 1.0
     return NO_EXIT, 0, 0, 1.0
@@ -333,5 +347,5 @@ def bridge(gap, beyond, spread, lane, line, lanes, seed):
 
 
 HELPERS = (
-    take, move_lane, tick, spread_of, gauge, variance, measure, suspect, any_ended, mark, bridge, first_line, find_exit,
+    take, move_lane, tick, spread_of, gauge, ask, variance, measure, suspect, any_ended, mark, bridge, first_line, find_exit,
 )  # fmt: skip
