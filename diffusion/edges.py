@@ -113,19 +113,20 @@ class Edge:
         Positions, shape (n, d), in coordinates. NO_PART and NO_COORDINATE where there is none, as where a position is NaN.
         """
         part, coordinate, side = (np.full(len(positions), value) for value in (NO_PART, NO_COORDINATE, 0))
+        each = np.arange(len(positions))
         for k, kind in enumerate(self.kinds):
+            with np.errstate(all="ignore"):  # of positions out of floating-point range
+                if kind == LINES:
+                    above, below = positions - self.second[k], self.first[k] - positions
+                    farthest = np.maximum(above, below).argmax(axis=1)
+                    out = np.maximum(above, below)[each, farthest] > 0
+                else:
+                    out = self.signs[k] * self._gauged(k, landscape, positions) > self.limits[k]
+            here = out & (part == NO_PART)
+            part[here] = k
             if kind == LINES:
-                beyond = np.maximum(positions - self.second[k], self.first[k] - positions)
-                beyond = np.where(np.isnan(beyond), -np.inf, beyond)
-                farthest = beyond.argmax(axis=1)
-                out = beyond[np.arange(len(positions)), farthest] > 0
-                here = out & (part == NO_PART)
                 coordinate[here] = farthest[here]
-                above = positions > self.second[k]
-                side[here] = np.where(above[np.arange(len(positions)), farthest], 1, -1)[here]
-            else:
-                out = self.signs[k] * self._gauged(k, landscape, positions) > self.limits[k]
-            part[out & (part == NO_PART)] = k
+                side[here] = np.where((above > below)[each, farthest], 1, -1)[here]
         return part, coordinate, side
 
     def _gauged(self, k: int, landscape: Landscape, positions: Array) -> Array:

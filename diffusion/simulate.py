@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion.dynamics import Dynamics
+from diffusion.edges import Walls
 from diffusion.engine import Interruptible, allocate, kernel, lanes_for, prepare, thread_count
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
@@ -35,6 +36,7 @@ def simulate(
     save: ArrayLike | None = None,
     keep: str = "moments",
     substeps: int | Sequence[int] = 1,
+    reflecting: Walls = None,
     precision: str = "float64",
     seed: int = 0,
     threads: int | None = None,
@@ -67,6 +69,8 @@ def simulate(
     substeps
         SDE substeps per iteration: 1 is the discrete optimizer with Gaussian noise, many approach the SDE. A
         sequence gives one number for each iteration.
+    reflecting
+        Walls, as in `exit_times`.
     precision
         "float64", or "mixed": positions in float64, normals in float32, which never exceed 6.7 standard deviations.
     seed
@@ -95,7 +99,19 @@ def simulate(
         If replicas diverged.
     """
     plan = plan_run(
-        dynamics, landscape, noise, iterations, replicas, start, velocity, save, keep, substeps, seed, precision
+        dynamics,
+        landscape,
+        noise,
+        iterations,
+        replicas,
+        start,
+        velocity,
+        save,
+        keep,
+        substeps,
+        seed,
+        precision,
+        reflecting,
     )
     threads, replicas = thread_count(threads), plan.replicas
     run = _kernel(plan)

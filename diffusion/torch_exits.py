@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -12,9 +12,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
 from diffusion.dynamics import SGD, Dynamics, Momentum
-from diffusion.escape import label_exits
+from diffusion.edges import NO_COORDINATE, NO_PART, Edge, edge_of
+from diffusion.escape import label_exits, warn_any_coordinate
 from diffusion.landscapes import Landscape, StyblinskiTang
 from diffusion.noise import Noise
+from diffusion.regions import Boundary
 from diffusion.torch_ensemble import one_thread_each, shipped_optimizer
 
 if TYPE_CHECKING:
@@ -54,9 +56,10 @@ def exit_times_torch(
     *,
     noise: Noise | Samples,
     start: ArrayLike | None = None,
-    boundary: float,
+    boundary: Boundary,
     max_iterations: int,
     replicas: int,
+    positions: bool = False,
     seed: int = 0,
 ) -> xarray.Dataset:
     """Run the shipped torch optimizer, in float64 and from rest, until each replica leaves, or for `max_iterations`.
@@ -66,12 +69,12 @@ def exit_times_torch(
     dynamics
         `SGD` or `Momentum`, or `RMSprop`, `Adam` or `Adai` with ``second_moment="running"``.
     landscape
-        A landscape with independent coordinates; for `Samples` a `StyblinskiTang` with data_variance above 0, whose loss of one
+        Any landscape; for `Samples` a `StyblinskiTang` with data_variance above 0, whose loss of one
         sample is ``f(u - x)``.
     noise
         A noise model, drawn as normals, or `Samples`.
-    start, boundary, max_iterations, replicas
-        As in `diffusion.exit_times`; the boundary is a number.
+    start, boundary, max_iterations, replicas, positions
+        As in `diffusion.exit_times`.
     seed
         Seed of a `torch.Generator`, for the data as well: the draws differ from those of `diffusion.exit_times`.
 
@@ -83,44 +86,42 @@ def exit_times_torch(
     Raises
     ------
     ValueError
-        If a parameter is out of range, the landscape has no data to draw, or the start is on the boundary.
+        If a parameter is out of range, the landscape has no data to draw, or the start is outside or on the boundary.
 
     Warns
     -----
     RuntimeWarning
-        If replicas diverged.
+        As `diffusion.exit_times` does.
     """
     max_iterations, replicas = checks.whole("max_iterations", max_iterations), checks.whole("replicas", replicas)
     seed, boundary = checks.whole("seed", seed, least=0, most=2**63 - 1), checks.plain(boundary)
-    checks.finite("boundary", boundary)
-    if landscape.formulas.coupled:
-        raise ValueError(f"{landscape!r} couples its coordinates; use diffusion.exit_times")
     if not isinstance(dynamics, SGD | Momentum) and dynamics.second_moment != "running":
         raise ValueError(
             f"second_moment = {dynamics.second_moment!r}: torch ships only the running second moment; use 'running'"
         )
     origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
-    if np.any(origin == boundary):
-        raise ValueError(f"boundary = {boundary!r} is where the start is; choose another start or boundary")
+    edge = edge_of(boundary, landscape, origin)
     generator = torch.Generator().manual_seed(seed)
     if isinstance(noise, Samples):
         gradient = _sampled(landscape, noise, replicas, generator)
     else:
         gradient = _modelled(landscape, noise, generator)
     with one_thread_each():
-        time, coordinate, diverged = _run(dynamics, gradient, origin, boundary, max_iterations, replicas)
+        out = _run(dynamics, gradient, landscape, origin, edge, max_iterations, replicas)
+    left_out = {"exit_part": len(edge.kinds) == 1, "exit_position": not positions}
     data = {
-        "exit_iteration": ("replica", time),
-        "exited": ("replica", coordinate >= 0),
-        "diverged": ("replica", diverged),
-        "exit_coordinate": ("replica", coordinate),
+        name: (("replica", "coordinate")[: values.ndim], values)
+        for name, values in out.items()
+        if not left_out.get(name, False)
     }
     parameters = {
         "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "start": origin.tolist(),
         "boundary": repr(boundary), "crossing": "step", "max_iterations": max_iterations, "replicas": replicas,
         "seed": seed, "optimizer": "torch",
     }  # fmt: skip
-    return label_exits(data, parameters)
+    result = label_exits(data, parameters)
+    warn_any_coordinate(landscape, boundary, out["exit_coordinate"])
+    return result
 
 
 def _sampled(landscape: Landscape, noise: Samples, replicas: int, generator: torch.Generator) -> Gradient:
@@ -144,36 +145,51 @@ def _sampled(landscape: Landscape, noise: Samples, replicas: int, generator: tor
 
 
 def _modelled(landscape: Landscape, noise: Noise, generator: torch.Generator) -> Gradient:
-    noise.deviation(landscape)  # refuses what the landscape cannot give
+    mixing = noise.mixing(landscape) if landscape.formulas.coupled else None
+    if mixing is None:
+        noise.deviation(landscape)  # refuses what the landscape cannot give
 
     def gradient(theta: torch.Tensor, iteration: int) -> torch.Tensor:
         draws = torch.randn(theta.shape, generator=generator, dtype=torch.float64).numpy()
         position = theta.numpy()
-        return torch.from_numpy(landscape.gradient(position) + np.sqrt(noise.variance_at(landscape, position)) * draws)
+        shaken = np.sqrt(noise.variance_at(landscape, position)) * draws if mixing is None else draws @ mixing.T
+        return torch.from_numpy(landscape.gradient(position) + shaken)
 
     return gradient
 
 
 def _run(
-    dynamics: Dynamics, gradient: Gradient, origin: Array, boundary: float, max_iterations: int, replicas: int
-) -> tuple[Array, NDArray[np.int64], NDArray[np.bool_]]:
-    """Exit iterations, coordinates (-1: none) and divergence of every replica."""
+    dynamics: Dynamics,
+    gradient: Gradient,
+    landscape: Landscape,
+    origin: Array,
+    edge: Edge,
+    max_iterations: int,
+    replicas: int,
+) -> dict[str, NDArray[Any]]:
+    """What became of every replica, as `diffusion.exit_times` tells it."""
     theta = torch.nn.Parameter(torch.from_numpy(np.tile(origin, (replicas, 1))))
     optimizer = shipped_optimizer(dynamics, theta)
-    sign = torch.from_numpy(np.where(boundary > origin, 1.0, -1.0))
-    time, coordinate, inside = np.full(replicas, np.nan), np.full(replicas, -1), np.ones(replicas, dtype=bool)
+    time, inside, exited = np.full(replicas, np.nan), np.ones(replicas, dtype=bool), np.zeros(replicas, dtype=bool)
+    coordinate, side = np.full(replicas, NO_COORDINATE), np.zeros(replicas, np.int8)
+    part, position = np.full(replicas, NO_PART, np.int16), np.full((replicas, len(origin)), np.nan)
     for t in range(max_iterations):
         theta.grad = gradient(theta.detach(), t)
         optimizer.step()
-        past = (sign * (theta.detach() - boundary)).numpy()
-        farthest = past.max(axis=1)
-        out = inside & ~(farthest <= 0)  # NaN is out as well
+        here = theta.detach().numpy()
+        parts, coordinates, sides = edge.crossed(landscape, here)
+        lost = ~np.isfinite(here).all(axis=1)
+        out = inside & ((parts != NO_PART) | lost)
         if out.any():
-            left = out & np.isfinite(farthest)
-            time[left], coordinate[left] = t + 1, past[left].argmax(axis=1)
+            left = out & ~lost
+            time[left], exited[left], position[left] = t + 1, True, here[left]
+            part[left], coordinate[left], side[left] = parts[left], coordinates[left], sides[left]
             inside &= ~out
             if not inside.any():
                 break
             stay = torch.from_numpy(~inside)
             theta.data[stay] = torch.from_numpy(origin)  # runs that are done wait at the start, where nothing overflows
-    return time, coordinate, ~inside & (coordinate < 0)
+    return {
+        "exit_iteration": time, "exited": exited, "diverged": ~inside & ~exited, "exit_coordinate": coordinate,
+        "exit_side": side, "exit_part": part, "exit_position": position,
+    }  # fmt: skip

@@ -163,7 +163,8 @@ def _exits(here: Problem, options: Options) -> Costs:
     replicas = min(options["replicas"], 512)
     iterations = max(int(TRIAL_UPDATES / replicas / here.landscape.dimension / substeps), 100)
     arguments = {name: options[name] for name in named("escape_rate").parameters if name in options}
-    arguments |= {"replicas": replicas, "boundary": boundary_of(here, options["boundary"])}
+    arguments |= {name: boundary_of(here, options[name]) for name in ("boundary", "reflecting") if name in options}
+    arguments["replicas"] = replicas
 
     def run(most: int) -> Any:
         shorter = arguments | {"max_iterations": most}

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, reduce
 from inspect import Parameter, signature
+from operator import or_
 from typing import Any
 
 import numpy as np
@@ -165,8 +166,17 @@ def _number(name: str, variable: str, result: Any, optional: bool) -> float:
     return float(value)
 
 
-def boundary_of(problem: Problem, boundary: float | str) -> float:
-    """A number, or "saddle": the landscape's saddle next to its reference point, in theta units."""
+def boundary_of(problem: Problem, boundary: Any) -> Any:
+    """What a description calls a boundary, or walls, as `diffusion` takes it.
+
+    A number; two, an interval; a table with a name, as of a landscape, or several, which are joined; or "saddle": the
+    landscape's saddle next to its reference point, in theta units.
+    """
+    if isinstance(boundary, Mapping):
+        return naming.build("boundary", dict(boundary))
+    if isinstance(boundary, list):
+        pair = len(boundary) == 2 and all(isinstance(end, int | float) for end in boundary)
+        return tuple(boundary) if pair else reduce(or_, (boundary_of(problem, part) for part in boundary))
     if not isinstance(boundary, str):
         return boundary
     checks.choice("measure.boundary", boundary, ("saddle",))
@@ -184,8 +194,8 @@ def boundary_of(problem: Problem, boundary: float | str) -> float:
 
 def _call(function: Callable[..., Any], problem: Problem, options: Options) -> Any:
     """A function of `diffusion` at the problem, on the threads it may use."""
-    if "boundary" in options:
-        options = options | {"boundary": boundary_of(problem, options["boundary"])}
+    walls = {name: boundary_of(problem, options[name]) for name in ("boundary", "reflecting") if name in options}
+    options = options | walls
     objects = {"noise": problem.noise, "threads": problem.threads}
     return function(problem.dynamics, problem.landscape, **objects, **options)
 
@@ -213,8 +223,8 @@ def _msd_of_all(blocks: Arrays, options: Options) -> Arrays:
 
 def _exits(problem: Problem, **options: Any) -> Arrays:
     exits = _call(diffusion.exit_times, problem, options)
-    names = {"exit_iteration": "exit_iteration", "exit_coordinate": "exit_coordinate", "replica_diverged": "diverged"}
-    return {ours: exits[theirs].values for ours, theirs in names.items()}
+    same = ("exit_iteration", "exit_coordinate", "exit_side")
+    return {name: exits[name].values for name in same} | {"replica_diverged": exits["diverged"].values}
 
 
 def _rate_of_exits(blocks: Arrays, options: Options) -> Arrays:
@@ -243,11 +253,12 @@ def _rate_of_repetitions(blocks: Arrays, options: Options) -> Arrays:
 def _exact(problem: Problem, *, seed: int, boundary: float | str, start: float | None = None) -> Arrays:
     origin = float(problem.landscape.reference[0]) if start is None else start
     place = {"start": origin, "boundary": boundary_of(problem, boundary)}
+    checks.finite("measure.boundary of exact_rate", place["boundary"])
     rate, error = exact_rate(problem.dynamics, problem.landscape, problem.noise, **place)
     return dict(zip(RATE, map(np.asarray, (rate, rate - error, rate + error)), strict=True))
 
 
-_RUN = ("start", "velocity", "substeps", "precision")
+_RUN = ("start", "velocity", "substeps", "precision", "reflecting")
 MEASUREMENTS = {
     "msd": Measurement(
         _msd,
@@ -264,9 +275,9 @@ MEASUREMENTS = {
         _parameters(diffusion.exit_times, "boundary", "max_iterations", "replicas", "crossing", *_RUN),
         _rate_of_exits,
         "replicas",
-        kept=dict.fromkeys(("exit_iteration", "exit_coordinate", "replica_diverged"), ("replica",)),
+        kept=dict.fromkeys(("exit_iteration", "exit_coordinate", "exit_side", "replica_diverged"), ("replica",)),
         told=dict.fromkeys((*RATE, *EXITS), ()),
-        dtypes={"exit_coordinate": "int32", "replica_diverged": "bool"},
+        dtypes={"exit_coordinate": "int32", "exit_side": "int8", "replica_diverged": "bool"},
         more=("burn_in", "level"),
     ),
     "rare_escape_rate": Measurement(

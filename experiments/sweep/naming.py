@@ -14,13 +14,15 @@ from diffusion import checks
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
+from diffusion.regions import Shape
 
 CLASSES = {
     "dynamics": ("SGD", "Momentum", "RMSprop", "Adam", "Adai"),
     "landscape": ("QuadraticSaddle", "DoubleParabola", "StyblinskiTang"),
     "noise": ("HessianNoise", "IsotropicNoise", "MinibatchNoise"),
+    "boundary": ("Beyond", "Box", "HalfSpace", "Radius", "LossLevel"),
 }
-_KINDS: dict[str, type] = {"dynamics": Dynamics, "landscape": Landscape, "noise": Noise}
+_KINDS: dict[str, type] = {"dynamics": Dynamics, "landscape": Landscape, "noise": Noise, "boundary": Shape}
 
 
 def build(section: str, table: dict[str, Any]) -> Any:
