@@ -15,6 +15,7 @@ from benchmarks import rare_figure
 from benchmarks.costs import Cost, growth, table
 from benchmarks.machine import load
 from diffusion import SGD, exit_times, rare_escape_rate
+from diffusion.edges import edge_of
 from diffusion.engine import prepare, thread_count
 from diffusion.plan import plan_run
 from diffusion.splitting.coordinate import scale_of
@@ -56,7 +57,8 @@ def fixed_levels(setting: Setting, barrier: float) -> Cost:
         sgd, setting.landscape(1, k), setting.noise, 1, REPLICAS, start, "rest", [1], "moments", 1, 0, "float64"
     )
     prepared = prepare(plan, plan.substeps)
-    run = Run(plan, scale_of("exit", plan, prepared, boundary), boundary, 1, thread_count(None), REPLICAS, paths=False)
+    edge = edge_of(boundary, plan.landscape, plan.origin)
+    run = Run(plan, scale_of("exit", plan, prepared, edge), edge, 1, thread_count(None), REPLICAS, paths=False)
     repetitions = np.array([_forward(run, index) for index in range(REPETITIONS)])
     return _cost("fixed levels", setting, barrier, repetitions[:, 0], repetitions[:, 1])
 
@@ -64,12 +66,12 @@ def fixed_levels(setting: Setting, barrier: float) -> Cost:
 def _forward(run: Run, index: int) -> tuple[float, float]:
     """Rate and substeps of one repetition. The next level is in turn the boundary, at which a path ends."""
     rng = np.random.default_rng(index)
-    origin, scale, ahead = run.edge
+    origin, scale, ahead = run.outside
     entrances = run.well.entrances(REPLICAS, run.new_ids)
     states, (low, rim) = entrances.states, entrances.gates
     rate, steps = entrances.rate, float(entrances.steps)
     for level in np.linspace(rim, 1.0, STAGES + 1)[1:]:
-        run.edge = (origin, scale / level, ahead)
+        run.outside = (origin, scale / level, ahead)
         run.trail[:, 0] = states[rng.integers(len(states), size=REPLICAS)]
         reached = np.zeros(REPLICAS, np.int64)
         steps += run.go_on(np.arange(REPLICAS), (low / level, 1.0), reached)
@@ -78,7 +80,7 @@ def _forward(run: Run, index: int) -> tuple[float, float]:
         if not arrived.any():
             break
         states = run.trail[arrived, LEVELS].copy()
-    run.edge = (origin, scale, ahead)
+    run.outside = (origin, scale, ahead)
     return rate, steps
 
 

@@ -1,6 +1,7 @@
 """Paths between a well and its exit: entrances out of the well, and excursions that remember where they first were farther out.
 
-A replica is outside if any coordinate is beyond the boundary: if ``max_j (x_j - origin_j) scale_j`` is above 1. How far it is on its
+A replica is outside if any coordinate is beyond the boundary: if ``max_j (x_j - origin_j) scale_j`` is above 1; of other boundaries than
+one line in each coordinate, if the highest of what each part goes by is, from 0 at the start to 1 on the part. How far it is on its
 way, its reaction coordinate, is that number too, or with inertia the same of ``x_j - ahead_j m_j``, where its momentum would carry it; or
 the loss, or a user's function of its position.
 """
@@ -9,12 +10,16 @@ import math
 
 import numpy as np
 
+from diffusion.edges import BALL, LEVEL, LINES, OWN, PLANE
 from diffusion.kernels.llvm import fetch_add
 
 # Filled in by `specialise`: helpers of `diffusion.kernels.step`, formulas, and which reaction coordinate.
 advance = start_lane = row = None
-loss = own = None
+loss = own = leaves = None
 SEPARABLE = ON_LOSS = ON_OWN = AHEAD = False
+PARTS = LEVELS = LEAVES = (
+    False  # whether the boundary is not one line in each coordinate; a part is of the loss; of the user's
+)
 TILE = 16  # lanes are computed in multiples of this
 REPLICA, ITERATION, SUBSTEP, DECAY = 0, 1, 2, 3  # places in `lanes`
 RETURNED, FAILED = -1, -2  # in place of a level
@@ -44,20 +49,66 @@ def farthest_ahead(x, m, lane, edge):
     return highest
 
 
+def farthest_part(x, m, lane, edge, table, far):
+    """How far the part that is farthest out is, above 1 outside, of where the momentum carries in `far` of the full way; NaN where a coordinate is."""
+    origin, kinds, first, second, base, scale, ahead = edge
+    highest = -math.inf
+    for j in range(x.shape[0]):
+        if math.isnan(x[j, lane]):
+            return x[j, lane]
+    for k in range(kinds.shape[0]):
+        value = -math.inf
+        if kinds[k] == LINES:
+            for j in range(x.shape[0]):
+                away = x[j, lane] - far * ahead[j] * m[j, lane] - origin[j]
+                for share in (first[k, j], second[k, j]):
+                    if share != 0.0:
+                        value = max(value, away * share)
+        elif kinds[k] == PLANE or kinds[k] == BALL:
+            value = 0.0
+            for j in range(x.shape[0]):
+                away = x[j, lane] - far * ahead[j] * m[j, lane] - origin[j]
+                value += away * (first[k, j] if kinds[k] == PLANE else away)
+            if kinds[k] == BALL:
+                value = math.sqrt(value * scale[k])
+        elif LEVELS and kinds[k] == LEVEL:
+            value = (loss_at(x, lane, table) - base[k]) * scale[k]
+        elif LEAVES and kinds[k] >= OWN and leaves(kinds[k] - OWN, x, lane):
+            value = 2.0
+        if math.isnan(value):
+            return value
+        highest = max(highest, value)
+    return highest
+
+
+def out_of(state, lane, edge, table):
+    """How far out a lane is: above 1 outside; NaN where a coordinate is."""
+    if PARTS:
+        return farthest_part(state[0], state[1], lane, edge, table, 0.0)
+    return farthest(state[0], lane, edge)
+
+
+def loss_at(x, lane, table):
+    """The loss of a lane."""
+    if SEPARABLE:
+        total = 0.0
+        for j in range(x.shape[0]):
+            total += loss(x[j, lane], row(table, j))
+        return total
+    return loss(x, lane, table)
+
+
 def progress(state, lane, out, edge, table, theta):
-    """The reaction coordinate; `out` is what `farthest` says, theta (d,) is scratch."""
+    """The reaction coordinate; `out` is what `out_of` says, theta (d,) is scratch."""
     x = state[0]
     if ON_OWN:
         for j in range(x.shape[0]):
             theta[j] = x[j, lane]
         return float(own(theta))
     if ON_LOSS:
-        if SEPARABLE:
-            total = 0.0
-            for j in range(x.shape[0]):
-                total += loss(x[j, lane], row(table, j))
-            return total
-        return loss(x, lane, table)
+        return loss_at(x, lane, table)
+    if AHEAD and PARTS:
+        return farthest_part(x, state[1], lane, edge, table, 1.0)
     if AHEAD:
         return farthest_ahead(x, state[1], lane, edge)
     return out
@@ -65,7 +116,7 @@ def progress(state, lane, out, edge, table, theta):
 
 def level_of(state, lane, edge, gates, levels, table, theta):
     """The level that a lane is at: `levels` outside, RETURNED at or below gates[0], FAILED where there is a NaN."""
-    out = farthest(state[0], lane, edge)
+    out = out_of(state, lane, edge, table)
     if math.isnan(out):
         return FAILED
     if out > 1.0:
@@ -111,7 +162,9 @@ def wander(
 ):  # fmt: skip
     """Run replicas first to first + count for `total` substeps, of which `settle` settle.
 
-    edge: (origin (d,), scale (d,), ahead (d,)). gates: (low, high): an entrance is the first time above `high`, or outside, after a time at or below
+    edge: (origin (d,), scale (d,), ahead (d,)), or (origin, kinds, first, second, base, scale, ahead) of P parts: LINES with the scales of
+    their upper and lower ends (0 if open), a PLANE with its normal over its distance, a BALL with a scale of the squared distance, a
+    LEVEL with the loss at the start and the scale of what is above it, the user's functions. gates: (low, high): an entrance is the first time above `high`, or outside, after a time at or below
     `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count, 2), how
     many in the first and second half of the time after settling. pool: (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
     """
@@ -125,7 +178,7 @@ def wander(
             return
         advance(problem, rule, 0, state, lanes, seed, (count + TILE - 1) // TILE * TILE)
         for lane in range(count):
-            out = farthest(state[0], lane, edge)
+            out = out_of(state, lane, edge, problem[0])
             outside = not out <= 1.0
             where = math.inf if out > 1.0 else out
             if not outside:
@@ -208,4 +261,4 @@ def excursions(
             lanes[SUBSTEP][lane], lanes[DECAY][lane] = lanes[SUBSTEP][active], lanes[DECAY][active]
 
 
-HELPERS = (farthest, farthest_ahead, progress, level_of, turn, save, restore)
+HELPERS = (farthest, farthest_ahead, loss_at, farthest_part, out_of, progress, level_of, turn, save, restore)

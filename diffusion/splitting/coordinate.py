@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from diffusion import checks
 from diffusion.callables import described
+from diffusion.edges import BALL, LEVEL, LINES, OWN, PLANE, Edge
 from diffusion.engine import Prepared
 from diffusion.plan import Plan
-from diffusion.splitting.lines import lines_to
+from diffusion.splitting.lines import ends_of, lines_to
 
 Array = NDArray[np.float64]
 Coordinate = str | Callable[[Array], float]
@@ -33,10 +34,12 @@ class Scale:
         Where its levels end: what is above counts as the highest level until it is out.
     name, record
         For messages, and for the record: of a function, all that it reads.
-    ahead
-        How far a momentum of 1 carries each coordinate against it, shape (d,); 0 where "exit" goes by positions alone.
     ends
-        The reaction coordinate at the start, and where one coordinate alone is at the boundary, shape (d, 2), or (1, 2) if all are alike.
+        The reaction coordinate at the start, and where one coordinate alone is at the boundary, shape (ways, 2), or (1, 2) if all are alike.
+    outside
+        The boundary as the kernels take it: see `diffusion.kernels.excursions`.
+    places
+        Where each coordinate alone is at the boundary, as `ends_of` has them.
     """
 
     prepared: Prepared
@@ -44,11 +47,12 @@ class Scale:
     top: float
     name: str
     record: str
-    ahead: Array
     ends: Array
+    outside: tuple[NDArray[Any], ...]
+    places: Array
 
 
-def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: float) -> Scale:
+def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge) -> Scale:
     """The coordinate asked for, compiled and tried on the straight lines from the start over each coordinate's boundary.
 
     The loss is scaled by the line with the lowest pass, a user's function by the line at whose end it is highest.
@@ -58,13 +62,27 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
     ValueError
         If it is unknown, does not compile, is not a finite number on those lines, or is no higher at their ends than at the start.
     """
+    places = ends_of(plan, edge)
+    prepared, still = prepared.specialised(**_kinds(edge, places)), np.zeros(len(plan.origin))
     if isinstance(coordinate, str) and checks.choice("coordinate", coordinate, ("exit", "loss")) == "exit":
+        if edge.functions:
+            raise ValueError(
+                f"coordinate = 'exit': boundary = {edge.boundary!r} does not tell how far out a path is; use 'loss', or a function of "
+                "theta that grows on the way out"
+            )
         along = prepared.parts.get("ALONG", False)  # a momentum along other directions carries no coordinate by itself
-        ahead = np.zeros(len(plan.origin)) if along else carried(plan)
+        ahead = still if along else carried(plan)
         if ahead.any():
             prepared = prepared.specialised(AHEAD=True)
-        return Scale(prepared, 1.0, 1.0, "exit", "exit", ahead, np.array([[0.0, 1.0]]))
-    lines = lines_to(plan.origin, np.full(len(plan.origin), boundary))
+        return Scale(
+            prepared, 1.0, 1.0, "exit", "exit", np.array([[0.0, 1.0]]), _outside(plan, edge, places, ahead), places
+        )
+    lines = lines_to(plan, places)
+    if not len(lines):
+        raise ValueError(
+            f"boundary = {edge.boundary!r} is not met on any straight line along a coordinate from the start, which scales coordinate = "
+            f"{coordinate!r}; use another start, or lines of the region as boundary"
+        )
     if isinstance(coordinate, str):
         values = np.asarray(plan.landscape.loss(lines))
         best = int(np.argmin(values.max(axis=1)))
@@ -83,8 +101,43 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, boundary: f
             f"coordinate = {name!r} does not separate the well from the boundary: it is {values[best, 0]:.6g} at the start and "
             f"{values[best, -1]:.6g} on the boundary, and must grow on the way out"
         )
-    still = np.zeros(len(plan.origin))
-    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, record, still, ends)
+    outside = _outside(plan, edge, places, still)
+    return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, record, ends, outside, places)
+
+
+def _simple(edge: Edge, places: Array) -> bool:
+    """Whether the boundary is one line in each coordinate."""
+    return bool(edge.lines.all()) and len(places) == 1 and bool(np.isfinite(places).all())
+
+
+def _kinds(edge: Edge, places: Array) -> dict[str, Any]:
+    """What the kernels are specialised with for the boundary."""
+    if _simple(edge, places):
+        return {}
+    own = edge.own
+    return {"PARTS": True, "LEVELS": bool(np.any(edge.kinds == LEVEL))} | (
+        {"LEAVES": True, "leaves": own["own"]} if own else {}
+    )
+
+
+def _outside(plan: Plan, edge: Edge, places: Array, ahead: Array) -> tuple[NDArray[Any], ...]:
+    """(origin, scale, ahead) if the boundary is one line in each coordinate, else (origin, kinds, first, second, base, scale, ahead)."""
+    origin = plan.origin.copy()
+    if _simple(edge, places):
+        return origin, 1.0 / (places[0] - origin), ahead
+    first, second = np.zeros_like(edge.first), np.zeros_like(edge.second)
+    base, scale = np.zeros(len(edge.kinds)), np.ones(len(edge.kinds))
+    for k, kind in enumerate(edge.kinds):
+        if kind == LINES:
+            first[k], second[k] = 1.0 / (edge.second[k] - origin), 1.0 / (edge.first[k] - origin)
+        elif kind == PLANE:
+            first[k] = edge.first[k] / (edge.limits[k] - edge.first[k] @ origin)
+        elif kind == BALL:
+            scale[k] = 1.0 / edge.limits[k]
+        elif kind < OWN:
+            base[k] = float(plan.landscape.loss(origin))
+            scale[k] = 1.0 / (edge.signs[k] * edge.limits[k] - base[k])
+    return origin, edge.kinds, first, second, base, scale, ahead
 
 
 def carried(plan: Plan) -> Array:

@@ -39,12 +39,10 @@ class Entrances:
 class Well:
     """Replicas in the well."""
 
-    def __init__(
-        self, plan: Plan, scale: Scale, edge: tuple[Array, Array, Array], size: int, substeps: int, threads: int
-    ) -> None:
+    def __init__(self, plan: Plan, scale: Scale, size: int, substeps: int, threads: int) -> None:
         from diffusion.kernels import excursions
 
-        self._plan, self._scale, self._edge = plan, scale, edge
+        self._plan, self._scale = plan, scale
         self._size, self._substeps, self._threads = size, substeps, min(threads, WANDERERS // BLOCK)
         self._wander = kernel(excursions.wander, excursions.HELPERS, scale.prepared)
 
@@ -98,8 +96,8 @@ class Well:
 
     def _relaxation(self) -> int:
         """Substeps of a relaxation in the well, from the slowest of curvature and inertia at the start."""
-        plan, boundary = self._plan, float(self._edge[0][0] + 1 / self._edge[1][0])
-        steps = plan.learning_rate * curvatures(plan, boundary)
+        plan = self._plan
+        steps = plan.learning_rate * curvatures(plan, self._scale.places)
         slowest = 1 / float(np.min(steps[steps > 0])) if np.any(steps > 0) else 1000.0
         memory = 1000.0
         if plan.dynamics.running is None:
@@ -127,7 +125,7 @@ class Well:
             def part(block: int) -> None:
                 here = slice(BLOCK * block, BLOCK * (block + 1))
                 self._wander(
-                    int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._edge, gates, total, settle,
+                    int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._scale.outside, gates, total, settle,
                     stride, np.uint64(self._substeps), self._plan.seed, pool.stop, *allocate(prepared, BLOCK), sampled[here],
                     count[here], kept[here],
                 )  # fmt: skip

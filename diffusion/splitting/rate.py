@@ -11,11 +11,13 @@ from numpy.typing import ArrayLike
 
 from diffusion import checks
 from diffusion.dynamics import Dynamics
+from diffusion.edges import edge_of
 from diffusion.engine import prepare, thread_count
 from diffusion.escape import warn_any_coordinate
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 from diffusion.plan import Plan, plan_run, refuse_memory
+from diffusion.regions import Boundary
 from diffusion.splitting.coordinate import Coordinate, Scale, scale_of
 from diffusion.splitting.interval import Estimate, estimate
 from diffusion.splitting.lines import passes, second_valley, unseen
@@ -32,7 +34,7 @@ def rare_escape_rate(
     *,
     noise: Noise,
     start: ArrayLike | None = None,
-    boundary: float,
+    boundary: Boundary,
     coordinate: Coordinate = "exit",
     replicas: int = 1000,
     repetitions: int = 8,
@@ -53,9 +55,9 @@ def rare_escape_rate(
     dynamics, landscape, noise, start, substeps, seed, threads
         As in `diffusion.exit_times`.
     boundary
-        A number in theta units: out as soon as any coordinate is beyond it, on the far side from the start.
+        As in `diffusion.exit_times`. Of a `Region` the reaction coordinate must be yours, or "loss".
     coordinate
-        By what "far" is judged; the exit is the boundary in any case. "exit": by the coordinate that is nearest to the boundary; with
+        By what "far" is judged; the exit is the boundary in any case. "exit": by the coordinate that is nearest to the boundary, or what else it goes by; with
         inertia, by where its momentum would carry it: to rest, without force, or for a quarter of the well's period if damping is
         weak (as shipped: of the idealized rule). "loss": by the loss. Or a function of theta, a contiguous array of shape (d,), that
         returns a number which grows on the way out; plain Python that numba can compile, or already compiled with njit. Its levels end
@@ -109,21 +111,20 @@ def rare_escape_rate(
     """
     replicas = checks.whole("replicas", replicas, least=2 * REMOVED)
     repetitions, boundary = checks.whole("repetitions", repetitions, least=2), checks.plain(boundary)
-    checks.finite("boundary", boundary)
     level = checks.confidence(level)
     plan = plan_run(dynamics, landscape, noise, 1, replicas, start, "rest", [1], "moments", substeps, seed, "float64")
-    if np.any(plan.origin == boundary):
-        raise ValueError(f"boundary = {boundary!r} is where the start is; choose another start or boundary")
+    edge = edge_of(boundary, landscape, plan.origin)
     prepared = prepare(plan, plan.substeps)
     if prepared.turned and plan.rotated:
         raise ValueError(
-            "boundary is a line in coordinates, and this rule runs along the eigenvectors of a rotated saddle"
+            f"boundary = {boundary!r} is in coordinates, and this rule runs along the eigenvectors of a rotated saddle; give it as a "
+            "CoupledLandscape"
         )
     if paths:
         size = 8 * repetitions * replicas * (MILESTONES + 1) * len(plan.origin)
         refuse_memory(size, "paths = True", "run fewer replicas or repetitions")
-    scale = scale_of(coordinate, plan, prepared, boundary)
-    run = Run(plan, scale, boundary, substeps, thread_count(threads), replicas, paths)
+    scale = scale_of(coordinate, plan, prepared, edge)
+    run = Run(plan, scale, edge, substeps, thread_count(threads), replicas, paths)
     found = [run.repetition(index) for index in range(repetitions)]
     return _label(found, plan, scale, {"boundary": boundary, "level": level, "paths": paths})
 
@@ -133,8 +134,9 @@ def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, A
 
     entering = np.array([one.entrance_rate for one in found])
     rates, bounds = (entering * [getattr(one, name) for one in found] for name in ("probability", "bound"))
-    blind = unseen(scale.name, scale.ends, max(one.gate_low for one in found), passes(plan, asked["boundary"]))
-    hidden = second_valley(plan, asked["boundary"]) or blind
+    ways, heights = np.isfinite(scale.places), passes(plan, scale.places)
+    blind = unseen(scale.name, scale.ends, max(one.gate_low for one in found), heights[ways], np.nonzero(ways)[1])
+    hidden = second_valley(plan, scale.places) or blind
     judged = estimate(rates, bounds, entering, [one.families for one in found], asked["level"], hidden)
     data: dict[str, Any] = {
         "rate": ((), judged.rate), "rate_low": ((), judged.low), "rate_high": ((), judged.high), "reliable": ((), judged.reliable),

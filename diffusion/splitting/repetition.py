@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from diffusion.edges import NO_COORDINATE, Edge
 from diffusion.engine import Interruptible, allocate, kernel, lanes_for
 from diffusion.plan import Plan, refuse_memory
 from diffusion.splitting.coordinate import Scale
@@ -48,18 +49,18 @@ class Run:
     """Kernels, memory and constants that all repetitions share."""
 
     def __init__(
-        self, plan: Plan, scale: Scale, boundary: float, substeps: int, threads: int, replicas: int, paths: bool
+        self, plan: Plan, scale: Scale, edge: Edge, substeps: int, threads: int, replicas: int, paths: bool
     ) -> None:
         from diffusion.kernels import excursions
 
         self._plan, self._scale, self._threads, self._paths = plan, scale, threads, paths
         self._substeps, self._failed = substeps, excursions.FAILED
-        self.edge = (plan.origin.copy(), 1.0 / (boundary - plan.origin), scale.ahead)
+        self.outside, self._edge = scale.outside, edge
         state, _ = allocate(scale.prepared, 1)
         size = sum(len(array) for array in state) + 1
         refuse_memory(8 * replicas * (LEVELS + 1) * size, f"replicas = {replicas}", "run fewer, and more repetitions")
         self.trail = np.empty((replicas, LEVELS + 1, size))
-        self.well = Well(plan, scale, self.edge, size, substeps, threads)
+        self.well = Well(plan, scale, size, substeps, threads)
         self._excursions = kernel(excursions.excursions, excursions.HELPERS, scale.prepared)
         self._used_ids = 0
 
@@ -96,11 +97,18 @@ class Run:
                 bound = probability
         if not probability:
             families = 0
-        origin, scale, _ = self.edge
-        farthest = ((trail[:, LEVELS, : len(origin)] - origin) * scale).argmax(axis=1)
-        left_by = np.bincount(farthest[reached == LEVELS], minlength=len(origin))
+        left_by = self._left_by(trail[reached == LEVELS, LEVELS, : len(self._plan.origin)])
         told = self._told(bool(probability))
         return Repetition(found.rate, probability, bound, rounds, families, steps, *found.gates, left_by, *told)
+
+    def _left_by(self, positions: Array) -> NDArray[np.int64]:
+        """How many of the positions outside, shape (n, d), are so by each coordinate, shape (d,)."""
+        d = len(self._plan.origin)
+        if len(self.outside) == 3:
+            origin, scale, _ = self.outside
+            return np.bincount(((positions - origin) * scale).argmax(axis=1), minlength=d)
+        coordinate = self._edge.crossed(self._plan.landscape, positions)[1]
+        return np.bincount(coordinate[coordinate != NO_COORDINATE], minlength=d)
 
     def _told(self, alive: bool) -> tuple[Array, Array]:
         """Positions at milestones, (replicas, milestones, d), and outside, (replicas, d)."""
@@ -123,7 +131,7 @@ class Run:
 
             def until_done(_: int) -> None:
                 self._excursions(
-                    width, prepared.problem, prepared.rule, self.edge, gates, LEVELS, paths, ids, np.uint64(self._substeps),
+                    width, prepared.problem, prepared.rule, self.outside, gates, LEVELS, paths, ids, np.uint64(self._substeps),
                     self._plan.seed, queue, pool.stop, *allocate(prepared, width), reached, self.trail, used, LONGEST,
                 )  # fmt: skip
 
