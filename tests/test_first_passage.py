@@ -9,7 +9,8 @@ from scipy.optimize import brentq
 from scipy.special import erf, log_ndtr, ndtr
 
 import theory
-from theory.first_passage import _pose, first_passage_time, leading_rate, survival
+from theory.first_passage import first_passage_time, leading_rate, survival
+from theory.problem import pose
 from theory.transform import mean_of_first
 
 SOME = settings(max_examples=25, deadline=None, derandomize=True)
@@ -347,7 +348,7 @@ def test_one_of_several_agrees_with_the_mean_of_one():
         (harmonic, 1.0, 0.99, 1.0),
     ):
         mean = first_passage_time(slope, noise, start=start, boundary=boundary)
-        passage = _pose(slope, noise, start, boundary, "ito", None, ())
+        passage = pose(slope, noise, start, boundary, "ito", None, ())
         assert mean_of_first(passage, 1) == pytest.approx(mean, rel=1e-10)
 
 

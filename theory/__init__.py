@@ -6,7 +6,7 @@ of the simulator, so that theory and simulation meet only where they are compare
 
 from theory.chain import discrete_first_passage_time
 from theory.convergence import convergence_bound, lemma_1, lemma_2, lemma_3, lemma_4
-from theory.first_passage import first_passage_time, leading_rate, survival
+from theory.first_passage import exit_probabilities, first_passage_time, leading_rate, survival
 from theory.kramers import (
     barrier_action,
     depopulation,
@@ -57,6 +57,7 @@ __all__ = [
     "effective_temperature",
     "equilibrium_velocity_variance",
     "escape_exponent",
+    "exit_probabilities",
     "first_passage_time",
     "join_is_crossed_once",
     "kramers_escape_time",

@@ -37,7 +37,12 @@ class Pointwise:
         self.name, self.failure = name, ""
         self._function: Callable[[Any], Any] | float = function if callable(function) else float(function)
         self._alone = False
-        self.sign, self._factor = sign, sign if odd else 1.0
+        self.sign, self.odd = sign, odd
+
+    @property
+    def mirrored(self) -> "Pointwise":
+        """The function of the mirrored position."""
+        return Pointwise(self.name, self._function, sign=-self.sign, odd=self.odd)
 
     def __call__(self, x: Array) -> Array:
         """Values at positions of any shape."""
@@ -49,7 +54,7 @@ class Pointwise:
             if values is None:
                 self._alone = flat.size > 1
                 values = np.array([self._one(self._function, position) for position in flat])
-        return self._factor * values.reshape(np.shape(x))
+        return (self.sign if self.odd else 1.0) * values.reshape(np.shape(x))
 
     @staticmethod
     def _together(function: Callable[[Any], Any], x: Array) -> Array | None:

@@ -1,15 +1,17 @@
 """Laplace transform of a first passage time: its zeros, its inversion, and the mean of the first of several.
 
-y solves ``y' = A g, g' = s w y`` from y = 1, g = 0 at the far end. Across a panel (y, e^psi g) is multiplied by a matrix, a power
-series in s whose terms are iterated integrals of A and w: positive, and the same for every s.
+y solves ``y' = A g, g' = s w y`` from y = 1, g = 0 at the far end; from y = 0, g = 1 if that takes paths out, too.
+Across a panel (y, e^psi g) is multiplied by a matrix, a power series in s whose terms are iterated integrals of A and
+w: positive, and the same for every s.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from theory.ends import Tail
 from theory.functions import Pointwise
 from theory.panels import Panels, resolve
 
@@ -33,13 +35,31 @@ _FARTHEST = float(np.abs(_CONTOUR).max())
 
 @dataclass(frozen=True)
 class Passage:
-    """Functions, panels from the far end up to the boundary, the panel that begins at the start, the convention's p."""
+    """Functions, panels from the far end up to the boundary, the panel that begins at the start, the convention's p.
+
+    Attributes
+    ----------
+    tail
+        What lies between the panels and a boundary at which drift or noise is singular.
+    opposite
+        If the far end takes paths out, too: this passage mirrored, through that end.
+    absorbing
+        Whether the far end does.
+    """
 
     gradient: Pointwise
     diffusion: Pointwise
     panels: Panels
     first: int
     p: float
+    tail: Tail | None = None
+    opposite: "Passage | None" = None
+    absorbing: bool = False
+
+    @property
+    def begin(self) -> Array:
+        """(y, g) at the far end."""
+        return np.array([0.0, 1.0] if self.absorbing else [1.0, 0.0])
 
     def log_mean(self, first: int) -> float:
         """Logarithm of the mean time from the left end of panel `first`, ``int e^psi D^(p-1) int e^-psi D^-p``."""
@@ -49,7 +69,11 @@ class Passage:
         inner = panels.integrate(speed)
         before = np.r_[-np.inf, np.logaddexp.accumulate(np.log(inner[:-1, -1]) - psi[:-1])] + psi
         own, across = panels.integrate(scale * inner)[:, -1], panels.integrate(scale)[:, -1]
-        return float(np.logaddexp.reduce(np.logaddexp(before + np.log(across), np.log(own))[first:]))
+        parts = np.logaddexp(before + np.log(across), np.log(own))[first:]
+        if self.tail is not None:
+            passed = np.logaddexp(before[-1], np.log(inner[-1, -1])) + np.log(self._growth()[-1])
+            parts = np.r_[parts, passed + self.tail.log_scale, self.tail.log_delay]
+        return float(np.logaddexp.reduce(parts))
 
     def refined(self, largest: float, low: float = -np.inf) -> "Passage | None":
         """From the edge at or below `low` on, on panels that serve up to |s| = largest; None if they are too many."""
@@ -65,14 +89,13 @@ class Passage:
         new = [edges[i] + (edges[i + 1] - edges[i]) * np.arange(n) / n for i, n in enumerate(parts)]
         finer = resolve(self.gradient, self.diffusion, np.r_[np.concatenate(new), edges[-1]])
         first = int(np.searchsorted(finer.edges, panels.edges[self.first]))
-        return Passage(self.gradient, self.diffusion, finer, first, self.p)
+        return replace(self, panels=finer, first=first)
 
     def series(self, largest: float) -> Array:
         """Power series in s/largest of every panel's matrix, shape (panels, 2, 2, order + 1)."""
         panels = self.panels
         scale, speed = panels.densities(self.p)
-        _, local = panels.potential()
-        growth = np.exp(local[:, -1])
+        growth = self._growth()
         out = np.empty((len(scale), 2, 2, _ORDER + 1))
         for column in (0, 1):
             g = np.full_like(scale, float(column))
@@ -83,14 +106,19 @@ class Passage:
                 y = panels.integrate(scale * g)
         return out
 
+    def _growth(self) -> Array:
+        """e^psi at the panels' right ends, psi counted from their left ones; shape (panels,)."""
+        return np.asarray(np.exp(self.panels.potential()[1][:, -1]))
+
 
 def decay_rate(passage: Passage) -> tuple[float, bool]:
     """Smallest rate of decay: minus the first zero of y_s(b) in s, by Newton's method from s = 0; and whether it has settled.
 
-    Where drift carries all paths to the boundary, zeros lie close together far from 0 and it may not; it is a lower limit then.
+    The search begins at a lower limit, one over the mean time from a far end that reflects. Where drift carries all
+    paths to the boundary, zeros lie close together far from 0 and it may not settle; it is a lower limit then.
     """
     with np.errstate(over="ignore"):
-        rate = float(np.exp(-passage.log_mean(0)))
+        rate = max(float(np.exp(-one.log_mean(0))) for one in (passage, passage.opposite) if one is not None)
     if rate == 0:
         return rate, True
     served, power = 0.0, np.arange(_ORDER + 1)
@@ -102,7 +130,7 @@ def decay_rate(passage: Passage) -> tuple[float, bool]:
             fine = _served(passage.refined(served), 1 / rate)
         series = fine.series(rate)
         matrices, slopes = series @ (-1.0) ** power, series @ (power * (-1.0) ** power)
-        state, change = np.array([1.0, 0.0]), np.zeros(2)  # and s times its derivative by s
+        state, change = passage.begin, np.zeros(2)  # and s times its derivative by s
         for matrix, slope in zip(matrices, slopes, strict=True):
             state, change = matrix @ state, matrix @ change + slope @ state
             size = float(np.abs(state).sum() + np.abs(change).sum())
@@ -121,7 +149,7 @@ def outer_share(passage: Passage, rate: float) -> float:
     fine = _served(passage.refined(2 * rate), 1 / rate)
     psi, _ = fine.panels.potential()
     mass = np.log(fine.panels.integrate(fine.panels.densities(fine.p)[1])[:, -1]) - psi
-    state, size, logs = np.array([1.0, 0.0]), 0.0, np.empty(len(mass))
+    state, size, logs = passage.begin, 0.0, np.empty(len(mass))
     for i, matrix in enumerate(fine.series(rate) @ (-1.0) ** np.arange(_ORDER + 1)):
         logs[i] = 2 * (size + np.log(max(abs(state[0]), 1e-300))) + mass[i]
         state = matrix @ state
@@ -217,7 +245,16 @@ def _at(passage: Passage, time: float, rate: float) -> Passage | None:
     length = panels.integrate(np.exp(-panels.log_diffusion / 2))[: passage.first, -1]  # int dx/sqrt(D)
     near = np.cumsum(length[::-1])[::-1] <= _NEAR * np.sqrt(16 * time)
     low = panels.edges[max(passage.first - int(near.sum()) - 1, 0)]
-    return passage.refined(_FARTHEST / time + rate, low)
+    return _refined(passage, _FARTHEST / time + rate, low)
+
+
+def _refined(passage: Passage, largest: float, low: float = -np.inf) -> Passage | None:
+    """Both directions of a passage on panels that serve up to |s| = largest; None if they are too many."""
+    fine = passage.refined(largest, low)
+    if fine is None or fine.opposite is None:
+        return fine
+    opposite = fine.opposite.refined(largest)
+    return None if opposite is None else replace(fine, opposite=opposite)
 
 
 def _inverted(passage: Passage, times: Array, rate: float) -> Array:
@@ -248,17 +285,19 @@ def _arrived(passage: Passage, time: float) -> float:
     fine: Passage | None = passage
     while abs(_transform(_served(fine, time), np.full(1, real + 1j * farthest))[0]) > 1e-16:
         farthest *= 2
-        fine = passage.refined(farthest) if farthest < _MOST_POINTS * step else None
+        fine = _refined(passage, farthest) if farthest < _MOST_POINTS * step else None
     s = real + 1j * step * (np.arange(farthest / step) + 0.5)
     terms = _transform(_served(fine, time), s) / s * np.exp(s * time)
     return float(terms.real.sum() * step / np.pi)
 
 
 def _transform(passage: Passage, s: Complex) -> Complex:
-    """``E exp(-s T) = y_s(start)/y_s(b)``, shaped like s."""
+    """``E exp(-s T) = y_s(start)/y_s(b)``, shaped like s; of two ends the sum of the parts that leave through each."""
+    if passage.opposite is not None:
+        return _transform(replace(passage, opposite=None), s) + _transform(passage.opposite, s)
     largest = float(np.abs(s).max())
     powers = (s.ravel() / largest) ** np.arange(_ORDER + 1)[:, None]
-    y, g = np.ones(s.size, complex), np.zeros(s.size, complex)
+    y, g = (np.full(s.size, value, complex) for value in passage.begin)
     log_size, start, log_start = np.zeros(s.size), y, np.zeros(s.size)
     for i, matrix in enumerate(passage.series(largest)):
         if i == passage.first:
