@@ -91,9 +91,19 @@ class Rule:
         return (1 - self.inertia) / self.learning_rate
 
     @property
+    def friction(self) -> Array:
+        """gamma_i M_i = (1 - beta_i) / beta3_i, 1 for an exponential moving average."""
+        return (1 - self.inertia) / self.gradient_weight
+
+    @property
     def diffusion(self) -> Array:
         """D_i = (eta_i / 2) C_i."""
         return self.learning_rate / 2 * self.noise_variance
+
+    @property
+    def temperature(self) -> Array:
+        """D_i / (gamma_i M_i), in units of the loss."""
+        return self.diffusion / self.friction
 
     def stability_bound(self, substeps: int = 1) -> Array:
         """Largest ``eta_i H_i`` at which one step does not overshoot ever further."""
@@ -139,6 +149,28 @@ class Dynamics(ABC):
     def gradient_weight(self, inertia: Array) -> Array:
         """Weight beta3_i of the new gradient: 1 - beta_i (exponential moving average) unless said otherwise."""
         return 1 - inertia
+
+    @property
+    def mass(self) -> float:
+        """M of Equation 7, in time `lr` for each iteration; refused without inertia, and where it depends on the noise."""
+        return self._whatever_the_noise("mass")
+
+    @property
+    def damping(self) -> float:
+        """gamma of Equation 7, in that time; refused without inertia, and where it depends on the noise."""
+        return self._whatever_the_noise("damping")
+
+    def _whatever_the_noise(self, name: str) -> float:
+        rule = self.rule(np.array([1.0, 4.0]))
+        if not rule.inertia.any():
+            raise ValueError(f"{name}: {self!r} has no inertia, and so neither mass nor damping, but gamma M = 1")
+        one, other = getattr(rule, name)
+        if one != other:
+            raise ValueError(
+                f"{name} of {self!r} depends on the noise; take that of its rule, "
+                f".rule(noise.variance_along(landscape)).{name}, one for each direction"
+            )
+        return float(one)
 
     def rule(self, noise_variance: Array) -> Rule:
         """The idealized rule near a critical point, where the second moment is the noise variance (v = C).

@@ -52,6 +52,37 @@ class Pieces:
     curvatures: tuple[float, ...]
 
 
+@dataclass(frozen=True)
+class Valley:
+    """What the theory asks of a minimum and its exit along one coordinate; the arguments of `theory.momentum_escape_time`.
+
+    Attributes
+    ----------
+    minimum, switch, saddle
+        Positions: the minimum, where the curvature changes its sign, and the saddle.
+    barrier
+        Loss at the saddle less that at the minimum, Delta L.
+    hessian_minimum, hessian_saddle
+        Magnitudes H_a and H_b of the curvatures there.
+    split
+        Share s of the barrier below the switch, where the theory's noise is that of the minimum.
+    """
+
+    minimum: float
+    switch: float
+    saddle: float
+    barrier: float
+    hessian_minimum: float
+    hessian_saddle: float
+    split: float
+
+    @property
+    def terms(self) -> dict[str, float]:
+        """Barrier, curvatures and split, by the names of the theory's arguments."""
+        names = ("barrier", "hessian_minimum", "hessian_saddle", "split")
+        return {name: getattr(self, name) for name in names}
+
+
 class Landscape(ABC):
     """A loss and its derivatives; positions have shape (..., d), in coordinates."""
 
@@ -119,6 +150,44 @@ class Landscape(ABC):
         raise ValueError(
             f"at = 'piecewise' needs a minimum and a saddle, and {type(self).__name__} does not tell them; use 'reference'"
         )
+
+    @property
+    def switches(self) -> tuple[float, ...]:
+        """Where `pieces` changes its curvature; none, if the landscape has none."""
+        try:
+            return self.pieces().switches
+        except ValueError:
+            return ()
+
+    def next_saddle(self) -> float:
+        """The saddle next to the reference point along a coordinate, in theta units.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        raise ValueError(f"{type(self).__name__} tells no saddle next to its minimum along a coordinate")
+
+    @property
+    def valley(self) -> Valley:
+        """The minimum at the reference point and the exit next to it, along the first coordinate.
+
+        Raises
+        ------
+        ValueError
+            If the landscape tells no saddle.
+        """
+        pieces, saddle, minimum = self.pieces(), self.next_saddle(), float(self.reference[0])
+        switch = next(x for x in pieces.switches if (x - minimum) * (x - saddle) < 0)
+        here, join, top = (float(self.losses(np.full(self.dimension, x))[0]) for x in (minimum, switch, saddle))
+        h_a, h_b = (abs(float(self.hessian_diagonal(np.full(self.dimension, x))[0])) for x in (minimum, saddle))
+        return Valley(minimum, switch, saddle, top - here, h_a, h_b, (join - here) / (top - here))
+
+    @property
+    def split(self) -> float:
+        """Share s of the barrier that is climbed before the inflection, L(inflection) - L(a) over L(b) - L(a)."""
+        return self.valley.split
 
     def _parameters(self, *values: float | Array) -> Array:
         table = np.zeros((max(PARAMETERS, len(values)), self.dimension))
@@ -315,6 +384,13 @@ class StyblinskiTang(Landscape):
         root = float(np.sqrt(self.sharpness))
         return root, self._parabola, self.height, self.height * root
 
+    def next_saddle(self) -> float:
+        """The saddle between the minima."""
+        points = self.critical_points()
+        if len(points) == 1:
+            raise ValueError(f"data_variance = {self.data_variance} leaves no saddle; keep it below 1.936")
+        return float(points[1])
+
     def pieces(self) -> Pieces:
         """Curvature at the minimum, the saddle and the local minimum, changing at the inflections."""
         points = self.critical_points()
@@ -392,6 +468,10 @@ class DoubleParabola(Landscape):
         """What the kernels need."""
         table = self._parameters(self.join, self.hessian_minimum, self.hessian_saddle)
         return Formulas(_parabolas_loss, _parabolas_gradient, _parabolas_curvature, table)
+
+    def next_saddle(self) -> float:
+        """The saddle x_b."""
+        return self.saddle
 
     def pieces(self) -> Pieces:
         """H_a in the well and -H_b beyond the join."""

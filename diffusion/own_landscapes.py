@@ -125,6 +125,10 @@ class SeparableLandscape(Landscape):
         """Diagonal of the Hessian."""
         return self._each(2, theta)
 
+    def next_saddle(self) -> float:
+        """The saddle, in theta units."""
+        return super().next_saddle() if self.saddle is None else self.saddle / float(np.sqrt(self.sharpness))
+
     def pieces(self) -> Pieces:
         """Curvature at the reference point and at the saddle, changing at the inflection between them."""
         from scipy.optimize import brentq

@@ -108,12 +108,25 @@ VARIABLES = (
     Variable("mfpt_error", (), "theta^2 / loss", "estimate of the absolute error of mfpt"),
     Variable("mfpt", ("start",), "theta^2 / loss", "mean first-passage time"),
     Variable("mfpt_error", ("start",), "theta^2 / loss", "estimate of the absolute error of mfpt"),
+    Variable("mfpt_iterations", (), "1", "mean first-passage time in iterations"),
+    Variable("mfpt_iterations", ("start",), "1", "mean first-passage time in iterations"),
+    Variable("exit_side", ("exit_side",), "1", "end: 1 the upper, -1 the lower"),
+    *(
+        Variable(f"{name}{error}", dims, units, f"{'estimate of the absolute error of ' if error else ''}{meaning}")
+        for name, units, meaning in (
+            ("exit_probability", "1", "probability of leaving by this end"),
+            ("mfpt_by_side", "theta^2 / loss", "mean first-passage time of those that leave by this end"),
+        )
+        for dims in (("exit_side",), ("start", "exit_side"))
+        for error in ("", "_error")
+    ),
+    Variable("escape_rate_per_iteration", (), "1 / iteration", "escape_rate in iterations"),
     Variable("escape_rate", (), "loss / theta^2", "smallest eigenvalue: escapes per dynamical time"),
     Variable("escape_rate_error", (), "loss / theta^2", "estimate of the absolute error of escape_rate"),
     Variable("survival", ("time",), "1", "probability of not having left"),
     Variable("undershoot", (), "1", "most negative density over the largest, without its sign"),
-    Variable("committor", ("position",), "1", "probability of reaching right before left"),
-    Variable("committor", ("position", "velocity"), "1", "probability of reaching right before left"),
+    Variable("committor", ("position",), "1", "probability of leaving by the upper end"),
+    Variable("committor", ("position", "velocity"), "1", "probability of leaving by the upper end"),
     Variable("density", ("position",), "1 / theta", "probability density"),
     Variable("density", ("time", "position"), "1 / theta", "probability density"),
     Variable("density", ("position", "velocity"), "1 / loss", "probability density"),

@@ -80,7 +80,7 @@ def double_parabola(exponent):
 def test_brownian_motion_with_drift_leaves_an_interval_as_in_closed_form(drift):
     d, x = 0.7, 0.3
     landscape = Line(lambda theta: 0.0 * theta - drift)
-    both, error = mfpt(landscape, diffusion=d, start=x, boundary=1.0, absorbing=0.0)
+    both, error = mfpt(landscape, diffusion=d, start=x, boundary=(0.0, 1.0))
     k = drift / d
     exact = x * (1 - x) / (2 * d) if drift == 0 else (np.expm1(-k * x) / np.expm1(-k) - x) / drift
     assert both == pytest.approx(exact, rel=1e-7)
@@ -253,7 +253,7 @@ def test_rate_is_one_over_the_mean_time_at_low_temperature():
 
 
 def test_rate_between_walls_is_that_of_the_sine():
-    rate = fokker_planck.escape_rate(Line(slope_of_flat), diffusion=0.3, start=0.2, boundary=1.0, absorbing=0.0)
+    rate = fokker_planck.escape_rate(Line(slope_of_flat), diffusion=0.3, start=0.2, boundary=(0.0, 1.0))
     exact = 0.3 * np.pi**2
     assert rate.escape_rate.item() == pytest.approx(exact, rel=1e-7)
     assert abs(rate.escape_rate.item() - exact) <= rate.escape_rate_error.item()
@@ -294,12 +294,12 @@ def test_density_becomes_stationary_and_reflecting_walls_keep_the_mass():
 
 def test_committor_of_symmetric_wells_and_of_free_motion():
     wells = Line(lambda x: 4 * x * (x * x - 1))
-    found = fokker_planck.committor(wells, diffusion=0.2, left=-1.0, right=1.0)
+    found = fokker_planck.committor(wells, diffusion=0.2, boundary=(-1.0, 1.0))
     values, x = found.committor.values, found.position.values
     np.testing.assert_allclose(values + np.interp(-x, x, values), 1.0, atol=1e-4)
     assert np.interp(0.0, x, values) == pytest.approx(0.5, abs=1e-9)
     assert np.all(np.diff(values) > 0)
-    free = fokker_planck.committor(Line(slope_of_flat), diffusion=0.2, left=1.0, right=4.0)
+    free = fokker_planck.committor(Line(slope_of_flat), diffusion=0.2, boundary=(1.0, 4.0))
     np.testing.assert_allclose(free.committor, (free.position - 1) / 3, atol=1e-12)
 
 
@@ -369,7 +369,7 @@ def test_errors_in_phase_space_are_honest(exponent, damping_ratio):
         landscape, d, np.zeros(1), None, landscape.saddle, absorbing=(False, True), friction=1.0, rise=18.0
     )
     grid = make_grid(path, 1 / damping, damping, degree=6, fineness=1.2)
-    finer = grid.at_start(grid.backward(grid.weights), 0.0, d * damping / grid.speed**2)
+    finer = grid.at_start(grid.backward(grid.weights), 0.0, grid.maxwell(d * damping / grid.speed**2))
     assert abs(value - finer) <= error
     assert error < 2e-3 * value
     np.testing.assert_allclose(
@@ -485,7 +485,7 @@ def test_velocities_at_the_start_are_thermal_there():
     grid = make_grid(path, 0.5, 2.0, degree=3)
     x, u = grid.positions.points, grid.velocities.points
     for hot in (1.0, 3.0):
-        square = grid.at_start(np.tile(u * u, len(x)), 1.4, hot)
+        square = grid.at_start(np.tile(u * u, len(x)), 1.4, grid.maxwell(hot))
         assert square == pytest.approx(hot, rel=1e-4)
     everywhere = grid.thermal(np.ones(len(x))).reshape(len(x), len(u))
     spread = (everywhere @ (grid.velocities.weights * u * u)) / (everywhere @ grid.velocities.weights)
@@ -494,7 +494,7 @@ def test_velocities_at_the_start_are_thermal_there():
 
 def test_committor_in_phase_space_turns_into_its_complement_with_position_and_velocity():
     wells = Line(lambda x: 4 * x * (x * x - 1))
-    found = fokker_planck.committor(wells, diffusion=0.5, left=-1.0, right=1.0, mass=1.0, damping=1.0)
+    found = fokker_planck.committor(wells, diffusion=0.5, boundary=(-1.0, 1.0), mass=1.0, damping=1.0)
     np.testing.assert_allclose(found.committor.values + found.committor.values[::-1, ::-1], 1.0, atol=1e-6)
     towards = found.committor.sel(position=0, method="nearest").interp(velocity=[-1.0, 1.0]).values
     assert towards[0] < 0.25 < 0.75 < towards[1]
@@ -585,8 +585,8 @@ def test_bad_input_of_densities_and_committors_is_refused():
         ValueError, match=r"spread = 0.5: the starting density reaches the wall at 1.0; take at most 0.2"
     ):
         fokker_planck.density(q, diffusion=0.5, start=0.0, times=[1.0], boundary=1.0, spread=0.5)
-    with pytest.raises(ValueError, match=r"left = 1.0 must be below right = 0.0"):
-        fokker_planck.committor(q, diffusion=0.5, left=1.0, right=0.0)
+    with pytest.raises(ValueError, match=r"boundary = \(1.0, 0.0\) must be two ends in ascending order"):
+        fokker_planck.committor(q, diffusion=0.5, boundary=(1.0, 0.0))
     with pytest.raises(ValueError, match=r"nodes to be resolved"):
         fokker_planck.density(q, diffusion=0.5, start=0.0, times=[1.0], fineness=100.0)
     assert overdamped.POWERS == POWERS

@@ -79,7 +79,7 @@ def phase_space(name):
 
 
 CURVE = fokker_planck.density(WELL, diffusion=0.06, start=0.0, times=[0.5, 2.0, 8.0], boundary=WELL.saddle)
-COMMITTOR = fokker_planck.committor(WELL, diffusion=0.06, left=-0.2, right=1.5)
+COMMITTOR = fokker_planck.committor(WELL, diffusion=0.06, boundary=(-0.2, 1.5))
 DRAWN = {
     "msd": lambda ax=None: plot.msd(displacements(), ax),
     "cloud": lambda ax=None: plot.cloud(displacements(), ax),

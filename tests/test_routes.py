@@ -17,6 +17,7 @@ from scipy import stats
 import theory
 from diffusion import (
     SGD,
+    Adam,
     DoubleParabola,
     HessianNoise,
     IsotropicNoise,
@@ -27,7 +28,6 @@ from diffusion import (
 )
 from diffusion.fokker_planck.overdamped import POWERS
 from experiments.problems import exits, turnover
-from experiments.problems.exact import Normalized
 from experiments.problems.optimizers import BETA1
 from experiments.problems.wells import settings
 from experiments.referee.routes import Routes
@@ -157,11 +157,9 @@ def adam_following():
     assert np.all(np.isfinite(times))
 
     def grid(far):
-        found = fokker_planck.mean_first_passage_time(
-            Normalized(setting.landscape(1, k), setting.noise, lr), diffusion=lr**2 / 2, start=start, boundary=far * saddle, mass=1 / (1 - BETA1),
-            damping=1 - BETA1, breaks=setting.breaks(k),
-        )  # fmt: skip
-        return float(found["mfpt"])
+        adam = Adam(lr, BETA1, second_moment="following")
+        where = {"dynamics": adam, "noise": setting.noise, "start": start, "boundary": far * saddle}
+        return float(fokker_planck.mean_first_passage_time(setting.landscape(1, k), **where)["mfpt_iterations"])
 
     return times, grid, exits.SCHEME
 

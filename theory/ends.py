@@ -56,7 +56,11 @@ def find_tail(gradient: Pointwise, diffusion: Pointwise, start: float, end: floa
         log_d, slope = np.log(diffusion(end - r)), gradient(end - r) / diffusion(end - r)
         powers = (log_d[[2, 5]] - log_d[[0, 3]]) / np.log(r[[2, 5]] / r[[0, 3]])  # of D, near and far
         alpha = -r[[1, 4]] * slope[[1, 4]] + (p - 1) * powers
-    if not np.all(np.isfinite([powers, alpha])) or max(abs(powers[0]), abs(alpha[0])) <= REGULAR:
+    steeper = abs(slope[1]) > 2 * abs(
+        slope[4]
+    )  # at a sixteenth of the distance; else psi is as good as a straight line
+    regular = abs(powers[0]) <= REGULAR and (abs(alpha[0]) <= REGULAR or not steeper)
+    if not np.all(np.isfinite([powers, alpha])) or regular:
         return None
     where = f"boundary = {gradient.sign * end:.6g}"
     if alpha[0] <= MARGIN - 1:

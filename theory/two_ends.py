@@ -10,9 +10,9 @@ Array = NDArray[np.float64]
 
 def log_chances(passage: Passage) -> tuple[float, float]:
     """Logarithms of the probabilities of leaving by the far end and by the boundary."""
-    scales = [log_scale(way) for way in ways(passage)]
-    total = np.logaddexp(*scales)
-    return float(scales[1] - total), float(scales[0] - total)
+    low, high = (log_scale(way) for way in ways(passage))
+    total = float(np.logaddexp(low, high))
+    return high - total, low - total
 
 
 def log_mean(passage: Passage) -> float:
@@ -21,7 +21,8 @@ def log_mean(passage: Passage) -> float:
     ``tau = P_b U_b + P_lo U_lo``, where U is the mean time to one end of paths that the start keeps on its side.
     """
     times = [way.log_mean(0) for way in ways(passage)]
-    return float(np.logaddexp(*(chance + time for chance, time in zip(log_chances(passage), times, strict=True))))
+    low, high = (chance + time for chance, time in zip(log_chances(passage), times, strict=True))
+    return float(np.logaddexp(low, high))
 
 
 def log_mean_through(passage: Passage, end: int) -> float:

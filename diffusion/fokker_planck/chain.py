@@ -7,17 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusion.fokker_planck.path import Path
-from diffusion.fokker_planck.survey import GAUSS, WEIGHTS
+from diffusion.fokker_planck.survey import GAUSS, INTEGRALS, WEIGHTS
 
 Array = NDArray[np.float64]
 SEGMENT = 500.0  # by how much logarithms may grow within a sum of their exponentials
 ROUNDS, WORK = 500, 3_000_000  # of the search for the slowest decay; nodes times rounds
 ROUNDING = 2e-13  # relative, for each unit of psi
-# Row k integrates a polynomial through the Gauss points from 0 to point k.
-_VANDERMONDE = np.vander(GAUSS, increasing=True)
-_INTEGRALS = (np.vander(GAUSS, increasing=True) * GAUSS[:, None] / np.arange(1, len(GAUSS) + 1)) @ np.linalg.inv(
-    _VANDERMONDE
-)
 
 
 @dataclass(frozen=True)
@@ -81,10 +76,10 @@ class Chain:
             "all particles to the boundary; part the wells by absorbing = or reflecting =, or use mean_first_passage_time"
         )
 
-    def committor(self) -> Array:
-        """How likely each node is to be absorbed at the upper end, where both absorb, shape (n,)."""
-        passed = running_sums(self.resistances)
-        return np.asarray(np.exp(passed[:-1] - passed[-1]))
+    def log_committors(self) -> Array:
+        """log of how likely each node is to be absorbed at the lower and at the upper end, where both absorb; shape (2, n)."""
+        passed, left = running_sums(self.resistances), running_sums(self.resistances[::-1])[::-1]
+        return np.asarray(np.array([left[1:], passed[:-1]]) - passed[-1])
 
     def stationary(self) -> Array:
         """The density that does not change where nothing is absorbed, of mass 1, shape (n,)."""
@@ -111,17 +106,22 @@ def make_chain(path: Path, x: Array, p: float) -> Chain:
     points = edges[:-1, None] + h[:, None] * GAUSS
     noise = path.diffusion(points.ravel()).reshape(points.shape)
     slope = path.gradient(points.ravel()).reshape(points.shape) / noise
-    start = np.concatenate([[0.0], np.cumsum((slope @ WEIGHTS) * h)[:-1]])
-    psi = start[:, None] + h[:, None] * (slope @ _INTEGRALS.T)
+    start = np.concatenate([[0.0], np.cumsum((slope @ WEIGHTS) * h)])
+    psi = start[:-1, None] + h[:, None] * (slope @ INTEGRALS.T)
     weights, resistances = (
         _log_mean(sign * psi - power * np.log(noise)) + np.log(h) for sign, power in ((-1, p), (1, 1 - p))
     )
     cells = np.concatenate([[weights[0]], np.logaddexp(weights[1:-1:2], weights[2::2]), [weights[-1]]])
     widths = np.concatenate([[h[0]], h[1:-1:2] + h[2::2], [h[-1]]])
     between = np.concatenate([[np.inf], np.logaddexp(resistances[::2], resistances[1::2]), [np.inf]])
-    keep = slice(1 if path.absorbing[0] else 0, -1 if path.absorbing[1] else None)
-    links = slice(keep.start, keep.stop)
-    return Chain(x[keep], cells[keep], between[links], widths[keep], float(np.ptp(psi)))
+    for end, height, tail in zip((0, -1), (0.0, start[-1]), path.tails, strict=True):
+        if tail is not None:  # from the edge, a node, one more link leads out
+            cells[end] = np.logaddexp(cells[end], tail.log_weight - height)
+            between[end] = tail.log_resistance + height
+    out = [takes and tail is None for takes, tail in zip(path.absorbing, path.tails, strict=True)]
+    first, last = int(out[0]), len(x) - out[1]
+    kept = slice(first, last)
+    return Chain(x[kept], cells[kept], between[first : last + 1], widths[kept], float(np.ptp(psi)))
 
 
 def _log_mean(logs: Array) -> Array:

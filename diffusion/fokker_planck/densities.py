@@ -9,23 +9,26 @@ import xarray
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
+from diffusion.dynamics import Dynamics
 from diffusion.fokker_planck import overdamped
 from diffusion.fokker_planck.chain import Chain, make_chain
+from diffusion.fokker_planck.equation import plain, pose
 from diffusion.fokker_planck.path import Diffusion, Path
 from diffusion.fokker_planck.phase_grid import make_grid
 from diffusion.fokker_planck.problems import (
+    Boundary,
     Walls,
-    check_equation,
     check_start,
     find_path,
     label,
     phase_coordinates,
     phase_density,
-    plain,
+    two_ends,
 )
 from diffusion.fokker_planck.propagator import propagate
 from diffusion.fokker_planck.stepping import integrate
 from diffusion.landscapes import Landscape
+from diffusion.noise import Noise
 
 Array = NDArray[np.float64]
 LARGEST_CHAIN = 1200  # nodes of a chain whose law is followed in time
@@ -38,16 +41,17 @@ STEP_ERROR = 2e-5  # of the mass, in each step in phase space
 def density(
     landscape: Landscape,
     *,
-    diffusion: Diffusion,
     start: float,
     times: ArrayLike,
-    boundary: float | None = None,
-    convention: str = "ito",
+    boundary: Boundary | None = None,
+    diffusion: Diffusion | None = None,
     mass: float | None = None,
     damping: float | None = None,
+    dynamics: Dynamics | None = None,
+    noise: Noise | None = None,
+    convention: str = "ito",
     spread: float = 0.0,
     reflecting: Walls = None,
-    absorbing: Walls = None,
     breaks: ArrayLike = (),
     fineness: float = 1.0,
 ) -> xarray.Dataset:
@@ -58,18 +62,18 @@ def density(
     start
         Position at time 0, in theta.
     times
-        Ascending times above 0, shape (m,).
+        Ascending times above 0, shape (m,), dynamical.
     boundary
-        Where particles are taken out; None: nowhere.
+        Where particles are taken out, a position or two ends (low, high); None: nowhere.
     spread
         Standard deviation of the normal law of positions at time 0; 0: all at the start. In phase space it must be above 0, and
         velocities are thermal: from one position the density at early times is a line that no grid resolves.
-    reflecting, absorbing
-        Position of a wall, or of two, one on each side of the start. A side without a wall is open. Positions end before a wall
-        that the path never reaches.
+    reflecting
+        Position of a wall, or of two, one on each side of the start. A side without wall or end is open. Positions end before
+        one that the path never reaches.
     fineness
         Multiplies the number of nodes or cells in each direction.
-    landscape, diffusion, convention, mass, damping, breaks
+    landscape, diffusion, mass, damping, dynamics, noise, convention, breaks
         As in `mean_first_passage_time`.
 
     Returns
@@ -84,31 +88,20 @@ def density(
     ValueError
         If times do not ascend from above 0, the grid would be too large, or as for `mean_first_passage_time`.
     """
-    diffusion, start, boundary, mass, damping, spread, fineness = plain(
-        diffusion, start, boundary, mass, damping, spread, fineness
-    )
+    start, boundary, spread, fineness = plain(start, boundary, spread, fineness)
+    equation = pose(landscape, diffusion, mass, damping, breaks, convention, dynamics, noise)
     starts = check_start(start)
     moments = checks.finite_vector("times", times)
     if moments[0] <= 0 or np.any(np.diff(moments) <= 0):
         raise ValueError(f"times = {moments.tolist()} must be above 0 and ascend")
     checks.not_negative("spread", spread)
     checks.positive("fineness", fineness)
-    phase = check_equation(convention, mass, damping)
-    _refuse_cut(float(starts[0]), spread, boundary, reflecting, absorbing)
-    path = find_path(
-        landscape,
-        diffusion,
-        starts + 5 * spread * np.array([-1, 0, 1]) if spread > 0 else starts,
-        boundary=boundary,
-        mass=mass,
-        damping=damping,
-        reflecting=reflecting,
-        absorbing=absorbing,
-        breaks=breaks,
-    )
-    if phase:
-        assert mass is not None
-        assert damping is not None
+    ends = [end for end in two_ends(boundary, starts) if end is not None]
+    _refuse_cut(float(starts[0]), spread, ends, reflecting)
+    around = starts + 5 * spread * np.array([-1, 0, 1]) if spread > 0 else starts
+    path = find_path(equation, around, boundary=boundary, reflecting=reflecting)
+    if equation.phase:
+        mass, damping = equation.inertia
         if spread == 0:
             raise ValueError(
                 "spread = 0 cannot be resolved in phase space; give the standard deviation of the start, such as "
@@ -130,38 +123,26 @@ def density(
         data["survival"] = (("time",), found @ grid.weights)
         coordinates = phase_coordinates(grid)
     else:
-        chain, law = _chain_law(path, float(starts[0]), spread, moments, overdamped.POWERS[convention], fineness)
+        chain, law = _chain_law(path, float(starts[0]), spread, moments, equation.power, fineness)
         data = {
             "density": (("time", "position"), law / chain.widths),
             "survival": (("time",), law.sum(axis=1)),
         }
         coordinates = {"position": chain.x, "position_width": ("position", chain.widths)}
-    return label(
-        data,
-        {"time": moments, **coordinates},
-        landscape,
-        diffusion,
-        start=start,
-        boundary=boundary,
-        convention=convention,
-        mass=mass,
-        damping=damping,
-        spread=spread,
-        fineness=fineness,
-        reflecting=reflecting,
-        absorbing=absorbing,
-        breaks=np.ravel(breaks).tolist(),
-    )
+    asked = {"start": start, "boundary": boundary, "reflecting": reflecting, "spread": spread, "fineness": fineness}
+    return label(data, {"time": moments, **coordinates}, equation, **asked)
 
 
 def stationary_density(
     landscape: Landscape,
     *,
-    diffusion: Diffusion,
     start: float | None = None,
-    convention: str = "ito",
+    diffusion: Diffusion | None = None,
     mass: float | None = None,
     damping: float | None = None,
+    dynamics: Dynamics | None = None,
+    noise: Noise | None = None,
+    convention: str = "ito",
     reflecting: Walls = None,
     breaks: ArrayLike = (),
 ) -> xarray.Dataset:
@@ -174,7 +155,7 @@ def stationary_density(
     ----------
     start
         A position inside; None: the landscape's reference point.
-    landscape, diffusion, convention, mass, damping, breaks
+    landscape, diffusion, mass, damping, dynamics, noise, convention, breaks
         As in `mean_first_passage_time`.
     reflecting
         Position of a wall, or of two, one on each side of the start. A side without a wall is open.
@@ -189,34 +170,21 @@ def stationary_density(
     ValueError
         As for `mean_first_passage_time`.
     """
-    diffusion, start, mass, damping = plain(diffusion, start, mass, damping)
+    (start,) = plain(start)
+    equation = pose(landscape, diffusion, mass, damping, breaks, convention, dynamics, noise)
     inside = start if start is not None else float(landscape.reference[0])
     starts = check_start(inside)
-    phase = check_equation(convention, mass, damping)
-    path = find_path(landscape, diffusion, starts, mass=mass, damping=damping, reflecting=reflecting, breaks=breaks)
+    path = find_path(equation, starts, reflecting=reflecting)
     data: dict[str, Any]
-    if phase:
-        assert mass is not None
-        assert damping is not None
-        grid = make_grid(path, mass, damping)
+    if equation.phase:
+        grid = make_grid(path, *equation.inertia)
         data = phase_density(grid, grid.stationary())
         coordinates = phase_coordinates(grid)
     else:
-        chain = overdamped.shown(path, starts, overdamped.POWERS[convention])
+        chain = overdamped.shown(path, starts, equation.power)
         data = {"density": (("position",), chain.stationary())}
         coordinates = {"position": chain.x, "position_width": ("position", chain.widths)}
-    return label(
-        data,
-        coordinates,
-        landscape,
-        diffusion,
-        start=inside,
-        convention=convention,
-        mass=mass,
-        damping=damping,
-        reflecting=reflecting,
-        breaks=np.ravel(breaks).tolist(),
-    )
+    return label(data, coordinates, equation, start=inside, reflecting=reflecting)
 
 
 def _refuse_cut(start: float, spread: float, *walls: Walls) -> None:

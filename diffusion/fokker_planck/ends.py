@@ -18,6 +18,7 @@ def find_ends(
     slope: Function,
     gradient: Pointwise,
     noise: Pointwise,
+    leveled: Function,
     hull: Way,
     walls: Sequence[float | None],
     absorbing: tuple[bool, bool],
@@ -34,6 +35,8 @@ def find_ends(
     ----------
     slope, gradient, noise
         psi', L' and D as functions of positions.
+    leveled
+        D as `noise.level` has it.
     hull
         The way from the lowest to the highest start.
     walls
@@ -61,7 +64,7 @@ def find_ends(
     certain = [
         ways[i].x for i in (0, 1) if absorbing[i] and not absorbing[1 - i]
     ]  # these are all of the path in any case
-    refuse_bad(gradient, noise, np.unique(np.concatenate([hull.x, *certain])))
+    refuse_bad(gradient, noise, leveled, np.unique(np.concatenate([hull.x, *certain])))
     for side in sorted((0, 1), key=lambda side: walls[side] is None):  # the open sides last
         wall, other = walls[side], 1 - side
         exits = offsets[other] + ways[other].psi if absorbing[other] else hull.psi
@@ -77,7 +80,7 @@ def find_ends(
             if falls <= wells and (ways[side].bad is not None or beyond >= lowest + rise):
                 ways[side], short[side] = kept, True
         if (bad := ways[side].bad) is not None:
-            refuse_bad(gradient, noise, np.unique(np.append(ways[side].x, bad)))
+            refuse_bad(gradient, noise, leveled, np.unique(np.append(ways[side].x, bad)))
             raise ValueError(
                 f"the gradient of the landscape over the diffusion is too rough or too steep to follow at x = {bad:.6g}; give "
                 "smoother ones, name their jumps in breaks, or shorten the path with reflecting ="

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diffusion.fokker_planck.callables import Pointwise
+from diffusion.fokker_planck.tails import Tail
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
@@ -15,8 +16,18 @@ VANISHED = 1e-9  # share of its largest value below which the noise has vanished
 LOWEST = 20  # dips of the noise that are searched for a zero
 
 
-def refuse_bad(gradient: Pointwise, noise: Pointwise, x: Array) -> tuple[Array, Array]:
-    """D and L' at x; refused where it or L' is not finite, or where D is not above 0."""
+def level(noise: Pointwise, tails: Sequence[Tail]) -> Function:
+    """D over the powers with which it vanishes at singular ends: it is not to vanish anywhere else."""
+
+    def leveled(x: Array) -> Array:
+        powers = [np.abs(x - tail.end) ** tail.power for tail in tails]
+        return np.asarray(noise(x) / np.prod(powers, axis=0))
+
+    return leveled if tails else noise
+
+
+def refuse_bad(gradient: Pointwise, noise: Pointwise, leveled: Function, x: Array) -> tuple[Array, Array]:
+    """D and L' at x; refused where it or L' is not finite, or where D, leveled by `level`, vanishes."""
     values, slopes = noise(x), gradient(x)
     for function, of in ((noise, values), (gradient, slopes)):
         if not np.all(np.isfinite(of)):
@@ -24,16 +35,18 @@ def refuse_bad(gradient: Pointwise, noise: Pointwise, x: Array) -> tuple[Array, 
             raise ValueError(
                 f"{function.name} = {of[i]} at x = {x[i]:.6g}{function.failure} must be finite all along the path; narrow the path"
             )
-    least = int(np.argmin(values))
-    place, value = x[least], values[least]
-    dips = np.flatnonzero((values[1:-1] < values[:-2]) & (values[1:-1] <= values[2:])) + 1
-    for i in dips[np.argsort(values[dips])][:LOWEST].tolist():
-        if value <= VANISHED * values.max():
+    levels = values if leveled is noise else leveled(x)
+    least = int(np.argmin(levels))
+    place, value = x[least], levels[least]
+    dips = np.flatnonzero((levels[1:-1] < levels[:-2]) & (levels[1:-1] <= levels[2:])) + 1
+    for i in dips[np.argsort(levels[dips])][:LOWEST].tolist():
+        if value <= VANISHED * levels.max():
             break
-        place, value = min((place, value), _dip(noise, x[i - 1], x[i + 1]), key=lambda found: found[1])
-    if value <= VANISHED * values.max():
+        place, value = min((place, value), _dip(leveled, x[i - 1], x[i + 1]), key=lambda found: found[1])
+    if value <= VANISHED * levels.max():
+        at = float(noise(np.array([place]))[0])
         raise ValueError(
-            f"diffusion = {value:.3g} at x = {place:.6g}: the noise vanishes there; no overdamped path crosses it, and in phase space "
+            f"diffusion = {at:.3g} at x = {place:.6g}: the noise vanishes there; no overdamped path crosses it, and in phase space "
             "no grid resolves it. Keep diffusion above 0 all along the path, as noise frozen at the minimum and at the saddle is"
         )
     return values, slopes

@@ -41,7 +41,8 @@ def grid(
         near = np.maximum(width, away / 3) / (6 * fineness)
         return np.asarray(np.minimum(near, 1 / np.interp(y, middle, density)))
 
-    return graded(path, fixed, spacing, NODES // 4, starts if np.isfinite(width) else [])
+    near = [*(starts if np.isfinite(width) else []), *(tail.end for tail in path.tails if tail is not None)]
+    return graded(path, fixed, spacing, NODES // 4, near)
 
 
 def extrapolated(

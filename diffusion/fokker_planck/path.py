@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import checks
 from diffusion.fokker_planck.callables import Pointwise
 from diffusion.fokker_planck.ends import find_ends
-from diffusion.fokker_planck.noise import find_jumps, refuse_bad
+from diffusion.fokker_planck.noise import find_jumps, level, refuse_bad
 from diffusion.fokker_planck.survey import thermal_width, to_wall
+from diffusion.fokker_planck.tails import Tail, find_tail
 from diffusion.landscapes import Landscape
 
 Array = NDArray[np.float64]
@@ -39,6 +40,8 @@ class Path:
         How far psi rises, at an end that is put where the path never comes, above the rest; 0 if none is.
     x, psi
         Positions from end to end, and psi there, 0 at the lowest start; shape (n,) each.
+    tails
+        What lies beyond each end that is put before a singular one.
     """
 
     gradient: Pointwise
@@ -51,6 +54,7 @@ class Path:
     margin: float
     x: Array
     psi: Array
+    tails: tuple[Tail | None, Tail | None] = (None, None)
 
     def slope(self, x: Array) -> Array:
         """psi' = L' / temperature, the slope of the potential in units of the local temperature."""
@@ -74,8 +78,10 @@ def make_path(
     absorbing: tuple[bool, bool],
     friction: float,
     rise: float,
+    energy: float = 0.0,
     breaks: ArrayLike = (),
     wells: float = np.inf,
+    power: float | None = None,
 ) -> Path:
     """The path around the starts; an end that is None is open, and is put where psi has risen high enough.
 
@@ -93,10 +99,15 @@ def make_path(
         gamma M, or 1.
     rise
         How far psi must be, at an end that is not a wall, above its values between the starts and the exit.
+    energy
+        Kinetic, at the start: so much higher that end must be, in temperatures there.
     breaks
         Where D or L'' jumps, as far as the caller knows.
     wells
         As in `find_ends`; -inf: the path goes to its walls.
+    power
+        Of the convention, for absorbing ends to be allowed at which force or noise is singular; None: in phase space,
+        where none is.
 
     Returns
     -------
@@ -105,8 +116,8 @@ def make_path(
     Raises
     ------
     ValueError
-        If the landscape has more than one dimension, force or noise is not finite, the noise vanishes on the path, or an
-        open side does not confine.
+        If the landscape has more than one dimension, force or noise is not finite, the noise vanishes on the path, an
+        end is never reached, or an open side does not confine.
     """
     if landscape.dimension != 1:
         raise ValueError(
@@ -123,21 +134,32 @@ def make_path(
         with np.errstate(all="ignore"):
             return np.asarray(friction * gradient(x) / noise(x))
 
+    tails: list[Tail | None] = [None, None]
+    walls = [lower, upper]
+    for side, origin in enumerate((starts.min(), starts.max())):
+        wall = walls[side]
+        if power is not None and absorbing[side] and wall is not None:
+            tail = tails[side] = find_tail(gradient, noise, float(origin), wall, power)
+            walls[side] = wall if tail is None else tail.edge
+    leveled = level(noise, [tail for tail in tails if tail is not None])
     known = checks.finite_vector("breaks", breaks).tolist() if np.size(breaks) else []
-    marks = [*starts.tolist(), *(end for end in (lower, upper) if end is not None)]
+    marks = [*starts.tolist(), *(end for end in walls if end is not None)]
+    if energy > 0:
+        rise += energy * friction / float(noise(starts).min())
     hull = to_wall(slope, float(starts.min()), float(starts.max()))
     span = max(marks) - min(marks) or thermal_width(slope, marks[0])
-    ways, short = find_ends(slope, gradient, noise, hull, (lower, upper), absorbing, rise, span, wells)
+    ways, short = find_ends(slope, gradient, noise, leveled, hull, walls, absorbing, rise, span, wells)
     x = np.concatenate([ways[0].x[:0:-1], hull.x, ways[1].x[1:]])
     psi = np.concatenate([ways[0].psi[:0:-1], hull.psi, hull.psi[-1] + ways[1].psi[1:]])
     low, high = float(x[0]), float(x[-1])
     closer = np.sort(np.append(x, (x[1:] + x[:-1]) / 2))
-    values, slopes = refuse_bad(gradient, noise, closer)
+    values, slopes = refuse_bad(gradient, noise, leveled, closer)
     jumps = find_jumps(noise, closer, values) + find_jumps(gradient, closer, slopes)
-    inside = sorted({point for point in [*known, *_switches(landscape), *jumps] if low < point < high})
+    inside = sorted({point for point in [*known, *landscape.switches, *jumps] if low < point < high})
     separate = [p for k, p in enumerate(inside) if k == 0 or p - inside[k - 1] > 1e-9 * (high - low)]
     ends = (absorbing[0] and not short[0], absorbing[1] and not short[1])
-    return Path(gradient, noise, friction, low, high, ends, tuple(separate), rise if any(short) else 0.0, x, psi)
+    kept = (None if short[0] else tails[0], None if short[1] else tails[1])
+    return Path(gradient, noise, friction, low, high, ends, tuple(separate), rise if any(short) else 0.0, x, psi, kept)
 
 
 def graded(
@@ -182,11 +204,3 @@ def _noise(diffusion: Diffusion) -> Pointwise:
         return Pointwise("diffusion", diffusion)
     checks.positive("diffusion", diffusion)
     return Pointwise("diffusion", lambda x: float(diffusion), checked=False)
-
-
-def _switches(landscape: Landscape) -> tuple[float, ...]:
-    """Where a landscape that is made of pieces changes its curvature."""
-    try:
-        return landscape.pieces().switches
-    except ValueError:
-        return ()

@@ -25,6 +25,7 @@ def make_grid(
     fineness: float = 1.0,
     start: float = 0.0,
     spread: float = 0.0,
+    fastest: float = 0.0,
 ) -> Grid:
     """Choose box and cells for a path, and assemble the equation.
 
@@ -40,6 +41,8 @@ def make_grid(
         Divides the size of the cells.
     start, spread
         Mean and standard deviation of a starting density to be resolved; spread 0: none.
+    fastest
+        Speed at which particles start, if they are not thermal.
 
     Raises
     ------
@@ -57,7 +60,8 @@ def make_grid(
         )
     temperature = path.diffusion(middle) / path.friction
     speed = float(np.sqrt(temperature.min() / mass))
-    reach = _largest_speed(path, mass, damping, middle, temperature) / speed
+    started = fastest + 5.7 * np.sqrt(temperature.max() / mass) if fastest else 0.0
+    reach = max(_largest_speed(path, mass, damping, middle, temperature), started) / speed
     if not reach < FASTEST:
         raise ValueError(
             f"diffusion gives thermal velocities {reach:.3g} times smaller than the largest on the path; no grid resolves both: raise "
@@ -104,7 +108,7 @@ def _largest_speed(path: Path, mass: float, damping: float, x: Array, temperatur
     return float(max(min(falling, pushed), 5.7 * np.sqrt(hot / mass)))
 
 
-def _depths(psi: Array, absorbing: tuple[bool, bool]) -> Array:
+def well_depths(psi: Array, absorbing: tuple[bool, bool]) -> Array:
     """How far psi must rise from each position before it can fall to an absorbing end; below the highest psi if there is none."""
     depths = np.asarray(psi.max() - psi)
     for reverse, absorbs in zip((False, True), absorbing, strict=True):
@@ -169,7 +173,7 @@ def _assemble(
             back = np.zeros((len(x), len(x)))
             back[here, here] = np.outer(trace, trace) / positions.weights[here, None]
             matrix = matrix + speed * sp.kron(sp.csr_array(back), flip @ sp.diags_array(out))
-    depths = np.interp(x, scan, _depths(psi, path.absorbing))
+    depths = np.interp(x, scan, well_depths(psi, path.absorbing))
     deepest = int(np.argmax(depths))
     pin = deepest * len(u) + int(np.argmin(np.abs(u)))
     csr = sp.csr_array(matrix)

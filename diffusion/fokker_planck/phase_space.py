@@ -121,10 +121,14 @@ class Grid:
         density = (profile[:, None] * maxwell).ravel()
         return np.asarray(density / (self.weights @ density))
 
-    def at_start(self, values: Array, x: float, temperature: float) -> float:
-        """Mean of values over thermal velocities at x; the temperature in units of mass speed^2."""
-        maxwell = self.velocities.weights * np.exp(-(self.velocities.points**2) / 2 / temperature)
-        return float(self.positions.at(x) @ values.reshape(-1, len(maxwell)) @ maxwell / maxwell.sum())
+    def at_start(self, values: Array, x: float, law: Array) -> float:
+        """Mean of values over a law of velocities at x, a row for the velocities' points."""
+        return float(self.positions.at(x) @ values.reshape(-1, len(law)) @ law)
+
+    def maxwell(self, temperature: float) -> Array:
+        """The law of thermal velocities; the temperature in units of mass speed^2."""
+        weights = self.velocities.weights * np.exp(-(self.velocities.points**2) / 2 / temperature)
+        return np.asarray(weights / weights.sum())
 
 
 def factors(matrix: sp.csc_matrix) -> Any:

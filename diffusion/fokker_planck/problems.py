@@ -10,49 +10,16 @@ import xarray
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
-from diffusion.callables import described
-from diffusion.fokker_planck.overdamped import POWERS
-from diffusion.fokker_planck.path import Diffusion, Path, make_path
+from diffusion.fokker_planck.equation import Equation, plain
+from diffusion.fokker_planck.path import Path, make_path
 from diffusion.fokker_planck.phase_grid import MARGIN
 from diffusion.fokker_planck.phase_space import Grid
-from diffusion.landscapes import Landscape
 from diffusion.variables import describe
 
 Array = NDArray[np.float64]
 RISE = 40.0  # of psi at an open end of the overdamped equation; exp(-40) is below rounding
 Walls = float | Sequence[float] | None
-
-
-def plain(*values: Any) -> Any:
-    """NumPy's scalars and arrays of dimension 0 as Python's numbers, everything else as it is."""
-    return tuple(
-        value.item() if isinstance(value, np.generic | np.ndarray) and value.ndim == 0 else value for value in values
-    )
-
-
-def check_equation(convention: str, mass: float | None, damping: float | None) -> bool:
-    """Whether the equation is that of phase space.
-
-    Raises
-    ------
-    ValueError
-        If the convention is unknown, only one of mass and damping is given, or they come with a convention that is not theirs.
-    """
-    checks.choice("convention", convention, tuple(POWERS))
-    if mass is None and damping is None:
-        return False
-    for name, value, other in (("mass", mass, "damping"), ("damping", damping, "mass")):
-        if value is None:
-            raise ValueError(
-                f"{name} = None, but {other} is given; phase space needs both, the overdamped equation neither"
-            )
-        checks.positive(name, value)
-    if convention != "ito":
-        raise ValueError(
-            f"convention = {convention!r} has no meaning in phase space, where D multiplies the noise of a velocity that it does "
-            "not depend on; leave it at 'ito', the limit of high damping"
-        )
-    return True
+Boundary = float | tuple[float | None, float | None]
 
 
 def check_start(start: float) -> Array:
@@ -69,19 +36,15 @@ def check_starts(start: ArrayLike) -> Array:
 
 
 def find_path(
-    landscape: Landscape,
-    diffusion: Diffusion,
+    equation: Equation,
     starts: Array,
     *,
-    boundary: float | None = None,
-    mass: float | None = None,
-    damping: float | None = None,
+    boundary: Boundary | None = None,
     reflecting: Walls = None,
-    absorbing: Walls = None,
-    breaks: ArrayLike = (),
     wells: float = np.inf,
+    velocity: float = 0.0,
 ) -> Path:
-    """The path between the walls that lie around the starts.
+    """The path between the walls that lie around the starts, for particles that start as fast as this.
 
     Raises
     ------
@@ -91,11 +54,12 @@ def find_path(
     ends: list[float | None] = [None, None]
     absorbs = [False, False]
     low, high = float(starts.min()), float(starts.max())
-    walls = [("boundary", boundary, True)] if boundary is not None else []
-    walls += [("absorbing", wall, True) for wall in _walls("absorbing", absorbing)]
-    walls += [("reflecting", wall, False) for wall in _walls("reflecting", reflecting)]
+    walls = [("boundary", wall, True) for wall in two_ends(boundary, starts)]
+    if reflecting is not None:
+        walls += [("reflecting", wall, False) for wall in checks.finite_vector("reflecting", reflecting).tolist()]
     for name, wall, takes in walls:
-        assert wall is not None
+        if wall is None:
+            continue
         checks.finite(name, wall)
         if takes and low <= wall <= high:
             what = "at" if wall in starts else "on both sides of"
@@ -110,35 +74,50 @@ def find_path(
                 f"domain; give one wall on each side"
             )
         ends[side], absorbs[side] = float(wall), takes
-    phase = mass is not None and damping is not None
     return make_path(
-        landscape,
-        diffusion,
+        equation.landscape,
+        equation.diffusion,
         starts,
         ends[0],
         ends[1],
         absorbing=(absorbs[0], absorbs[1]),
-        friction=float(mass * damping) if mass is not None and damping is not None else 1.0,
-        rise=MARGIN if phase else RISE,
-        breaks=breaks,
+        friction=float(np.prod(equation.inertia)) if equation.phase else 1.0,
+        rise=MARGIN if equation.phase else RISE,
+        energy=equation.inertia[0] * velocity**2 / 2 if velocity else 0.0,
+        breaks=equation.breaks,
         wells=wells,
+        power=None if equation.phase else equation.power,
     )
 
 
-def _walls(name: str, walls: Walls) -> list[float]:
-    return [] if walls is None else checks.finite_vector(name, walls).tolist()
+def two_ends(boundary: Boundary | None, starts: Array) -> tuple[float | None, float | None]:
+    """The lower and the upper end; None where there is none.
+
+    Raises
+    ------
+    ValueError
+        If the boundary is neither a position nor two ends.
+    """
+    if boundary is None:
+        return None, None
+    if not isinstance(boundary, Sequence):
+        checks.finite("boundary", boundary)
+        return (boundary, None) if boundary < starts.mean() else (None, boundary)
+    if len(boundary) != 2 or all(end is None for end in boundary):
+        raise ValueError(
+            f"boundary = {boundary!r} must be a position or two ends (low, high), at most one of them None"
+        )
+    low, high = plain(*boundary)
+    if None not in (low, high) and not low < high:
+        raise ValueError(f"boundary = {boundary!r} must be two ends in ascending order, (low, high)")
+    return low, high
 
 
 def label(
-    data: Mapping[str, Any],
-    coordinates: Mapping[str, Any],
-    landscape: Landscape,
-    diffusion: Diffusion,
-    **parameters: Any,
+    data: Mapping[str, Any], coordinates: Mapping[str, Any], equation: Equation, **parameters: Any
 ) -> xarray.Dataset:
     """A Dataset with units, meanings and parameters."""
-    named = described(diffusion) if callable(diffusion) else diffusion
-    return describe(xarray.Dataset(data, coordinates), {"landscape": repr(landscape), "diffusion": named, **parameters})
+    return describe(xarray.Dataset(data, coordinates), {**equation.record, **parameters})
 
 
 def phase_coordinates(grid: Grid) -> dict[str, Any]:

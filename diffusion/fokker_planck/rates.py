@@ -6,22 +6,23 @@ import numpy as np
 import xarray
 from numpy.typing import ArrayLike, NDArray
 
-from diffusion import checks
+from diffusion.dynamics import Dynamics
 from diffusion.fokker_planck import overdamped
+from diffusion.fokker_planck.equation import plain, pose
 from diffusion.fokker_planck.path import Diffusion
 from diffusion.fokker_planck.phase_grid import make_grid
 from diffusion.fokker_planck.problems import (
+    Boundary,
     Walls,
-    check_equation,
     check_start,
     find_path,
     label,
     phase_coordinates,
     phase_density,
-    plain,
 )
 from diffusion.fokker_planck.refinement import check_tolerance, refined
 from diffusion.landscapes import Landscape
+from diffusion.noise import Noise
 
 Array = NDArray[np.float64]
 SHALLOW = 1.0  # depth of wells, in temperatures, that are never the slowest to be left
@@ -31,14 +32,15 @@ OUTER = 1e-9  # share of the slowest mode farthest out, below which the path's e
 def escape_rate(
     landscape: Landscape,
     *,
-    diffusion: Diffusion,
-    boundary: float,
     start: float,
-    convention: str = "ito",
+    boundary: Boundary,
+    diffusion: Diffusion | None = None,
     mass: float | None = None,
     damping: float | None = None,
+    dynamics: Dynamics | None = None,
+    noise: Noise | None = None,
+    convention: str = "ito",
     reflecting: Walls = None,
-    absorbing: Walls = None,
     breaks: ArrayLike = (),
     tolerance: float | None = None,
 ) -> xarray.Dataset:
@@ -48,40 +50,28 @@ def escape_rate(
     ----------
     start
         A position that tells the side of the boundary; the rate does not depend on it further.
-    landscape, diffusion, boundary, convention, mass, damping, reflecting, absorbing, breaks, tolerance
+    landscape, boundary, diffusion, mass, damping, dynamics, noise, convention, reflecting, breaks, tolerance
         As in `mean_first_passage_time`.
 
     Returns
     -------
     xarray.Dataset
         `escape_rate`, the smallest eigenvalue, `escape_rate_error`, an estimate of its absolute error, and the quasi-stationary `density`, of
-        mass 1, over position or position and velocity; `position_width` and `velocity_width` turn sums into integrals. In phase
-        space also `position_density` and `undershoot`, how far the density falls below zero, as a share of its largest value.
+        mass 1, over position or position and velocity; `position_width` and `velocity_width` turn sums into integrals. Of an
+        optimizer also `escape_rate_per_iteration`. In phase space also `position_density` and `undershoot`, how far the density falls below zero, as a share of its largest value.
 
     Raises
     ------
     ValueError
         As for `mean_first_passage_time`; or if the slowest rate cannot be told from the next, or depends on where an open side ends.
     """
-    diffusion, start, boundary, mass, damping, tolerance = plain(diffusion, start, boundary, mass, damping, tolerance)
+    start, boundary, tolerance = plain(start, boundary, tolerance)
+    equation = pose(landscape, diffusion, mass, damping, breaks, convention, dynamics, noise)
     starts = check_start(start)
-    checks.finite("boundary", boundary)
-    phase = check_equation(convention, mass, damping)
+    phase, power = equation.phase, equation.power
     tolerance = check_tolerance(tolerance, phase)
-    power = overdamped.POWERS[convention]
     for wells in (-np.inf if phase else SHALLOW, -np.inf):  # the slowest rate may be that of a well far behind
-        path = find_path(
-            landscape,
-            diffusion,
-            starts,
-            boundary=boundary,
-            mass=mass,
-            damping=damping,
-            reflecting=reflecting,
-            absorbing=absorbing,
-            breaks=breaks,
-            wells=wells,
-        )
+        path = find_path(equation, starts, boundary=boundary, reflecting=reflecting, wells=wells)
         if phase or not path.margin:
             break
         overdamped.refuse_rare("1 / escape_rate", path, starts)
@@ -93,10 +83,8 @@ def escape_rate(
             "the boundary; give reflecting = a position there, on which the rate depends"
         )
     if phase:
-        assert mass is not None
-        assert damping is not None
-        rates, errors = refined(path, mass, damping, lambda g: np.array([g.slowest()[0]]), tolerance)
-        grid = make_grid(path, mass, damping)
+        rates, errors = refined(path, *equation.inertia, lambda g: np.array([g.slowest()[0]]), tolerance)
+        grid = make_grid(path, *equation.inertia)
         data = phase_density(grid, grid.slowest()[1])
         coordinates = phase_coordinates(grid)
     else:
@@ -111,18 +99,7 @@ def escape_rate(
         data = {"density": (("position",), mass_here / mass_here.sum() / chain.widths)}
         coordinates = {"position": chain.x, "position_width": ("position", chain.widths)}
     data |= {"escape_rate": ((), rates[0]), "escape_rate_error": ((), errors[0])}
-    return label(
-        data,
-        coordinates,
-        landscape,
-        diffusion,
-        start=start,
-        boundary=boundary,
-        convention=convention,
-        mass=mass,
-        damping=damping,
-        reflecting=reflecting,
-        absorbing=absorbing,
-        tolerance=tolerance,
-        breaks=np.ravel(breaks).tolist(),
-    )
+    if equation.iteration is not None:
+        data["escape_rate_per_iteration"] = ((), rates[0] * equation.iteration)
+    asked = {"start": start, "boundary": boundary, "reflecting": reflecting, "tolerance": tolerance}
+    return label(data, coordinates, equation, **asked)

@@ -34,12 +34,13 @@ def refined(
     damping: float,
     value: Callable[[Grid], Array],
     tolerance: float,
+    fastest: float = 0.0,
 ) -> tuple[Array, Array]:
     """Climb the ladder until two rungs agree: the value on the finer, and its error."""
     before, relative, depth, hope = None, np.array([np.inf]), 0.0, SLOWEST
     for rung, (degree, fineness) in enumerate(LADDER):
         try:
-            grid = make_grid(path, mass, damping, degree=degree, fineness=fineness)
+            grid = make_grid(path, mass, damping, degree=degree, fineness=fineness, fastest=fastest)
         except ValueError:
             if before is None or fineness == 1:
                 raise

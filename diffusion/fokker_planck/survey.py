@@ -19,6 +19,10 @@ NEAR = 10.0  # psi by which a cut may be above its level
 HUGE = 1e300
 GAUSS, WEIGHTS = np.polynomial.legendre.leggauss(6)
 GAUSS, WEIGHTS = (GAUSS + 1) / 2, WEIGHTS / 2  # on [0, 1]
+# Row k integrates a polynomial through the points from 0 to point k.
+INTEGRALS = (np.vander(GAUSS, increasing=True) * GAUSS[:, None] / np.arange(1, len(GAUSS) + 1)) @ np.linalg.inv(
+    np.vander(GAUSS, increasing=True)
+)
 
 
 @dataclass(frozen=True)

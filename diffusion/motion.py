@@ -1,0 +1,135 @@
+"""What an idealized optimizer does along one coordinate: where a rule, a loss and its noise become an equation of motion."""
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from diffusion.dynamics import Dynamics
+from diffusion.landscapes import Formulas, Landscape
+from diffusion.noise import MinibatchNoise, Noise
+
+Array = NDArray[np.float64]
+
+
+class Coordinate:
+    """One coordinate of a landscape and its noise, all others being at the same position; functions of arrays."""
+
+    def __init__(self, landscape: Landscape, noise: Noise) -> None:
+        self.landscape, self.noise = landscape, noise
+
+    def gradient(self, x: Any) -> Array:
+        """L'."""
+        return np.asarray(self.landscape.gradient(self._everywhere(x))[..., 0])
+
+    def variance(self, x: Any) -> Array:
+        """C, of one minibatch gradient."""
+        return np.asarray(self.noise.variance_at(self.landscape, self._everywhere(x))[..., 0])
+
+    def _everywhere(self, x: Any) -> Array:
+        return np.asarray(x, float)[..., None] * np.ones(self.landscape.dimension)
+
+
+class Motion(Coordinate):
+    """``M x'' = -gamma M x' - F(x) + sqrt(2 D(x)) xi``, or without inertia ``x' = -F(x) + sqrt(2 D(x)) xi``.
+
+    It assumes the theory's idealization: the second moment is the noise variance at the reference point (frozen) or at
+    the present position (following), and noise is Gaussian. F is L', and L'/sqrt(C) where the second moment follows the
+    variance C of a minibatch gradient. Time is dynamical, `lr` for each iteration.
+
+    Parameters
+    ----------
+    dynamics
+        The optimizer.
+    landscape, noise
+        Where it moves.
+
+    Attributes
+    ----------
+    lr
+        Dynamical time of an iteration.
+    inertia
+        beta; 0: the equation without inertia.
+    mass, damping, friction
+        M, gamma and gamma M; without inertia gamma M is 1.
+
+    Raises
+    ------
+    ValueError
+        If the second moment is a running one, or coordinates are coupled.
+    """
+
+    def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: Noise) -> None:
+        if dynamics.running is not None or landscape.formulas.coupled:
+            unknown = f"no equation along one coordinate is known of {dynamics!r} on {type(landscape).__name__}"
+            raise ValueError(f"{unknown}: it needs an idealized rule and a separable loss")
+        super().__init__(landscape, noise)
+        self.dynamics = dynamics
+        rule = dynamics.rule(noise.variance_along(landscape))
+        self.follows = dynamics.second_moment == "following"
+        self.lr, self.inertia = float(rule.learning_rate[0]), float(rule.inertia.max())
+        self.mass, self.damping, self.friction = (float(each[0]) for each in (rule.mass, rule.damping, rule.friction))
+
+    def force(self, x: Any) -> Array:
+        """F."""
+        return self.gradient(x) / np.sqrt(self.variance(x)) if self.follows else self.gradient(x)
+
+    def deviation(self, x: Any) -> Array:
+        """Standard deviation of the noise of F."""
+        return 1.0 + 0.0 * np.asarray(x, float) if self.follows else np.sqrt(self.variance(x))
+
+    def diffusion(self, x: Any) -> Array:
+        """D, half the learning rate times the variance of the noise of F."""
+        return self.lr / 2 * (self.deviation(x) if self.follows else self.variance(x))
+
+    def temperature(self, x: float) -> float:
+        """D/(gamma M) at a position, in units of the loss: where the second moment follows, times sqrt(C)."""
+        variance = float(self.variance(np.array([x]))[0])
+        return self.lr / self.friction / 2 * (np.sqrt(variance) if self.follows else variance)
+
+    @property
+    def split(self) -> float:
+        """Share of the barrier climbed at the minimum's temperature: the landscape's, or 1 where there is one temperature.
+
+        The theory's two temperatures are those of the minimum, before the inflection, and of the saddle, beyond it.
+        """
+        valley = self.landscape.valley
+        same = self.temperature(valley.minimum) == self.temperature(valley.saddle)
+        return 1.0 if same else valley.split
+
+    @property
+    def breaks(self) -> tuple[float, ...]:
+        """Where noise or gradient may have a kink, if the landscape tells."""
+        return () if isinstance(self.noise, MinibatchNoise) else self.landscape.switches
+
+    @cached_property
+    def seen(self) -> Landscape:
+        """The landscape whose gradient is F."""
+        return Seen(self) if self.follows else self.landscape
+
+
+class Seen(Landscape):
+    """What an optimizer sees whose second moment follows the noise: the gradient divided by the noise's deviation."""
+
+    def __init__(self, motion: Motion) -> None:
+        self._motion, self.dimension = motion, motion.landscape.dimension
+
+    @property
+    def formulas(self) -> Formulas:
+        """None: it is solved on a grid, not simulated."""
+        raise ValueError("a landscape as an optimizer sees it is not simulated; simulate the optimizer itself")
+
+    @property
+    def reference(self) -> Array:
+        """The landscape's."""
+        return self._motion.landscape.reference
+
+    def gradient(self, theta: ArrayLike) -> Array:
+        """``L'/sqrt(C)``."""
+        x = np.asarray(theta, np.float64)
+        variance = self._motion.noise.variance_at(self._motion.landscape, x)
+        return np.asarray(self._motion.landscape.gradient(x) / np.sqrt(variance))
+
+    def __repr__(self) -> str:
+        return f"Seen({self._motion.landscape!r}, {self._motion.noise!r})"
