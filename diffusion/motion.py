@@ -71,7 +71,7 @@ class Motion(Coordinate):
         self.lr, self.inertia = float(rule.learning_rate[0]), float(rule.inertia.max())
         self.mass, self.damping, self.friction = (float(each[0]) for each in (rule.mass, rule.damping, rule.friction))
 
-    def force(self, x: Any) -> Array:
+    def pull(self, x: Any) -> Array:
         """F."""
         return self.gradient(x) / np.sqrt(self.variance(x)) if self.follows else self.gradient(x)
 

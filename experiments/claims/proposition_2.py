@@ -99,7 +99,7 @@ def _overdamped(routes: Routes, dynamics: Dynamics, setting: Setting, regime: di
     if not high and line == AT:
         where: dict[str, Any] = {"start": start, "boundary": end, "breaks": motion.breaks, "lr": motion.lr}
         for route, substeps in (("simulated", exits.SUBSTEPS), ("discrete", 1)):
-            expected = theory.discrete_first_passage_time(motion.force, motion.deviation, substeps=substeps, **where)
+            expected = theory.discrete_first_passage_time(motion.pull, motion.deviation, substeps=substeps, **where)
             values[f"exact_{route}"] = expected
             mean = exits.ensemble(routes, dynamics, setting, k, end, substeps=substeps)
             samples[route] = Sample.of(mean, expected)

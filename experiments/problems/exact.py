@@ -64,7 +64,7 @@ class Motion(motion.Motion):
         dimension = self.landscape.dimension
         if not self.inertia:
             where |= {"dimension": dimension, "breaks": self.breaks}
-            return Passage(first_passage_time(self.force, self.diffusion, **where), self.lr, 1e-6, QUADRATURE)
+            return Passage(first_passage_time(self.pull, self.diffusion, **where), self.lr, 1e-6, QUADRATURE)
         if dimension > 1:
             unknown = f"no exact rate is known of {self.dynamics!r} in {dimension} coordinates"
             raise ValueError(f"{unknown}; use dimension = 1, or a rare_escape_rate")
