@@ -1,5 +1,7 @@
 """What an idealized optimizer does along one coordinate: where a rule, a loss and its noise become an equation of motion."""
 
+from __future__ import annotations
+
 from functools import cached_property
 from typing import Any
 

@@ -69,12 +69,12 @@ class Panels:
         slopes, logs = [part.slope for part in parts], [part.log_diffusion for part in parts]
         return Panels(np.concatenate(edges), np.concatenate(slopes), np.concatenate(logs))
 
-    def onward(self, first: int) -> "Panels":
+    def onward(self, first: int) -> Panels:
         """Those from panel `first` on."""
         return Panels(self.edges[first:], self.slope[first:], self.log_diffusion[first:])
 
     @property
-    def mirrored(self) -> "Panels":
+    def mirrored(self) -> Panels:
         """The same at the mirrored positions."""
         return Panels(-self.edges[::-1], -self.slope[::-1, ::-1], self.log_diffusion[::-1, ::-1])
 

@@ -1,5 +1,7 @@
 """What a caller asks of a first passage, checked, as panels from end to end."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 

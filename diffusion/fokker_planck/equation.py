@@ -1,5 +1,7 @@
 """The equation that a caller means: given term by term, or as an optimizer with its noise."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

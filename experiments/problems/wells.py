@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from diffusion import DoubleParabola, HessianNoise, MinibatchNoise, StyblinskiTang
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
+from diffusion.motion import Coordinate
 from diffusion.noise import Noise
-from experiments.problems.exact import Coordinate, Motion
+from experiments.problems.exact import Motion
 from experiments.problems.optimizers import LEAVERS
 
 Array = NDArray[np.float64]
