@@ -174,8 +174,7 @@ def _assemble(
             back[here, here] = np.outer(trace, trace) / positions.weights[here, None]
             matrix = matrix + speed * sp.kron(sp.csr_array(back), flip @ sp.diags_array(out))
     depths = np.interp(x, scan, well_depths(psi, path.absorbing))
-    deepest = int(np.argmax(depths))
-    pin = deepest * len(u) + int(np.argmin(np.abs(u)))
+    pin = int(np.argmax(depths)) * len(u) + int(np.argmin(np.abs(u)))
     csr = sp.csr_array(matrix)
     csr.eliminate_zeros()
-    return Grid(positions, velocities, speed, temperature, csr, leaving.reshape(2, -1), pin, float(depths.max()))
+    return Grid(positions, velocities, speed, temperature, csr, leaving.reshape(2, -1), pin)

@@ -39,8 +39,6 @@ class Grid:
         Rows: rate at which each value's share leaves by the lower and by the upper end, shape (2, n).
     pin
         The unknown at the bottom of the deepest well.
-    depth
-        Of that well, in temperatures.
     """
 
     positions: Elements
@@ -50,7 +48,6 @@ class Grid:
     matrix: sp.csr_array
     leaving: Array
     pin: int
-    depth: float
 
     @cached_property
     def weights(self) -> Array:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from diffusion import checks
 from diffusion.fokker_planck.path import Path
-from diffusion.fokker_planck.phase_grid import make_grid
+from diffusion.fokker_planck.phase_grid import make_grid, well_depths
 from diffusion.fokker_planck.phase_space import Grid
 
 Array = NDArray[np.float64]
@@ -36,26 +36,37 @@ def refined(
     tolerance: float,
     fastest: float = 0.0,
 ) -> tuple[Array, Array]:
-    """Climb the ladder until two rungs agree: the value on the finer, and its error."""
-    before, relative, depth, hope = None, np.array([np.inf]), 0.0, SLOWEST
-    for rung, (degree, fineness) in enumerate(LADDER):
+    """Climb the ladder until two rungs agree: the value on the finer, and its error.
+
+    Raises
+    ------
+    ValueError
+        If no rung can, which is told before any grid is made where psi, the depth of the well, is too large.
+    """
+    depth = float(well_depths(path.psi, path.absorbing).max())
+    deepest = float(np.log(max(tolerance - CORNER, ROUNDING) / ROUNDING))
+    if depth > deepest > 0:
+        raise ValueError(
+            f"psi = {depth:.3g}: the mean time is about 1e{depth / np.log(10):.0f} relaxation times, of which rounding "
+            f"leaves a phase-space grid no digit; tolerance = {tolerance:.3g} is in reach for psi <= {deepest:.2g}, that is "
+            f"a diffusion {depth / deepest:.2g} times as large. See theory.kramers_escape_time at one temperature; where "
+            "damping is strong leave out mass and damping"
+        )
+    before, relative, hope = None, np.array([max(CORNER, tolerance)]), SLOWEST
+    for rung, (degree, fineness) in enumerate(LADDER if tolerance > CORNER else ()):
         try:
             grid = make_grid(path, mass, damping, degree=degree, fineness=fineness, fastest=fastest)
         except ValueError:
             if before is None or fineness == 1:
                 raise
             break
-        depth = grid.depth
-        floor = CORNER + ROUNDING * np.exp(min(depth, 700.0))
-        if floor > tolerance:
-            relative = np.array([floor])
-            break
+        floor = CORNER + ROUNDING * np.exp(depth)
         values = value(grid)
         if before is not None:
             last, relative = relative, np.abs(values - before) / np.abs(values) + floor
             if np.all(relative <= tolerance):
                 return values, relative * np.abs(values)
-            hope = min(hope, max(float(np.max(relative / last)), FASTEST)) if np.all(np.isfinite(last)) else hope
+            hope = min(hope, max(float(np.max(relative / last)), FASTEST)) if rung > 1 else hope
             if not np.all(relative * hope ** (len(LADDER) - 1 - rung) <= tolerance):
                 break
         before = values
