@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, OwnDynamics, RMSprop
 from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
+from diffusion.motion import Motion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
 from diffusion.rates import escape_rate
@@ -31,6 +32,7 @@ __all__ = [
     "LossLevel",
     "MinibatchNoise",
     "Momentum",
+    "Motion",
     "OwnDynamics",
     "QuadraticSaddle",
     "RMSprop",

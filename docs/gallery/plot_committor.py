@@ -16,8 +16,7 @@ well, mass, damping, temperature = DoubleParabola(1.0, 1.0, 4.0, 1), 1.0, 1.0, 0
 run = fokker_planck.committor(
     well,
     diffusion=temperature * damping * mass,
-    left=-0.5,
-    right=well.saddle + 0.8,
+    boundary=(-0.5, well.saddle + 0.8),
     mass=mass,
     damping=damping,
     breaks=[well.join],
