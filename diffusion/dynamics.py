@@ -152,12 +152,12 @@ class Dynamics(ABC):
 
     @property
     def mass(self) -> float:
-        """M of Equation 7, in time `lr` for each iteration; refused without inertia, and where it depends on the noise."""
+        """M of Equation 7, time being `lr` for an iteration; refused without inertia and where it depends on the noise."""
         return self._whatever_the_noise("mass")
 
     @property
     def damping(self) -> float:
-        """gamma of Equation 7, in that time; refused without inertia, and where it depends on the noise."""
+        """gamma of Equation 7, in that time; refused likewise."""
         return self._whatever_the_noise("damping")
 
     def _whatever_the_noise(self, name: str) -> float:

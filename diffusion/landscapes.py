@@ -54,7 +54,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class Valley:
-    """What the theory asks of a minimum and its exit along one coordinate; the arguments of `theory.momentum_escape_time`.
+    """What the theory asks of a minimum and its exit along one coordinate, as `theory.momentum_escape_time` does.
 
     Attributes
     ----------

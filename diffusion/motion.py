@@ -1,4 +1,4 @@
-"""What an idealized optimizer does along one coordinate: where a rule, a loss and its noise become an equation of motion."""
+"""What an idealized optimizer does along one coordinate: a rule, a loss and its noise as an equation of motion."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class Motion(Coordinate):
 
     @property
     def split(self) -> float:
-        """Share of the barrier climbed at the minimum's temperature: the landscape's, or 1 where there is one temperature.
+        """Share of the barrier climbed at the minimum's temperature: the landscape's, or 1 at one temperature.
 
         The theory's two temperatures are those of the minimum, before the inflection, and of the saddle, beyond it.
         """

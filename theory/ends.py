@@ -66,7 +66,8 @@ def find_tail(gradient: Pointwise, diffusion: Pointwise, start: float, end: floa
     if alpha[0] <= MARGIN - 1:
         raise ValueError(
             f"{where} is never reached: next to it drift and noise keep the path away (Feller's scale integral "
-            f"diverges like distance^{1 + alpha[0]:.3g}); put the boundary where paths come, or leave that end open (None)"
+            f"diverges like distance^{1 + alpha[0]:.3g}); put the boundary where paths come, or leave that end open "
+            "(None)"
         )
     delay = 1 - powers[0] - np.log((1 + alpha[1]) / (1 + alpha[0])) / np.log(r[4] / r[1])
     if delay <= MARGIN - 1:

@@ -69,8 +69,8 @@ def density(
         Standard deviation of the normal law of positions at time 0; 0: all at the start. In phase space it must be above 0, and
         velocities are thermal: from one position the density at early times is a line that no grid resolves.
     reflecting
-        Position of a wall, or of two, one on each side of the start. A side without wall or end is open. Positions end before
-        one that the path never reaches.
+        Position of a wall, or of two, one on each side of the start. A side without wall or end is open. Positions end
+        before one that the path never reaches.
     fineness
         Multiplies the number of nodes or cells in each direction.
     landscape, diffusion, mass, damping, dynamics, noise, convention, breaks

@@ -106,7 +106,8 @@ def check_equation(convention: str, mass: float | None, damping: float | None) -
     Raises
     ------
     ValueError
-        If the convention is unknown, only one of mass and damping is given, or they come with a convention that is not theirs.
+        If the convention is unknown, only one of mass and damping is given, or they come with a convention that is not
+        theirs.
     """
     checks.choice("convention", convention, tuple(POWERS))
     if mass is None and damping is None:
@@ -119,8 +120,8 @@ def check_equation(convention: str, mass: float | None, damping: float | None) -
         checks.positive(name, value)
     if convention != "ito":
         raise ValueError(
-            f"convention = {convention!r} has no meaning in phase space, where D multiplies the noise of a velocity that it does "
-            "not depend on; leave it at 'ito', the limit of high damping"
+            f"convention = {convention!r} has no meaning in phase space, where D multiplies the noise of a velocity that it "
+            "does not depend on; leave it at 'ito', the limit of high damping"
         )
     return True
 

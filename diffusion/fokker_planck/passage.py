@@ -51,7 +51,7 @@ def mean_first_passage_time(
 ) -> xarray.Dataset:
     """Mean time until a particle first reaches a boundary, or either of two.
 
-    Without mass and damping the equation is Equation 2, ``dX = -L'(X) dt + sqrt(2 D(X)) dW``; with them it is Equation 8.
+    Without mass and damping it is that of Equation 2, ``dX = -L'(X) dt + sqrt(2 D(X)) dW``; with them, of Equation 8.
 
     Parameters
     ----------
@@ -69,8 +69,8 @@ def mean_first_passage_time(
     mass, damping
         M and gamma; both or neither.
     dynamics, noise
-        An optimizer and the noise of its gradients, instead of diffusion, mass and damping: those of its idealized rule,
-        as `diffusion.Motion` has them. Time is dynamical, too; `mfpt_iterations` counts iterations.
+        An optimizer and the noise of its gradients, instead of diffusion, mass and damping: those of its idealized
+        rule, as `diffusion.Motion` has them. Time is dynamical, too; `mfpt_iterations` counts iterations.
     convention
         How noise that depends on position is read: "ito" (Equation 2; what SGD obeys), "stratonovich" or "isothermal". In
         phase space only "ito".
@@ -78,8 +78,8 @@ def mean_first_passage_time(
         In phase space, at the start: "thermal", of variance ``D(start)/(gamma M^2)``, "rest", or a number in theta per
         dynamical time.
     reflecting
-        Position of a wall on the other side of the start. Neither wall nor end: that side is open, and ends where the path
-        never comes. A deeper well before a reflecting wall counts, however high the barrier before it.
+        Position of a wall on the other side of the start. Neither wall nor end: that side is open, and ends where the
+        path never comes. A deeper well before a reflecting wall counts, however high the barrier before it.
     breaks
         Positions where D or L'' jumps. Jumps of D, and the joins of landscapes that know them, are found without.
     tolerance
@@ -89,22 +89,22 @@ def mean_first_passage_time(
     -------
     xarray.Dataset
         `mfpt` and `mfpt_error`, an estimate of its absolute error; dims ``()``, or ``("start",)`` for an array. Of two
-        ends also, over `exit_side` (-1 the lower, 1 the upper), `exit_probability`, and `mfpt_by_side`, the mean time of
-        those that leave there alone, each with its error.
+        ends also, over `exit_side` (-1 the lower, 1 the upper), `exit_probability`, and `mfpt_by_side`, the mean time
+        of those that leave there alone, each with its error.
 
     Raises
     ------
     ValueError
-        If an argument is out of range, the start is at or beyond a wall, the noise vanishes on the path, an end is never
-        reached, the open side does not confine, the time is beyond floating-point range, or no grid resolves the
+        If an argument is out of range, the start is at or beyond a wall, the noise vanishes on the path, an end is
+        never reached, the open side does not confine, the time is beyond floating-point range, or no grid resolves the
         temperature or reaches the tolerance.
 
     Notes
     -----
     The time u solves the backward equation ``A^T u = -1``. Overdamped: finite volumes on three or more nested grids, and
-    Richardson extrapolation; the error is the last change. Phase space: polynomials of degree 3, 4, 5, then smaller cells, until
-    two agree; the error is their difference and 3e-5 of the value. Of two ends, P solves ``A^T P = 0`` and is 1 at one of
-    them; u P of those that leave there solves ``A^T (u P) = -P``.
+    Richardson extrapolation; the error is the last change. Phase space: polynomials of degree 3, 4, 5, then smaller
+    cells, until two agree; the error is their difference and 3e-5 of the value. Of two ends, P solves ``A^T P = 0`` and
+    is 1 at one of them; u P of those that leave there solves ``A^T (u P) = -P``.
     """
     boundary, velocity, tolerance = plain(boundary, velocity, tolerance)
     equation = pose(landscape, diffusion, mass, damping, breaks, convention, dynamics, noise)
@@ -154,7 +154,7 @@ def _check_velocity(velocity: str | float, equation: Equation) -> float | None:
 
 
 def _overdamped(path: Path, equation: Equation, starts: Array, parted: bool, tolerance: float) -> tuple[Array, Array]:
-    """Times, and if paths part the probabilities and the times of the lower and the upper end; and errors; by starts."""
+    """Times, and if paths part the probabilities and times of the lower and the upper end; and errors; by starts."""
 
     def logs(chain: Chain) -> Array:
         at = np.searchsorted(chain.x, starts)

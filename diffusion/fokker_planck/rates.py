@@ -56,9 +56,10 @@ def escape_rate(
     Returns
     -------
     xarray.Dataset
-        `escape_rate`, the smallest eigenvalue, `escape_rate_error`, an estimate of its absolute error, and the quasi-stationary `density`, of
-        mass 1, over position or position and velocity; `position_width` and `velocity_width` turn sums into integrals. Of an
-        optimizer also `escape_rate_per_iteration`. In phase space also `position_density` and `undershoot`, how far the density falls below zero, as a share of its largest value.
+        `escape_rate`, the smallest eigenvalue, `escape_rate_error`, an estimate of its absolute error, and the
+        quasi-stationary `density`, of mass 1, over position or position and velocity; `position_width` and
+        `velocity_width` turn sums into integrals. Of an optimizer also `escape_rate_per_iteration`. In phase space also
+        `position_density` and `undershoot`, how far the density falls below zero, as a share of its largest value.
 
     Raises
     ------

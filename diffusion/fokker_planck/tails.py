@@ -1,8 +1,8 @@
 """Absorbing ends of the overdamped equation at which force or noise is singular: whether they are reached, and how.
 
 Next to such an end, shells of the distance that halve hold shares of Feller's integrals, ``s = int A`` and ``int s w``
-with ``A = e^psi D^(p-1)`` and ``w = e^-psi D^-p``, that go like a geometric series. The end is reached, in a finite mean
-time, if both series converge; their sums are what the grid leaves out.
+with ``A = e^psi D^(p-1)`` and ``w = e^-psi D^-p``, that go like a geometric series. The end is reached, in a finite
+mean time, if both series converge; their sums are what the grid leaves out.
 """
 
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ REGULAR = 1e-2  # power of the distance that the grid resolves by itself
 DIVERGES = 1e-3  # from the ratio 1 of a series that does not converge
 STEEPEST = 300.0  # by how much psi may change on two shells
 NEVER = (
-    "{} is never reached: next to it force and noise keep the path away (Feller's scale integral diverges); put the boundary "
-    "where paths come, or leave that end open (None)"
+    "{} is never reached: next to it force and noise keep the path away (Feller's scale integral diverges); put the "
+    "boundary where paths come, or leave that end open (None)"
 )
 
 
@@ -76,8 +76,8 @@ def find_tail(gradient: Pointwise, noise: Pointwise, start: float, end: float, p
         raise ValueError(NEVER.format(where))
     if rise > STEEPEST:
         raise ValueError(
-            f"{where} is reached by a force beside which the noise is nothing: psi = int L'/D changes by {rise:.3g} where "
-            "the distance halves; put the boundary farther inside"
+            f"{where} is reached by a force beside which the noise is nothing: psi = int L'/D changes by {rise:.3g} "
+            "where the distance halves; put the boundary farther inside"
         )
     a, w = np.exp(scale - tops[0]), np.exp(speed - tops[1])
     shells = a @ WEIGHTS * width[:, 0]
@@ -88,13 +88,13 @@ def find_tail(gradient: Pointwise, noise: Pointwise, start: float, end: float, p
     times = (s * w) @ WEIGHTS * width[:, 0]
     if times[1] / times[0] > 1 - DIVERGES:
         raise ValueError(
-            f"{where} is not reached in any finite time: the noise vanishes there like distance^{power:.3g}, too fast (Feller's "
-            "integral of the time diverges); put the boundary where the noise is above 0"
+            f"{where} is not reached in any finite time: the noise vanishes there like distance^{power:.3g}, too fast "
+            "(Feller's integral of the time diverges); put the boundary where the noise is above 0"
         )
     if 16 * reach > abs(end - start):
         raise ValueError(
-            f"start is too near to {where}, where force or noise is singular; start farther away, or shift positions so that "
-            "this end is at 0"
+            f"start is too near to {where}, where force or noise is singular; start farther away, or shift positions so "
+            "that this end is at 0"
         )
     whole = shells[0] / (1 - ratio), times[0] / (1 - times[1] / times[0])
     log_weight = np.log(whole[1] / whole[0]) + tops[1]
