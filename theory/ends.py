@@ -11,10 +11,14 @@ import numpy as np
 
 from theory.functions import Pointwise
 
-HALVINGS = 27  # of the way to such an end, after which powers of the distance take over
-REGULAR = 1e-2  # powers smaller than this are resolved by panels
+OCTAVES = 960  # halvings of the way to such an end that are looked at, if positions are not rounded before
+ROUNDED = 2.0**14  # spacings of floating-point numbers at the end: less is no distance
+FEWEST, DEEP = 8, 25  # halvings that are needed, and after which powers below REGULAR are resolved by panels
+REGULAR = 1e-2
 MARGIN = 1e-3  # from a power at which an integral diverges
-STRONGEST = 1e3  # power of A beyond which it is no power but an exponential
+STRONGEST = 1e3  # power of A beyond which panels would be too many
+SMALLEST = 1e-290  # of D
+GOOD, ALLOWED = 1e-13, 1e-7  # errors of the tail, relative to all of the way
 
 
 class Tail(NamedTuple):
@@ -40,52 +44,66 @@ def find_tail(gradient: Pointwise, diffusion: Pointwise, start: float, end: floa
     """The tail at an end above the start; None at a regular one, and at one of which panels have to say what is wrong.
 
     1. Let D have the power a, and A the power alpha, of the distance; then ``s = A r/(1+alpha)`` and
-       ``s w = r/((1+alpha) D)``.
-    2. The first integral is finite for alpha > -1, the second if ``r/((1+alpha) D)`` has a power above -1, where alpha
-       may grow, too, towards an end to which the drift is strong.
+       ``s w = r/((1+alpha) D)``, of the power phi.
+    2. The first integral is finite for alpha > -1, the second for phi > -1. Powers are taken at every halving of the way:
+       they change where the drift is no power, and the verdict is that of the last.
+    3. Taken as constant from r on, they are wrong by about ``alpha'/(1+alpha)^2`` and ``phi'/(1+phi)^2`` by the logarithm
+       of r, of what is left. The tail begins where that is little of the whole, or as little as can be had.
 
     Raises
     ------
     ValueError
-        If the end is never reached, or the start is too near to it.
+        If the end is never reached, or the tail cannot be told accurately.
     """
-    reach = max((end - start) * 0.5**HALVINGS, 2.0**12 * float(np.spacing(abs(end))))
-    far = 16 * reach
-    r = end - (end - np.array([reach / 2, reach, 2 * reach, far / 2, far, 2 * far]))  # as the positions have it
+    way = end - start
+    r = end - (end - way * 0.5 ** np.arange(3.0, OCTAVES))  # as the positions have it
+    r = r[r > ROUNDED * np.spacing(abs(end))]
     with np.errstate(all="ignore"):
-        log_d, slope = np.log(diffusion(end - r)), gradient(end - r) / diffusion(end - r)
-        powers = (log_d[[2, 5]] - log_d[[0, 3]]) / np.log(r[[2, 5]] / r[[0, 3]])  # of D, near and far
-        alpha = -r[[1, 4]] * slope[[1, 4]] + (p - 1) * powers
-    steeper = abs(slope[1]) > 2 * abs(
-        slope[4]
-    )  # at a sixteenth of the distance; else psi is as good as a straight line
-    regular = abs(powers[0]) <= REGULAR and (abs(alpha[0]) <= REGULAR or not steeper)
-    if not np.all(np.isfinite([powers, alpha])) or regular:
-        return None
+        d, slope = diffusion(end - r), gradient(end - r)
+        slope = -r * slope / d  # of psi, by the logarithm of r
+        seen = (d > SMALLEST) & np.isfinite(d) & np.isfinite(slope)
+    count = len(r) if seen.all() else int(np.argmin(seen))
     where = f"boundary = {gradient.sign * end:.6g}"
-    if alpha[0] <= MARGIN - 1:
+    if count < FEWEST:
+        ends = diffusion(np.array([start, np.nextafter(end, start)]))
+        if seen.all() and ends[1] < 0.5 * ends[0]:
+            raise ValueError(
+                f"start is too near to {where}, where the noise vanishes, for distances to be told; start farther away, or "
+                "shift positions so that this end is at 0"
+            )
+        return None
+    r, log_d, slope = r[:count], np.log(d[:count]), slope[:count]
+    by, level, deep = np.log(r), np.log(way / r), min(count, DEEP) - 1
+    a = np.gradient(log_d, by)
+    steeper = abs(slope[deep]) > 0.5 * abs(slope[deep - 4])  # else psi is as good as a straight line
+    if abs(a[deep]) <= REGULAR and (abs(slope[deep]) <= REGULAR or not steeper):
+        return None
+    alpha = slope + (p - 1) * a
+    if alpha[-1] <= MARGIN - 1:
         raise ValueError(
             f"{where} is never reached: next to it drift and noise keep the path away (Feller's scale integral "
-            f"diverges like distance^{1 + alpha[0]:.3g}); put the boundary where paths come, or leave that end open "
+            f"diverges like distance^{1 + alpha[-1]:.3g}); put the boundary where paths come, or leave that end open "
             "(None)"
         )
-    delay = 1 - powers[0] - np.log((1 + alpha[1]) / (1 + alpha[0])) / np.log(r[4] / r[1])
-    if delay <= MARGIN - 1:
+    with np.errstate(all="ignore"):
+        phi = 1 - a - np.gradient(np.log1p(alpha), by)
+        if phi[-1] <= MARGIN - 1:
+            raise ValueError(
+                f"{where} is not reached in any finite time: the noise vanishes there like distance^{a[-1]:.3g}, too "
+                "fast (Feller's integral of the time diverges); put the boundary where the noise is above 0"
+            )
+        wrong = np.abs(np.gradient(alpha, by)) / (1 + alpha) ** 2, np.abs(np.gradient(phi, by)) / (1 + phi) ** 2
+        shares = np.exp(-(1 + alpha) * level), np.exp(-(1 + phi) * level)
+        error = shares[0] * wrong[0] + shares[1] * (wrong[0] + wrong[1])
+        error += np.maximum(*shares) * np.spacing(abs(end)) / r
+        error[~((alpha > MARGIN - 1) & (phi > MARGIN - 1) & (alpha < STRONGEST)) | np.isnan(error)] = np.inf
+    k = int(np.argmax(error < GOOD)) if np.any(error < GOOD) else int(np.argmin(error))
+    if not error[k] < ALLOWED:
         raise ValueError(
-            f"{where} is not reached in any finite time: the noise vanishes there like distance^{powers[0]:.3g}, too "
-            f"fast (Feller's integral of the time diverges); put the boundary where the noise is above 0"
+            f"{where}: what lies next to this end, where drift or noise is singular, cannot be told within {ALLOWED:.0e}; "
+            f"put the boundary before it{', or shift positions so that it is at 0' if end else ''}"
         )
-    if 4 * far > end - start:
-        raise ValueError(
-            f"start is too near to {where}, where drift or noise is singular; start farther away, or shift positions "
-            "so that this end is at 0"
-        )
-    if alpha[0] > STRONGEST:
-        raise ValueError(
-            f"{where} is reached by a drift beside which the noise is nothing: psi = int L'/D falls by {alpha[0]:.3g} "
-            "where the distance halves; put the boundary farther inside, from where the drift takes about distance/|L'|"
-        )
-    log_scale = (p - 1) * log_d[1] + np.log(r[1] / (1 + alpha[0]))
-    log_delay = np.log(r[1] / (1 + alpha[0])) - log_d[1] + np.log(r[1] / (1 + delay))
-    share = (1 + delay) / (2 + delay + alpha[0])
-    return Tail(float(end - r[1]), float(log_scale), float(log_delay), float(share))
+    log_scale = (p - 1) * log_d[k] + by[k] - np.log1p(alpha[k])
+    log_delay = 2 * by[k] - log_d[k] - np.log1p(alpha[k]) - np.log1p(phi[k])
+    share = (1 + phi[k]) / (2 + phi[k] + alpha[k])
+    return Tail(float(end - r[k]), float(log_scale), float(log_delay), float(share))

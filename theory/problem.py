@@ -9,16 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from theory import checks
-from theory.ends import HALVINGS, find_tail
+from theory.ends import OCTAVES, find_tail
 from theory.functions import Pointwise
 from theory.minimum import CONVENTIONS
-from theory.panels import resolve
+from theory.panels import Panels, resolve
 from theory.reach import behind
 from theory.transform import Passage
 
 Array = NDArray[np.float64]
 Function = Callable[[Array], Array]
 Boundary = float | tuple[float | None, float | None]
+GROUP = 20  # halvings of the way to a singular end that are resolved together
 
 
 def pose(
@@ -102,8 +103,14 @@ def _ends(start: float, boundary: Boundary) -> tuple[float | None, float | None]
 def _onward(slope: Pointwise, spread: Pointwise, x0: float, b: float, p: float, jumps: Sequence[float]) -> Passage:
     """The way from the start up to the boundary, or to where a singular one's tail begins."""
     edges = x0 + (b - x0) * np.append(np.linspace(0, 1, 9)[:-1], 0.5 ** np.arange(4.0, 11.0))
+    after: list[Panels] = []
     tail = find_tail(slope, spread, x0, b, p)
-    if tail is not None:  # panels half as long as the way that is left
-        edges, b = np.append(edges, b - (b - x0) * 0.5 ** np.arange(4.0, HALVINGS)), tail.edge
+    if tail is not None:  # beyond, panels half as long as the way that is left; in groups, each of its own size
+        halved = b - (b - x0) * 0.5 ** np.arange(4.0, OCTAVES)
+        halved, b = np.append(halved[halved < tail.edge], tail.edge), tail.edge
+        edges, b = np.append(edges, halved[:GROUP]), halved[:GROUP][-1]
+        groups = [halved[k : k + GROUP + 1] for k in range(GROUP - 1, len(halved) - 1, GROUP)]
+        after = [resolve(slope, spread, group) for group in groups]
     edges = np.unique([*edges[edges < b], b, *(x for x in jumps if x0 < x < b)])
-    return Passage(slope, spread, resolve(slope, spread, edges), 0, p, tail)
+    panels = resolve(slope, spread, edges).before(*after)
+    return Passage(slope, spread, panels, 0, p, tail)

@@ -77,7 +77,7 @@ class Chain:
         )
 
     def log_committors(self) -> Array:
-        """log of how likely each node is to leave by the lower and by the upper end, where both absorb; shape (2, n)."""
+        """log of how likely each node is to leave by the lower and by the upper end, if both absorb; shape (2, n)."""
         passed, left = running_sums(self.resistances), running_sums(self.resistances[::-1])[::-1]
         return np.asarray(np.array([left[1:], passed[:-1]]) - passed[-1])
 

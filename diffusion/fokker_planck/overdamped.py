@@ -78,6 +78,7 @@ def extrapolated(
     width = float(min((np.abs(points - end).min() for end in exits), default=np.inf))
     x = grid(path, points, 1.0, points.tolist(), width)  # a far end must not set the size of what lies at the start
     best, errors, ratio = np.zeros(0), np.array([np.inf]), 0.0
+    left_out = sum(tail.error for tail in path.tails if tail is not None)
     logs: list[Array] = []
     while len(x) < NODES:
         found = make_chain(path, x, p)
@@ -91,7 +92,7 @@ def extrapolated(
             if np.all(errors < tolerance):
                 _refuse_large(name, logs[-1], LARGEST)
                 values = np.exp(logs[-1]) * best
-                return values, errors * values
+                return values, (errors + left_out) * values
             ratio = float(np.clip(np.max(errors) / np.max(last), 1 / 64, 1 / 4)) if np.all(np.isfinite(last)) else ratio
         halvings = np.floor(np.log2(NODES / len(x)))
         if tolerance < rounding or (ratio and np.max(errors) * ratio**halvings > tolerance):

@@ -14,10 +14,16 @@ from diffusion.fokker_planck.callables import Pointwise
 from diffusion.fokker_planck.survey import GAUSS, INTEGRALS, WEIGHTS
 
 Array = NDArray[np.float64]
-NEAREST = 2.0**-27  # of the way from the start to such an end: where the grid ends and the series begins
-REGULAR = 1e-2  # power of the distance that the grid resolves by itself
-DIVERGES = 1e-3  # from the ratio 1 of a series that does not converge
-STEEPEST = 300.0  # by how much psi may change on two shells
+NEAREST = 2.0**-27  # of the way: nearer to the end no grid goes
+SHELLS = 960  # that are looked at, if positions are not rounded before
+ROUNDED = 2.0**14  # spacings of floating-point numbers at the end: less is no distance
+FEWEST, DEEP = 8, 25  # shells that are needed, and after which changes below REGULAR are resolved by the grid
+REGULAR = 1e-2  # of psi, and of log D in units of log 2
+DIVERGES = 7e-4  # from the ratio 1 of a series that does not converge
+STEEPEST = 4.0  # by how much psi may change on a shell for Gauss' rule to hold
+SMALLEST = 1e-290  # of D
+GOOD, ALLOWED = 1e-13, 1e-7  # errors of what the grid leaves out, relative to all of the way
+RULE = 2e-9  # relative error of Gauss' rule on a shell
 NEVER = (
     "{} is never reached: next to it force and noise keep the path away (Feller's scale integral diverges); put the "
     "boundary where paths come, or leave that end open (None)"
@@ -37,6 +43,8 @@ class Tail:
         what its last node holds in addition.
     power
         With which the noise vanishes.
+    error
+        Of these sums, relative to all of the way.
     """
 
     end: float
@@ -44,58 +52,99 @@ class Tail:
     log_resistance: float
     log_weight: float
     power: float
+    error: float
 
 
 def find_tail(gradient: Pointwise, noise: Pointwise, start: float, end: float, p: float) -> Tail | None:
     """The tail at an absorbing end; None at a regular one, and at one of which `refuse_bad` has to say what is wrong.
 
+    The grid ends at the shell from which on the series, taken as geometric, differs little from one more shell and the
+    series from there, as a share of all of the way.
+
     Raises
     ------
     ValueError
-        If the end is never reached, or not in any finite time, or the start is too near to it.
+        If the end is never reached, or not in any finite time, or what lies next to it cannot be told accurately.
     """
-    side = float(np.sign(end - start))
-    reach = max(abs(end - start) * NEAREST, 2.0**12 * float(np.spacing(abs(end))))
-    far, near = reach * 0.5 ** np.arange(2.0), reach * 0.5 ** np.arange(1.0, 3.0)
-    width = (far - near)[:, None]  # of two shells, the outer one first
-    x = end - side * (near[:, None] + width * GAUSS)
+    side, spacing, where = float(np.sign(end - start)), float(np.spacing(abs(end))), f"boundary = {end:.6g}"
+    far = abs(end - start) * 0.5 ** np.arange(3.0, SHELLS)
+    far = far[far > 2 * ROUNDED * spacing]
+    if len(far) < FEWEST:
+        ends = noise(np.array([start, np.nextafter(end, start)]))
+        if ends[1] < 0.5 * ends[0]:
+            raise ValueError(
+                f"start is too near to {where}, where the noise vanishes, for distances to be told; start farther away, "
+                "or shift positions so that this end is at 0"
+            )
+        return None
+    width = far[:, None] / 2
+    x = end - side * width * (1 + GAUSS)
     d, force = (function(x.ravel()).reshape(x.shape) for function in (noise, gradient))
     with np.errstate(all="ignore"):
-        log_d, slope = np.log(d), -side * force / d  # the slope of psi by the distance
-        psi = slope @ INTEGRALS.T * width - np.cumsum(slope @ WEIGHTS * width[:, 0])[:, None]  # 0 at the edge
-    if not np.all(np.isfinite([log_d, psi])):
+        slope, log_d = -side * force / d * width, np.log(d)  # the slope of psi by the distance in widths
+        across = slope @ WEIGHTS  # what psi falls by on a shell, outwards
+        told = np.all((d > SMALLEST) & np.isfinite(d) & np.isfinite(slope), axis=1)
+    deep = min(len(far), DEEP) - 1
+    power = float((log_d[deep - 1, 0] - log_d[deep, 0]) / np.log(2))
+    steeper = abs(across[deep]) > 0.75 * abs(across[deep - 1])  # else psi is as good as a straight line
+    if not told[deep] or (abs(power) <= REGULAR and (abs(across[deep]) <= REGULAR or not steeper)):
         return None
-    power, rise = float(np.log2(d[0, 0] / d[1, 0])), float(np.ptp(psi))
-    steeper = abs(slope[1, 0]) > 1.5 * abs(slope[0, 0])  # at half the distance; else psi is as good as a straight line
-    if abs(power) <= REGULAR and (rise <= REGULAR or not steeper):
-        return None
-    scale, speed = psi + (p - 1) * log_d, -psi - p * log_d
-    tops = scale.max(), speed.max()
-    where = f"boundary = {end:.6g}"
-    if scale[1].max() - scale[0].max() + np.log(0.5) > (0.0 if rise > STEEPEST else np.inf):
+    gentle = told & (np.abs(across) < STEEPEST)
+    last = len(far) - int(np.argmax(gentle[::-1])) if gentle.any() else 0
+    first = last - int(np.argmin(gentle[:last][::-1])) if not gentle[:last].all() else 0
+    beyond = across[last] if last < len(far) and told[last] else 0.0
+    if beyond < 0:
         raise ValueError(NEVER.format(where))
-    if rise > STEEPEST:
+    if last - first < FEWEST:
         raise ValueError(
-            f"{where} is reached by a force beside which the noise is nothing: psi = int L'/D changes by {rise:.3g} "
-            "where the distance halves; put the boundary farther inside"
+            f"{where} is reached by a force beside which the noise is nothing: psi = int L'/D changes by {beyond:.3g} where "
+            "the distance halves; put the boundary before it"
         )
-    a, w = np.exp(scale - tops[0]), np.exp(speed - tops[1])
-    shells = a @ WEIGHTS * width[:, 0]
-    ratio = shells[1] / shells[0]
-    if ratio > 1 - DIVERGES:
-        raise ValueError(NEVER.format(where))
-    s = shells[:, None] * ratio / (1 - ratio) + a @ INTEGRALS.T * width
-    times = (s * w) @ WEIGHTS * width[:, 0]
-    if times[1] / times[0] > 1 - DIVERGES:
+    log_d, slope, width = log_d[first:last], slope[first:last], np.log(width[first:last])
+    across, far = across[first:last], far[first:last]
+    with np.errstate(all="ignore"):
+        psi = slope @ INTEGRALS.T - across[:, None]  # 0 at each shell's far edge
+        scale, speed = psi + (p - 1) * log_d, -psi - p * log_d
+        top = scale.max(axis=1, keepdims=True)
+        held = np.exp(scale - top)
+        shells = np.log(held @ WEIGHTS) + top[:, 0] + width[:, 0]
+        ratios = np.exp(shells[1:] - across[:-1] - shells[:-1])
+        if not ratios[-1] < 1 - DIVERGES:
+            raise ValueError(NEVER.format(where))
+        within = np.log(held @ INTEGRALS.T) + top + width
+        s = np.logaddexp((shells[1:-1] - across[:-2] - np.log1p(-ratios[1:]))[:, None], within[:-2])
+        times = s + speed[:-2] + width[:-2]
+        top = times.max(axis=1, keepdims=True)
+        times = np.log(np.exp(times - top) @ WEIGHTS) + top[:, 0]
+        slower = np.exp(np.diff(times))
+        if not slower[-1] < 1 - DIVERGES:
+            raise ValueError(
+                f"{where} is not reached in any finite time: the noise vanishes there like distance^{power:.3g}, too fast "
+                "(Feller's integral of the time diverges); put the boundary where the noise is above 0"
+            )
+        scales, shares, wrong = _rest(shells, across, ratios)
+        delays, slow_shares, slow = _rest(times, 0 * times, slower)
+        usable = len(slow)
+        shares, wrong = shares[:usable], wrong[:usable]
+        error = (shares + slow_shares) * (wrong + RULE + spacing / far[:usable]) + slow_shares * slow
+    error = np.where(np.isnan(error) | (far[:usable] < NEAREST * abs(end - start)), np.inf, error)
+    k = int(np.argmax(error < GOOD)) if np.any(error < GOOD) else int(np.argmin(error))
+    if not error[k] < ALLOWED:
         raise ValueError(
-            f"{where} is not reached in any finite time: the noise vanishes there like distance^{power:.3g}, too fast "
-            "(Feller's integral of the time diverges); put the boundary where the noise is above 0"
+            f"{where}: what lies next to this end, where force or noise is singular, cannot be told within {ALLOWED:.0e}; "
+            f"put the boundary before it{', or shift positions so that it is at 0' if end else ''}"
         )
-    if 16 * reach > abs(end - start):
-        raise ValueError(
-            f"start is too near to {where}, where force or noise is singular; start farther away, or shift positions so "
-            "that this end is at 0"
-        )
-    whole = shells[0] / (1 - ratio), times[0] / (1 - times[1] / times[0])
-    log_weight = np.log(whole[1] / whole[0]) + tops[1]
-    return Tail(end, end - side * reach, float(np.log(whole[0]) + tops[0]), float(log_weight), power)
+    return Tail(end, float(end - side * far[k]), float(scales[k]), float(delays[k] - scales[k]), power, float(error[k]))
+
+
+def _rest(parts: Array, falls: Array, ratios: Array) -> tuple[Array, Array, Array]:
+    """Sums of the series from each shell on, their shares of the whole, and by how much they differ from one more shell.
+
+    Parts and sums are logarithms, in units in which psi is 0 at the shell's far edge; psi falls by `falls` on each.
+    """
+    sums = parts[: len(ratios)] - np.log1p(-ratios)
+    height = -np.append(0.0, np.cumsum(falls))[: len(sums)]
+    before = np.append(-np.inf, np.logaddexp.accumulate(parts[: len(sums) - 1] + height[:-1]))
+    shares = 1 / (1 + np.exp(before - sums - height))
+    wrong = np.abs((1 - ratios[:-1]) * (1 + ratios[:-1] / (1 - ratios[1:])) - 1)
+    return sums[:-1], shares[:-1], wrong
