@@ -152,7 +152,7 @@ class Dynamics(ABC):
 
     @property
     def mass(self) -> float:
-        """M of Equation 7, an iteration taking the time lr; refused without inertia, and where it depends on the noise."""
+        """M of Equation 7, an iteration taking the time lr; refused without inertia and if it depends on the noise."""
         return self._whatever_the_noise("mass")
 
     @property

@@ -63,7 +63,7 @@ def test_the_grid_solves_noise_that_vanishes_at_its_ends(power):
     st.floats(0.05, 2.3), st.sampled_from([-1.0, 0.0, 0.5, 1.0]), st.floats(-2, 2), st.sampled_from(sorted(CONVENTIONS))
 )
 def test_drift_next_to_noise_that_vanishes_by_grid_and_quadrature(power, slope, size, convention):
-    """Each may refuse what it cannot tell; where both answer they agree, and neither answers of an end that is natural."""
+    """Each may refuse what it cannot tell; where both answer they agree; neither answers of a natural end."""
 
     def noise(x):
         return np.abs(x) ** power * (1 + 0.3 * np.sin(3 * x))

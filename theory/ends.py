@@ -45,10 +45,10 @@ def find_tail(gradient: Pointwise, diffusion: Pointwise, start: float, end: floa
 
     1. Let D have the power a, and A the power alpha, of the distance; then ``s = A r/(1+alpha)`` and
        ``s w = r/((1+alpha) D)``, of the power phi.
-    2. The first integral is finite for alpha > -1, the second for phi > -1. Powers are taken at every halving of the way:
-       they change where the drift is no power, and the verdict is that of the last.
-    3. Taken as constant from r on, they are wrong by about ``alpha'/(1+alpha)^2`` and ``phi'/(1+phi)^2`` by the logarithm
-       of r, of what is left. The tail begins where that is little of the whole, or as little as can be had.
+    2. The first integral is finite for alpha > -1, the second for phi > -1. Powers are taken at every halving of the
+       way: they change where the drift is no power, and the verdict is that of the last.
+    3. Taken as constant from r on, they are wrong by about ``alpha'/(1+alpha)^2`` and ``phi'/(1+phi)^2`` (by the
+       logarithm of r) of what is left. The tail begins where that is little of the whole, or least.
 
     Raises
     ------
@@ -68,8 +68,8 @@ def find_tail(gradient: Pointwise, diffusion: Pointwise, start: float, end: floa
         ends = diffusion(np.array([start, np.nextafter(end, start)]))
         if seen.all() and ends[1] < 0.5 * ends[0]:
             raise ValueError(
-                f"start is too near to {where}, where the noise vanishes, for distances to be told; start farther away, or "
-                "shift positions so that this end is at 0"
+                f"start is too near to {where}, where the noise vanishes, for distances to be told; start farther "
+                "away, or shift positions so that this end is at 0"
             )
         return None
     r, log_d, slope = r[:count], np.log(d[:count]), slope[:count]
@@ -100,8 +100,8 @@ def find_tail(gradient: Pointwise, diffusion: Pointwise, start: float, end: floa
     k = int(np.argmax(error < GOOD)) if np.any(error < GOOD) else int(np.argmin(error))
     if not error[k] < ALLOWED:
         raise ValueError(
-            f"{where}: what lies next to this end, where drift or noise is singular, cannot be told within {ALLOWED:.0e}; "
-            f"put the boundary before it{', or shift positions so that it is at 0' if end else ''}"
+            f"{where}: what lies next to this end, where drift or noise is singular, cannot be told within "
+            f"{ALLOWED:.0e}; put the boundary before it{', or shift positions so that it is at 0' if end else ''}"
         )
     log_scale = (p - 1) * log_d[k] + by[k] - np.log1p(alpha[k])
     log_delay = 2 * by[k] - log_d[k] - np.log1p(alpha[k]) - np.log1p(phi[k])

@@ -120,8 +120,8 @@ def check_equation(convention: str, mass: float | None, damping: float | None) -
         checks.positive(name, value)
     if convention != "ito":
         raise ValueError(
-            f"convention = {convention!r} has no meaning in phase space, where D multiplies the noise of a velocity that "
-            "it does not depend on; leave it at 'ito', the limit of high damping"
+            f"convention = {convention!r} has no meaning in phase space, where D multiplies the noise of a velocity "
+            "that it does not depend on; leave it at 'ito', the limit of high damping"
         )
     return True
 

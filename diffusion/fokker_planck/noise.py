@@ -47,8 +47,8 @@ def refuse_bad(gradient: Pointwise, noise: Pointwise, leveled: Function, x: Arra
         at = float(noise(np.array([place]))[0])
         raise ValueError(
             f"diffusion = {at:.3g} at x = {place:.6g}: the noise vanishes there; no overdamped path crosses it, and in "
-            "phase space no grid resolves it. Keep diffusion above 0 all along the path, as noise frozen at the minimum "
-            "and at the saddle is"
+            "phase space no grid resolves it. Keep diffusion above 0 all along the path, as noise frozen at the "
+            "minimum and at the saddle is"
         )
     return values, slopes
 

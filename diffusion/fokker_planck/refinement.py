@@ -49,8 +49,8 @@ def refined(
         raise ValueError(
             f"psi = {depth:.3g}: the mean time is about 1e{depth / np.log(10):.0f} relaxation times, of which rounding "
             f"leaves a phase-space grid no digit; tolerance = {tolerance:.3g} is in reach for psi <= {deepest:.2g}, "
-            f"that is a diffusion {depth / deepest:.2g} times as large. See theory.kramers_escape_time at one temperature; "
-            "where damping is strong leave out mass and damping"
+            f"that is a diffusion {depth / deepest:.2g} times as large. See theory.kramers_escape_time at one "
+            "temperature; where damping is strong leave out mass and damping"
         )
     before, relative, hope = None, np.array([max(CORNER, tolerance)]), SLOWEST
     for rung, (degree, fineness) in enumerate(LADDER if tolerance > CORNER else ()):

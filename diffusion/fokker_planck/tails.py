@@ -73,8 +73,8 @@ def find_tail(gradient: Pointwise, noise: Pointwise, start: float, end: float, p
         ends = noise(np.array([start, np.nextafter(end, start)]))
         if ends[1] < 0.5 * ends[0]:
             raise ValueError(
-                f"start is too near to {where}, where the noise vanishes, for distances to be told; start farther away, "
-                "or shift positions so that this end is at 0"
+                f"start is too near to {where}, where the noise vanishes, for distances to be told; start farther "
+                "away, or shift positions so that this end is at 0"
             )
         return None
     width = far[:, None] / 2
@@ -97,8 +97,8 @@ def find_tail(gradient: Pointwise, noise: Pointwise, start: float, end: float, p
         raise ValueError(NEVER.format(where))
     if last - first < FEWEST:
         raise ValueError(
-            f"{where} is reached by a force beside which the noise is nothing: psi = int L'/D changes by {beyond:.3g} where "
-            "the distance halves; put the boundary before it"
+            f"{where} is reached by a force beside which the noise is nothing: psi = int L'/D changes by {beyond:.3g} "
+            "where the distance halves; put the boundary before it"
         )
     log_d, slope, width = log_d[first:last], slope[first:last], np.log(width[first:last])
     across, far = across[first:last], far[first:last]
@@ -119,8 +119,8 @@ def find_tail(gradient: Pointwise, noise: Pointwise, start: float, end: float, p
         slower = np.exp(np.diff(times))
         if not slower[-1] < 1 - DIVERGES:
             raise ValueError(
-                f"{where} is not reached in any finite time: the noise vanishes there like distance^{power:.3g}, too fast "
-                "(Feller's integral of the time diverges); put the boundary where the noise is above 0"
+                f"{where} is not reached in any finite time: the noise vanishes there like distance^{power:.3g}, too "
+                "fast (Feller's integral of the time diverges); put the boundary where the noise is above 0"
             )
         scales, shares, wrong = _rest(shells, across, ratios)
         delays, slow_shares, slow = _rest(times, 0 * times, slower)
@@ -131,14 +131,14 @@ def find_tail(gradient: Pointwise, noise: Pointwise, start: float, end: float, p
     k = int(np.argmax(error < GOOD)) if np.any(error < GOOD) else int(np.argmin(error))
     if not error[k] < ALLOWED:
         raise ValueError(
-            f"{where}: what lies next to this end, where force or noise is singular, cannot be told within {ALLOWED:.0e}; "
-            f"put the boundary before it{', or shift positions so that it is at 0' if end else ''}"
+            f"{where}: what lies next to this end, where force or noise is singular, cannot be told within "
+            f"{ALLOWED:.0e}; put the boundary before it{', or shift positions so that it is at 0' if end else ''}"
         )
     return Tail(end, float(end - side * far[k]), float(scales[k]), float(delays[k] - scales[k]), power, float(error[k]))
 
 
 def _rest(parts: Array, falls: Array, ratios: Array) -> tuple[Array, Array, Array]:
-    """Sums of the series from each shell on, their shares of the whole, and by how much they differ from one more shell.
+    """Sums of the series from each shell on, their shares of the whole, and how much one more shell changes them.
 
     Parts and sums are logarithms, in units in which psi is 0 at the shell's far edge; psi falls by `falls` on each.
     """
