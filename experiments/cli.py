@@ -197,6 +197,9 @@ def teach(
     port: Annotated[int, Parameter(help="Port; 0 takes any free one.")] = 8765,
     browser: Annotated[bool, Parameter(help="Open the lessons in a browser.")] = True,
     limit: Annotated[int, Parameter(help="Most coordinate updates that one request may take.")] = 50_000_000,
+    static: Annotated[
+        Path | None, Parameter(help="Write them into this folder, at a grid of settings, as pages that need no server.")
+    ] = None,
 ) -> int:
     """Open the lessons: seven questions, each with sliders and the experiment that answers it.
 
@@ -211,6 +214,7 @@ def teach(
       diffusion-lab teach
       diffusion-lab teach --no-browser --port 9000
       diffusion-lab teach --host 0.0.0.0 --limit 10000000
+      diffusion-lab teach --static results/lessons
     """
     from diffusion import checks
 
@@ -218,8 +222,12 @@ def teach(
     checks.whole("limit", limit)
     try:
         from experiments.teach import server
+        from experiments.teach import static as pages
     except ModuleNotFoundError as error:
         raise ValueError(f"teach needs {error.name}; install it with pip install 'diffusion-lab[teach]'") from error
+    if static is not None:
+        pages.write(static)
+        return 0
     server.serve(host=host, port=port, browser=browser, limit=limit)
     return 0
 

@@ -35,6 +35,24 @@ window.watch = () => {
 };
 """
 
+# Words of the figure that are cut off or lie over others, and those of the controls that do not fit.
+UNCLEAR = """() => {
+  const svg = document.querySelector('svg[role=img]'), frame = svg.getBoundingClientRect(), unclear = [];
+  const boxes = [...svg.querySelectorAll('text')].map(words => [words.textContent, words.getBoundingClientRect()]);
+  for (const [words, a] of boxes) {
+    if (a.left < frame.left || a.right > frame.right || a.top < frame.top || a.bottom > frame.bottom)
+      unclear.push(`${words} is cut off`);
+    for (const [others, b] of boxes)
+      if (words < others && Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1
+          && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 4) unclear.push(`${words} lies over ${others}`);
+  }
+  for (const host of document.querySelectorAll('aside marimo-slider, aside marimo-radio'))
+    for (const part of host.shadowRoot.querySelectorAll('*'))
+      if (part.getBoundingClientRect().left + part.scrollWidth > host.closest('aside').getBoundingClientRect().right)
+        unclear.push(`${part.textContent} does not fit`);
+  return unclear;
+}"""
+
 # Moves sliders to and fro for some seconds, each move after the last one's picture and a pause; gives the times.
 READER = (
     TIMER
@@ -89,7 +107,7 @@ def opened(context, complaints):
 
     def note(request):
         parts = urlsplit(request.url)
-        if parts.scheme not in ("data", "blob") and parts.hostname != "127.0.0.1":
+        if parts.scheme not in ("data", "blob", "file") and parts.hostname != "127.0.0.1":
             complaints.append(f"external: {request.url}")
 
     page.on("request", note)

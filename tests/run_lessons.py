@@ -55,11 +55,12 @@ def run(name):
 
 def main():
     """Print all lessons' results, then one lesson's at a limit that its default is above."""
+    page.limit.updates = 10_000_000  # enough to draw
     results = {name: list(run(name)) for name in LESSONS}
-    page.limit.updates = 1000
+    page.limit.updates = 300_000
     outputs, defined = app.run()
-    refused = {"shown": [getattr(output, "text", "") for output in outputs], "outcome": "outcome" in defined}
-    json.dump({"lessons": results, "refused": refused}, sys.stdout)
+    lowered = {"shown": [getattr(output, "text", "") for output in outputs], "code": defined["outcome"].code}
+    json.dump({"lessons": results, "lowered": lowered}, sys.stdout)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,11 @@ import os
 import statistics
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
+import numpy as np
 import pytest
+from matplotlib import image
 
 pytest.importorskip("playwright", reason="the browser's tests need playwright")
 pytest.importorskip("marimo", reason="the lessons need the extra 'teach'")
@@ -14,6 +17,7 @@ import browsing
 from teaching import serving
 
 from experiments.lessons import LESSONS
+from experiments.teach import static
 
 pytestmark = [
     pytest.mark.browser,
@@ -72,6 +76,8 @@ def test_every_lesson_shows_its_picture_in_time_without_complaint(chromium, addr
         page.screenshot(path=KEPT / f"{name}-{size}.png")
         assert page.locator("h1").inner_text() == page.title() == lesson.TITLE
         assert_legible(page)
+        page.get_by_text("Show me the four lines of Python").click()
+        assert_in_view(page, page.locator("pre"))
     note(f"first-picture-{size}", {"seconds": firsts})
     assert complaints == []
     assert statistics.median(firsts.values()) < SLACK * FIRST
@@ -106,6 +112,16 @@ def assert_legible(page):
     assert sizes["figure"] >= 14, sizes
     assert sizes["body"] >= 16, sizes
     assert sizes["over"] <= 0, sizes
+    assert page.evaluate(browsing.UNCLEAR) == []
+
+
+def assert_in_view(page, code):
+    """All lines of it, from end to end."""
+    page.wait_for_function("code => code.getBoundingClientRect().bottom <= innerHeight", arg=code.element_handle())
+    box, size = code.bounding_box(), page.viewport_size
+    assert box["y"] >= 0
+    assert box["x"] + box["width"] <= size["width"]
+    assert code.evaluate("e => [e, ...e.children].every(part => part.scrollWidth <= e.clientWidth)")
 
 
 def test_every_slider_moves_the_picture_in_time_by_keyboard(chromium, address):
@@ -118,7 +134,10 @@ def test_every_slider_moves_the_picture_in_time_by_keyboard(chromium, address):
         assert sliders.count() >= 3
         times = []
         for k in range(sliders.count()):
-            pressed = [browsing.press(page, sliders.nth(k), key) for key in ("ArrowLeft", "ArrowRight", "ArrowRight")]
+            pressed = []
+            for key in ("ArrowLeft", "ArrowRight", "ArrowRight"):
+                pressed.append(browsing.press(page, sliders.nth(k), key))
+                assert page.evaluate(browsing.UNCLEAR) == [], page.url
             assert any(t == t for t in pressed), (name, k)
             times += [round(t) for t in pressed if t == t]
         effects[name] = times
@@ -162,30 +181,99 @@ def test_the_code_shown_opens_and_keys_reach_everything(chromium, address):
         reached.add(page.evaluate(FOCUSED))
     assert {"slider", "radio", "A"} <= reached
     page.get_by_text("Show me the four lines of Python").click()
-    page.get_by_role("region", name="Show me the four lines of Python").get_by_text(
-        "from diffusion import Adam"
-    ).wait_for()
+    page.get_by_text("from diffusion import Adam").wait_for()
     page.get_by_role("radio", name="as shipped").click()
     page.get_by_text("displacement as shipped").wait_for()
+    page.get_by_text("from diffusion import Adam").wait_for()  # still open
     assert complaints == []
     context.close()
 
 
-def test_a_run_above_the_limit_says_so_and_comes_back(chromium):
+def test_sliders_are_in_the_address_and_say_their_values(chromium, address):
+    context, complaints = chromium.new_context(viewport={"width": 1366, "height": 768}), []
+    page = browsing.opened(context, complaints)
+    page.goto(f"{address}momentum/?inertia=0.99&start=thermal&iterations=7")  # there is no 7
+    page.get_by_text("After 10 iterations from a thermal start").wait_for()
+    inertia = page.get_by_role("slider", name="Inertia β₁")
+    assert inertia.get_attribute("aria-valuetext") == "0.99"
+    browsing.press(page, inertia, "ArrowLeft")
+    assert inertia.get_attribute("aria-valuetext") == "0.98"
+    page.wait_for_url("**/momentum/?inertia=0.98&start=thermal")
+    page.get_by_role("link", name="next").click()
+    page.get_by_role("heading", name=LESSONS["curvature"].TITLE).wait_for()
+    page.go_back()
+    page.get_by_text("After 10 iterations from a thermal start").wait_for()
+    assert page.url.endswith("/momentum/?inertia=0.98&start=thermal")
+    assert inertia.get_attribute("aria-valuetext") == "0.98"
+    browsing.press(page, inertia, "Home")
+    browsing.press(page, inertia, "ArrowRight")
+    page.wait_for_url("**/momentum/?inertia=0.7&start=thermal")
+    page.go_back()
+    page.go_back()
+    assert page.url == "about:blank"  # moves of a slider are not pages to go back through
+    assert complaints == []
+    context.close()
+
+
+def test_the_figure_is_saved_with_what_is_set_in_its_name(chromium, address, tmp_path):
+    page = chromium.new_page(viewport={"width": 1366, "height": 768})
+    page.goto(f"{address}hill/?exponent=2")
+    page.wait_for_selector(browsing.PICTURE)
+    for kind in ("svg", "png"):
+        with page.expect_download() as saved:
+            page.get_by_role("button", name=kind.upper()).click()
+        assert saved.value.suggested_filename == f"hill exponent=2.{kind}"
+        saved.value.save_as(tmp_path / f"hill.{kind}")
+    figure = ElementTree.parse(tmp_path / "hill.svg").getroot()
+    assert figure.tag == "{http://www.w3.org/2000/svg}svg"
+    shown = page.locator(browsing.PICTURE).locator("text").all_text_contents()
+    assert [words.text for words in figure.iter("{http://www.w3.org/2000/svg}text")] == shown
+    height, width, _ = (pixels := image.imread(tmp_path / "hill.png")).shape
+    assert (width, height) == (2 * int(figure.get("width")), 2 * int(figure.get("height")))
+    assert np.all(pixels[0, 0] == 1)  # white, also where nothing is drawn
+    assert 0.5 < np.mean(pixels.min(axis=2) == 1) < 0.99
+    page.close()
+
+
+def test_a_run_above_the_limit_takes_fewer_replicas(chromium):
     with serving("--limit", "1000000") as (_, url):
         context, complaints = chromium.new_context(viewport={"width": 1366, "height": 768}), []
         page = browsing.opened(context, complaints)
-        page.goto(f"{url}saddle/")
-        page.wait_for_selector(browsing.PICTURE)
-        slider = page.get_by_role("slider").last
-        slider.focus()
-        page.keyboard.press("End")
-        page.get_by_text("more than the 1,000,000 that one request may").wait_for()
-        page.screenshot(path=KEPT / "limit-laptop.png")
-        page.keyboard.press("Home")
-        page.wait_for_selector(browsing.PICTURE)
+        page.goto(f"{url}saddle/?replicas=3000")
+        page.get_by_text("With 1,250 replicas instead of 3,000").wait_for()
+        assert page.locator(browsing.PICTURE).count() == 1
+        assert page.get_by_role("slider").last.get_attribute("aria-valuetext") == "3000"
         assert complaints == []
         context.close()
+
+
+def test_pages_without_a_server_switch_between_all_their_pictures(chromium, tmp_path, monkeypatch):
+    monkeypatch.setattr(static, "LESSONS", {"curvature": LESSONS["curvature"]})
+    static.write(tmp_path)
+    context, complaints = chromium.new_context(viewport={"width": 1366, "height": 768}), []
+    page = browsing.opened(context, complaints)
+    page.goto((tmp_path / "index.html").as_uri())
+    page.get_by_role("link", name=LESSONS["curvature"].TITLE).click()
+    page.wait_for_selector(browsing.PICTURE)
+    states = page.locator("template").evaluate_all("all => all.map(state => state.id)")
+    assert len(states) == len(static.grid(LESSONS["curvature"])) == 72
+    for state in states:
+        page.evaluate("state => { location.hash = state; open(); }", state)
+        assert page.evaluate("show().toString()") == state
+        assert page.evaluate(browsing.UNCLEAR) == [], state
+    inertia = page.get_by_role("slider", name="Inertia")
+    inertia.press("Home")
+    page.get_by_role("combobox").select_option("as in the theory")
+    assert inertia.get_attribute("aria-valuetext") == "0.5"
+    assert page.url.endswith("#batch_size=100&inertia=0.5&iterations=300&kind=as+in+the+theory")
+    page.get_by_text("Show me the four lines of Python").click()
+    assert_in_view(page, page.locator("pre"))
+    page.get_by_text("Adam(0.01, 0.5").wait_for()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="PNG").click()
+    assert saved.value.suggested_filename.startswith("curvature batch_size=100 inertia=0.5")
+    assert complaints == []
+    context.close()
 
 
 @pytest.mark.long

@@ -26,14 +26,11 @@ COLOURS = {"ito": BLUE, "stratonovich": GREEN, "isothermal": GREY}
 NAMES = {"ito": "Ito", "stratonovich": "Stratonovich", "isothermal": "isothermal"}
 TICKS = (0.1, 0.125, 0.25, 0.5, 1, 2, 4, 8, 16)  # of the ratio to Theorem 3
 
-
-def controls() -> dict[str, Any]:
-    """The lesson's sliders."""
-    return {
-        "ratio": slider("Curvature of saddle over minimum", RATIOS, 4),
-        "exponent": slider("Barrier over temperature of the run", RUN, 3),
-        "replicas": slider("Replicas", [100, 200, 500, 1000], 200),
-    }
+CONTROLS = {
+    "ratio": slider("Curvature of saddle over minimum", RATIOS, 4, RATIOS),
+    "exponent": slider("Barrier over temperature of the run", RUN, 3, RUN),
+    "replicas": slider("Replicas", [100, 200, 500, 1000], 200),
+}
 
 
 def _problem(ratio: float, exponent: float) -> tuple[float, DoubleParabola, dict[str, Any]]:

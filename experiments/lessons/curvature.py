@@ -1,7 +1,5 @@
 """Lesson 3: learning rate and inertia of each direction, and how far it takes a run that starts on a saddle."""
 
-from typing import Any
-
 import numpy as np
 
 from experiments.lessons.ensembles import COLOURS, Ensemble, ensembles
@@ -21,17 +19,14 @@ CURVATURES = np.array([0.0003, 0.001, 0.003, 0.01, 0.03, 0.1])
 OPTIMIZERS = ("SGD", "Adam", "Adai")
 SHIPPED = "as shipped"
 
-
-def controls() -> dict[str, Any]:
-    """The lesson's sliders."""
-    return {
-        "lr": slider("Learning rate η", [0.002, 0.005, 0.01, 0.02], 0.01),
-        "batch_size": slider("Batch size B", [1, 3, 10, 30, 100], 10),
-        "inertia": slider("Inertia β₁ (of Adai: the mean)", [0.5, 0.7, 0.8, 0.9, 0.95, 0.99], 0.9),
-        "iterations": slider("Iterations T", [1, 3, 10, 30, 100, 200, 300], 100),
-        "replicas": slider("Replicas", [300, 1000, 3000, 10000], 1000),
-        "kind": choice("Optimizers that are run", ["as in the theory", SHIPPED]),
-    }
+CONTROLS = {
+    "lr": slider("Learning rate η", [0.002, 0.005, 0.01, 0.02], 0.01),
+    "batch_size": slider("Batch size B", [1, 3, 10, 30, 100], 10, [1, 10, 100]),
+    "inertia": slider("Inertia β₁ (of Adai: the mean)", [0.5, 0.7, 0.8, 0.9, 0.95, 0.99], 0.9, [0.5, 0.9, 0.99]),
+    "iterations": slider("Iterations T", [1, 3, 10, 30, 100, 200, 300], 100, [1, 10, 100, 300]),
+    "replicas": slider("Replicas", [300, 1000, 3000, 10000], 1000),
+    "kind": choice("Optimizers that are run", ["as in the theory", SHIPPED]),
+}
 
 
 def updates(settings: Settings) -> float:

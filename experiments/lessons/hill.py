@@ -29,14 +29,11 @@ SHARES = (0.01, 0.03, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0)  # of the horizon, at which
 FINENESS = 0.15  # of the density's grid: within 3 % of its maximum, in 15 ms
 EXPONENTS = (1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 5.5, 6)
 
-
-def controls() -> dict[str, Any]:
-    """The lesson's sliders."""
-    return {
-        "exponent": slider("Barrier over temperature", EXPONENTS, 3),
-        "share": slider("Time shown, share of the run", SHARES, 0.3),
-        "replicas": slider("Replicas", [100, 200, 500, 1000, 2000], 500),
-    }
+CONTROLS = {
+    "exponent": slider("Barrier over temperature", EXPONENTS, 3, [1.5, 2, 3, 4, 5, 6]),
+    "share": slider("Time shown, share of the run", SHARES, 0.3, SHARES),
+    "replicas": slider("Replicas", [100, 200, 500, 1000, 2000], 500),
+}
 
 
 def kramers(exponent: float) -> float:
@@ -143,7 +140,8 @@ def _survival(exits: Any, exponent: float, end: int) -> tuple[Panel, float, int]
     panel.points(grid, share, np.maximum(share - error, 1e-9), np.minimum(share + error, 1), ORANGE)
     if mean < end:
         panel.line([mean] * 2, [low, 1.15], GREEN, width=2)
-        panel.text(mean + 0.01 * end, 0.8, "mean", GREEN)
+        aside, anchor = (-0.01, "end") if mean > 0.8 * end else (0.01, "start")
+        panel.text(mean + aside * end, 0.8, "mean", GREEN, anchor)
     return panel, float(np.where(out, at, end).sum()), int(out.sum())
 
 

@@ -23,16 +23,15 @@ LR, BATCH_SIZE = saddles.LR, saddles.BATCH_SIZE
 LONGEST = 3000
 COLOURS = {"rest": BLUE, "thermal": GREEN}
 
-
-def controls() -> dict[str, Any]:
-    """The lesson's sliders."""
-    return {
-        "inertia": slider("Inertia β₁", [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99], 0.9),
-        "iterations": slider("Iterations T", [1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000, 2000, 3000], 10),
-        "curvature": slider("Curvature |H|, thousandths", [0.3, 1, 3, 10, 30], 1),
-        "start": choice("Velocity at the start", ["rest", "thermal"]),
-        "replicas": slider("Replicas", [300, 1000, 3000, 10000], 3000),
-    }
+CONTROLS = {
+    "inertia": slider("Inertia β₁", [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99], 0.9, [0.5, 0.9, 0.99]),
+    "iterations": slider(
+        "Iterations T", [1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500, 1000, 2000, 3000], 10, [1, 3, 10, 30, 100, 1000]
+    ),
+    "curvature": slider("Curvature |H|, thousandths", [0.3, 1, 3, 10, 30], 1, [1, 10]),
+    "start": choice("Velocity at the start", ["rest", "thermal"]),
+    "replicas": slider("Replicas", [300, 1000, 3000, 10000], 3000),
+}
 
 
 def updates(settings: Settings) -> float:

@@ -26,15 +26,12 @@ OTHERS = (1.25, 1.6)  # further learning rates, as multiples, for the collapse
 SUBSTEPS = 2  # per iteration: the rates are nearly the differential equation's
 PATIENCE = 12  # mean escape times until a run is given up
 
-
-def controls() -> dict[str, Any]:
-    """The lesson's sliders."""
-    return {
-        "optimizer": choice("Optimizer", ["SGD", "Momentum", "Adam", "Adai"]),
-        "exponent": slider("Barrier over temperature at k = 1", [3, 3.5, 4, 4.5, 5, 5.5, 6], 5),
-        "span": slider("Range of temperatures, factor", [1.5, 2, 3, 4], 4),
-        "replicas": slider("Replicas at each k", [50, 100, 200, 500, 1000], 200),
-    }
+CONTROLS = {
+    "optimizer": choice("Optimizer", ["SGD", "Momentum", "Adam", "Adai"]),
+    "exponent": slider("Barrier over temperature at k = 1", [3, 3.5, 4, 4.5, 5, 5.5, 6], 5, [3, 4, 5, 6]),
+    "span": slider("Range of temperatures, factor", [1.5, 2, 3, 4], 4, [1.5, 2, 4]),
+    "replicas": slider("Replicas at each k", [50, 100, 200, 500, 1000], 200),
+}
 
 
 def _factor(chosen: Settings) -> float:

@@ -23,16 +23,13 @@ COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 LR = 0.1
 LEAST = 1e-5  # of the distances that are drawn
 
-
-def controls() -> dict[str, Any]:
-    """The lesson's sliders."""
-    return {
-        "step": slider("Learning rate × curvature, η H", [0.01, 0.03, 0.1, 0.3, 0.5, 1, 1.5, 1.8], 0.5),
-        "inertia": slider("Inertia β₁ (0: SGD)", [0, 0.5, 0.9, 0.95, 0.99], 0),
-        "iterations": slider("Iterations T", [1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500], 10),
-        "substeps": slider("Substeps per iteration of the run", [1, 2, 4, 8, 16, 32], 1),
-        "replicas": slider("Replicas", [300, 1000, 3000, 10000], 3000),
-    }
+CONTROLS = {
+    "step": slider("Learning rate × curvature, η H", [0.01, 0.03, 0.1, 0.3, 0.5, 1, 1.5, 1.8], 0.5, [0.1, 0.5, 1, 1.8]),
+    "inertia": slider("Inertia β₁ (0: SGD)", [0, 0.5, 0.9, 0.95, 0.99], 0, [0, 0.9]),
+    "iterations": slider("Iterations T", [1, 2, 3, 5, 10, 20, 30, 50, 100, 200, 500], 10, [1, 10, 100]),
+    "substeps": slider("Substeps per iteration of the run", [1, 2, 4, 8, 16, 32], 1, [1, 4, 32]),
+    "replicas": slider("Replicas", [300, 1000, 3000, 10000], 3000),
+}
 
 
 def updates(settings: Settings) -> float:

@@ -77,7 +77,7 @@ class Panel:
         self.above += [
             text(middle, self.top - 16, title, "middle", weight=600),
             text(middle, base + 52, x, "middle"),
-            text(self._outer_left + 18, self.top + self.height / 2, y, "middle", turned=True),
+            text(self._outer_left + 8, self.top + self.height / 2, y, "middle", turned=True),
         ]
 
     def px(self, x: Any) -> Any:

@@ -5,6 +5,7 @@ from html import escape
 from typing import Protocol
 
 BLACK = "#111111"
+EDGE = 14  # pixels on either side, for numbers at the end of an axis
 DASH = "9 6"  # the paper's formulas
 Size = tuple[float, float]
 Key = tuple[str, str, str]  # words, colour, and "line", "dash", "dot", "bar" or "band"
@@ -27,8 +28,9 @@ def figure(panels: Iterable[Drawable], description: str, legend: Sequence[Key], 
         parts.append(_key(x, height + 14, colour, kind) + text(x + 38, height + 20, words, "start"))
         x += step
     return (
-        f'<svg viewBox="0 0 {width:.0f} {height + 34:.0f}" role="img" aria-label="{escape(description)}" '
-        f'style="width:100%;height:auto;max-height:54vh" font-family="system-ui,sans-serif" font-size="19">'
+        f'<svg viewBox="{-EDGE} 0 {width + 2 * EDGE:.0f} {height + 34:.0f}" role="img" '
+        f'aria-label="{escape(description)}" style="width:100%;height:auto;max-height:54vh" '
+        f'font-family="system-ui,sans-serif" font-size="19">'
         f"{''.join(parts)}</svg>"
     )
 

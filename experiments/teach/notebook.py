@@ -39,24 +39,28 @@ def _(lesson, page):
 
 @app.cell
 def _(lesson, page, settings):
-    page.afford(lesson.updates(settings))
-    outcome = lesson.run(settings)
+    granted = page.affordable(lesson, settings)
+    outcome = lesson.run(granted)
     page.picture(outcome)
-    return (outcome,)
+    return granted, outcome
+
+
+@app.cell
+def _(granted, outcome, page, settings):
+    page.answer(outcome, settings, granted)
+    return
 
 
 @app.cell
 def _(outcome, page):
-    answer = outcome.answer
-    page.answer(answer)
-    return (answer,)
+    page.code(outcome)
+    return
 
 
 @app.cell
-def _(outcome, page):
-    code = outcome.code
-    page.code(code)
-    return (code,)
+def _(lesson, page, settings):
+    page.remember(lesson, settings)
+    return
 
 
 if __name__ == "__main__":

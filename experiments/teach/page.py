@@ -6,10 +6,11 @@ from typing import Any
 import marimo as mo
 
 from experiments.lessons import LESSONS
-from experiments.teach.lesson import Lesson, Outcome
-from experiments.teach.site import template
+from experiments.teach import site
+from experiments.teach.lesson import Control, Lesson, Outcome, Settings, name
 
 UPDATES = 50_000_000  # coordinate updates that one request may take: about a fifth of a second on one core
+LEAST = 20  # replicas that are always run
 
 
 @dataclass
@@ -29,28 +30,39 @@ def requested() -> Lesson:
     return LESSONS.get(path.split("/")[1], next(iter(LESSONS.values())))
 
 
-def afford(updates: float) -> None:
-    """Stop the cell, saying why and what to do, if it would take more updates than a request may."""
-    words = (
-        f"**This run would take {updates:,.0f} updates, more than the {limit.updates:,} that one request may.** Choose "
-        "fewer replicas or iterations; whoever started the server can raise the limit with `diffusion-lab teach "
-        "--limit`."
-    )
-    mo.stop(updates > limit.updates, mo.callout(mo.md(words), kind="warn"))
-
-
 def controls(lesson: Lesson) -> Any:
-    """The lesson's sliders and choices under one name, so that their values can be replaced together."""
-    return mo.ui.dictionary(lesson.controls())
+    """The lesson's sliders and choices, set as the address says, under one name: their values are replaced together."""
+    address = mo.query_params()
+    return mo.ui.dictionary({key: _element(c, c.read(address.get(key))) for key, c in lesson.CONTROLS.items()})
+
+
+def _element(control: Control, value: Any) -> Any:
+    if isinstance(value, str):
+        return mo.ui.radio(control.values, value=value, label=control.label)
+    return mo.ui.slider(steps=list(control.values), value=value, label=control.label, show_value=True, full_width=True)
+
+
+def remember(lesson: Lesson, settings: Settings) -> None:
+    """Write into the page's address what is not set as at first, so that it can be linked and comes back."""
+    address = mo.query_params()
+    for key, control in lesson.CONTROLS.items():
+        if settings[key] == control.first:
+            address.remove(key)
+        elif address.get(key) != name(settings[key]):
+            address[key] = name(settings[key])
+
+
+def affordable(lesson: Lesson, settings: Settings) -> Settings:
+    """The settings, with no more replicas than a request may take."""
+    replicas = settings["replicas"]
+    share = limit.updates / lesson.updates(settings)
+    return {**settings, "replicas": min(replicas, max(LEAST, int(share * replicas)))}
 
 
 def side(lesson: Lesson, together: Any) -> Any:
     """The side of the page: the controls, and the way to the other lessons."""
-    names = list(LESSONS)
-    place = list(LESSONS.values()).index(lesson)
-    before, after = names[max(place - 1, 0) : place], names[place + 1 : place + 2]
-    links = template("links.html").render(before=before, after=after)
-    return mo.sidebar([mo.vstack([*together.elements.values(), mo.Html(links)], gap=1)], width="17.3rem")
+    links = mo.Html(site.links(lesson))
+    return mo.sidebar([mo.vstack([*together.elements.values(), links], gap=1)], width="17.3rem")
 
 
 def heading(lesson: Lesson) -> Any:
@@ -63,11 +75,15 @@ def picture(outcome: Outcome) -> Any:
     return mo.Html(outcome.svg)
 
 
-def answer(text: str) -> Any:
-    """The sentence with this run's numbers."""
-    return mo.callout(mo.md(text), kind="info")
+def answer(outcome: Outcome, settings: Settings, granted: Settings) -> Any:
+    """The sentence with this run's numbers, and whether it had fewer replicas than were set."""
+    words, few, replicas = outcome.answer, granted["replicas"], settings["replicas"]
+    if few < replicas:
+        words = f"**With {few:,} replicas instead of {replicas:,}**, as one request may take no more. {words}"
+    return mo.callout(mo.md(words), kind="info")
 
 
-def code(text: str) -> Any:
+def code(outcome: Outcome) -> Any:
     """The same number in a few lines of Python."""
-    return mo.accordion({"Show me the four lines of Python": mo.md(f"```python\n{text}\n```")})
+    lines = mo.md(f"```python\n{outcome.code}\n```").text
+    return mo.Html(site.template("code.html").render(code=lines))

@@ -20,10 +20,19 @@ def template(name: str) -> Template:
     return _TEMPLATES.get_template(name)
 
 
-def index() -> str:
+def index(*, static: bool = False) -> str:
     """The list of lessons; while it is read, the browser fetches the scripts that marimo's page asks for at once."""
-    scripts = re.findall(r'"\./assets/([^"]+\.js)"', (FRONT / "index.html").read_text(encoding="utf-8"))
-    return template("index.html").render(lessons=LESSONS, scripts=scripts)
+    front = "" if static else (FRONT / "index.html").read_text(encoding="utf-8")
+    scripts = re.findall(r'"\./assets/([^"]+\.js)"', front)
+    return template("index.html").render(lessons=LESSONS, scripts=scripts, static=static)
+
+
+def links(lesson: Lesson, *, static: bool = False) -> str:
+    """The way to the other lessons, and buttons that save the figure."""
+    names, here = list(LESSONS), list(LESSONS.values()).index(lesson)
+    near = {"before": names[max(here - 1, 0) : here], "after": names[here + 1 : here + 2]}
+    up, end = ("", ".html") if static else ("../", "/")
+    return template("links.html").render(near, up=up, end=end)
 
 
 def head(lesson: Lesson) -> str:
