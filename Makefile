@@ -1,7 +1,7 @@
 # make verify   check every claim and write results/verify/report.html
 # make escape   measure escape rates against sharpness; interrupted, it goes on where it stopped
 # make test     run the tests; make test-browser those of the lessons in a real browser
-# make teach    open the lessons in the browser
+# make teach    open the lessons in the browser; make lessons-static writes them as pages without a server
 # make docs     build the documentation into results/docs (open index.html); its verdicts are those of the last verify
 # make readme   renew README's table of findings from the last verify and escape
 # make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
@@ -11,7 +11,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: verify quick escape teach test test-long test-browser bench docs readme lint clean
+.PHONY: verify quick escape teach lessons-static test test-long test-browser bench docs readme lint clean
 
 verify: $(INSTALLED)
 	$(BIN)/diffusion-lab verify --out results/verify
@@ -24,6 +24,9 @@ escape: $(INSTALLED)
 
 teach: $(INSTALLED)
 	$(BIN)/diffusion-lab teach
+
+lessons-static: $(INSTALLED)
+	$(BIN)/diffusion-lab teach --static results/lessons
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder

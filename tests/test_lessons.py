@@ -10,7 +10,8 @@ import pytest
 
 pytest.importorskip("marimo", reason="the lessons need the extra 'teach'")
 from experiments.lessons import LESSONS
-from experiments.teach import chart, scales
+from experiments.teach import chart, page, scales, static
+from experiments.teach.lesson import written
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,24 @@ def test_every_setting_changes_the_picture(outcome):
         for key in default["settings"]:
             others = [r["svg"] for r in results if r["settings"] == default["settings"] | {key: r["settings"][key]}]
             assert len(set(others)) > 1, (name, key)
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_pages_without_a_server_run_within_the_limit_and_offer_what_is_set_at_first(name):
+    lesson = LESSONS[name]
+    settings = static.grid(lesson)
+    assert {key: control.first for key, control in lesson.CONTROLS.items()} in settings
+    assert 40 < len(settings) < 80
+    if name != "convention":  # whose updates take exact times, which its page computes anyway
+        assert max(map(lesson.updates, settings)) < page.UPDATES
+
+
+def test_an_address_sets_what_it_names_and_nothing_else():
+    control = LESSONS["curvature"].CONTROLS["lr"]
+    assert [control.read(text) for text in ("0.02", "0.03", "", None, ["0.02"])] == [0.02, 0.01, 0.01, 0.01, 0.01]
+    for lesson in LESSONS.values():
+        for control in lesson.CONTROLS.values():
+            assert [control.read(written(value)) for value in control.values] == list(control.values)
 
 
 def test_a_run_above_the_limit_takes_fewer_replicas_and_says_so(outcome):

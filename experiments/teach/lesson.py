@@ -21,9 +21,9 @@ class Control:
     first: Any
     pages: tuple[Any, ...]
 
-    def read(self, written: object) -> Any:
+    def read(self, text: object) -> Any:
         """The value that an address names, or the first one if it names none."""
-        return next((value for value in self.values if name(value) == written), self.first)
+        return next((value for value in self.values if written(value) == text), self.first)
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,6 @@ def choice(label: str, options: Sequence[str]) -> Control:
     return Control(label, tuple(options), options[0], tuple(options))
 
 
-def name(value: Any) -> str:
+def written(value: Any) -> str:
     """A value of a slider or a choice as addresses have it."""
     return value if isinstance(value, str) else f"{value:g}"

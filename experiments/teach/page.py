@@ -7,7 +7,7 @@ import marimo as mo
 
 from experiments.lessons import LESSONS
 from experiments.teach import site
-from experiments.teach.lesson import Control, Lesson, Outcome, Settings, name
+from experiments.teach.lesson import Control, Lesson, Outcome, Settings, written
 
 UPDATES = 50_000_000  # coordinate updates that one request may take: about a fifth of a second on one core
 LEAST = 20  # replicas that are always run
@@ -48,8 +48,8 @@ def remember(lesson: Lesson, settings: Settings) -> None:
     for key, control in lesson.CONTROLS.items():
         if settings[key] == control.first:
             address.remove(key)
-        elif address.get(key) != name(settings[key]):
-            address[key] = name(settings[key])
+        elif address.get(key) != written(settings[key]):
+            address[key] = written(settings[key])
 
 
 def affordable(lesson: Lesson, settings: Settings) -> Settings:

@@ -8,7 +8,7 @@ import marimo as mo
 
 from experiments.lessons import LESSONS
 from experiments.teach import site
-from experiments.teach.lesson import Lesson, Settings, name
+from experiments.teach.lesson import Lesson, Settings, written
 
 
 def grid(lesson: Lesson) -> list[Settings]:
@@ -18,21 +18,21 @@ def grid(lesson: Lesson) -> list[Settings]:
 
 
 def write(out: Path) -> None:
-    """Run the lessons at their grids and write a page of each, and the list of all."""
+    """Run the lessons at their grids and write a page of each, and the list of all, into a folder, made if need be."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "index.html").write_text(site.index(static=True), encoding="utf-8")
-    for title, lesson in LESSONS.items():
+    for name, lesson in LESSONS.items():
         moving = {key: control for key, control in lesson.CONTROLS.items() if len(control.pages) > 1}
         parts = []
         for settings in grid(lesson):
             outcome = lesson.run(settings)
-            address = urlencode({key: name(settings[key]) for key in moving})
+            address = urlencode({key: written(settings[key]) for key in moving})
             parts.append((address, outcome.svg, mo.md(outcome.answer).text, outcome.code))
         controls = [
-            (key, c.label, list(map(name, c.pages)), c.pages.index(c.first), isinstance(c.first, str))
+            (key, c.label, list(map(written, c.pages)), c.pages.index(c.first), isinstance(c.first, str))
             for key, c in moving.items()
         ]
         page = site.template("static.html").render(
             lesson=lesson, controls=controls, parts=parts, links=site.links(lesson, static=True)
         )
-        (out / f"{title}.html").write_text(page, encoding="utf-8")
+        (out / f"{name}.html").write_text(page, encoding="utf-8")
