@@ -39,28 +39,11 @@ def _(lesson, page):
 
 @app.cell
 def _(lesson, page, settings):
+    page.remember(lesson, settings)
     granted = page.affordable(lesson, settings)
     outcome = lesson.run(granted)
-    page.picture(outcome)
-    return granted, outcome
-
-
-@app.cell
-def _(granted, outcome, page, settings):
-    page.answer(outcome, settings, granted)
-    return
-
-
-@app.cell
-def _(outcome, page):
-    page.code(outcome)
-    return
-
-
-@app.cell
-def _(lesson, page, settings):
-    page.remember(lesson, settings)
-    return
+    page.shown(outcome, settings, granted)
+    return (outcome,)
 
 
 if __name__ == "__main__":

@@ -70,20 +70,10 @@ def heading(lesson: Lesson) -> Any:
     return mo.md(f"# {lesson.TITLE}\n\n{lesson.INTRODUCTION}")
 
 
-def picture(outcome: Outcome) -> Any:
-    """The figure."""
-    return mo.Html(outcome.svg)
-
-
-def answer(outcome: Outcome, settings: Settings, granted: Settings) -> Any:
-    """The sentence with this run's numbers, and whether it had fewer replicas than were set."""
+def shown(outcome: Outcome, settings: Settings, granted: Settings) -> Any:
+    """The figure, the sentence with its numbers and with the replicas if fewer than set, and the code."""
     words, few, replicas = outcome.answer, granted["replicas"], settings["replicas"]
     if few < replicas:
         words = f"**With {few:,} replicas instead of {replicas:,}**, as one request may take no more. {words}"
-    return mo.callout(mo.md(words), kind="info")
-
-
-def code(outcome: Outcome) -> Any:
-    """The same number in a few lines of Python."""
-    lines = mo.md(f"```python\n{outcome.code}\n```").text
-    return mo.Html(site.template("code.html").render(code=lines))
+    code = site.template("code.html").render(code=mo.md(f"```python\n{outcome.code}\n```").text)
+    return mo.vstack([mo.Html(outcome.svg), mo.callout(mo.md(words), kind="info"), mo.Html(code)])
