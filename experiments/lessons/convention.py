@@ -107,20 +107,15 @@ def run(settings: Settings) -> Outcome:
     marks = [(v, f"{v:g}") for v in TICKS if low < v < high]
     right = Panel((620, 0, 620, 400), (0, EXPONENTS[-1] + 0.5), (low, high), log="y", y_ticks=marks)
     right.label("Exact mean escape time over Theorem 3's", "barrier over temperature", "ratio")
-    right.line([0, 17], [1, 1], PURPLE, dash=DASH)
+    right.line([0, 17], [1, 1], PURPLE, "Theorem 3", dash=DASH)
     for c, colour in COLOURS.items():
         right.line([12, 17], [limits[c]] * 2, colour, width=2, dash="2 5")
-        right.line(EXPONENTS, curves[c], colour)
-    right.points(exponent, measured[0], measured[1], measured[2], ORANGE)
+        right.line(EXPONENTS, curves[c], colour, NAMES[c])
+    right.points(exponent, measured[0], measured[1], measured[2], ORANGE, "SGD, this run, 95 %")
     svg = figure(
         [_well(lr, well, _laws(ratio, exponent)), right],
         "Where the three conventions keep a run in the well, and their mean escape times over Theorem 3's, at "
         f"curvature ratio {ratio:g}",
-        [
-            *((NAMES[c], colour, "line") for c, colour in COLOURS.items()),
-            ("Theorem 3", PURPLE, "dash"),
-            ("SGD, this run, 95 %", ORANGE, "dot"),
-        ],
     )
     return Outcome(svg, _answer(ratio, exponent, measured, limits), _code(known, well))
 
@@ -146,7 +141,7 @@ def _well(lr: float, well: DoubleParabola, laws: dict[str, tuple[Array, Array]])
     reach = ends[0] / 3, ends[1] * 6
     panel = Panel((0, 0, 620, 400), (-3 * spread, well.saddle), reach, log="y")
     panel.label("Where a run is, if the top were a wall", "position θ", "density (1/θ)")
-    panel.band([well.join, well.saddle], *reach, ORANGE, 0.10)
+    panel.band([well.join, well.saddle], *reach, ORANGE, opacity=0.10)
     panel.corner("noise of the saddle →", ORANGE)
     panel.corner("← noise of the minimum", "#222222", right=False)
     for c, (x, p) in laws.items():

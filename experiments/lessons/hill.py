@@ -91,13 +91,6 @@ def run(settings: Settings) -> Outcome:
         [left, right],
         f"Positions of {replicas} runs in a double well after {shown} iterations, and the share that has not reached "
         "the top",
-        [
-            ("loss", GREY, "line"),
-            ("density, Fokker-Planck", BLUE, "band"),
-            ("runs, measured 95 %", ORANGE, "dot"),
-            ("exact survival", BLUE, "line"),
-            ("Kramers", PURPLE, "dash"),
-        ],
     )
     return Outcome(svg, _answer(exponent, mean, at_risk, events, position), _code(exponent))
 
@@ -111,15 +104,15 @@ def _where(position: Array, law: Any, index: int, shown: int) -> Panel:
     loss = WELL.loss(x[:, None])
     density = np.interp(x, law["position"].values, law["density"].values[index], left=0, right=0)
     scale = 40 / max(float(density.max()), 1e-300)
-    panel.line(x, loss, GREY)
-    panel.band(x, loss, loss + scale * density, BLUE, 0.35)
+    panel.line(x, loss, GREY, "loss")
+    panel.band(x, loss, loss + scale * density, BLUE, "density, Fokker-Planck")
     counts, edges = np.histogram(position, bins=np.linspace(*ends, 24))
     middle = (edges[1:] + edges[:-1]) / 2
     unit = len(position) * (edges[1] - edges[0])
     base, error = WELL.loss(middle[:, None]), Z * np.sqrt(counts * (1 - counts / len(position)))
     seen = counts > 0
     mean, low, high = (base + scale * np.maximum(counts + k * error, 0) / unit for k in (0, -1, 1))
-    panel.points(middle[seen], mean[seen], low[seen], high[seen], ORANGE)
+    panel.points(middle[seen], mean[seen], low[seen], high[seen], ORANGE, "runs, measured 95 %")
     panel.corner(f"{float(np.mean(position < SADDLE)):.0%} left of the top", ORANGE, right=False, low=True)
     return panel
 
@@ -135,8 +128,8 @@ def _survival(exits: Any, exponent: float, end: int) -> tuple[Panel, float, int]
     marks = [(v, f"{v:.0%}") for v in (0.02, 0.05, 0.1, 0.2, 0.5, 1) if v >= low]
     panel = Panel((640, 0, 600, 400), (0, end), (low, 1.15), log="y", y_ticks=marks)
     panel.label("Share that has not reached the top", "iterations", "share of runs")
-    panel.line(times, alive, BLUE)
-    panel.line(times, np.exp(-2 * times / kramers(exponent)), PURPLE, dash=DASH)
+    panel.line(times, alive, BLUE, "exact survival")
+    panel.line(times, np.exp(-2 * times / kramers(exponent)), PURPLE, "Kramers", dash=DASH)
     panel.points(grid, share, np.maximum(share - error, 1e-9), np.minimum(share + error, 1), ORANGE)
     if mean < end:
         panel.line([mean] * 2, [low, 1.15], GREEN, width=2)

@@ -22,6 +22,7 @@ INTRODUCTION = (
 LR, BATCH_SIZE = saddles.LR, saddles.BATCH_SIZE
 LONGEST = 3000
 COLOURS = {"rest": BLUE, "thermal": GREEN}
+NAMES = {"rest": "exact, from rest", "thermal": "exact, thermal start"}
 
 CONTROLS = {
     "inertia": slider("Inertia β₁", [0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99], 0.9, [0.5, 0.9, 0.99]),
@@ -65,17 +66,17 @@ def run(settings: Settings) -> Outcome:
 
     left = Panel((0, 0, 430, 400), (1, LONGEST), (0.4 * min(exact[start][0], msd[0]), 2 * paper[-1]), log="xy")
     left.label("How far", "iterations", "mean squared displacement (θ²)")
-    left.line(t, sgd, GREY, width=2)
+    left.line(t, sgd, GREY, "exact, SGD", width=2)
     left.line(t, exact[start], COLOURS[start])
-    left.line(t, paper, PURPLE, dash=DASH)
-    left.points(save, msd, msd - error, msd + error, ORANGE)
+    left.line(t, paper, PURPLE, "Theorem 2", dash=DASH)
+    left.points(save, msd, msd - error, msd + error, ORANGE, "this run, 95 %")
 
     marks = [(v, str(v)) for v in (1, 2, 5, 10, 20, 50, 100)]
     middle = Panel((424, 0, 396, 400), (1, LONGEST), (0.8, 200), log="xy", y_ticks=marks)
     middle.label("Theorem 2 / exact", "iterations")
     middle.line([1, LONGEST], [1, 1], GREY, width=1.5)
     for s, colour in COLOURS.items():
-        middle.line(t, paper / exact[s], colour, width=3 if s == start else 1.5)
+        middle.line(t, paper / exact[s], colour, NAMES[s], width=3 if s == start else 1.5)
     middle.line([1 / (1 - beta)] * 2, [0.8, 200], GREY, width=1.5, dash="2 4")
     middle.text(1.1 / (1 - beta), 130, "1/(1−β₁)", GREY)
     at = theory.momentum_msd(LR * save, **rule)
@@ -85,13 +86,6 @@ def run(settings: Settings) -> Outcome:
         [left, middle, _kicks(rule, iterations)],
         "Mean squared displacement of Momentum against iterations, Theorem 2 over the exact value, and the response to "
         f"a kick, at T = {iterations}",
-        [
-            ("Theorem 2", PURPLE, "dash"),
-            ("exact, from rest", BLUE, "line"),
-            ("exact, thermal start", GREEN, "line"),
-            ("exact, SGD", GREY, "line"),
-            ("this run, 95 %", ORANGE, "dot"),
-        ],
     )
     return Outcome(svg, _answer(settings, rule, msd[-1], error[-1]), _code(settings, rule))
 

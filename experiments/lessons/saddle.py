@@ -16,7 +16,7 @@ INTRODUCTION = (
 )
 
 STEEP = 0.1
-TALL = 308 / 226  # height over width of a frame
+TALL = 308 / 217  # height over width of a frame
 SIGMAS = 2.0  # of the ellipses
 WITHIN = 1 - np.exp(-(SIGMAS**2) / 2)  # share of a normal cloud inside
 
@@ -70,7 +70,7 @@ def _panel(k: int, ensemble: Ensemble, h: float, first: float) -> Panel:
     unit = 10.0 ** np.floor(np.log10(reach))
     tick = unit * max(m for m in (1, 2, 5) if m * unit <= reach)
     marks = [(v, number(v)) for v in (-tick, 0.0, tick)]
-    box, left = ((27 + 303 * k, 0, 303, 420), 73) if k else ((0, 0, 330, 420), 100)
+    box, left = ((27 + 303 * k, 0, 303, 420), 82) if k else ((0, 0, 330, 420), 109)
     panel = Panel(box, x, y, x_ticks=marks, y_ticks=marks, margins=(left, 4, 40, 72))
     panel.label(ensemble.optimizer, "steep direction (θ)", "" if k else "gentle direction (θ)")
     if k:

@@ -130,23 +130,16 @@ def run(chosen: Settings) -> Outcome:
         low, high = min(level.min(), paper.min(), line.min()) - 0.3, max(level.max(), paper.max(), line.max()) + 0.6
         panel = Panel((405 * place, 0, 405, 400), (0, 1.05), (low, high))
         panel.label(f"Against {name}", name, "" if place else f"−log(rate/{'k' if power == 1 else '√k'})")
-        panel.line([0, 1.02], line, BLUE, width=2)
-        panel.line(x, paper, PURPLE, dash=DASH)
-        panel.points(x, level, level - Z * error, level + Z * error, ORANGE)
+        panel.line([0, 1.02], line, BLUE, "straight line through them", width=2)
+        panel.line(x, paper, PURPLE, "the paper's law", dash=DASH)
+        panel.points(x, level, level - Z * error, level + Z * error, ORANGE, "measured, 95 %")
         if exact is not None:
-            panel.line(fine**-p, exact, GREEN)
+            panel.line(fine**-p, exact, GREEN, "exact")
         panels.append(panel)
     panels.append(_collapse(rates, grid, power, factor, optimizer))
     svg = figure(
         panels,
         f"Escape rates of {optimizer} against sharpness, twice, and against learning rate times sharpness",
-        [
-            ("measured, 95 %", ORANGE, "dot"),
-            ("straight line through them", BLUE, "line"),
-            ("the paper's law", PURPLE, "dash"),
-            *([("exact", GREEN, "line")] if exact is not None else []),
-            ("η × 1.25, × 1.6", GREY, "dot"),
-        ],
     )
     words = _answer(chosen, fit, misfits, float(np.exp(-y[0])), _exact_power(optimizer, factor, grid))
     return Outcome(svg, words, _code(chosen, factor))
@@ -178,8 +171,8 @@ def _collapse(
         scale = np.geomspace(*ends, 40)
         panel.line(unit * scale, _exact_sgd()(np.log(scale)), GREEN)
     for more, (y, error) in rates.items():
-        colour = ORANGE if more == 1 else GREY
-        panel.points(unit * factor * more * grid**power, y, y - Z * error, y + Z * error, colour)
+        colour, words = (ORANGE, "") if more == 1 else (GREY, "η × 1.25, × 1.6")
+        panel.points(unit * factor * more * grid**power, y, y - Z * error, y + Z * error, colour, words)
     return panel
 
 

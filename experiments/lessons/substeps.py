@@ -65,10 +65,10 @@ def run(settings: Settings) -> Outcome:
     every = np.concatenate([here, sde, optimizer, msd[msd > 0]])
     left = Panel((0, 0, 630, 400), (1, 500), (every.min() / 1.6, 1.6 * every.max()), log="xy")
     left.label("Spread in a valley", "iterations", "mean squared displacement (θ²)")
-    left.line(grid, optimizer, GREY, width=2.5)
-    left.line(grid, here, GREEN, width=2.5, dash="10 5")
-    left.line(grid, sde, BLUE)
-    left.points(save, msd, msd - error, msd + error, ORANGE)
+    left.line(grid, optimizer, GREY, "the optimizer, exact", width=2.5)
+    left.line(grid, here, GREEN, f"{n} substep{'s' if n > 1 else ''}, exact", width=2.5, dash="10 5")
+    left.line(grid, sde, BLUE, "the equation, exact")
+    left.points(save, msd, msd - error, msd + error, ORANGE, "this run, 95 %")
 
     end = float(limit(np.array([iterations]))[0])
     off = np.array([abs(float(exact(iterations, count)) / end - 1) for count in COUNTS])
@@ -85,12 +85,6 @@ def run(settings: Settings) -> Outcome:
         [left, right],
         f"Mean squared displacement in a valley at {n} substeps, and its distance from the differential equation "
         "against substeps",
-        [
-            ("the optimizer, exact", GREY, "line"),
-            (f"{n} substep{'s' if n > 1 else ''}, exact", GREEN, "dash"),
-            ("the equation, exact", BLUE, "line"),
-            ("this run, 95 %", ORANGE, "dot"),
-        ],
     )
     return Outcome(svg, _answer(settings, msd[-1] / end, width, off, end, exact), _code(settings, h))
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from experiments.teach.figure import BLACK, text
+from experiments.teach.figure import BLACK, Key, text
 from experiments.teach.scales import place, scale, ticks
 
 Ticks = Sequence[tuple[float, str]]
@@ -58,6 +58,7 @@ class Panel:
         self._x = scale(x, self._log[0])
         self._y = scale(y, self._log[1])
         self._clip = "c" + "-".join(f"{side:.0f}" for side in box)
+        self.keys: list[Key] = []
         self.inside: list[str] = []
         self.above: list[str] = []
         grid = []
@@ -99,15 +100,25 @@ class Panel:
                 joined = "M"
         return "".join(pieces)
 
-    def line(self, x: ArrayLike, y: ArrayLike, colour: str, *, dash: str = "", width: float = 3) -> None:
-        """A curve."""
+    def _named(self, name: str, colour: str, kind: str) -> None:
+        if name:
+            self.keys.append((name, colour, kind))
+
+    def line(
+        self, x: ArrayLike, y: ArrayLike, colour: str, name: str = "", *, dash: str = "", width: float = 3
+    ) -> None:
+        """A curve, with its name in the legend, if it is to have one."""
+        self._named(name, colour, "dash" if dash else "line")
         style = f' stroke-dasharray="{dash}"' if dash else ""
         self.inside.append(
             f'<path d="{self._path(x, y)}" fill="none" stroke="{colour}" stroke-width="{width}"{style}/>'
         )
 
-    def band(self, x: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str, opacity: float = 0.22) -> None:
+    def band(
+        self, x: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str, name: str = "", *, opacity: float = 0.22
+    ) -> None:
         """The area between two curves."""
+        self._named(name, colour, "band")
         xs = np.concatenate([np.asarray(x), np.asarray(x)[::-1]])
         ys = np.concatenate([np.broadcast_to(low, np.shape(x)), np.broadcast_to(high, np.shape(x))[::-1]])
         self.inside.append(f'<path d="{self._path(xs, ys)}Z" fill="{colour}" fill-opacity="{opacity}"/>')
@@ -120,8 +131,9 @@ class Panel:
         style = f'stroke-width="{size}" stroke-linecap="round" stroke-opacity="{opacity}"'
         self.inside.append(f'<path d="{path}" stroke="{colour}" {style}/>')
 
-    def points(self, x: ArrayLike, y: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str) -> None:
+    def points(self, x: ArrayLike, y: ArrayLike, low: ArrayLike, high: ArrayLike, colour: str, name: str = "") -> None:
         """Measurements with their intervals."""
+        self._named(name, colour, "dot")
         for a, b, c, d in zip(*(np.atleast_1d(v).tolist() for v in (x, y, low, high)), strict=True):
             if np.isfinite(self.py(b)):
                 bar = self._path([a, a], np.clip([c, d], *self._ends))

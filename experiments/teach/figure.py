@@ -1,6 +1,6 @@
 """Panels put together as one SVG figure, with a legend and a description for those who cannot see it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 from typing import Protocol
 
@@ -14,13 +14,18 @@ Key = tuple[str, str, str]  # words, colour, and "line", "dash", "dot", "bar" or
 class Drawable(Protocol):
     """What a figure is made of."""
 
+    keys: list[Key]
+
     def svg(self) -> str:
         """The drawing as SVG."""
 
 
-def figure(panels: Iterable[Drawable], description: str, legend: Sequence[Key], *, size: Size = (1240, 400)) -> str:
-    """Panels side by side in a figure of that size, above a legend."""
+def figure(
+    panels: Sequence[Drawable], description: str, legend: Sequence[Key] = (), *, size: Size = (1240, 400)
+) -> str:
+    """Panels side by side in a figure of that size, above a legend of given keys and what the panels name."""
     width, height = size
+    legend = list(dict.fromkeys([*legend, *(key for panel in panels for key in panel.keys)]))
     parts = [panel.svg() for panel in panels]
     widths = [72 + 10.2 * len(words) for words, _, _ in legend]
     x = (width - sum(widths)) / 2
