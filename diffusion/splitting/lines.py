@@ -1,5 +1,7 @@
 """Straight lines through the start, along which the landscape is looked at beforehand: what splitting would not see."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
