@@ -227,6 +227,7 @@ def teach(
         raise ValueError(f"teach needs {error.name}; install it with pip install 'diffusion-lab[teach]'") from error
     if static is not None:
         pages.write(static)
+        print(f"Written to {static}/: open index.html")
         return 0
     server.serve(host=host, port=port, browser=browser, limit=limit)
     return 0

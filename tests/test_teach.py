@@ -228,6 +228,7 @@ def test_a_class_of_thirty_on_machines_of_its_own(local):
         (["--port", "70000"], "port = 70000"),
         (["--port", "-1"], "port = -1"),
         (["--limit", "0"], "limit = 0"),
+        (["--static", __file__], "test_teach.py' is a file"),
         (["--host", "no.such.host.invalid"], "host = 'no.such.host.invalid'"),
     ],
 )

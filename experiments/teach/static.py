@@ -18,7 +18,15 @@ def grid(lesson: Lesson) -> list[Settings]:
 
 
 def write(out: Path) -> None:
-    """Run the lessons at their grids and write a page of each, and the list of all, into a folder, made if need be."""
+    """Run the lessons at their grids and write a page of each, and the list of all, into a folder, made if need be.
+
+    Raises
+    ------
+    ValueError
+        If there is a file in the folder's place.
+    """
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"static = {str(out)!r} is a file; name a folder")
     out.mkdir(parents=True, exist_ok=True)
     (out / "index.html").write_text(site.index(static=True), encoding="utf-8")
     for name, lesson in LESSONS.items():
