@@ -85,9 +85,11 @@ def find_tail(gradient: Pointwise, noise: Pointwise, start: float, end: float, p
         across = slope @ WEIGHTS  # what psi falls by on a shell, outwards
         told = np.all((d > SMALLEST) & np.isfinite(d) & np.isfinite(slope), axis=1)
     deep = min(len(far), DEEP) - 1
+    if not told[deep - 1 : deep + 1].all():
+        return None
     power = float((log_d[deep - 1, 0] - log_d[deep, 0]) / np.log(2))
     steeper = abs(across[deep]) > 0.75 * abs(across[deep - 1])  # else psi is as good as a straight line
-    if not told[deep] or (abs(power) <= REGULAR and (abs(across[deep]) <= REGULAR or not steeper)):
+    if abs(power) <= REGULAR and (abs(across[deep]) <= REGULAR or not steeper):
         return None
     gentle = told & (np.abs(across) < STEEPEST)
     last = len(far) - int(np.argmax(gentle[::-1])) if gentle.any() else 0
