@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from brownian import drifting, normal_p
 from conftest import SUITE_RATE
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,13 +14,17 @@ from diffusion import (
     SGD,
     Adai,
     Adam,
+    Beyond,
+    Box,
     DoubleParabola,
+    HalfSpace,
     HessianNoise,
     IsotropicNoise,
     LossLevel,
     Momentum,
     QuadraticSaddle,
     Radius,
+    Region,
     RMSprop,
     StyblinskiTang,
     exit_times,
@@ -135,6 +140,92 @@ def test_bridge_and_step_agree_on_paths_that_ended_beyond():
     both = np.isfinite(steps["exit_iteration"])
     assert np.all(bridged["exit_iteration"].values[both] <= steps["exit_iteration"].values[both])
     assert bridged["exited"].sum() > steps["exited"].sum()
+
+
+# --- two ends, balls, boxes
+
+
+def ends(start):
+    return start[0] - 1.2, start[0] + 1.2
+
+
+def test_two_ends_are_left_as_often_and_as_soon_as_the_closed_form_has_it():
+    """Drift 0.7, D = 0.5, from 0 between +-1.2: P = 1/(1 + exp(-1.68)), mean 1.2 (2 P - 1)/0.7. Checking at steps is rejected."""
+    upper = 1 / (1 + np.exp(-1.68))
+    mean = 1.2 * (2 * upper - 1) / 0.7
+    assert (upper, mean) == (pytest.approx(0.8429, abs=5e-5), pytest.approx(1.17567, abs=5e-6))
+    found, times, start = drifting(0.7, ends, crossing="bridge", positions=True)
+    side = found["exit_side"].values
+    assert stats.binomtest(int((side == 1).sum()), len(side), upper).pvalue > SUITE_RATE
+    assert normal_p(times, mean) > SUITE_RATE > normal_p(drifting(0.7, ends)[1], mean)
+    np.testing.assert_allclose(found["exit_position"][:, 0] - start[0], 1.2 * side, atol=1e-9)
+    np.testing.assert_array_equal(found["exit_substep"], np.ceil(found["exit_iteration"]))
+
+
+def test_mirrored_problems_leave_by_mirrored_ends():
+    """No drift: either end half of the time; drift the other way: the other end."""
+    (still, *_), (down, *_) = (drifting(v, ends, crossing="bridge") for v in (0.0, -0.7))
+    sides = still["exit_side"].values
+    assert stats.binomtest(int((sides == 1).sum()), len(sides), 0.5).pvalue > SUITE_RATE
+    p = stats.binomtest(int((down["exit_side"] == -1).sum()), len(sides), 1 / (1 + np.exp(-1.68))).pvalue
+    assert p > SUITE_RATE
+
+
+def test_a_ball_is_left_after_the_time_of_brownian_motion_and_through_every_side():
+    """R^2/2dD; at steps, of a ball larger by 0.5826 standard deviations of one (Chernoff 1965), without which it is rejected."""
+    lr, d = 0.002, 3
+    found, times, _ = drifting(np.zeros(d), lambda start: Radius(1.0), lr=lr, replicas=10_000, positions=True)
+    larger = 1 + 0.5826 * np.sqrt(lr)
+    assert normal_p(times, larger**2 / d) > SUITE_RATE > normal_p(times, 1 / d)
+    place = found["exit_position"].values
+    assert np.all(np.linalg.norm(place, axis=1) > 1)
+    assert all(normal_p(place[:, j], 0.0) > SUITE_RATE for j in range(d))
+
+
+def test_lines_in_other_words_are_the_same_lines():
+    """An interval, a box, the number on either side, and joined lines; the end and the coordinate that is farthest out."""
+    options = {"drift": np.zeros(2), "replicas": 500, "positions": True, "seed": 3}
+    lines = Beyond(0, 0.5) | Beyond(0, -0.6) | Beyond(1, -1.0) | Beyond(1, 0.5)
+    box, joined = (
+        drifting(boundary=lambda start, one=one: one, **options)[0] for one in (Box([-0.6, -1.0], 0.5), lines)
+    )
+    np.testing.assert_array_equal(box["exit_iteration"], joined["exit_iteration"])
+    place = box["exit_position"].values
+    beyond = np.stack([place - 0.5, [-0.6, -1.0] - place])
+    np.testing.assert_array_equal(box["exit_coordinate"], beyond.max(axis=0).argmax(axis=1))
+    np.testing.assert_array_equal(box["exit_side"], np.where(beyond.max(axis=2).argmax(axis=0) == 0, 1, -1))
+    assert set(box["exit_side"].values) == {1, -1}
+    assert "exit_part" not in box
+    one, two, pair = (
+        run(boundary=b)["exit_iteration"] for b in (SADDLE_POINT, (SADDLE_POINT, None), [SADDLE_POINT, 9.0])
+    )
+    np.testing.assert_array_equal(one, two)
+    np.testing.assert_array_equal(one, pair)
+
+
+def beside(x, lane):
+    return abs(x[0, lane]) > 0.6
+
+
+def far_out(x, lane):
+    return x[0, lane] ** 2 + x[1, lane] ** 2 > 0.64
+
+
+def test_functions_are_left_when_the_built_in_is_and_parts_are_told():
+    """Bit for bit: two joined, each against its own; lines as half-spaces too. Paths do not depend on what is left."""
+    options = {"drift": np.zeros(2), "replicas": 1000}
+    beside_either = HalfSpace([2.0, 0.0], 1.2) | HalfSpace([-1.0, 0.0], 0.6)
+    lines, planes, ball, joined = (
+        drifting(boundary=lambda start, one=one: one, **options)[0]
+        for one in (Box((-0.6, None), (0.6, None)), beside_either, Radius(0.8), Region(beside) | Region(far_out))
+    )
+    np.testing.assert_array_equal(lines["exit_iteration"], planes["exit_iteration"])
+    np.testing.assert_array_equal(lines["exit_side"], 1 - 2 * planes["exit_part"])
+    first = np.minimum(lines["exit_iteration"], ball["exit_iteration"])
+    np.testing.assert_array_equal(joined["exit_iteration"], first)
+    np.testing.assert_array_equal(joined["exit_part"], ball["exit_iteration"] < lines["exit_iteration"])
+    assert 0.1 < joined["exit_part"].mean() < 0.9
+    assert set(joined["exit_coordinate"].values) == {-1}
 
 
 # --- the scaling symmetry: sqrt(k) theta depends on sharpness k and learning rate through k lr, or sqrt(k) lr for Adam
