@@ -164,7 +164,7 @@ BAD = [
     (lambda: run(Region(lambda x, lane: x[0, lane] > 0)), "is True at the start"),
     (lambda: run(Region(lambda x, lane: x[0, lane])), "returns 1.0 at the start; it must return True or False"),
     (lambda: Region(3.0), "Region outside = 3.0 must be a function"),
-    (lambda: run(Region(lambda x, lane: x.nothing)), "Region outside = <lambda> does not compile with numba"),
+    (lambda: run(Region(lambda x, lane: x.nothing)), "outside = <lambda> does not compile with numba"),
     (lambda: run(Beyond(0, 1.0), TURNED), "use HalfSpace for a line"),
     (lambda: run(Region(lambda x, lane: x[0, lane] > 1), TURNED), "is a function in coordinates"),
     (lambda: run(Radius(1.0) | Beyond(0, 0.0), crossing="bridge"), "nor one HalfSpace; use crossing='step'"),
