@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import theory
 from diffusion import Adam, RMSprop
 from experiments.drawing import Named
-from experiments.problems import displacements, formulas, optimizers, panels, saddles
+from experiments.problems import displacements, formulas, panels
 from experiments.problems.saddles import BETAS, LR, STARTED, Departure
 from experiments.referee import Claim, Evidence, Finding, Routes
 
@@ -55,9 +55,9 @@ class Proposition1(Claim):
 
 def paper(departure: Departure, iterations: NDArray[Any]) -> NDArray[np.float64]:
     """Proposition 1's mean squared displacement, of shape (iterations, directions): the same in all directions."""
-    beta1 = optimizers.inertia(departure.dynamics).get("beta1", 0.0)
-    value = theory.adam_msd(iterations, lr=LR, beta1=beta1)
-    return np.repeat(value[:, None], len(saddles.HESSIAN), axis=1)
+    adam: Any = departure.dynamics
+    value = theory.adam_msd(iterations, lr=adam.lr, beta1=getattr(adam, "beta1", 0.0))
+    return np.repeat(value[:, None], len(departure.saddle.eigenvalues), axis=1)
 
 
 claim = Proposition1()

@@ -1,7 +1,7 @@
 """Proposition 3: how Adai leaves a saddle, by a drift whose size does not depend on curvature."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 import theory
 from diffusion import Adai
 from experiments.drawing import Named
-from experiments.problems import displacements, formulas, optimizers, panels, saddles
+from experiments.problems import displacements, formulas, panels
 from experiments.problems.saddles import FLATTEST, LR, STARTED, Departure
 from experiments.referee import Claim, Evidence, Finding, Routes
 
@@ -57,11 +57,11 @@ class Proposition3(Claim):
 
 def paper(departure: Departure, iterations: NDArray[Any]) -> NDArray[np.float64]:
     """Proposition 3's mean squared displacement, of shape (iterations, directions); NaN along H = 0."""
-    curved = saddles.HESSIAN != 0
+    saddle, adai = departure.saddle, cast(Adai, departure.dynamics)
+    curved = saddle.hessian != 0
     values = np.full((len(iterations), len(curved)), np.nan)
-    beta0 = optimizers.inertia(departure.dynamics)["beta0"]
-    adai = {"lr": LR, "beta0": beta0, "batch_size": saddles.BATCH_SIZE}
-    values[:, curved] = theory.adai_msd(iterations[:, None], hessian=saddles.HESSIAN[curved], **adai)
+    known: dict[str, Any] = {"lr": adai.lr, "beta0": adai.beta0, "batch_size": saddle.batch_size}
+    values[:, curved] = theory.adai_msd(iterations[:, None], hessian=saddle.hessian[curved], **known)
     return values
 
 

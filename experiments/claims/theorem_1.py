@@ -39,7 +39,9 @@ class Theorem1(Claim):
 def paper(departure: Departure, iterations: NDArray[Any]) -> NDArray[np.float64]:
     """Theorem 1's variance, of shape (iterations, directions)."""
     rule = departure.rule()
-    return theory.sgd_msd(iterations[:, None] * rule.learning_rate, hessian=saddles.HESSIAN, diffusion=rule.diffusion)
+    return theory.sgd_msd(
+        iterations[:, None] * rule.learning_rate, hessian=departure.saddle.hessian, diffusion=rule.diffusion
+    )
 
 
 claim = Theorem1()

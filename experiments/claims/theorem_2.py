@@ -58,7 +58,7 @@ def paper(departure: Departure, iterations: NDArray[Any]) -> Array:
     """Theorem 2's mean squared displacement, of shape (iterations, directions)."""
     rule = departure.rule()
     langevin = {"diffusion": rule.diffusion, "mass": rule.mass, "damping": rule.damping}
-    return theory.momentum_msd(iterations[:, None] * rule.learning_rate, hessian=saddles.HESSIAN, **langevin)
+    return theory.momentum_msd(iterations[:, None] * rule.learning_rate, hessian=departure.saddle.hessian, **langevin)
 
 
 def at_memory_time(pieces: Sequence[Evidence]) -> float:

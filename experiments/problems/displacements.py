@@ -12,12 +12,12 @@ import numpy as np
 import xarray
 from numpy.typing import NDArray
 
-from diffusion import HessianNoise, IsotropicNoise, QuadraticSaddle, simulate
+from diffusion import QuadraticSaddle, simulate
 from diffusion.dynamics import Dynamics
 from diffusion.noise import Noise
 from experiments import referee
 from experiments.problems import optimizers, saddles
-from experiments.problems.saddles import Departure
+from experiments.problems.saddles import Departure, Saddle
 from experiments.referee import Evidence, Measured, Routes, told
 from experiments.referee.faults import NOT_HAD, Fault, quietly, refused
 from experiments.referee.laws import LogNormal, MeanSquare
@@ -64,7 +64,7 @@ def evidence(routes: Routes, departure: Departure, paper: Paper, unstated: str =
     subject = f"{optimizers.variant(departure.dynamics)}, {departure.started}"
     label = f"{optimizers.describe(departure.dynamics)}, {departure.started}"
     dims = ("iterations", "eigenvalue")
-    shape = (len(departure.iterations), len(saddles.HESSIAN))
+    shape = (len(departure.iterations), len(departure.saddle.eigenvalues))
     try:
         exact = {
             "paper": paper(departure, departure.iterations),
@@ -101,25 +101,29 @@ def order_check(orders: Array) -> dict[str, tuple[Array, float]]:
 
 
 def _measured(routes: Routes, departure: Departure, exact: dict[str, Array]) -> dict[str, Measured]:
-    measured, dynamics, save = {}, departure.dynamics, departure.simulated
+    measured: dict[str, Measured] = {}
+    dynamics, saddle, save = departure.dynamics, departure.saddle, departure.simulated
+    if not len(save):
+        return measured
     # what a thermal start adds needs pairs of runs that differ in their start alone
-    keep = "states" if optimizers.parameters(dynamics).get("style") else "moments"
+    paired = saddle is saddles.PAPERS and "style" in optimizers.parameters(dynamics)
+    keep = "states" if paired else "moments"
     starts = (departure.start, "rest") if departure.added else (departure.start,)
     for name, route, substeps in (("simulated", "SDE", saddles.substeps(int(save[-1]))), ("discrete", "discrete", 1)):
         more: dict[str, Any] = {"substeps": substeps, "keep": keep}
-        runs = [_ensemble(routes, route, simulate, dynamics, save, velocity=start, **more) for start in starts]
+        runs = [_ensemble(routes, route, simulate, dynamics, saddle, save, velocity=start, **more) for start in starts]
         expected = exact[f"exact_{name}"]
         mean_squares = _added(runs[0], runs[1], expected) if departure.added else runs[0]["msd"].values
         measured[name] = _gaussian(departure, mean_squares, expected, routes.replicas, *runs)
     if departure.start == "thermal":
         return measured
-    torch = _torch(routes, dynamics, save)
+    torch = _torch(routes, dynamics, saddle, save)
     if not optimizers.has_second_moment(dynamics):
         if torch is not None:
             mean_squares, expected = torch["msd"].values, exact["exact_discrete"]
             measured["torch"] = _gaussian(departure, mean_squares, expected, routes.torch_replicas, torch)
         return measured
-    shipped, law = _two_sample(departure, _shipped(routes, dynamics, save))
+    shipped, law = _two_sample(departure, _shipped(routes, dynamics, saddle, save))
     measured["shipped"] = shipped
     if torch is not None:
         real, own = _two_sample(departure, torch)
@@ -131,7 +135,7 @@ def _reasons(departure: Departure, measured: dict[str, Measured], torch: bool) -
     """Why each route has no value where it has none."""
     late = np.arange(len(departure.iterations))[:, None] >= len(departure.simulated)
     why = np.where(late, NOT_SIMULATED, HIDDEN_BY_ROUNDING if departure.added else OUT_OF_RANGE)
-    sampled = np.broadcast_to(why, (len(late), len(saddles.HESSIAN)))
+    sampled = np.broadcast_to(why, (len(late), len(departure.saddle.eigenvalues)))
     reasons: dict[str, Any] = dict.fromkeys(("exact", "exact_simulated", "exact_discrete"), OUT_OF_RANGE)
     reasons |= {"fokker_planck": CLOSED_FORM, **dict.fromkeys(("simulated", "discrete", "torch"), sampled)}
     if departure.start == "thermal":
@@ -161,7 +165,7 @@ def _two_sample(departure: Departure, run: xarray.Dataset) -> tuple[Measured, Lo
 
 def _faults(departure: Departure, *runs: xarray.Dataset) -> NDArray[np.object_]:
     """Where replicas of these runs diverged, or everywhere if one was refused, and why."""
-    faults = np.full((len(departure.iterations), len(saddles.HESSIAN)), None, object)
+    faults = np.full((len(departure.iterations), len(departure.saddle.eigenvalues)), None, object)
     reason = next((str(run.attrs[REFUSED]) for run in runs if REFUSED in run.attrs), DIVERGED)
     for run in runs:
         faults[: run.sizes["iteration"]][np.isnan(run["msd"].values)] = Fault(reason)
@@ -175,14 +179,14 @@ def _padded(departure: Departure, values: Array) -> Array:
     return padded
 
 
-def _shipped(routes: Routes, dynamics: Dynamics, save: NDArray[np.int64]) -> xarray.Dataset:
+def _shipped(routes: Routes, dynamics: Dynamics, saddle: Saddle, save: NDArray[np.int64]) -> xarray.Dataset:
     """The optimizer as shipped (running second moment), in an ensemble twice as large: torch is tested against it."""
     running = optimizers.as_shipped(dynamics)
     replicas = 2 * routes.replicas * optimizers.more_replicas(running, "shipped")
-    return _ensemble(routes, "shipped", simulate, running, save, replicas)
+    return _ensemble(routes, "shipped", simulate, running, saddle, save, replicas)
 
 
-def _torch(routes: Routes, dynamics: Dynamics, save: NDArray[np.int64]) -> xarray.Dataset | None:
+def _torch(routes: Routes, dynamics: Dynamics, saddle: Saddle, save: NDArray[np.int64]) -> xarray.Dataset | None:
     """The torch optimizer, or None without torch."""
     if not routes.torch:
         return None
@@ -190,7 +194,7 @@ def _torch(routes: Routes, dynamics: Dynamics, save: NDArray[np.int64]) -> xarra
 
     running = optimizers.as_shipped(dynamics)
     replicas = routes.torch_replicas * optimizers.more_replicas(running, "torch")
-    return _ensemble(routes, "torch", simulate_torch, running, save, replicas)
+    return _ensemble(routes, "torch", simulate_torch, running, saddle, save, replicas)
 
 
 def _ensemble(
@@ -198,6 +202,7 @@ def _ensemble(
     route: str,
     simulator: Callable[..., xarray.Dataset],
     dynamics: Dynamics,
+    saddle: Saddle,
     save: NDArray[np.int64],
     replicas: int | None = None,
     **more: Any,
@@ -211,34 +216,29 @@ def _ensemble(
     def compute() -> xarray.Dataset:
         try:
             with quietly():
-                return _joined(run)
+                return _joined(saddle, run)
         except NOT_HAD as error:
             nothing = xarray.DataArray(
-                np.full((len(save), len(saddles.HESSIAN)), np.nan), dims=("iteration", "direction")
+                np.full((len(save), len(saddle.eigenvalues)), np.nan), dims=("iteration", "direction")
             )
             data = {"msd": nothing, "msd_stderr": nothing, "displacement": nothing.expand_dims("replica")}
             return xarray.Dataset(data, attrs={REFUSED: refused(error).reason})
 
     start = more.get("velocity", "rest")
     ensemble: xarray.Dataset = routes.once(
-        (route, dynamics, start, tuple(save)), compute, f"{route}, from {start}: {dynamics}"
+        (route, dynamics, saddle, start, tuple(save)), compute, f"{route}, from {start}: {dynamics}"
     )
     return ensemble
 
 
-def _joined(run: Callable[[QuadraticSaddle, Noise], xarray.Dataset]) -> xarray.Dataset:
-    """Run both problems and put their directions in the order of `saddles.EIGENVALUES`."""
+def _joined(saddle: Saddle, run: Callable[[QuadraticSaddle, Noise], xarray.Dataset]) -> xarray.Dataset:
+    """Run all problems and put their directions in order."""
     parts = []
-    curved = [h for h in saddles.EIGENVALUES if h != 0]
-    for eigenvalues, noise in (
-        (curved, HessianNoise(saddles.BATCH_SIZE)),
-        ([0.0], IsotropicNoise(saddles.ISOTROPIC_VARIANCE)),
-    ):
-        part = run(QuadraticSaddle(eigenvalues), noise).drop_vars("diverged")
+    for landscape, noise in saddle.problems:
+        part = run(landscape, noise).drop_vars("diverged")
         if "position" in part:  # coordinates are the eigenvectors here
             displacement = (("replica", "iteration", "direction"), part["position"].values)
             part = part.assign(displacement=displacement).drop_vars(["position", "coordinate"])
         parts.append(part)
     joined = xarray.concat(parts, dim="direction", combine_attrs="drop", coords="minimal", compat="override")
-    order = [int(np.flatnonzero(joined["eigenvalue"].values == h)[0]) for h in saddles.EIGENVALUES]
-    return joined.isel(direction=order).assign_coords(direction=np.arange(len(order)))
+    return joined.isel(direction=saddle.order).assign_coords(direction=np.arange(len(saddle.order)))

@@ -9,6 +9,7 @@ import numpy as np
 
 from diffusion import exit_times
 from diffusion.dynamics import Dynamics
+from experiments.problems.exact import Motion
 from experiments.problems.optimizers import as_shipped
 from experiments.problems.wells import GRID_TOLERANCE, Setting
 from experiments.referee import Routes, Row, Sample, told
@@ -114,10 +115,13 @@ def beyond(setting: Setting, k: float, dynamics: Dynamics) -> float:
     On a double parabola it is `DEPTH` temperatures of the optimizer's own potential below the saddle. Where there is
     another inflection it is that, most of a barrier further down.
     """
-    start, saddle = setting.positions(k)
-    farther = [x for x in setting.breaks(k) if (x - saddle) * (start - saddle) < 0]
+    return far_side(setting.motion(dynamics, k), *setting.positions(k))
+
+
+def far_side(motion: Motion, start: float, saddle: float) -> float:
+    """The same for a motion from a start over a saddle."""
+    farther = [x for x in motion.breaks if (x - saddle) * (start - saddle) < 0]
     if farther:
         return farther[0]
-    h_b = abs(float(setting.landscape(1, k).hessian_diagonal(np.array([saddle]))[0]))
-    depth = DEPTH * setting.motion(dynamics, k).temperature(saddle)
-    return float(saddle + np.sign(saddle - start) * np.sqrt(2 * depth / h_b))
+    h_b = abs(float(motion.landscape.hessian_diagonal(np.full(motion.landscape.dimension, saddle))[0]))
+    return float(saddle + np.sign(saddle - start) * np.sqrt(2 * DEPTH * motion.temperature(saddle) / h_b))

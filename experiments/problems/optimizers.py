@@ -4,13 +4,22 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
+import numpy as np
+
 import theory
-from diffusion import SGD, Adai, Adam, Momentum
+from diffusion import SGD, Adai, Adam, Momentum, RMSprop
 from diffusion.dynamics import Dynamics
 
 BETA1, BETA0 = 0.9, 0.1  # of optimizers that leave a minimum
 
 STYLES = {"ema": "EMA", "heavy-ball": "heavy ball"}
+STATED = {
+    "SGD": ("Theorem 1", "Theorem 3"),
+    "Momentum": ("Theorem 2", "Theorem 3"),
+    "Adam": ("Proposition 1", "Proposition 2"),
+    "RMSprop": ("Proposition 1", "Proposition 2"),
+    "Adai": ("Proposition 3", "Proposition 4"),
+}
 HEAVY_TAILED = {"shipped": 4, "torch": 10}  # times more replicas where displacements have heavy tails
 
 
@@ -54,6 +63,43 @@ def more_replicas(dynamics: Dynamics, route: str) -> int:
     return HEAVY_TAILED[route] if isinstance(dynamics, Adai) else 1
 
 
+def stated(dynamics: Dynamics) -> tuple[str, str]:
+    """Where the paper states its displacement from a saddle, and its escape from a minimum; empty where it does not."""
+    return STATED.get(name(dynamics), ("", ""))
+
+
+def escape_time(dynamics: Dynamics, mean_curvature: float, **known: Any) -> Any:
+    """The paper's formula for its mean escape time.
+
+    Parameters
+    ----------
+    dynamics
+        The optimizer.
+    mean_curvature
+        The mean of the curvatures of all directions.
+    known
+        Arguments of `theory.sgd_escape_time` besides its learning rate; of Adam, beta1 too.
+
+    Raises
+    ------
+    ValueError
+        If the paper states none.
+    """
+    known["lr"] = getattr(dynamics, "lr", np.nan)
+    match dynamics:
+        case SGD():
+            return theory.sgd_escape_time(**known)
+        case Momentum():
+            rule = dynamics.rule(np.ones(1))
+            return theory.momentum_escape_time(mass=rule.mass[0], damping=rule.damping[0], **known)
+        case Adam() | RMSprop():
+            known.setdefault("beta1", getattr(dynamics, "beta1", 0.0))
+            return theory.adam_escape_time(**known)
+        case Adai():
+            return theory.adai_escape_time(beta0=dynamics.beta0, mean_curvature=mean_curvature, **known)
+    raise ValueError(f"the paper states nothing of {dynamics!r}")
+
+
 @dataclass(frozen=True)
 class Leaver:
     """An optimizer that leaves a minimum.
@@ -62,8 +108,6 @@ class Leaver:
     ----------
     make
         The optimizer, a function of its learning rate and the kind of its second moment.
-    escape_time
-        The paper's formula, of the arguments of `theory.sgd_escape_time` and the mean of the curvatures.
     friction
         gamma M.
     adaptive
@@ -71,25 +115,13 @@ class Leaver:
     """
 
     make: Callable[[float, str], Dynamics]
-    escape_time: Callable[..., Any]
     friction: float = 1.0
     adaptive: bool = False
 
 
-def _momentum_time(mean_curvature: float, lr: float, **known: Any) -> Any:
-    return theory.momentum_escape_time(lr=lr, mass=lr, damping=(1 - BETA1) / lr, **known)
-
-
 LEAVERS = {
-    "SGD": Leaver(lambda lr, _: SGD(lr), lambda mean_curvature, **known: theory.sgd_escape_time(**known)),
-    "Momentum": Leaver(lambda lr, _: Momentum(lr, BETA1, "heavy-ball"), _momentum_time, friction=1 - BETA1),
-    "Adam": Leaver(
-        lambda lr, moment: Adam(lr, BETA1, second_moment=moment),
-        lambda mean_curvature, beta1=BETA1, **known: theory.adam_escape_time(beta1=beta1, **known),
-        adaptive=True,
-    ),
-    "Adai": Leaver(
-        lambda lr, moment: Adai(lr, BETA0, second_moment=moment),
-        lambda **known: theory.adai_escape_time(beta0=BETA0, **known),
-    ),
+    "SGD": Leaver(lambda lr, _: SGD(lr)),
+    "Momentum": Leaver(lambda lr, _: Momentum(lr, BETA1, "heavy-ball"), friction=1 - BETA1),
+    "Adam": Leaver(lambda lr, moment: Adam(lr, BETA1, second_moment=moment), adaptive=True),
+    "Adai": Leaver(lambda lr, moment: Adai(lr, BETA0, second_moment=moment)),
 }

@@ -20,7 +20,7 @@ from diffusion.landscapes import Landscape
 from diffusion.motion import Coordinate
 from diffusion.noise import Noise
 from experiments.problems.exact import Motion
-from experiments.problems.optimizers import LEAVERS
+from experiments.problems.optimizers import LEAVERS, escape_time
 
 Array = NDArray[np.float64]
 
@@ -271,25 +271,33 @@ def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
     """
     if setting.has_data:
         return np.nan
-    start, boundary = setting.positions(sharpness)
-    alone = setting.landscape(1, sharpness)
-    h_a, h_b = setting.curvatures(sharpness)
-    bottom, top = (float(alone.loss(np.array([x]))) for x in (start, boundary))
+    dynamics = setting.dynamics(optimizer, idealized=True)
+    landscape = setting.landscape(dimension, sharpness)
+    return stated_rate(dynamics, landscape, setting.noise, *setting.positions(sharpness), **more)
+
+
+def stated_rate(
+    dynamics: Dynamics, landscape: Landscape, noise: Noise, start: float, saddle: float, **more: Any
+) -> float:
+    """Rate per iteration at which any coordinate leaves over its saddle, by Theorem 3, Proposition 2 or 4.
+
+    Its noise is that of the Hessian; of any other the batch size is what gives the variance at the minimum.
+
+    Raises
+    ------
+    ValueError
+        If the paper states nothing of the optimizer, or there is no minimum and saddle.
+    """
+    places, dimension = np.array([[start], [saddle]]) * np.ones(landscape.dimension), landscape.dimension
+    (bottom, top), (h_a, h_b) = landscape.losses(places)[:, 0], np.abs(landscape.hessian_diagonal(places)[:, 0])
     split = 1.0
-    if setting.following:
-        inflection = next(x for x in setting.breaks(sharpness) if (x - start) * (x - boundary) < 0)
-        split = (float(alone.loss(np.array([inflection]))) - bottom) / (top - bottom)
-    time = LEAVERS[optimizer].escape_time(
-        barrier=top - bottom,
-        hessian_minimum=h_a,
-        hessian_saddle=h_b,
-        lr=setting.lr[optimizer],
-        batch_size=setting.batch_size,
-        split=split,
-        clock="iteration",
-        mean_curvature=(h_b + (dimension - 1) * h_a) / dimension,
-        **more,
-    )
+    if getattr(noise, "at", None) == "piecewise":
+        inflection = next(x for x in landscape.pieces().switches if (x - start) * (x - saddle) < 0)
+        split = (landscape.losses(np.full(dimension, inflection))[0] - bottom) / (top - bottom)
+    size = noise.batch_size if isinstance(noise, HessianNoise) else h_a / noise.variance_at(landscape, places)[0, 0]
+    mean = (h_b + (dimension - 1) * h_a) / dimension
+    known = {"barrier": top - bottom, "hessian_minimum": h_a, "hessian_saddle": h_b, "batch_size": size, "split": split}
+    time = escape_time(dynamics, float(mean), clock="iteration", **known, **more)
     return float(dimension / time)
 
 
