@@ -8,6 +8,7 @@ from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
 from diffusion.motion import Motion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
+from diffusion.prospects import Prospect, escape_prospect
 from diffusion.rates import escape_rate
 from diffusion.regions import Beyond, Box, HalfSpace, LossLevel, Radius, Region
 from diffusion.simulate import simulate
@@ -34,6 +35,7 @@ __all__ = [
     "Momentum",
     "Motion",
     "OwnDynamics",
+    "Prospect",
     "QuadraticSaddle",
     "RMSprop",
     "Radius",
@@ -41,6 +43,7 @@ __all__ = [
     "Samples",
     "SeparableLandscape",
     "StyblinskiTang",
+    "escape_prospect",
     "escape_rate",
     "exit_times",
     "exit_times_torch",

@@ -17,6 +17,7 @@ from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 from diffusion.observations import problem_digest
 from diffusion.plan import Plan, plan_run, refuse_memory
+from diffusion.prospects import warn_hopeless
 from diffusion.regions import Boundary, Shape
 from diffusion.variables import describe
 
@@ -95,8 +96,9 @@ def exit_times(
     Warns
     -----
     RuntimeWarning
-        If replicas diverged, or if the boundary is a number or an interval and the landscape couples several coordinates: any
-        of them counts, and the warning says how many replicas left by which.
+        Before it runs, if no exit is to be expected in all replicas together (`escape_prospect` says how long one takes).
+        Afterwards, if replicas diverged, or if the boundary is a number or an interval and the landscape couples several
+        coordinates: any of them counts, and the warning says how many replicas left by which.
     """
     max_iterations, substeps = checks.whole("max_iterations", max_iterations), checks.whole("substeps", substeps)
     checks.choice("crossing", crossing, ("step", "bridge"))
@@ -127,6 +129,8 @@ def exit_times(
     ours = edge.turned(plan.basis) if prepared.turned and plan.rotated else edge
     prepared = prepared.specialised(BRIDGED=bridged, **ours.specialisation)
     threads = thread_count(threads)
+    counted = {"replicas": replicas, "max_iterations": max_iterations, "substeps": substeps}
+    warn_hopeless(dynamics, landscape, noise, edge, plan.origin, **counted)
 
     from diffusion.kernels import exits
 

@@ -16,6 +16,7 @@ from diffusion.edges import NO_COORDINATE, NO_PART, Edge, edge_of
 from diffusion.escape import label_exits, warn_any_coordinate
 from diffusion.landscapes import Landscape, StyblinskiTang
 from diffusion.noise import Noise
+from diffusion.prospects import warn_hopeless
 from diffusion.regions import Boundary
 from diffusion.torch_ensemble import one_thread_each, shipped_optimizer
 
@@ -101,6 +102,7 @@ def exit_times_torch(
         )
     origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
     edge = edge_of(boundary, landscape, origin)
+    warn_hopeless(dynamics, landscape, noise, edge, origin, replicas=replicas, max_iterations=max_iterations)
     generator = torch.Generator().manual_seed(seed)
     if isinstance(noise, Samples):
         gradient = _sampled(landscape, noise, replicas, generator)

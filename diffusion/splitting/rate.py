@@ -17,6 +17,7 @@ from diffusion.escape import warn_any_coordinate
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 from diffusion.plan import Plan, plan_run, refuse_memory
+from diffusion.prospects import warn_hopeless
 from diffusion.regions import Boundary
 from diffusion.splitting.coordinate import Coordinate, Scale, scale_of
 from diffusion.splitting.interval import Estimate, estimate
@@ -106,7 +107,8 @@ def rare_escape_rate(
     Warns
     -----
     RuntimeWarning
-        If the rate is not reliable; the message says why, and names the run. As in `diffusion.exit_times`, if the landscape couples several
+        Before it runs, if psi is more than twice what so many replicas split (`escape_prospect`). Afterwards,
+        if the rate is not reliable; the message says why, and names the run. As in `diffusion.exit_times`, if the landscape couples several
         coordinates: the boundary counts in any.
     """
     replicas = checks.whole("replicas", replicas, least=2 * REMOVED)
@@ -124,6 +126,7 @@ def rare_escape_rate(
         size = 8 * repetitions * replicas * (MILESTONES + 1) * len(plan.origin)
         refuse_memory(size, "paths = True", "run fewer replicas or repetitions")
     scale = scale_of(coordinate, plan, prepared, edge)
+    warn_hopeless(dynamics, landscape, noise, edge, plan.origin, replicas=replicas, substeps=substeps)
     run = Run(plan, scale, edge, substeps, thread_count(threads), replicas, paths)
     found = [run.repetition(index) for index in range(repetitions)]
     return _label(found, plan, scale, {"boundary": boundary, "level": level, "paths": paths})
