@@ -144,6 +144,74 @@ def escape(
 
 
 @app.command
+def compare(
+    file: Annotated[Path, Parameter(help="The question, a TOML file.")],
+    /,
+    *,
+    change: Annotated[
+        list[str] | None,
+        Parameter(
+            name="--set", negative="", help="A parameter instead of the file's, as noise.batch_size=2; may be repeated."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, Parameter(help="Directory for the results; may exist. [default: results/NAME for NAME.toml]")
+    ] = None,
+    seconds: Annotated[float, Parameter(help="That one sampled route may take, about.")] = 30.0,
+    seed: Annotated[int, Parameter(help="Seed of all ensembles, a whole number >= 0.")] = 0,
+    threads: Annotated[int | None, Parameter(help="Threads; default: all cores.")] = None,
+) -> int:
+    """Set every route beside each other for one optimizer and one loss.
+
+    Of a saddle it compares the mean squared displacement, of a well the mean
+    escape time: by the paper, exact, on a grid, by ensembles of the SDE and
+    of the discrete optimizer, by splitting and in torch. It says first what
+    is within reach, and why the rest is not. Prints a table with the ratios
+    to the exact value, and writes to the output directory: table.csv,
+    table.json, comparison.png and comparison.svg.
+
+    The file has the tables of a sweep, and in [measure], which may be left
+    out, boundary (a number or "saddle"), start or iterations:
+
+      [dynamics]
+      name = "Momentum"
+      lr = 0.05
+      beta1 = 0.95
+      [landscape]
+      name = "DoubleParabola"
+      barrier = 0.4
+      hessian_minimum = 2.0
+      hessian_saddle = 0.7
+      dimension = 1
+      [noise]
+      name = "HessianNoise"
+      batch_size = 16
+      at = "piecewise"
+
+    The exit status is 0, 1 if something that was to be sampled could not
+    be, 2 for a bad argument. It says nothing of the paper.
+
+    For example:
+
+      diffusion-lab compare examples/escape.toml
+      diffusion-lab compare examples/escape.toml --set noise.batch_size=1
+      diffusion-lab compare mine.toml --seconds 300 --out results/mine
+    """
+    from diffusion import checks
+    from experiments.comparison import described
+    from experiments.referee.verify import check_directory
+
+    if threads is not None:
+        checks.whole("threads", threads)
+    folder = out or Path("results") / file.stem
+    check_directory(folder)
+    answer = described(file, change or (), seconds=seconds, seed=seed, threads=threads)
+    print(answer)
+    print(f"Written: {', '.join(map(str, answer.save(folder)))}")
+    return 1 if answer.lost else 0
+
+
+@app.command
 def bench(
     *,
     out: Annotated[Path, Parameter(help="Directory for the results; may exist.")] = Path("results/bench"),

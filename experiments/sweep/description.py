@@ -4,7 +4,7 @@ import inspect
 import itertools
 import json
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import prod
 from pathlib import Path
@@ -90,13 +90,7 @@ class Sweep:
     @classmethod
     def from_toml(cls, path: str | Path) -> "Sweep":
         """A sweep from a TOML file: data only, nothing in it is evaluated."""
-        try:
-            tables = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-        except ValueError as error:  # of text that is not UTF-8 too
-            raise ValueError(f"{path} is not TOML: {error}") from error
-        except OSError as error:
-            raise ValueError(f"cannot read {path}: {error.strerror}") from error
-        return cls.from_mapping(tables)
+        return cls.from_mapping(read(path))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -159,12 +153,7 @@ class Sweep:
                 continue
             if not names:
                 raise ValueError(f"[{section}] has no name; known: {', '.join(_known(section))}")
-            accepted = tuple(dict.fromkeys(parameter for name in names for parameter in _accepted(section, name)))
-            for parameter in sorted(given - {"name"}):
-                if not accepted:
-                    ready = ", ".join(map(str, names))
-                    raise ValueError(f"{section}.{parameter}: {ready} is ready as it is and takes no parameters")
-                checks.choice(f"parameter of {section}", parameter, accepted)
+            check_parameters(section, names, given)
         roles = [value for key, value in self.figure.items() if key != "y"]
         twice = next((value for value in roles if roles.count(value) > 1), None)
         if twice is not None:
@@ -180,6 +169,32 @@ class Sweep:
             if f"{section}.{name}" in axis.sets:
                 return axis.sets[f"{section}.{name}"]
         return (self.sections[section][name],) if name in self.sections[section] else ()
+
+
+def read(path: str | Path) -> dict[str, Any]:
+    """The tables of a TOML file: data only, nothing in it is evaluated.
+
+    Raises
+    ------
+    ValueError
+        If it cannot be read, or is not TOML.
+    """
+    try:
+        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except ValueError as error:  # of text that is not UTF-8 too
+        raise ValueError(f"{path} is not TOML: {error}") from error
+    except OSError as error:
+        raise ValueError(f"cannot read {path}: {error.strerror}") from error
+
+
+def check_parameters(section: str, names: Sequence[Any], given: Iterable[str]) -> None:
+    """Refuse parameters that nothing of these names in a section takes."""
+    accepted = tuple(dict.fromkeys(parameter for name in names for parameter in _accepted(section, name)))
+    for parameter in sorted(set(given) - {"name"}):
+        if not accepted:
+            ready = ", ".join(map(str, names))
+            raise ValueError(f"{section}.{parameter}: {ready} is ready as it is and takes no parameters")
+        checks.choice(f"parameter of {section}", parameter, accepted)
 
 
 def _plain(where: str, value: Any) -> Any:

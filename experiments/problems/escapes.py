@@ -1,0 +1,308 @@
+"""One escape from a well by every route, as far as each reaches."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+import theory
+from diffusion import exit_times, fokker_planck, rare_escape_rate
+from diffusion.dynamics import Dynamics
+from diffusion.landscapes import Landscape
+from diffusion.noise import Noise
+from diffusion.prospects import Prospect, escape_prospect, splitting_reach, written
+from experiments.problems import exits, optimizers
+from experiments.problems.exact import QUADRATURE, Motion, Passage
+from experiments.problems.exits import AT, BEYOND
+from experiments.problems.wells import GRID_TOLERANCE, stated_rate
+from experiments.referee import Routes, Row, Sample, told
+from experiments.referee.faults import NOT_HAD, Fault, mean_exit, quietly, refused
+from experiments.referee.laws import Student
+from experiments.referee.routes import TORCH_MISSING
+
+FEWEST, MOST = 200, 4000  # exits of an ensemble
+REPETITIONS = 8  # of splitting
+SUBSTEPS = {False: exits.SUBSTEPS, True: 4 * exits.SUBSTEPS}  # of the SDE, by whether there is inertia
+LONGEST = 40  # mean times after which an ensemble is stopped, should the estimate be too short
+DEEP = 4.0  # psi below which splitting has nothing to split
+# seconds on one core: of a coordinate's step in an ensemble, of one of splitting, and of torch's step of all replicas
+STEP, SPLIT_STEP, TORCH_STEP = 15e-9, 75e-9, 5e-4
+SPLIT_STEPS = 4.0  # of splitting: steps for each replica, psi and relaxation time
+ROUTES = {
+    "simulated": "SDE ensemble",
+    "discrete": "discrete ensemble",
+    "splitting_sde": "SDE by splitting",
+    "splitting": "discrete by splitting",
+    "shipped": "as shipped",
+    "torch": "torch",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a sampled route will take, and why it is not run if it is not."""
+
+    replicas: int
+    seconds: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Escape:
+    """What leaves what, and by which exit.
+
+    Attributes
+    ----------
+    dynamics, landscape, noise
+        The optimizer, idealized, and its problem.
+    start, saddle
+        Of every coordinate; the saddle is NaN where none is known.
+    boundary, line
+        The exit, and its name.
+    """
+
+    dynamics: Dynamics
+    landscape: Landscape
+    noise: Noise
+    start: Any
+    saddle: float
+    boundary: Any
+    line: str
+
+    @property
+    def prospect(self) -> Prospect | None:
+        """An order of magnitude of the iterations, beforehand."""
+        where = {"noise": self.noise, "boundary": self.boundary, "start": self.start}
+        return escape_prospect(self.dynamics, self.landscape, **where)
+
+    @property
+    def inert(self) -> bool:
+        """Whether it has inertia."""
+        return bool(self.dynamics.rule(self.noise.variance_along(self.landscape)).inertia.any())
+
+    def plans(self, seconds: float, threads: int | None) -> dict[str, Plan]:
+        """Of each sampled route, what `seconds` allow."""
+        prospect, cores = self.prospect, threads or os.cpu_count() or 1
+        d, whole = self.landscape.dimension, {"simulated": SUBSTEPS[self.inert]}
+        plans: dict[str, Plan] = {}
+        for name in ("simulated", "discrete", "shipped", "torch"):
+            if name == "shipped" and not optimizers.has_second_moment(self.dynamics):
+                plans[name] = Plan(0, 0, exits.NO_SHIPPED)
+                continue
+            if prospect is None:
+                plans[name] = Plan(FEWEST, seconds, "" if name != "torch" else exits.TOO_HIGH)
+                continue
+            each = whole.get(name, 1) * d * STEP / cores
+            if name == "torch":  # all replicas together, until the last leaves
+                each = TORCH_STEP * np.log(FEWEST) / FEWEST
+            plans[name] = _affordable(prospect, each, seconds)
+        for name, substeps in (("splitting", 1), ("splitting_sde", SUBSTEPS[self.inert])):
+            plans[name] = self._split(prospect, substeps * d / cores, seconds)
+        return plans
+
+    def _split(self, prospect: Prospect | None, steps: float, seconds: float) -> Plan:
+        if not isinstance(self.boundary, float):
+            return Plan(0, 0, "splitting is known over a line in a coordinate")
+        if prospect is None:
+            return Plan(1000, seconds)
+        psi = prospect.exponent
+        if psi < DEEP:
+            return Plan(0, 0, f"psi = {psi:.2g}: ensembles see as much")
+        each = SPLIT_STEPS * REPETITIONS * psi * prospect.relaxation * steps * SPLIT_STEP
+        wanted, replicas = (4 if self.inert else 2) * psi, 1000  # with inertia the reaction coordinate sees less
+        while splitting_reach(replicas) < wanted and 2 * replicas * each <= seconds:
+            replicas *= 2
+        if splitting_reach(replicas) >= psi:
+            return Plan(replicas, replicas * each)
+        most = splitting_reach(replicas)
+        told = (
+            f"psi = {psi:.3g} is beyond what {replicas} replicas split; with {prospect.remedy(most)}, splitting takes "
+        )
+        return Plan(0, 0, told + duration(replicas * each * most / psi))
+
+
+def _affordable(prospect: Prospect, each: float, seconds: float) -> Plan:
+    """As many exits as the time allows, `each` being the seconds of an iteration of one replica."""
+    log_cost = prospect.log_iterations + np.log(each)
+    replicas = int(min(np.exp(min(np.log(seconds) - log_cost, 50.0)), MOST))
+    if replicas >= FEWEST:
+        return Plan(replicas, float(replicas * np.exp(log_cost)))
+    most = prospect.exponent_of(seconds / (FEWEST * each))
+    needed = duration(FEWEST * np.exp(min(log_cost, 600.0)))
+    with_less = f"; with {prospect.remedy(most)}, {duration(seconds)}" if most > 1 else ""
+    return Plan(0, 0, f"{FEWEST} exits of {written(prospect.log_iterations)} iterations take {needed}{with_less}")
+
+
+def duration(seconds: float) -> str:
+    """A time in words."""
+    for unit, size in (("years", 3.156e7), ("days", 86400.0), ("hours", 3600.0), ("minutes", 60.0)):
+        if seconds >= 1.5 * size:
+            number = seconds / size
+            return f"{number:.0f} {unit}" if number < 1e4 else f"1e{np.log10(number):.0f} {unit}"
+    return f"{max(seconds, 1):.0f} s"
+
+
+def row(routes: Routes, escape: Escape, plans: dict[str, Plan], optimizer: str) -> Row:
+    """The mean escape time in iterations, by every route."""
+    reasons = {name: plan.reason for name, plan in plans.items()}
+    values: dict[str, float] = {}
+    checks, motion = {}, None
+    for name, compute in _references(escape):
+        try:
+            routes.on_start(f"{name}, {escape.line}")
+            values[name] = float(compute())
+        except NOT_HAD as error:
+            reasons[name] = refused(error).reason
+    values = {name: value for name, value in values.items() if np.isfinite(value)}
+    try:
+        motion = Motion(escape.dynamics, escape.landscape, escape.noise)
+        routes.on_start(f"exact, {escape.line}")
+        passage = _passage(escape, motion)
+        values["exact"] = passage.iterations
+        checks["grid"] = (passage.error, 2 * GRID_TOLERANCE)
+        reasons["fokker_planck"] = exits.ONLY_GRID if passage.method != QUADRATURE else reasons.get("fokker_planck", "")
+    except NOT_HAD as error:
+        reasons["exact"] = refused(error).reason
+    samples: dict[str, Sample] = {}
+    for name, plan in plans.items():
+        if not plan.reason:
+            routes.on_start(f"{ROUTES[name]}, {escape.line}")
+            sample = _sample(routes, escape, name, plan, values, samples)
+            samples |= {name: sample} if sample else {}
+            reasons |= {} if sample else {name: TORCH_MISSING}
+    regime = {"optimizer": optimizer, "exit": escape.line, "boundary": repr(escape.boundary)}
+    return Row(regime, values, samples, checks, reasons)
+
+
+def _passage(escape: Escape, motion: Motion) -> Passage:
+    if not isinstance(escape.boundary, float):
+        raise ValueError("the exact time is known over a line in a coordinate")
+    return motion.passage(_one(escape.start), escape.boundary, GRID_TOLERANCE)
+
+
+def _one(start: Any) -> float:
+    """The start, which must be that of every coordinate."""
+    places = np.unique(np.asarray(start, float))
+    if len(places) > 1:
+        raise ValueError(f"start = {places.tolist()} differs between coordinates")
+    return float(places[0])
+
+
+def _references(escape: Escape) -> Iterator[tuple[str, Callable[[], float]]]:
+    """Numbers without sampling, besides the exact one."""
+    start, saddle, boundary = escape.start, escape.saddle, escape.boundary
+    problem = (escape.dynamics, escape.landscape, escape.noise)
+
+    def motion(most: int = 1) -> Motion:
+        found = Motion(*problem)
+        if not isinstance(boundary, float) or escape.landscape.dimension > most:
+            raise ValueError("it is known in one coordinate, over a line")
+        return found
+
+    def paper() -> float:
+        if not np.isfinite(saddle) or escape.landscape.formulas.coupled:
+            raise ValueError("it is stated for a minimum and a saddle along a coordinate, and none is told here")
+        return 1 / stated_rate(*problem, _one(start), saddle)
+
+    def grid() -> float:
+        along = motion()
+        if along.inertia or along.follows:
+            raise ValueError(exits.ONLY_GRID if along.inertia else "the second moment follows the noise")
+        where: dict[str, Any] = {"start": _one(start), "boundary": boundary, "breaks": along.breaks}
+        time = fokker_planck.mean_first_passage_time(escape.landscape, diffusion=along.diffusion, **where)
+        return float(time["mfpt"]) / along.lr
+
+    def chain(substeps: int) -> Callable[[], float]:
+        def mean() -> float:
+            along = motion()
+            if along.inertia:
+                raise ValueError(exits.NO_DISCRETE)
+            where: dict[str, Any] = {"start": _one(start), "boundary": boundary, "breaks": along.breaks}
+            return theory.discrete_first_passage_time(
+                along.pull, along.deviation, lr=along.lr, substeps=substeps, **where
+            )
+
+        return mean
+
+    yield "paper", paper
+    yield "low_temperature", lambda: _low_temperature(motion(), escape)
+    yield "fokker_planck", grid
+    yield "exact_discrete", chain(1)
+    yield "exact_simulated", chain(SUBSTEPS[False])
+
+
+def _low_temperature(motion: Motion, escape: Escape) -> float:
+    """Laplace's integrals for the Ito equation, with Kramers' factor and the effective temperature of inertia.
+
+    ``2 pi gamma M sqrt(T_b/T_a)/sqrt(H_a |H_b|)`` over that factor, times ``exp(Delta L [s/T_a + (1-s)/T_eff])``;
+    without inertia half of it at the saddle.
+    """
+    if escape.line not in (BEYOND, *(() if motion.inertia else (AT,))) or motion.follows:
+        raise ValueError("not stated here" if motion.follows else "with inertia it is stated beyond the saddle")
+    start, saddle = _one(escape.start), escape.saddle
+    places = np.array([[start], [saddle]])
+    (bottom, top), (h_a, h_b) = (
+        escape.landscape.losses(places)[:, 0],
+        np.abs(escape.landscape.hessian_diagonal(places))[:, 0],
+    )
+    t_a, t_b = motion.temperature(start), motion.temperature(saddle)
+    factor, beyond = 1.0, t_b
+    if motion.inertia:
+        langevin = {"hessian_saddle": h_b, "mass": motion.mass, "damping": motion.damping}
+        factor = float(theory.effective_diffusion(**langevin))
+        beyond = float(theory.effective_temperature(temperature_minimum=t_a, temperature_saddle=t_b, **langevin))
+    join = next((x for x in motion.breaks if (x - start) * (x - saddle) < 0), saddle)
+    if join == saddle and t_a != t_b:
+        raise ValueError("the noise varies otherwise than at an inflection")
+    below = float(escape.landscape.losses(np.array([join]))[0]) - bottom
+    psi = below / t_a + (top - bottom - below) / beyond
+    with np.errstate(over="ignore"):
+        time = 2 * np.pi * motion.friction * np.sqrt(t_b / t_a / (h_a * h_b)) / factor * np.exp(psi) / motion.lr
+    return float(time / 2 if escape.line == AT else time)
+
+
+def _sample(
+    routes: Routes, escape: Escape, name: str, plan: Plan, values: dict[str, float], known: dict[str, Sample]
+) -> Sample | None:
+    """What a route measures; None without torch."""
+    dynamics = escape.dynamics if name not in ("shipped", "torch") else optimizers.as_shipped(escape.dynamics)
+    sde, inert = name in ("simulated", "splitting_sde"), escape.inert
+    substeps = SUBSTEPS[inert] if sde else 1
+    text = told(name, dynamics, repr(escape.landscape), escape.noise, escape.boundary)
+    where = {"noise": escape.noise, "start": escape.start, "boundary": escape.boundary}
+    expected = values.get("exact" if inert and sde else "exact_simulated" if sde else "exact_discrete")
+    allowance = exits.SCHEME if inert and sde else 0.0
+    options: dict[str, Any] = routes.options(text, plan.replicas) | where | {"substeps": substeps}
+    if name in ("splitting", "splitting_sde"):
+        try:
+            with quietly():
+                run = rare_escape_rate(dynamics, escape.landscape, repetitions=REPETITIONS, **options)
+        except NOT_HAD as error:
+            return Sample(np.nan, Student(np.nan, REPETITIONS), fault=refused(error))
+        rates = run["repetition_rate"].values
+        fault = None if bool(run["reliable"]) else Fault(str(run.attrs["doubt"]), "inconclusive")
+        with np.errstate(all="ignore"):
+            mean = float(rates.mean())
+            law = Student(float(rates.std(ddof=1)) / mean**2 / np.sqrt(REPETITIONS), REPETITIONS)
+            return Sample(float(np.divide(1.0, mean)), law, expected, allowance, fault)
+    prospect = escape.prospect
+    mean = prospect.log_iterations if prospect else np.log(plan.seconds / STEP / plan.replicas / LONGEST)
+    options["max_iterations"] = int(min(LONGEST * np.exp(mean), exits.HORIZON))
+    if name != "torch":
+        options["velocity"] = "thermal" if inert and sde else "rest"
+        measured = mean_exit(lambda: exit_times(dynamics, escape.landscape, **options))
+        return Sample.of(measured, None if name == "shipped" else expected, allowance)
+    if not routes.torch:
+        return None
+    from diffusion import exit_times_torch
+
+    options = {key: value for key, value in options.items() if key not in ("threads", "substeps")} | {
+        "seed": options["seed"] >> 1
+    }
+    measured = mean_exit(lambda: exit_times_torch(dynamics, escape.landscape, **options))
+    against = known.get("shipped" if optimizers.has_second_moment(dynamics) else "discrete")
+    if expected is None and against is not None and not against.fault:
+        return Sample.of(measured, against.value, other=int(against.law.freedom) // 2)  # type: ignore[attr-defined]
+    return Sample.of(measured, expected)

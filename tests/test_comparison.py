@@ -1,0 +1,140 @@
+"""One question, one call: what is said first, what every route gives, and the command."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas
+import pytest
+from readme import ROOT
+
+import theory
+from diffusion import (
+    SGD,
+    DoubleParabola,
+    HessianNoise,
+    IsotropicNoise,
+    LossLevel,
+    Momentum,
+    QuadraticSaddle,
+    StyblinskiTang,
+)
+from experiments import compare
+from experiments.comparison import described
+from experiments.referee.routes import Routes
+
+EXAMPLE = ROOT / "examples" / "escape.toml"
+
+
+@pytest.fixture(autouse=True)
+def without_torch(monkeypatch):
+    """Torch's routes are tested where they are; here they cost its import."""
+    monkeypatch.setattr(Routes, "torch", False)
+
+
+@pytest.fixture(scope="module")
+def hopeless():
+    """The example, of which nothing sampled is within reach, with what was said before."""
+    said = []
+    return described(EXAMPLE, say=said.append), "\n".join(said)
+
+
+def test_it_says_first_what_is_within_reach(hopeless):
+    """Each route that is not run is named, with its cost and what would bring it within reach."""
+    _, said = hopeless
+    assert "psi = 203 (304 without the heat that inertia carries over the pass): about 1e90 iterations" in said
+    assert said.count("discrete ensemble: not run: 200 exits of 1e90 iterations take 1e7") == 1  # at both exits alike
+    assert "splitting: not run: psi = 203 is beyond what" in said
+    assert "batch_size <= " in said
+
+
+def test_out_of_reach_the_limit_of_low_temperature_is_the_reference(hopeless):
+    """Theorem 3 is farther off than any measurement could tell: its exponent lacks the heat that inertia carries."""
+    answer, _ = hopeless
+    row = answer.table.sel(exit="beyond the saddle")
+    assert row["value"].sel(route="paper").item() == pytest.approx(3.0556e134, rel=1e-4)
+    assert row["ratio"].sel(route="low_temperature").item() == 1
+    assert 1e44 < row["ratio"].sel(route="paper").item() < 1e45
+    assert "the limit of low temperature" in str(answer)
+    assert not answer.lost
+
+
+def test_every_route_within_reach_agrees_with_the_exact_one():
+    """SGD's SDE, discrete steps and splitting against quadrature and chain; the ratio is to exact."""
+    well = DoubleParabola(0.1, 1.0, 2.0, 1)
+    noise = HessianNoise(3, "piecewise")
+    answer = compare(SGD(0.1), well, noise, boundary="saddle", seconds=0.3, say=lambda _: None)
+    shown = answer.table.sel(exit="at the saddle")
+    exact = shown["value"].sel(route="exact").item()
+    assert shown["value"].sel(route="fokker_planck").item() == pytest.approx(exact, rel=1e-5)
+    np.testing.assert_allclose(shown["ratio"], shown["value"] / exact)
+    piece = answer.evidence[0]
+    tested = {name: float(route.p_value()[0]) for name, route in piece.measured.items()}
+    assert {"simulated", "discrete"} <= set(tested)
+    assert min(tested.values()) > 1e-3  # four tests of one fixed seed
+    wrong = piece.measured["discrete"]  # a control: the SDE's time is not that of whole steps
+    assert abs(np.log(piece.data["exact"][0] / wrong.expected[0])) > 0.1
+    assert shown["reason"].sel(route="torch").item()
+    assert not answer.lost
+
+
+def test_a_saddles_displacement_is_compared_at_the_users_iterations(tmp_path):
+    """Theorem 2 against exact moments at one's own curvature and batch size; ensembles within their intervals."""
+    given = {"iterations": [2, 40], "seconds": 5.0, "say": lambda _: None}
+    answer = compare(Momentum(0.02, 0.8), QuadraticSaddle([0.3, -0.2]), HessianNoise(7), **given)
+    shown = answer.table
+    assert shown["start"].values.tolist() == ["rest", "thermal"]
+    langevin = {"hessian": -0.2, "diffusion": 0.02 / 2 * 0.2 / 7, "mass": 0.02 / 0.2, "damping": 0.2 / 0.02}
+    expected = {"paper": theory.momentum_msd(0.8, **langevin)}
+    expected["exact"] = theory.momentum_msd_exact(0.8, **langevin, start="rest")
+    here = shown["value"].sel(iterations=40, eigenvalue=-0.2, start="rest")
+    for name, value in expected.items():
+        assert here.sel(route=name).item() == pytest.approx(float(value))
+    off = shown["ratio"].sel(route="simulated") - 1
+    assert float(np.abs(off).max()) < 0.15
+    assert sum("Theorem 2 overstates" in text for text in answer.findings) == 2
+    rows = pandas.read_csv(next(path for path in answer.save(tmp_path) if path.suffix == ".csv"))
+    assert {"start", "route", "iterations", "eigenvalue", "value", "low", "high", "ratio", "reason"} <= set(rows)
+    assert len(rows) == shown["value"].size
+
+
+def test_coupled_landscapes_have_neither_formula_nor_exact_value():
+    bowl = QuadraticSaddle([1.0, 2.0], rotation=[[0.6, -0.8], [0.8, 0.6]])
+    given = {"boundary": LossLevel(1.0), "seconds": 1e-6, "say": lambda _: None}
+    shown = compare(SGD(0.05), bowl, IsotropicNoise(1.0), **given).table.isel(exit=0)
+    assert "200 exits of" in shown["reason"].sel(route="discrete").item()
+    assert "separable" in shown["reason"].sel(route="exact").item()
+    assert "stated for a minimum and a saddle" in shown["reason"].sel(route="paper").item()
+    with pytest.raises(ValueError, match="has none; give a number"):
+        compare(SGD(0.05), StyblinskiTang(1, data_variance=2.5), HessianNoise(10))
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["noise.batch=2"], "parameter of noise = 'batch' is unknown; did you mean 'batch_size'?"),
+        (["nois.batch_size=2"], "section of --set .* is unknown; did you mean 'noise'?"),
+        (["noise.batch_size=two"], "give a value as TOML has it"),
+        (["measure.replicas=2"], "parameter of measure = 'replicas' is unknown"),
+        (["measure.boundary='top'"], "boundary = 'top' is unknown"),
+        (["landscape.name='QuadraticSaddle'"], "parameter of landscape = 'barrier' is unknown"),
+    ],
+)
+def test_what_cannot_be_asked_is_named(changes, said):
+    with pytest.raises(ValueError, match=said):
+        described(EXAMPLE, changes)
+
+
+def test_the_command_prints_and_writes_its_table(tmp_path):
+    line = [sys.executable, "-m", "experiments", "compare", str(EXAMPLE), "--out", str(tmp_path / "out")]
+    run = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+    assert (run.returncode, run.stderr) == (0, "")
+    assert run.stdout.startswith("Momentum(lr=0.05, beta1=0.95, style='ema') leaves DoubleParabola(")
+    assert run.stdout.index("not run") < run.stdout.index("┏")  # said first
+    rows = json.loads((tmp_path / "out" / "table.json").read_text())
+    paper = [row for row in rows if row["route"] == "paper"]
+    assert [row["exit"] for row in paper] == ["at the saddle", "beyond the saddle"]
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        *("table.csv", "table.json", "comparison.png", "comparison.svg")
+    }
