@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import theory
 from diffusion import Adam, RMSprop
 from diffusion.dynamics import Dynamics
 from experiments.drawing import Named
@@ -97,10 +96,8 @@ def _overdamped(routes: Routes, dynamics: Dynamics, setting: Setting, regime: di
     reasons["fokker_planck"] = "the same equation as SGD's, with another potential"
     reasons["shipped"] = exits.TOO_HIGH if high else SHIPPED_ONCE
     if not high and line == AT:
-        where: dict[str, Any] = {"start": start, "boundary": end, "breaks": motion.breaks, "lr": motion.lr}
         for route, substeps in (("simulated", exits.SUBSTEPS), ("discrete", 1)):
-            expected = theory.discrete_first_passage_time(motion.pull, motion.deviation, substeps=substeps, **where)
-            values[f"exact_{route}"] = expected
+            values[f"exact_{route}"] = expected = motion.chain(start, end, substeps)
             mean = exits.ensemble(routes, dynamics, setting, k, end, substeps=substeps)
             samples[route] = Sample.of(mean, expected)
     return Row(ONE | regime, values, samples, {}, reasons)

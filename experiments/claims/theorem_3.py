@@ -11,7 +11,7 @@ import numpy as np
 import xarray
 
 import theory
-from diffusion import SGD, DoubleParabola, HessianNoise, fokker_planck, rare_escape_rate
+from diffusion import SGD, DoubleParabola, HessianNoise, rare_escape_rate
 from experiments.drawing import Named, subplots
 from experiments.problems import barriers, exits, low_temperature
 from experiments.problems.exact import Motion
@@ -85,15 +85,14 @@ def _time(routes: Routes, setting: Setting, barrier: float, line: str) -> Row:
     values = {"paper": 1 / paper_rate(setting, "SGD", k, 1)}
     for convention, name in CONVENTIONS.items():
         values[name] = theory.first_passage_time(gradient, diffusion, convention=convention.lower(), **where) / lr
-    grid = fokker_planck.mean_first_passage_time(setting.landscape(1, k), diffusion=diffusion, **where)
-    values["fokker_planck"] = float(grid["mfpt"]) / lr
+    motion = setting.motion(SGD(lr), k)
+    values["fokker_planck"] = motion.grid(start, boundary)
     checks = {"fokker_planck": (abs(values["fokker_planck"] / values["exact"] - 1), 1e-5)}
     samples: dict[str, Sample] = {}
     reasons = unsampled(TOO_HIGH, shipped=exits.NO_SHIPPED)
     if barrier <= exits.SIMULATED:
         for name, substeps in (("simulated", exits.SUBSTEPS), ("discrete", 1)):
-            chain = {"lr": lr, "substeps": substeps, **where}
-            values[f"exact_{name}"] = theory.discrete_first_passage_time(gradient, setting.deviation(k), **chain)
+            values[f"exact_{name}"] = motion.chain(start, boundary, substeps)
             mean = exits.ensemble(routes, SGD(lr), setting, k, boundary, substeps=substeps)
             samples[name] = Sample.of(mean, values[f"exact_{name}"])
     if barrier <= exits.TORCH and line == AT:
@@ -115,7 +114,7 @@ def _split(routes: Routes, barrier: float) -> Row:
         run = rare_escape_rate(SGD(lr), setting.landscape(1, k), noise=setting.noise, **ends, **options)
     repeated, where = run["repetition_rate"].values, ends | {"breaks": setting.breaks(k)}
     sde = theory.first_passage_time(setting.gradient(k), setting.diffusion(k, lr), **where) / lr
-    chain = theory.discrete_first_passage_time(setting.gradient(k), setting.deviation(k), lr=lr, **where)
+    chain = setting.motion(SGD(lr), k).chain(start, saddle)
     error = float(repeated.std(ddof=1) / np.sqrt(repetitions))
     fault = None if error > 0 and bool(run["reliable"]) else SPLIT_DIFFERS
     sample = Sample(float(repeated.mean()), Student(error, repetitions), 1 / chain, fault=fault)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import theory
-from diffusion import exit_times, fokker_planck, rare_escape_rate
+from diffusion import exit_times, rare_escape_rate
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
@@ -195,42 +195,21 @@ def _references(escape: Escape) -> Iterator[tuple[str, Callable[[], float]]]:
     start, saddle, boundary = escape.start, escape.saddle, escape.boundary
     problem = (escape.dynamics, escape.landscape, escape.noise)
 
-    def motion(most: int = 1) -> Motion:
-        found = Motion(*problem)
-        if not isinstance(boundary, float) or escape.landscape.dimension > most:
-            raise ValueError("it is known in one coordinate, over a line")
-        return found
+    def motion() -> Motion:
+        if not isinstance(boundary, float):
+            raise ValueError("it is known over a line in a coordinate")
+        return Motion(*problem)
 
     def paper() -> float:
         if not np.isfinite(saddle) or escape.landscape.formulas.coupled:
             raise ValueError("it is stated for a minimum and a saddle along a coordinate, and none is told here")
         return 1 / stated_rate(*problem, _one(start), saddle)
 
-    def grid() -> float:
-        along = motion()
-        if along.inertia or along.follows:
-            raise ValueError(exits.ONLY_GRID if along.inertia else "the second moment follows the noise")
-        where: dict[str, Any] = {"start": _one(start), "boundary": boundary, "breaks": along.breaks}
-        time = fokker_planck.mean_first_passage_time(escape.landscape, diffusion=along.diffusion, **where)
-        return float(time["mfpt"]) / along.lr
-
-    def chain(substeps: int) -> Callable[[], float]:
-        def mean() -> float:
-            along = motion()
-            if along.inertia:
-                raise ValueError(exits.NO_DISCRETE)
-            where: dict[str, Any] = {"start": _one(start), "boundary": boundary, "breaks": along.breaks}
-            return theory.discrete_first_passage_time(
-                along.pull, along.deviation, lr=along.lr, substeps=substeps, **where
-            )
-
-        return mean
-
     yield "paper", paper
     yield "low_temperature", lambda: _low_temperature(motion(), escape)
-    yield "fokker_planck", grid
-    yield "exact_discrete", chain(1)
-    yield "exact_simulated", chain(SUBSTEPS[False])
+    yield "fokker_planck", lambda: motion().grid(_one(start), boundary)
+    yield "exact_discrete", lambda: motion().chain(_one(start), boundary)
+    yield "exact_simulated", lambda: motion().chain(_one(start), boundary, SUBSTEPS[False])
 
 
 def _low_temperature(motion: Motion, escape: Escape) -> float:
@@ -239,8 +218,9 @@ def _low_temperature(motion: Motion, escape: Escape) -> float:
     ``2 pi gamma M sqrt(T_b/T_a)/sqrt(H_a |H_b|)`` over that factor, times ``exp(Delta L [s/T_a + (1-s)/T_eff])``;
     without inertia half of it at the saddle.
     """
-    if escape.line not in (BEYOND, *(() if motion.inertia else (AT,))) or motion.follows:
-        raise ValueError("not stated here" if motion.follows else "with inertia it is stated beyond the saddle")
+    stated = escape.line == BEYOND or (escape.line == AT and not motion.inertia)
+    if not stated or motion.follows or motion.landscape.dimension > 1:
+        raise ValueError("it is stated in one coordinate, with inertia beyond the saddle")
     start, saddle = _one(escape.start), escape.saddle
     places = np.array([[start], [saddle]])
     (bottom, top), (h_a, h_b) = (

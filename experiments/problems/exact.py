@@ -12,6 +12,7 @@ from diffusion import fokker_planck, motion
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
+from theory.chain import discrete_first_passage_time
 from theory.first_passage import first_passage_time
 
 QUADRATURE, GRID = "quadrature", "phase-space grid"  # methods
@@ -71,6 +72,23 @@ class Motion(motion.Motion):
         where |= {"dynamics": self.dynamics, "noise": self.noise, "tolerance": tolerance}
         grid = fokker_planck.mean_first_passage_time(self.landscape, **where)
         return Passage(float(grid["mfpt"]), self.lr, float(grid["mfpt_error"] / grid["mfpt"]), GRID)
+
+    def chain(self, start: float, boundary: float, substeps: int = 1) -> float:
+        """Mean iterations of whole steps, or of as many substeps, exact; without inertia in one coordinate."""
+        self._refuse_more("the exact chain")
+        options: dict[str, Any] = {"substeps": substeps, "lr": self.lr, "breaks": self.breaks}
+        return discrete_first_passage_time(self.pull, self.deviation, start=start, boundary=boundary, **options)
+
+    def grid(self, start: float, boundary: float) -> float:
+        """Mean iterations of the SDE by finite volumes; without inertia in one coordinate."""
+        self._refuse_more("the grid")
+        where: dict[str, Any] = {"start": start, "boundary": boundary, "breaks": self.breaks}
+        time = fokker_planck.mean_first_passage_time(self.seen, diffusion=self.diffusion, **where)
+        return float(time["mfpt"]) / self.lr
+
+    def _refuse_more(self, what: str) -> None:
+        if self.inertia or self.landscape.dimension > 1:
+            raise ValueError(f"{what} is of one coordinate without inertia")
 
 
 def exact_rate(
