@@ -23,7 +23,11 @@ POINTS = 129  # of a way out
 MANY = 8  # coordinates of a coupled landscape, beyond which no valley is followed
 STEEP = 100.0  # times that the temperature may fall on a way; where it nearly vanishes single steps decide
 SHARE, FACTOR = 0.1, 100.0  # an estimate is trusted to a tenth of psi, and to this factor besides
-SPLITTING, POWER = 45.0, 0.6  # psi that 1000 replicas are seen to split reliably, and how it grows with their number
+FAIR, SPLITTING, POWER = (
+    1000,
+    45.0,
+    0.6,
+)  # replicas, psi that so many are seen to split reliably, how it grows with them
 
 
 @dataclass(frozen=True)
@@ -148,15 +152,15 @@ def warn_hopeless(
     """Say, before a run, that it cannot be expected to see an exit, or, without `max_iterations`, to be split reliably.
 
     Exits are hopeless if fewer are expected in all replicas together than ``0.01 exp(-psi/10)``, by which the estimate may be wrong. Splitting is,
-    if psi is more than twice what so many replicas are seen to resolve. Nothing is said of noise that is no model, such as data.
+    if psi is more than twice what so many replicas, or 1000, are seen to resolve. Nothing is said of noise that is no model, such as data.
     """
     prospect = prospect_of(dynamics, landscape, noise, edge, origin, substeps) if isinstance(noise, Noise) else None
     if prospect is None:
         return
     if max_iterations is None:
-        reach, remedy = splitting_reach(replicas), "more replicas"
+        reach, remedy = splitting_reach(max(replicas, FAIR)), "more replicas"
         hopeless = prospect.exponent > 2 * reach
-        why = f"{replicas} replicas split paths reliably up to psi = {reach:.2g} or so"
+        why = f"{max(replicas, FAIR)} replicas split paths reliably up to psi = {reach:.2g} or so"
     else:
         together = float(replicas) * max_iterations
         reach, remedy = max(prospect.exponent_of(together / FACTOR), 1.0), "rare_escape_rate"
@@ -169,7 +173,7 @@ def warn_hopeless(
 
 def splitting_reach(replicas: int) -> float:
     """Psi up to which splitting with so many replicas is reliable, as measured in one coordinate."""
-    return float(SPLITTING * (replicas / 1000) ** POWER)
+    return float(SPLITTING * (replicas / FAIR) ** POWER)
 
 
 def written(log_number: float) -> str:

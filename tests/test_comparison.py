@@ -44,7 +44,7 @@ def test_it_says_first_what_is_within_reach(hopeless):
     """Each route that is not run is named, with its cost and what would bring it within reach."""
     _, said = hopeless
     assert "psi = 203 (304 without the heat that inertia carries over the pass): about 1e90 iterations" in said
-    assert said.count("discrete ensemble: not run: 200 exits of 1e90 iterations take 1e7") == 1  # at both exits alike
+    assert said.count("discrete ensemble: not run: 100 exits of 1e90 iterations take 1e7") == 1  # at both exits alike
     assert "splitting: not run: psi = 203 is beyond what" in said
     assert "batch_size <= " in said
 
@@ -103,7 +103,7 @@ def test_coupled_landscapes_have_neither_formula_nor_exact_value():
     bowl = QuadraticSaddle([1.0, 2.0], rotation=[[0.6, -0.8], [0.8, 0.6]])
     given = {"boundary": LossLevel(1.0), "seconds": 1e-6, "say": lambda _: None}
     shown = compare(SGD(0.05), bowl, IsotropicNoise(1.0), **given).table.isel(exit=0)
-    assert "200 exits of" in shown["reason"].sel(route="discrete").item()
+    assert "100 exits of" in shown["reason"].sel(route="discrete").item()
     assert "separable" in shown["reason"].sel(route="exact").item()
     assert "stated for a minimum and a saddle" in shown["reason"].sel(route="paper").item()
     with pytest.raises(ValueError, match="has none; give a number"):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 import theory
 from diffusion import exit_times, rare_escape_rate
@@ -19,10 +20,10 @@ from experiments.problems.exits import AT, BEYOND
 from experiments.problems.wells import GRID_TOLERANCE, stated_rate
 from experiments.referee import Routes, Row, Sample, told
 from experiments.referee.faults import NOT_HAD, Fault, mean_exit, quietly, refused
-from experiments.referee.laws import Student
+from experiments.referee.laws import LEVEL, LogNormal
 from experiments.referee.routes import TORCH_MISSING
 
-FEWEST, MOST = 200, 4000  # exits of an ensemble
+FEWEST, MOST = 100, 4000  # exits of an ensemble
 REPETITIONS = 8  # of splitting
 SUBSTEPS = {False: exits.SUBSTEPS, True: 4 * exits.SUBSTEPS}  # of the SDE, by whether there is inertia
 LONGEST = 40  # mean times after which an ensemble is stopped, should the estimate be too short
@@ -260,13 +261,13 @@ def _sample(
             with quietly():
                 run = rare_escape_rate(dynamics, escape.landscape, repetitions=REPETITIONS, **options)
         except NOT_HAD as error:
-            return Sample(np.nan, Student(np.nan, REPETITIONS), fault=refused(error))
-        rates = run["repetition_rate"].values
-        fault = None if bool(run["reliable"]) else Fault(str(run.attrs["doubt"]), "inconclusive")
-        with np.errstate(all="ignore"):
-            mean = float(rates.mean())
-            law = Student(float(rates.std(ddof=1)) / mean**2 / np.sqrt(REPETITIONS), REPETITIONS)
-            return Sample(float(np.divide(1.0, mean)), law, expected, allowance, fault)
+            return Sample(np.nan, LogNormal(np.nan, np.nan), fault=refused(error))
+        if not run["reliable"]:
+            fault = Fault(str(run.attrs["doubt"]), "inconclusive")
+            return Sample(np.nan, LogNormal(np.nan, np.nan), fault=fault)
+        spread = float(np.log(run["rate_high"] / run["rate_low"])) / 2  # of rates that are nearly log-normal
+        deviation = spread / float(stats.norm.isf((1 - LEVEL) / 2))
+        return Sample(1 / float(run["rate"]), LogNormal(deviation, deviation), expected, allowance)
     prospect = escape.prospect
     mean = prospect.log_iterations if prospect else np.log(plan.seconds / STEP / plan.replicas / LONGEST)
     options["max_iterations"] = int(min(LONGEST * np.exp(mean), exits.HORIZON))
