@@ -11,9 +11,26 @@ from scipy import stats
 
 import theory
 from benchmarks import rare as rare_costs
-from diffusion import SGD, Adai, IsotropicNoise, Momentum, QuadraticSaddle, escape_rate, exit_times, rare_escape_rate
+from diffusion import (
+    SGD,
+    Adai,
+    Beyond,
+    Box,
+    HalfSpace,
+    IsotropicNoise,
+    LossLevel,
+    Momentum,
+    QuadraticSaddle,
+    Radius,
+    Region,
+    escape_rate,
+    exit_times,
+    rare_escape_rate,
+)
+from diffusion.edges import edge_of
 from diffusion.plan import plan_run
 from diffusion.splitting.coordinate import carried
+from diffusion.splitting.lines import ends_of
 from experiments.problems.wells import HIGHEST, exact_rate, settings
 
 SETTING = settings()["parabolas-piecewise"]
@@ -184,6 +201,72 @@ def test_the_rate_is_exact_whatever_the_reaction_coordinate():
     one, two = found["threads"]
     assert one == two == found["loss"][:2]
     assert found["error"].startswith("coordinate = 'loss' does not separate the well from the boundary: in the well")
+
+
+REGIONS = """
+import json
+from diffusion import SGD, Beyond, HalfSpace, IsotropicNoise, QuadraticSaddle, Region, escape_rate, exit_times, rare_escape_rate
+bowl, noise, run = QuadraticSaddle([1.0, 1.0]), IsotropicNoise(20.0), {"replicas": 200, "repetitions": 16, "paths": True}
+
+def rates(boundary, **more):
+    found = rare_escape_rate(SGD(0.02), bowl, noise=noise, boundary=boundary, **run | more)
+    return [found[name].values.tolist() for name in ("repetition_rate", "crossing", "paths_by_coordinate")]
+
+def beyond(X, lane):
+    return X[0, lane] > 1.6
+
+def along(theta):
+    return theta[0]
+
+line, plane, ends = Beyond(0, 1.6), HalfSpace([0.6, 0.8], 1.6), (-1.7, 1.6)
+exits = exit_times(SGD(0.02), bowl, noise=noise, boundary=ends, max_iterations=10**6, replicas=2000)
+print(json.dumps({
+    "line": rates(line), "plane": rates(plane), "own": rates(Region(beyond), coordinate=along), "ends": rates(ends),
+    "direct": float(escape_rate(exits, burn_in=200)["rate"]),
+}))
+"""
+
+
+@pytest.fixture(scope="module")
+def regions():
+    return in_a_process_of_its_own(REGIONS)
+
+
+@pytest.mark.long  # four pairs of kernels
+def test_regions_are_left_as_direct_simulation_and_symmetry_have_it(regions):
+    """In a round bowl a plane at the same distance is left as often whatever its direction; four ends as in direct simulation."""
+    line, plane, own, ends = (np.array(regions[name][0]) for name in ("line", "plane", "own", "ends"))
+    error = line.std(ddof=1) / 4
+    for rates in (plane, own):
+        assert student(rates, line.mean(), error) > SUITE_RATE > student(rates, 3 * line.mean(), 3 * error)
+    direct = regions["direct"]
+    assert (
+        student(ends, direct, direct / np.sqrt(2000)) > SUITE_RATE > student(ends, direct / 3, direct / np.sqrt(2000))
+    )
+    assert np.all(np.array(regions["plane"][1]) @ [0.6, 0.8] > 1.6)
+    place = np.array(regions["ends"][1])
+    assert np.all(((place < -1.7) | (place > 1.6)).any(axis=-1))
+    np.testing.assert_array_equal(np.array(regions["ends"][2]).sum(axis=1), place.shape[1])
+
+
+def test_a_region_that_does_not_tell_how_far_out_a_path_is_needs_a_coordinate():
+    with pytest.raises(ValueError, match="does not tell how far out a path is; use 'loss', or a function of theta"):
+        rare(8.0, boundary=Region(lambda x, lane: x[0, lane] > 3.0))
+
+
+def test_ends_are_found_along_each_coordinate_whatever_the_boundary_is():
+    """Of lines as they are; of planes and balls by arithmetic; of losses and functions by search."""
+
+    def ends(boundary, landscape=QuadraticSaddle([1.0, 4.0])):  # noqa: B008 (frozen)
+        plan = plan_run(SGD(0.1), landscape, IsotropicNoise(1.0), 1, 1, None, "rest", [1], "moments", 1, 0, "float64")
+        return ends_of(plan, edge_of(boundary, landscape, plan.origin))
+
+    np.testing.assert_array_equal(ends(3.0), [[3.0, 3.0]])
+    np.testing.assert_array_equal(ends(Beyond(1, -2.0)), [[np.nan, -2.0]])
+    np.testing.assert_array_equal(ends(Box((-1.0, None), 2.0)), [[2.0, 2.0], [-1.0, np.nan]])
+    np.testing.assert_array_equal(ends(HalfSpace([1.0, 2.0], 2.0)), [[2.0, 1.0]])
+    np.testing.assert_array_equal(ends(Radius(2.0) | Beyond(0, 1.0)), [[1.0, 2.0], [-2.0, -2.0]])
+    np.testing.assert_allclose(ends(LossLevel(2.0)), [[2.0, 1.0], [-2.0, -1.0]], rtol=1e-12)
 
 
 TWO_COORDINATES = """

@@ -184,6 +184,20 @@ def test_the_saddle_in_theta_units():
             measurements.boundary_of(one, "saddle")
 
 
+def test_boundaries_and_walls_are_numbers_pairs_and_tables():
+    one = measurements.problem(sweep().at(0))
+    line, ball = {"name": "Beyond", "coordinate": 0, "value": 0.5}, {"name": "Radius", "value": 2.0}
+    for given, expected in (
+        (0.5, 0.5),
+        ([-1.0, 0.5], (-1.0, 0.5)),
+        (line, diffusion.Beyond(0, 0.5)),
+        ([line, ball], diffusion.Beyond(0, 0.5) | diffusion.Radius(2.0)),
+    ):
+        assert measurements.boundary_of(one, given) == expected
+    with pytest.raises(ValueError, match=r"boundary\.name = 'Beyont' is unknown; did you mean 'Beyond'"):
+        measurements.boundary_of(one, {"name": "Beyont"})
+
+
 def test_exact_rates_are_one_over_the_mean_first_passage_time(tmp_path):
     store = run_here(sweep(), tmp_path / "a.zarr")
     found = xarray.open_zarr(store.path)

@@ -9,10 +9,15 @@ import theory
 from diffusion import (
     SGD,
     Adam,
+    Box,
+    CoupledLandscape,
     DoubleParabola,
+    HalfSpace,
     HessianNoise,
+    IsotropicNoise,
     MinibatchNoise,
     Momentum,
+    Radius,
     StyblinskiTang,
     escape_rate,
     exit_times,
@@ -44,6 +49,34 @@ def test_torch_leaves_as_often_as_our_ensemble(dynamics):
     z = np.log(escape_rate(run(dynamics))["rate"] / escape_rate(ours)["rate"]) / error
     assert abs(float(z)) < bound
     assert abs(float(np.log(escape_rate(farther)["rate"] / escape_rate(ours)["rate"]))) / error > bound
+
+
+def bowl_loss(x, lane):
+    return 0.5 * (x[0, lane] ** 2 + x[1, lane] ** 2) + 0.5 * x[0, lane] * x[1, lane]
+
+
+def bowl_gradient(x, j, lane):
+    return x[j, lane] + 0.5 * x[1 - j, lane]
+
+
+def test_coupled_coordinates_leave_any_region_as_often_as_in_our_ensemble():
+    """Rates, and which part is left, of a half-space or two ends; of another part alone they are told apart."""
+    bowl, dynamics = CoupledLandscape(bowl_loss, bowl_gradient, dimension=2), Momentum(0.2, 0.5)
+    region = HalfSpace([1.0, 1.0], 1.5) | Box((-1.4, None), (1.6, None))
+    options = {"noise": IsotropicNoise(2.0), "max_iterations": 5000, "replicas": 2000, "positions": True}
+    ours = exit_times(dynamics, bowl, boundary=region, **options)
+    theirs, other = (exit_times_torch(dynamics, bowl, boundary=one, **options) for one in (region, Radius(2.5)))
+    bound = stats.norm.isf(SUITE_RATE / 2)
+    z, far = (
+        np.log(escape_rate(one)["rate"] / escape_rate(ours)["rate"]) / np.sqrt(2 / 2000) for one in (theirs, other)
+    )
+    assert abs(float(z)) < bound < abs(float(far))
+    counts = [np.unique(found["exit_part"], return_counts=True)[1] for found in (ours, theirs)]
+    assert stats.chi2_contingency(counts).pvalue > SUITE_RATE
+    for found in (ours, theirs):
+        place, part = found["exit_position"].values, found["exit_part"].values
+        np.testing.assert_array_equal(part == 0, place.sum(axis=1) > 1.5)
+        np.testing.assert_array_equal(found["exit_side"], np.where(part == 0, 0, np.sign(place[:, 0])))
 
 
 def test_real_minibatches_leave_sooner_than_gaussian_noise_of_their_covariance():
