@@ -91,14 +91,17 @@ class Question(Claim):
             ]
             return "\n".join([*lines, "  the paper, exact: at once", f"  all that is sampled: seconds each{late}"])
         lines = [f"{self.dynamics!r} leaves {self.escapes[0].landscape!r} under {self.escapes[0].noise!r}:"]
-        blocks: dict[str, list[str]] = {}  # the exits of which the same is said
-        for escape, plans in zip(self.escapes, self.plans, strict=True):
-            block = [str(escape.prospect or "how long it takes is not known beforehand")]
-            for name, plan in plans.items():
+        lines += [
+            f"{each.line}: {each.prospect or 'how long it takes is not known beforehand'}" for each in self.escapes
+        ]
+        for name in self.plans[0]:
+            plans = [plans[name] for plans in self.plans]
+            alike = len({bool(plan.reason) for plan in plans}) == 1  # the last exit takes longest: it speaks for both
+            for escape, plan in list(zip(self.escapes, plans, strict=True))[-1 if alike else 0 :]:
                 cost = f"{plan.replicas} replicas, about {escapes.duration(plan.seconds)}"
-                block.append(f"  {ROUTES[name]}: {f'not run: {plan.reason}' if plan.reason else cost}")
-            blocks.setdefault("\n".join(block), []).append(escape.line)
-        return "\n".join([*lines, *(f"{' and '.join(exits)}: {block}" for block, exits in blocks.items())])
+                where = "" if alike else f", {escape.line}"
+                lines.append(f"  {ROUTES[name]}{where}: {f'not run: {plan.reason}' if plan.reason else cost}")
+        return "\n".join(lines)
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """By every route within reach."""
