@@ -11,13 +11,13 @@ from typing import Any
 from benchmarks import contests, fresh, machine, measure, targets
 from benchmarks.outcome import Outcome
 from benchmarks.rows import table
-from experiments.progress import Progress
+from diffusion.progress import task
 
 ROUNDS, QUICK_ROUNDS = 5, 3
 FRESH_RUNS = 3
 
 
-def run(*, quick: bool = False, threads: int | None = None, progress: Progress | None = None) -> Outcome:
+def run(*, quick: bool = False, threads: int | None = None) -> Outcome:
     """Measure everything.
 
     Parameters
@@ -26,25 +26,22 @@ def run(*, quick: bool = False, threads: int | None = None, progress: Progress |
         Fewer rounds and smaller sizes.
     threads
         Most threads to measure with; None: one for each core.
-    progress
-        Where to show progress; None: nowhere.
     """
-    began, progress, rounds = time.monotonic(), progress or Progress(quiet=True), QUICK_ROUNDS if quick else ROUNDS
+    began, rounds = time.monotonic(), QUICK_ROUNDS if quick else ROUNDS
     here = machine.describe()
     threads = threads or here["cores"]
-    progress.total = 4 * (rounds + 1) + (1 if quick else FRESH_RUNS)
-    with measure.one_core():
-        entered, skipped = contests.workload_a(quick)
-        a = measure.in_rounds(entered, rounds, progress)
-        b = measure.in_rounds(contests.workload_b(quick), rounds, progress)
-        dynamics = measure.in_rounds(contests.dynamics(quick), rounds, progress)
-    here["load_at_threads"] = machine.load()
-    varied = contests.growth(quick, threads)
-    flat = measure.in_rounds(
-        [contestant for sizes in varied.values() for contestant in sizes.values()], rounds, progress
-    )
+    varied, fresh_count = contests.growth(quick, threads), 1 if quick else FRESH_RUNS
+    with task("rounds", 4 * (rounds + 1) + fresh_count) as progress:
+        with measure.one_core():
+            entered, skipped = contests.workload_a(quick)
+            a = measure.in_rounds(entered, rounds, progress)
+            b = measure.in_rounds(contests.workload_b(quick), rounds, progress)
+            dynamics = measure.in_rounds(contests.dynamics(quick), rounds, progress)
+        here["load_at_threads"] = machine.load()
+        contestants = [contestant for sizes in varied.values() for contestant in sizes.values()]
+        flat = measure.in_rounds(contestants, rounds, progress)
+        fresh_runs = fresh.measure(fresh_count, progress)
     growth = {name: {n: flat[contestant.name] for n, contestant in sizes.items()} for name, sizes in varied.items()}
-    fresh_runs = fresh.measure(1 if quick else FRESH_RUNS, progress)
     rows = [
         *targets.rows_a(a, skipped),
         *targets.rows_b(b),
@@ -81,12 +78,10 @@ def _rules(rounds: int) -> list[str]:
     ]
 
 
-def write(outcome: Outcome, out: Path, progress: Progress | None = None) -> str:
+def write(outcome: Outcome, out: Path) -> str:
     """Write bench.json, bench.txt and the figure beside `out`, then move them in; returns the table."""
     from benchmarks import figure
 
-    progress = progress or Progress(quiet=True)
-    progress.say("drawing the figure")
     text = table(outcome.rows, outcome.footer)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from experiments.progress import Progress
+from diffusion.progress import Task
 
 ROOT = Path(__file__).parent.parent
 LARGE, SMALL = 1_000_000, 10_000  # replicas
@@ -45,7 +45,7 @@ class Fresh:
     memory: dict[str, float] = field(default_factory=dict)
 
 
-def measure(runs: int, progress: Progress) -> Fresh:
+def measure(runs: int, progress: Task) -> Fresh:
     """Start fresh processes, each run with caches of its own."""
     fresh = Fresh()
     for k in range(runs):
@@ -62,5 +62,5 @@ def measure(runs: int, progress: Progress) -> Fresh:
                 for keep in ("moments", "states"):
                     large = child(home, "memory", str(LARGE), keep)["bytes"]
                     fresh.memory[keep] = (large - small) / FINAL_STATE
-        progress.advance(f"fresh processes: {k + 1} of {runs}")
+        progress.step(f"fresh processes: {k + 1} of {runs}")
     return fresh

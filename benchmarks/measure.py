@@ -12,7 +12,7 @@ from types import FrameType
 import numpy as np
 
 from benchmarks.workloads import Array, Contestant
-from experiments.progress import Progress
+from diffusion.progress import Task
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Timing:
     result: Array = field(default_factory=lambda: np.zeros(0))
 
 
-def in_rounds(contestants: list[Contestant], rounds: int, progress: Progress) -> dict[str, Timing]:
+def in_rounds(contestants: list[Contestant], rounds: int, progress: Task) -> dict[str, Timing]:
     """Run each contestant once, which compiles it, and then in turns, `rounds` times."""
     timings = {contestant.name: Timing(contestant) for contestant in contestants}
     for k in range(rounds + 1):
@@ -49,7 +49,7 @@ def in_rounds(contestants: list[Contestant], rounds: int, progress: Progress) ->
             if k > 0:
                 timing.seconds.append(seconds)
                 timing.ns.append(1e9 * seconds / timing.contestant.updates(timing.result))
-        progress.advance(f"{contestants[0].name} and {len(timings) - 1} others: {f'round {k}' if k else 'compiled'}")
+        progress.step(f"{contestants[0].name} and {len(timings) - 1} others: {f'round {k}' if k else 'compiled'}")
     return timings
 
 

@@ -8,6 +8,7 @@ from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
 from diffusion.motion import Motion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
+from diffusion.progress import progress
 from diffusion.prospects import Prospect, escape_prospect
 from diffusion.rates import escape_rate
 from diffusion.regions import Beyond, Box, HalfSpace, LossLevel, Radius, Region
@@ -47,6 +48,7 @@ __all__ = [
     "escape_rate",
     "exit_times",
     "exit_times_torch",
+    "progress",
     "rare_escape_rate",
     "simulate",
     "simulate_torch",

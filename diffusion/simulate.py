@@ -15,6 +15,7 @@ from diffusion.engine import Interruptible, allocate, kernel, lanes_for, prepare
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 from diffusion.plan import DIVERGED, Plan, label, plan_run
+from diffusion.progress import task
 
 if TYPE_CHECKING:
     import xarray
@@ -113,15 +114,20 @@ def simulate(
         precision,
         reflecting,
     )
-    threads, replicas = thread_count(threads), plan.replicas
-    run = _kernel(plan)
+    threads, replicas, last, summed = thread_count(threads), plan.replicas, int(plan.save[-1]), 0
+    clocks: dict[int, NDArray[np.uint64]] = {}  # of chunks that are not summed yet
+    run = _kernel(plan, clocks)
 
     shape = (len(plan.save), landscape.dimension)
     squares, fourths = np.zeros(shape), np.zeros(shape)
     diverged = np.zeros(len(plan.save), dtype=np.int64)
     states = np.empty((replicas if keep == "states" else 0, *shape))
     starts = range(0, replicas, CHUNK)
-    with Interruptible(min(threads, len(starts))) as pool:
+
+    def done() -> int:
+        return summed * last + sum(int(clock[0]) for clock in tuple(clocks.values()))
+
+    with task("simulate", replicas * last, done), Interruptible(min(threads, len(starts))) as pool:
         run(0, 0, pool.stop)  # compiles, once, before the threads start
         parts = pool.map(lambda first: run(first, min(CHUNK, replicas - first), pool.stop), starts)
         for first, part in zip(starts, parts, strict=True):
@@ -129,6 +135,8 @@ def simulate(
             fourths += part.fourths
             diverged += part.diverged
             states[first : first + len(part.positions)] = part.positions
+            del clocks[first]
+            summed = min(first + CHUNK, replicas)
     return label(plan, squares, fourths, diverged, states if keep == "states" else None)
 
 
@@ -142,8 +150,8 @@ class _Part:
     positions: Array
 
 
-def _kernel(plan: Plan) -> Callable[[int, int, NDArray[np.int64]], _Part]:
-    """A function that runs the replicas first to first + count."""
+def _kernel(plan: Plan, clocks: dict[int, NDArray[np.uint64]]) -> Callable[[int, int, NDArray[np.int64]], _Part]:
+    """A function that runs the replicas first to first + count; clocks[first][0] tells how many of their iterations are done."""
     from diffusion.kernels import ensemble
 
     last = int(plan.save[-1])
@@ -161,9 +169,11 @@ def _kernel(plan: Plan) -> Callable[[int, int, NDArray[np.int64]], _Part]:
         )
         width = lanes_for(count, ensemble.UNIT)
         scratch = np.zeros((2, d, width)), np.zeros((2, ensemble.UNIT)), np.zeros(width)
+        state, lanes = allocate(prepared, width)
+        clocks[first] = lanes[1]
         moments(
             first, count, width, prepared.problem, prepared.rule, used, stages, plan.save, prepared.start, turn,
-            DIVERGED, plan.seed, stop, *allocate(prepared, width), scratch, part.squares, part.fourths, part.diverged,
+            DIVERGED, plan.seed, stop, state, lanes, scratch, part.squares, part.fourths, part.diverged,
             part.positions,
         )  # fmt: skip
         if prepared.turned and plan.rotated:

@@ -57,8 +57,8 @@ def verify(
       diffusion-lab verify --claim path/to/mine.py --out results/mine
       diffusion-lab verify --seed 7 --out results/seed-7
     """
-    from diffusion import checks
-    from experiments.progress import Progress
+    from diffusion import checks, progress
+    from diffusion.progress import task
     from experiments.referee import registry, report, verify
 
     checks.whole("seed", seed, least=0)
@@ -71,9 +71,10 @@ def verify(
         return 0
     out = out or Path("results/claims" if selected else "results/verify")
     verify.check_directory(out)
-    with Progress() as progress:
-        outcome = verify.run(claims, quick=quick, seed=seed, threads=threads, progress=progress, selected=selected)
-        verify.write(outcome, out, progress)
+    with progress():
+        outcome = verify.run(claims, quick=quick, seed=seed, threads=threads, selected=selected)
+        with task("writing the report"):
+            verify.write(outcome, out)
     report.print_table(outcome, out)
     return 0 if outcome.passed and not outcome.unjudged else 1
 
@@ -114,7 +115,8 @@ def escape(
       diffusion-lab escape --quick --out results/escape-quick
       diffusion-lab escape --full --seed 7 --out results/seed-7
     """
-    from diffusion import checks
+    from diffusion import checks, progress
+    from diffusion.progress import task
     from experiments.extras import need
 
     checks.whole("seed", seed, least=0)
@@ -123,18 +125,17 @@ def escape(
     if full and quick:
         raise ValueError("full = True and quick = True contradict each other; give one")
     need("sweep", "zarr")
-    from experiments.progress import Progress
     from experiments.referee.verify import check_directory
     from experiments.sharpness import figures, findings, job, report
 
     check_directory(out)
     try:
-        with Progress() as progress:
-            outcome = job.measure(out, full=full, quick=quick, seed=seed, threads=threads, progress=progress)
-            progress.say("drawing figures")
-            verdicts = findings.verdicts(outcome)
-            report.write(outcome, verdicts, out)
-            figures.draw(outcome, out)
+        with progress():
+            outcome = job.measure(out, full=full, quick=quick, seed=seed, threads=threads)
+            with task("drawing figures"):
+                verdicts = findings.verdicts(outcome)
+                report.write(outcome, verdicts, out)
+                figures.draw(outcome, out)
     except KeyboardInterrupt:
         where = f"{job.kept(out)} results are kept in {out / job.STORES}"
         print(f"diffusion-lab: interrupted; {where}, the same command goes on", file=sys.stderr)
@@ -235,19 +236,18 @@ def bench(
       diffusion-lab bench --quick
       diffusion-lab bench --threads 4 --out results/four-threads
     """
-    from diffusion import checks
+    from diffusion import checks, progress
 
     if threads is not None:
         checks.whole("threads", threads)
     from benchmarks import bench, measure
-    from experiments.progress import Progress
     from experiments.referee import verify
 
     verify.check_directory(out)
     try:
-        with measure.heeding_interrupts(), Progress() as progress:
-            outcome = bench.run(quick=quick, threads=threads, progress=progress)
-            text = bench.write(outcome, out, progress)
+        with measure.heeding_interrupts(), progress():
+            outcome = bench.run(quick=quick, threads=threads)
+            text = bench.write(outcome, out)
     except KeyboardInterrupt:
         print("diffusion-lab: interrupted; nothing was written", file=sys.stderr, flush=True)
         os._exit(130)  # without the interpreter's clean-up, which crashes if JAX was compiling

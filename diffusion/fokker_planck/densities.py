@@ -29,6 +29,7 @@ from diffusion.fokker_planck.propagator import propagate
 from diffusion.fokker_planck.stepping import integrate
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
+from diffusion.progress import task
 
 Array = NDArray[np.float64]
 LARGEST_CHAIN = 1200  # nodes of a chain whose law is followed in time
@@ -118,7 +119,9 @@ def density(
                 f"times = {moments.tolist()} take about {steps:.2g} steps at damping = {damping}, more than {MOST_STEPS}; end earlier, "
                 "raise spread or damping, or simulate an ensemble"
             )
-        found = integrate(grid, first, moments, step, STEP_ERROR)
+        reached = np.zeros(1)
+        with task("density", 1.0, lambda: float(np.sqrt(reached[0] / moments[-1]))):  # steps grow as the spread does
+            found = integrate(grid, first, moments, step, STEP_ERROR, reached)
         data = phase_density(grid, found, "time")
         data["survival"] = (("time",), found @ grid.weights)
         coordinates = phase_coordinates(grid)

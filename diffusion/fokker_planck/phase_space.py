@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.sparse.linalg import splu
 
 from diffusion.fokker_planck.elements import Elements
+from diffusion.progress import task
 
 Array = NDArray[np.float64]
 ROUNDS = 60  # of the search for the slowest decay
@@ -132,7 +133,8 @@ def factors(matrix: sp.csc_matrix) -> Any:
     """A matrix as a product of triangular ones; refused where rounding leaves none."""
     try:
         if np.all(np.isfinite(matrix.data)):
-            return splu(matrix)
+            with task(f"equations in {matrix.shape[0]} unknowns"):
+                return splu(matrix)
     except (RuntimeError, MemoryError):
         pass
     raise ValueError(

@@ -11,6 +11,7 @@ from diffusion import checks
 from diffusion.fokker_planck.path import Path
 from diffusion.fokker_planck.phase_grid import make_grid, well_depths
 from diffusion.fokker_planck.phase_space import Grid
+from diffusion.progress import through
 
 Array = NDArray[np.float64]
 LADDER = ((3, 1.0), (4, 1.0), (5, 1.0), (5, 1.4), (5, 2.0))  # degrees, and how much finer the cells
@@ -53,7 +54,9 @@ def refined(
             "temperature; where damping is strong leave out mass and damping"
         )
     before, relative, hope = None, np.array([max(CORNER, tolerance)]), SLOWEST
-    for rung, (degree, fineness) in enumerate(LADDER if tolerance > CORNER else ()):
+    rungs = LADDER if tolerance > CORNER else ()
+    work = [((degree + 1) * fineness) ** 3 for degree, fineness in rungs]  # about the unknowns to the power 3/2
+    for rung, (degree, fineness) in enumerate(through(rungs, "phase-space grid", work)):
         try:
             grid = make_grid(path, mass, damping, degree=degree, fineness=fineness, fastest=fastest)
         except ValueError:

@@ -24,7 +24,7 @@ MOST_PARTS = 2**40  # of the way from one time to the next
 EMBEDDED = STAGES[4] - np.array([59 / 48, -17 / 96, 225 / 32, -85 / 12, 0])
 
 
-def integrate(grid: Grid, density: Array, times: Array, step: float, tolerance: float) -> Array:
+def integrate(grid: Grid, density: Array, times: Array, step: float, tolerance: float, reached: Array) -> Array:
     """Densities at ascending times from one at time 0, by the L-stable diagonally implicit method of order 4.
 
     Parameters
@@ -39,6 +39,8 @@ def integrate(grid: Grid, density: Array, times: Array, step: float, tolerance: 
         About the first step.
     tolerance
         Of the mass misplaced in each step.
+    reached
+        Shape (1,); is set to the time that is reached.
 
     Returns
     -------
@@ -73,6 +75,7 @@ def integrate(grid: Grid, density: Array, times: Array, step: float, tolerance: 
                 parts, done = 2 * parts, 2 * done
                 continue
             density, done = after, done + 1
+            reached[0] = now + done * step
             if error < tolerance / 50 and done % 2 == 0 and parts > 1:
                 parts, done = parts // 2, done // 2
         now = time

@@ -22,10 +22,10 @@ def moments(
     rule's coefficients; the last stage holds from then on. basis (d, d) turns displacements into the directions wanted;
     with no rows they are left as they are. Replicas farther than `beyond` count as diverged. scratch: (2, d, width),
     (2, UNIT), (width,). squares and fourths are (saves, d), diverged (saves,), positions (count, saves, d) or with no rows.
-    Stops early once stop[0] is not 0.
+    Stops early once stop[0] is not 0. lanes[1][0] tells meanwhile how many iterations of all replicas together are done.
     """
     x = state[0]
-    replica, _, _, decay, xi, words, more = lanes  # all lanes share one clock
+    replica, done, _, decay, xi, words, more = lanes  # all lanes share one clock
     displacement, terms, alive = scratch
     for begin in range(0, count, width):
         live = min(width, count - begin)
@@ -37,6 +37,7 @@ def moments(
             if t > 0:
                 if fetch_add(stop, 0) != 0:
                     return
+                done[0] = begin * saves[-1] + live * t
                 stage = stages[min(t, len(stages)) - 1]
                 for k in range(substeps[stage]):
                     clocked = (replica, np.uint64(t), np.uint64(k), decay, xi, words, more)

@@ -6,13 +6,28 @@ from types import FunctionType
 from typing import Any
 
 import numba
+from numba.core import event
 
 from diffusion.kernels.disk import Kept
 from diffusion.kernels.functions import copied, digest
+from diffusion.progress import compiling
 
 # contract: fused multiply-add. Nothing that reorders sums: bits must not depend on the width of the vectors.
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
 _HELPER = {"_nrt": False}  # arrays are not counted in and out of helpers: they outlive every call, and none is made
+
+
+class _Compiler(event.Listener):  # type: ignore[misc]
+    """Tells that numba compiles, of whatever kind the function is."""
+
+    def on_start(self, event: Any) -> None:
+        compiling(1)
+
+    def on_end(self, event: Any) -> None:
+        compiling(-1)
+
+
+event.register("numba:compile", _Compiler())
 
 
 @contextmanager

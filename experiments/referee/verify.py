@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from diffusion.progress import task
 from experiments import drawing
 from experiments.problems import saddles
-from experiments.progress import Progress
 from experiments.referee import laws, pages, report, rows
 from experiments.referee.claim import Claim
 from experiments.referee.evidence import Evidence
@@ -31,7 +31,6 @@ def run(
     quick: bool = False,
     seed: int = 0,
     threads: int | None = None,
-    progress: Progress | None = None,
     selected: Sequence[str] = (),
 ) -> Outcome:
     """Compute these claims by every route and judge them.
@@ -46,19 +45,15 @@ def run(
         Seed of all ensembles, a whole number >= 0.
     threads
         Threads; None: all cores.
-    progress
-        Where to show progress; None: nowhere.
     selected
         How these claims were asked for, for the record; nothing if all were.
     """
-    began = time.monotonic()
-    progress = progress or Progress(quiet=True)
-    progress.total = len(claims)
-    share = QUICK if quick else 1
-    routes = Routes(REPLICAS // share, TORCH_REPLICAS // share, seed, threads, quick, progress.say)
-    for claim in claims:
-        claim.tried(routes)
-        progress.advance(claim.name)
+    began, share = time.monotonic(), QUICK if quick else 1
+    with task("claims", len(claims)) as progress:
+        routes = Routes(REPLICAS // share, TORCH_REPLICAS // share, seed, threads, quick, progress.say)
+        for claim in claims:
+            claim.tried(routes)
+            progress.step(claim.name)
     settings: dict[str, Any] = {"seed": seed, "quick": quick, "lr": saddles.LR, "batch_size": saddles.BATCH_SIZE}
     settings |= {"replicas": routes.replicas, "torch_replicas": routes.torch_replicas}
     settings["seconds"] = round(time.monotonic() - began, 1)
@@ -98,16 +93,14 @@ def check_directory(out: Path) -> None:
         raise ValueError(f"out = '{out}' cannot be created or written; give a directory you can write to")
 
 
-def write(outcome: Outcome, out: Path, progress: Progress | None = None) -> None:
+def write(outcome: Outcome, out: Path) -> None:
     """Write claims.json, verdicts.json, data, figures and the report beside `out`, then move them in.
 
     Files of the same name are replaced, others in `out` are left alone.
     """
-    progress = progress or Progress(quiet=True)
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        progress.say("writing data")
         verdicts = [verdict.as_json() for verdict in outcome.verdicts]
         for name, content in (("claims", outcome.rows), ("verdicts", verdicts)):
             (partial / f"{name}.json").write_text(json.dumps(content, indent=1, allow_nan=False) + "\n")
@@ -120,7 +113,6 @@ def write(outcome: Outcome, out: Path, progress: Progress | None = None) -> None
                 path = partial / "data" / (f"{stem}-{taken[stem]}.nc" if taken[stem] > 1 else f"{stem}.nc")
                 with left_out(path.name):
                     piece.storable().to_netcdf(path, engine="scipy")
-        progress.say("drawing figures")
         drawn: list[drawing.Drawn] = []
         for claim in outcome.claims:
             with left_out(f"a figure of the claim {claim.name}"):

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from diffusion.progress import Task, task
 from experiments.problems.exact import GRID, QUADRATURE
 from experiments.problems.wells import paper_rate, settings
-from experiments.progress import Progress
 from experiments.sharpness import plan, power
 from experiments.sharpness.points import Point
 from experiments.sharpness.power import Records
@@ -49,7 +49,7 @@ class Kind:
         path = self.path(directory)
         return round(len(self.points) * check(self.sweep, path, resume=path.exists(), retry=path.exists()))
 
-    def measure(self, directory: Path, threads: int | None, progress: Progress) -> Records:
+    def measure(self, directory: Path, threads: int | None, progress: Task) -> Records:
         """Measure what is left, and give all points as rows: what each is, and its numbers, or a fault instead."""
         path, there = self.path(directory), self.path(directory).exists()
         run(self.sweep, path, resume=there, retry=there, workers=0, threads=threads, progress=progress)
@@ -117,7 +117,6 @@ def measure(
     quick: bool = False,
     seed: int = 0,
     threads: int | None = None,
-    progress: Progress | None = None,
 ) -> Outcome:
     """Measure, compute and fit everything; what is finished is kept in `out`/stores and not computed again.
 
@@ -131,18 +130,15 @@ def measure(
         The double parabola alone, with few replicas.
     seed, threads
         As in `diffusion.exit_times`.
-    progress
-        Where to show progress; None: nowhere.
 
     Raises
     ------
     ValueError
         If a store in `out` was begun by other code, or is in use.
     """
-    progress = progress or Progress(quiet=True)
     wanted = kinds(full=full, quick=quick, seed=seed)
-    progress.total = sum(kind.left(out / STORES) for kind in wanted.values())
-    measured = {name: kind.measure(out / STORES, threads, progress) for name, kind in wanted.items()}
+    with task("rates", sum(kind.left(out / STORES) for kind in wanted.values())) as progress:
+        measured = {name: kind.measure(out / STORES, threads, progress) for name, kind in wanted.items()}
     outcome = Outcome(settings={"seed": seed, "full": full, "quick": quick, "torch": find_spec("torch") is not None})
     outcome.points = [row for route in plan.ROUTES for row in measured.get(route, ())]
     outcome.collapse, outcome.data_sets = measured.get(COLLAPSE, []), measured.get(DATA_SETS, [])

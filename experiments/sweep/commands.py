@@ -48,11 +48,10 @@ def sweep(
       diffusion-lab sweep status results/mine.zarr
       diffusion-lab sweep export results/mine.zarr mine.nc
     """
-    from diffusion import checks
+    from diffusion import checks, progress
 
     need("sweep", "dask", "distributed", "zarr")
     from experiments import sweep as sweeps
-    from experiments.progress import Progress
     from experiments.sweep import cost, figure
 
     if workers is not None:
@@ -82,9 +81,9 @@ def sweep(
             much = "this is, or may be, more than a core-hour or 10 GB"
             raise ValueError(f"{much}; begin with --yes, or choose a smaller grid or fewer replicas")
     try:
-        with Progress(every=5.0) as progress:
+        with progress():
             where: dict[str, Any] = {"workers": workers, "scheduler": scheduler, "tls": tls}
-            outcome = sweeps.run(asked, store, resume=resume, retry=retry, progress=progress, **where)
+            outcome = sweeps.run(asked, store, resume=resume, retry=retry, **where)
     except sweeps.StoppedError as stopped:
         print(f"diffusion-lab: {stopped}", file=sys.stderr)
         return 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.progress import Progress
+from diffusion.progress import Task, task
 from experiments.sweep import naming, tasks
 from experiments.sweep.cluster import JOIN, StoppedError, connected
 from experiments.sweep.description import Sweep
@@ -21,6 +21,7 @@ AHEAD = 16  # tasks that wait for each thread: a worker is never idle, and the s
 UNWRITABLE = "the store could not be written"
 LOST = "the connection to the scheduler was lost"
 TELL = 1.0  # seconds between notes of progress for `status`
+LINE = 5.0  # seconds between lines of progress, where there is no terminal
 
 
 @dataclass
@@ -52,7 +53,7 @@ def run(
     workers: int | None = None,
     threads: int | None = None,
     tls: dict[str, str] | None = None,
-    progress: Progress | None = None,
+    progress: Task | None = None,
 ) -> Outcome:
     """Compute everything that a store lacks.
 
@@ -75,7 +76,7 @@ def run(
     tls
         Paths of ``ca_file``, ``cert`` and ``key`` for a scheduler that wants TLS.
     progress
-        Where to show progress; None: nowhere. Its total is set unless it has one, of several sweeps.
+        What counts the tasks, of several sweeps; None: a task of the sweep alone.
 
     Raises
     ------
@@ -91,13 +92,14 @@ def run(
     """
     naming.refuse_while_importing()
     out = Path(out).absolute()
-    progress = progress or Progress(quiet=True)
     check(sweep, out, resume=resume, retry=retry)
-    with nullcontext() if workers == 0 else connected(scheduler, workers, tls) as client:
+    counted = nullcontext(progress) if progress else task("sweep", every=LINE)
+    client_or_none = nullcontext() if workers == 0 else connected(scheduler, workers, tls)
+    with counted as counter, client_or_none as client:
         try:
             with locked(out) as lock:
                 store = Store.open(out) if resume else Store.create(out, sweep)
-                rest = store, lock, retry, progress
+                rest = store, lock, retry, counter
                 current = _Here(threads, *rest) if client is None else _OnDask(client, *rest)
                 current.until_done()
         except OSError as error:
@@ -124,8 +126,8 @@ def check(sweep: Sweep, out: str | Path, *, resume: bool, retry: bool = False) -
 class _Run:
     """The tasks of one run and how far they are."""
 
-    def __init__(self, store: Store, lock: Lock, retry: bool, progress: Progress) -> None:
-        self._store, self._lock, self._progress, self._survey = store, lock, progress, store.survey()
+    def __init__(self, store: Store, lock: Lock, retry: bool, counter: Task) -> None:
+        self._store, self._lock, self._counter, self._survey = store, lock, counter, store.survey()
         self.outcome = Outcome()
         for point, block in self._survey.damaged():
             self._survey.forget(point, block)
@@ -136,7 +138,7 @@ class _Run:
         left = enumerate(np.subtract(self._blocks, self._survey.done.sum(axis=1)).tolist())
         self._left = {point: n for point, n in left if n or not self._survey.complete[point]}  # blocks of points
         self._total = sum(n + (self._blocks[point] > 1 or n == 0) for point, n in self._left.items())
-        progress.total = progress.total or self._total
+        counter.total = counter.total or self._total
         self._began, self._told = time.time(), 0.0
         self._since: tuple[float, int] | None = None
 
@@ -152,7 +154,7 @@ class _Run:
     def _count(self, point: int, block: int) -> bool:
         """Note that a task is done; returns whether the point's summary is next, as that was the last of its blocks."""
         self.outcome.computed += 1
-        self._progress.advance(self._store.sweep.label(point))
+        self._counter.step(self._store.sweep.label(point))
         now = time.time()
         if now - self._told > TELL:
             self._told = now

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from diffusion import StyblinskiTang
+from diffusion.progress import Task
 from experiments.problems.wells import exact_rate, settings
-from experiments.progress import Progress
 from experiments.sharpness import plan, points, power
 from experiments.sharpness.job import Kind
 from experiments.sharpness.points import Point
@@ -35,7 +35,7 @@ def test_point_that_cannot_be_measured_has_a_fault_is_tried_again_and_is_in_no_f
     everything = plan.plan(full=False, quick=True, seed=0)
     whole = [point for point in everything if (point.optimizer, point.route) == ("SGD", "discrete")]
     kind = Kind("discrete", [*whole, replace(whole[0], factor=100.0)])
-    rows = kind.measure(tmp_path, 1, Progress(quiet=True))
+    rows = kind.measure(tmp_path, 1, Task())
     for row in rows:
         row["why_not"] = power.why_not(row)
     assert [row["fault"] for row in rows if "fault" in row] == [rows[-1]["fault"]]
