@@ -17,7 +17,9 @@ from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 from diffusion.observations import problem_digest
 from diffusion.plan import Plan, plan_run, refuse_memory
+from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
+from diffusion.rates import mean_stay
 from diffusion.regions import Boundary, Shape
 from diffusion.variables import describe
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 
 BYTES_PER_REPLICA = 45  # of a result: time, coordinate, number, horizon, problem, part, side and two flags
 
+APART = 16  # numbers that a thread counts in, so that threads do not write to the same cache line
 TOLD = 5  # coordinates named in a warning
 
 Array = NDArray[np.float64]
@@ -45,6 +48,7 @@ def exit_times(
     crossing: str = "step",
     reflecting: Walls = None,
     positions: bool = False,
+    partial: bool = False,
     precision: str = "float64",
     seed: int = 0,
     threads: int | None = None,
@@ -73,6 +77,10 @@ def exit_times(
         `diffusion.fokker_planck`; or ``(low, high)``, ``Beyond(coordinate, value)``, ``Box(low, high)``, or these joined by ``|``.
     positions
         Also return where replicas left.
+    partial
+        Interrupted, as by Ctrl-C, return what there is: replicas that were on their way are censored at the iterations that they had
+        done, so that `escape_rate` counts the time in which they did not leave. Those that had ended are no sample by themselves,
+        as the fastest are the first. Nothing is said of replicas that had not begun.
 
     Returns
     -------
@@ -84,7 +92,8 @@ def exit_times(
         part that was left, from 0 (-1: none); the first if a substep led out of several. With a bridge ``exit_substep``, in
         which of all substeps, from 1 (0: none). With `positions` ``exit_position`` on (replica, coordinate), at the end of the
         substep that led out, with a bridge moved from there onto the boundary, at right angles; NaN where there is no exit. All
-        parameters are in attrs; `lane_steps` there counts the substeps computed, `lane_steps_useful` those of live replicas.
+        parameters are in attrs; `lane_steps` there counts the substeps computed, `lane_steps_useful` those of live replicas, and
+        `partial` says what became of the replicas of an interrupted run (empty: it was not).
 
     Raises
     ------
@@ -145,24 +154,45 @@ def exit_times(
         "exit_substep": np.zeros(replicas if bridged else 0, np.int64),
         "exit_position": np.full((replicas if positions else 0, landscape.dimension), np.nan),
     }
-    queue, work = np.zeros(1, np.int64), np.zeros((threads, 2), np.int64)
+    queue, work = np.zeros(1, np.int64), np.zeros((threads, APART), np.int64)
     width = lanes_for(-(-replicas // threads), exits.TILE)
     rows = len(edge.kinds) + 2 * bridged
-    with Interruptible(threads) as pool:
+    clocks: dict[int, tuple[NDArray[np.uint64], ...]] = {}  # replica, iteration and substep of the lanes of each thread
+    reached = None
+
+    def done() -> float:
+        """The share of all iterations, judged by how many replicas have left in those that are done."""
+        iterations = max(work[:, 1].sum() / substeps, 1.0)
+        return float(iterations / mean_stay(np.count_nonzero(out["exited"]) / iterations, max_iterations) / replicas)
+
+    with task("exit_times", 1.0, done), Interruptible(threads) as pool:
 
         def until_done(thread: int, count: int = replicas) -> None:
             before = np.zeros((plan.landscape.dimension, width))
             scratch = before, np.zeros((rows, width)), np.zeros(width, np.uint8)
+            state, lanes = allocate(prepared, width)
+            clocks[thread] = lanes[:3]
             run(
                 width, prepared.problem, prepared.rule, prepared.start, ours.values, np.uint64(max_iterations),
-                np.uint64(substeps), plan.seed, queue, pool.stop, *allocate(prepared, width), scratch, work[thread],
+                np.uint64(substeps), plan.seed, queue, pool.stop, state, lanes, scratch, work[thread],
                 tuple(one[:count] for one in out.values()),
             )  # fmt: skip
 
         until_done(0, 0)  # compiles, once, before the threads start
         queue[0] = 0
-        for _ in pool.map(until_done, range(threads)):
-            pass
+        try:
+            for _ in pool.map(until_done, range(threads)):
+                pass
+        except KeyboardInterrupt:
+            if not partial:
+                raise
+            reached = np.zeros(replicas)
+    if reached is not None:  # by now the threads are still
+        last = float(out["exit_iteration"].max(where=out["exited"], initial=work[:, 0].max() / width / substeps))
+        reached[: queue[0]] = min(last, max_iterations)
+        for thread, (replica, iteration, substep) in clocks.items():
+            here = slice(work[thread, 2])
+            reached[replica[here]] = iteration[here] - 1.0 + (substep[here] + 1.0) / substeps
     if prepared.turned and plan.rotated:
         out["exit_position"] = out["exit_position"] @ plan.basis.T
     if bridged and positions:
@@ -175,9 +205,9 @@ def exit_times(
     }
     parameters = {key: value for key, value in plan.parameters.items() if key not in ("iterations", "save", "keep")}
     parameters |= {"boundary": repr(boundary), "crossing": crossing, "max_iterations": max_iterations}
-    result = label_exits(data, parameters)
+    result = label_exits(data, parameters, reached)
     warn_any_coordinate(landscape, boundary, out["exit_coordinate"])
-    result.attrs.update(zip(("lane_steps", "lane_steps_useful"), map(int, work.sum(axis=0)), strict=True))
+    result.attrs.update(zip(("lane_steps", "lane_steps_useful"), map(int, work[:, :2].sum(axis=0)), strict=True))
     return result
 
 
@@ -239,8 +269,17 @@ def warn_any_coordinate(landscape: Landscape, boundary: Any, coordinates: ArrayL
     )
 
 
-def label_exits(data: dict[str, Any], parameters: dict[str, Any]) -> xarray.Dataset:
-    """The Dataset for exits on (replica,); warns if any diverged."""
+def label_exits(data: dict[str, Any], parameters: dict[str, Any], reached: Array | None = None) -> xarray.Dataset:
+    """The Dataset for exits on (replica,); warns if any diverged.
+
+    Parameters
+    ----------
+    data, parameters
+        Variables, and what the run was asked for.
+    reached
+        If it was interrupted, iterations that each replica had done, 0 if it had not begun; of those that had ended, iterations that
+        they would have done.
+    """
     import xarray
 
     diverged = int(data["diverged"][1].sum())
@@ -253,9 +292,17 @@ def label_exits(data: dict[str, Any], parameters: dict[str, Any]) -> xarray.Data
     count = parameters["replicas"]
     coords: dict[str, Any] = {
         "replica": np.arange(count),
-        "horizon": ("replica", np.full(count, parameters["max_iterations"])),
+        "horizon": ("replica", np.full(count, parameters["max_iterations"]) if reached is None else reached),
         "problem": ("replica", np.full(count, problem_digest(parameters))),
     }
     if "exit_position" in data:
         coords["coordinate"] = np.arange(data["exit_position"][1].shape[1])
-    return describe(xarray.Dataset(data, coords), parameters)
+    result = describe(xarray.Dataset(data, coords), parameters).assign_attrs(partial="")
+    if reached is None:
+        return result
+    gone = data["exited"][1] | data["diverged"][1]
+    begun, ended = int(np.count_nonzero(reached)), int(np.sum(gone | (reached == parameters["max_iterations"])))
+    if not begun:
+        raise KeyboardInterrupt
+    told = f"interrupted: of {count} replicas {ended} had ended, {begun - ended} are censored on their way, the others are left out"
+    return result.isel(replica=np.flatnonzero(reached)).assign_attrs(partial=told)

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import xarray
 
 OF_ONE_RUN = ("seed", "replicas", "max_iterations")  # in the record, and no part of the problem
+MOST_TOLD = 20  # different horizons that the record lists
 
 Array = NDArray[np.float64]
 
@@ -165,5 +166,7 @@ def _record(exits: "xarray.Dataset", horizon: Array, parameters: dict[str, Any])
     if asked == (len(horizon), horizons[0]) and len(horizons) == 1 and _apart(exits) and (known or not len(problems)):
         return parameters
     shared = {key: value for key, value in parameters.items() if key not in OF_ONE_RUN} if known else {}
-    told = [int(end) if end.is_integer() else end for end in horizons.tolist()]
+    told: Any = [int(end) if end.is_integer() else end for end in horizons.tolist()]
+    if len(told) > MOST_TOLD:
+        told = f"{len(told)} numbers from {told[0]:.6g} to {told[-1]:.6g}"
     return shared | {"replicas": len(horizon), "max_iterations": told[0] if len(told) == 1 else told}

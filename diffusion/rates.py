@@ -101,6 +101,11 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     return describe(xarray.Dataset(data, coords), seen.record | {"burn_in": burn_in, "level": level})
 
 
+def mean_stay(rate: float, horizon: float) -> float:
+    """Mean number of iterations until an exit at a constant rate, or the horizon if that comes first."""
+    return float(-np.expm1(-rate * horizon) / rate) if rate > 0 else float(horizon)
+
+
 def _interval(events: int, at_risk: float, censored: int, level: float) -> tuple[float, float]:
     from scipy import stats  # slow to import, as below
 

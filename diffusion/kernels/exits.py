@@ -32,7 +32,7 @@ def exits(
 
     boundary: (low, high, kinds, first, second, signs, limits), as `diffusion.edges.Edge` has them. queue: [next replica].
     scratch: (d, width), (rows, width), (width,) of uint8; a row for each part and, with a bridge, EARLIER and VARIANCE. work:
-    [lane substeps computed, useful]. out: (time, exited, diverged, coordinate, side, part, substep, position), one entry for
+    [lane substeps computed, useful, lanes in use], at any time and at the end. out: (time, exited, diverged, coordinate, side, part, substep, position), one entry for
     each replica, or none of the last two. Stops early once stop[0] is not 0.
     """
     d, replicas = start[0].shape[0], out[0].shape[0]
@@ -40,10 +40,11 @@ def exits(
     before, level, near = scratch
     time, exited, diverged, coordinate, side, part, crossed, position = out
     final = substeps - np.uint64(1)
-    active, computed, useful = np.int64(0), 0, 0
+    active = np.int64(0)
     while active < width and take(active, queue, replicas, seed, start, substeps, state, lanes):
         active += 1
     while active > 0:
+        work[2] = active
         if fetch_add(stop, 0) != 0:
             return
         n = (active + TILE - 1) // TILE * TILE
@@ -53,8 +54,8 @@ def exits(
                 for lane in range(n):
                     before[j, lane] = x[j, lane]
         advance(problem, rule, 0, state, lanes, seed, n)
-        computed += n
-        useful += active
+        work[0] += n
+        work[1] += active
         if MEASURED:
             measure(before, x, problem, rule, boundary, level, near, n)
         if not any_ended(before, x, near, problem, rule, boundary, iteration, substep, iterations, final, active):
@@ -93,8 +94,7 @@ def exits(
                 active -= 1  # the last lane moves in, and is looked at next
                 move_lane(active, lane, state, lanes, before, level)
                 near[lane] = near[active]
-    work[0] += computed
-    work[1] += useful
+    work[2] = 0
 
 
 def take(lane, queue, replicas, seed, start, substeps, state, lanes):

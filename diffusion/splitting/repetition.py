@@ -63,6 +63,7 @@ class Run:
         self.well = Well(plan, scale, size, substeps, threads)
         self._excursions = kernel(excursions.excursions, excursions.HELPERS, scale.prepared)
         self._used_ids = 0
+        self.share = 0.0  # of the levels of the present repetition, that all its paths have passed
 
     def new_ids(self, count: int) -> NDArray[np.uint64]:
         """Replica numbers that were not used before."""
@@ -80,6 +81,7 @@ class Run:
         steps = found.steps + self.go_on(np.arange(replicas), gates, reached)
         probability, bound, rounds, families = 1.0, 1.0, 0, replicas
         while reached.min() < LEVELS:
+            self.share = float(reached.min()) / LEVELS
             least = min(int(np.sort(reached)[max(replicas // REMOVED, 1) - 1]), LEVELS - 1)
             gone, staying = np.flatnonzero(reached <= least), np.flatnonzero(reached > least)
             probability *= len(staying) / replicas
@@ -95,6 +97,7 @@ class Run:
             families = int(np.count_nonzero(np.bincount(family)))
             if families >= MANY:
                 bound = probability
+        self.share = 0.0
         if not probability:
             families = 0
         left_by = self._left_by(trail[reached == LEVELS, LEVELS, : len(self._plan.origin)])

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import diffusion
+from diffusion.rates import mean_stay
 from experiments.sweep.cluster import without_script
 from experiments.sweep.description import Sections, Sweep
 from experiments.sweep.layout import Layout
@@ -178,7 +179,6 @@ def _exits(here: Problem, options: Options) -> Costs:
     middle = (float(rate["events"]) + 0.5) / float(rate["time_at_risk"])
 
     def cost(rate: float) -> float:
-        stays = -np.expm1(-rate * horizon) / rate if rate > 0 else float(horizon)
-        return float(options["replicas"] * substeps * stays * per_step)
+        return float(options["replicas"] * substeps * mean_stay(rate, horizon) * per_step)
 
     return cost(middle), cost(float(rate["rate_high"])), cost(float(rate["rate_low"]))
