@@ -16,6 +16,7 @@ from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.noise import Noise
 from diffusion.optimizers import Adai as TorchAdai
 from diffusion.plan import DIVERGED, Plan, label, plan_run
+from diffusion.progress import task
 
 if TYPE_CHECKING:
     import xarray
@@ -57,8 +58,10 @@ def simulate_torch(
     states = np.empty((replicas if keep == "states" else 0, *shape))
     blocks = -(-replicas // BLOCK)
     ends = [round(replicas * k / blocks) for k in range(blocks + 1)]
-    with Interruptible(min(threads, blocks)) as pool, one_thread_each():
-        parts = pool.map(lambda k: _run(plan, k, ends[k + 1] - ends[k], pool.stop), range(blocks))
+    clocks, pool = np.zeros(blocks, np.int64), Interruptible(min(threads, blocks))
+    total = blocks * int(plan.save[-1])
+    with task("simulate_torch", total, lambda: int(clocks.sum())), pool, one_thread_each():
+        parts = pool.map(lambda k: _run(plan, k, ends[k + 1] - ends[k], pool.stop, clocks), range(blocks))
         for k, positions in enumerate(parts):
             displacement = (positions - plan.origin) @ plan.basis
             out = ~np.all(np.abs(displacement) < DIVERGED, axis=2)
@@ -71,8 +74,10 @@ def simulate_torch(
     return label(plan, squares, fourths, diverged, states if keep == "states" else None)
 
 
-def _run(plan: Plan, block: int, replicas: int, stop: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Positions of a block of replicas, shape (replicas, saves, d)."""
+def _run(
+    plan: Plan, block: int, replicas: int, stop: NDArray[np.int64], clocks: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Positions of a block of replicas, shape (replicas, saves, d); clocks[block] counts its iterations."""
     torch.set_num_threads(1)  # again: matrix products ask the thread that they run in
     seed = np.random.SeedSequence([int(plan.seed), block]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(seed))
@@ -88,6 +93,7 @@ def _run(plan: Plan, block: int, replicas: int, stop: NDArray[np.int64]) -> NDAr
             draws = torch.randn(theta.shape, generator=generator, dtype=torch.float64)
             theta.grad = gradient(theta.detach(), draws)
             optimizer.step()
+            clocks[block] += 1
         done = int(target)
         positions[:, s] = theta.detach().numpy()
     return positions

@@ -13,9 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import checks
 from diffusion.dynamics import SGD, Dynamics, Momentum
 from diffusion.edges import NO_COORDINATE, NO_PART, Edge, edge_of
+from diffusion.engine import Interruptible
 from diffusion.escape import label_exits, warn_any_coordinate
 from diffusion.landscapes import Landscape, StyblinskiTang
 from diffusion.noise import Noise
+from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
 from diffusion.regions import Boundary
 from diffusion.torch_ensemble import one_thread_each, shipped_optimizer
@@ -61,6 +63,7 @@ def exit_times_torch(
     max_iterations: int,
     replicas: int,
     positions: bool = False,
+    partial: bool = False,
     seed: int = 0,
 ) -> xarray.Dataset:
     """Run the shipped torch optimizer, in float64 and from rest, until each replica leaves, or for `max_iterations`.
@@ -74,7 +77,7 @@ def exit_times_torch(
         sample is ``f(u - x)``.
     noise
         A noise model, drawn as normals, or `Samples`.
-    start, boundary, max_iterations, replicas, positions
+    start, boundary, max_iterations, replicas, positions, partial
         As in `diffusion.exit_times`.
     seed
         Seed of a `torch.Generator`, for the data as well: the draws differ from those of `diffusion.exit_times`.
@@ -108,8 +111,32 @@ def exit_times_torch(
         gradient = _sampled(landscape, noise, replicas, generator)
     else:
         gradient = _modelled(landscape, noise, generator)
-    with one_thread_each():
-        out = _run(dynamics, gradient, landscape, origin, edge, max_iterations, replicas)
+    out = {
+        "exit_iteration": np.full(replicas, np.nan), "exited": np.zeros(replicas, bool),
+        "diverged": np.zeros(replicas, bool), "exit_coordinate": np.full(replicas, NO_COORDINATE),
+        "exit_side": np.zeros(replicas, np.int8), "exit_part": np.full(replicas, NO_PART, np.int16),
+        "exit_position": np.full((replicas, landscape.dimension), np.nan),
+    }  # fmt: skip
+    iterations, reached = np.zeros(1, np.int64), None
+
+    def done() -> float:
+        """The share of all iterations, if replicas leave at the rate so far until the last of them is out."""
+        exited, now = out["exited"], int(iterations[0])
+        at_risk = now * np.count_nonzero(~exited) + out["exit_iteration"][exited].sum()
+        to_come = np.log(1.0 + np.count_nonzero(~exited)) * at_risk / max(np.count_nonzero(exited), 1)
+        return now / max(float(min(now + to_come, max_iterations)), 1.0)
+
+    with one_thread_each(), task("exit_times_torch", 1.0, done), Interruptible(1) as pool:
+        try:
+            arguments = dynamics, gradient, landscape, origin, edge
+            for _ in pool.map(lambda most: _run(*arguments, most, out, iterations, pool.stop), [max_iterations]):
+                pass
+        except KeyboardInterrupt:
+            if not partial:
+                raise
+            reached = np.zeros(replicas)
+    if reached is not None:  # by now the thread is still
+        reached[:] = iterations[0]
     left_out = {"exit_part": len(edge.kinds) == 1, "exit_position": not positions}
     data = {
         name: (("replica", "coordinate")[: values.ndim], values)
@@ -121,7 +148,7 @@ def exit_times_torch(
         "boundary": repr(boundary), "crossing": "step", "max_iterations": max_iterations, "replicas": replicas,
         "seed": seed, "optimizer": "torch",
     }  # fmt: skip
-    result = label_exits(data, parameters)
+    result = label_exits(data, parameters, reached)
     warn_any_coordinate(landscape, boundary, out["exit_coordinate"])
     return result
 
@@ -167,31 +194,35 @@ def _run(
     origin: Array,
     edge: Edge,
     max_iterations: int,
-    replicas: int,
-) -> dict[str, NDArray[Any]]:
-    """What became of every replica, as `diffusion.exit_times` tells it."""
-    theta = torch.nn.Parameter(torch.from_numpy(np.tile(origin, (replicas, 1))))
-    optimizer = shipped_optimizer(dynamics, theta)
-    time, inside, exited = np.full(replicas, np.nan), np.ones(replicas, dtype=bool), np.zeros(replicas, dtype=bool)
-    coordinate, side = np.full(replicas, NO_COORDINATE), np.zeros(replicas, np.int8)
-    part, position = np.full(replicas, NO_PART, np.int16), np.full((replicas, len(origin)), np.nan)
-    for t in range(max_iterations):
-        theta.grad = gradient(theta.detach(), t)
+    out: dict[str, NDArray[Any]],
+    iterations: NDArray[np.int64],
+    stop: NDArray[np.int64],
+) -> None:
+    """Tell in `out` what becomes of every replica, as `diffusion.exit_times` does, and in iterations[0] how many are done.
+
+    It stops early once stop[0] is not 0.
+    """
+    torch.set_num_threads(1)  # again: matrix products ask the thread that they run in
+    theta = torch.nn.Parameter(torch.from_numpy(np.tile(origin, (len(out["exited"]), 1))))
+    optimizer, inside = shipped_optimizer(dynamics, theta), np.ones(len(theta), dtype=bool)
+    while inside.any() and iterations[0] < max_iterations and not stop[0]:
+        theta.grad = gradient(theta.detach(), int(iterations[0]))
         optimizer.step()
         here = theta.detach().numpy()
         parts, coordinates, sides = edge.crossed(landscape, here)
         lost = ~np.isfinite(here).all(axis=1)
-        out = inside & ((parts != NO_PART) | lost)
-        if out.any():
-            left = out & ~lost
-            time[left], exited[left], position[left] = t + 1, True, here[left]
-            part[left], coordinate[left], side[left] = parts[left], coordinates[left], sides[left]
-            inside &= ~out
-            if not inside.any():
-                break
+        gone = inside & ((parts != NO_PART) | lost)
+        iterations[0] += 1
+        if gone.any():
+            left = gone & ~lost
+            out["exit_iteration"][left], out["exited"][left], out["exit_position"][left] = (
+                iterations[0],
+                True,
+                here[left],
+            )
+            for name, values in (("part", parts), ("coordinate", coordinates), ("side", sides)):
+                out[f"exit_{name}"][left] = values[left]
+            out["diverged"] |= inside & lost
+            inside &= ~gone
             stay = torch.from_numpy(~inside)
             theta.data[stay] = torch.from_numpy(origin)  # runs that are done wait at the start, where nothing overflows
-    return {
-        "exit_iteration": time, "exited": exited, "diverged": ~inside & ~exited, "exit_coordinate": coordinate,
-        "exit_side": side, "exit_part": part, "exit_position": position,
-    }  # fmt: skip

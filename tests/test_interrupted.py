@@ -111,6 +111,21 @@ def test_substeps_that_were_done_count_as_parts_of_iterations():
     assert set((exits["horizon"].values * 4) % 1) == {0.0}
 
 
+def test_torch_s_interrupted_exits_are_censored_at_the_iteration_that_was_reached():
+    """Their rate is the exact one, and that of the exits alone is not, each at a rate of SUITE_RATE."""
+    pytest.importorskip("torch")
+    from diffusion import exit_times_torch
+
+    rate, arguments = 1e-3, {"noise": HessianNoise(1, "piecewise"), "max_iterations": 10**6, "replicas": 1000}
+    with pressed(0.1):
+        exits = exit_times_torch(SGD(LR), WELL, boundary=stats.norm.isf(rate), partial=True, **arguments)
+    assert exits.attrs["partial"].startswith("interrupted: of 1000 replicas ")
+    assert set(exits["horizon"].values) == {exits["horizon"].values[0]}
+    found = [escape_rate(one, level=1 - SUITE_RATE) for one in (exits, exits.isel(replica=exits["exited"].values))]
+    assert found[0]["rate_low"] < rate < found[0]["rate_high"]
+    assert found[1]["rate_low"] > rate
+
+
 def rare(**changed):
     well = DoubleParabola(0.6, 1.0, 1.0, 1)
     arguments = {"replicas": 500, "repetitions": 8, "boundary": well.saddle, "partial": True} | changed
