@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -520,6 +521,41 @@ def test_cost_is_estimated_from_trials():
     assert found.files == 3 * (2 + 2)
     assert not found.large
     assert cost.estimate(Layout.of(asked), 1 / 3).hours < found.hours
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"),
+    [
+        (lambda factor, known: 0.5 * (not known), 2 * 0.5),  # the points share code: once in each of 2 processes
+        (lambda factor, known: 0.2 * (factor not in known), 3 * 0.2),  # each point has code of its own
+        (lambda factor, known: 0.01, 0.0),  # there is none
+    ],
+)
+def test_cost_counts_compilation(monkeypatch, seconds, expected):
+    """By a measurement that takes so long when it is first run."""
+    known = []
+
+    def run(here, options, seed):
+        time.sleep(seconds(options["factor"], known))
+        known.append(options["factor"])
+
+    layout = Layout.of(own())
+    monkeypatch.setattr(cost, "named", lambda name: SimpleNamespace(unit="replicas", run=run))
+    found = cost.estimate(layout, processes=2)
+    assert found.compiling * 3600 == pytest.approx(expected, abs=0.1)
+    assert ("to compile" in str(found)) == (expected > 0)
+
+
+def test_cost_of_code_that_is_kept_on_disk_is_not_counted_again(monkeypatch):
+    def run(here, options, seed):
+        if not cost.compiler.kept:
+            time.sleep(0.3)
+            cost.compiler.kept += 0.3
+
+    layout = Layout.of(own())
+    monkeypatch.setattr(cost, "named", lambda name: SimpleNamespace(unit="replicas", run=run))
+    monkeypatch.setattr(cost.compiler, "kept", 0.0)
+    assert cost.estimate(layout, processes=100).compiling * 3600 < 100 * 0.1
 
 
 def test_a_large_sweep_wants_a_yes(tmp_path):

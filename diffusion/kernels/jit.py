@@ -1,5 +1,6 @@
 """The one place that sets how kernels are compiled, vectorised and cached."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from types import FunctionType
@@ -17,17 +18,28 @@ _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {
 _HELPER = {"_nrt": False}  # arrays are not counted in and out of helpers: they outlive every call, and none is made
 
 
-class _Compiler(event.Listener):  # type: ignore[misc]
-    """Tells that numba compiles, of whatever kind the function is."""
+class Compiler(event.Listener):  # type: ignore[misc]
+    """Tells that numba compiles, of whatever kind the function is, and counts the seconds for code that is kept on disk."""
+
+    def __init__(self) -> None:
+        self.kept, self._depth, self._began = 0.0, 0, 0.0
 
     def on_start(self, event: Any) -> None:
+        """A function, which may be a part of another."""
         compiling(1)
+        self._began = self._began if self._depth else time.perf_counter()
+        self._depth += 1
 
     def on_end(self, event: Any) -> None:
+        """It is compiled, or cannot be."""
         compiling(-1)
+        self._depth -= 1
+        if not self._depth and isinstance(event.data["dispatcher"]._cache, Kept):
+            self.kept += time.perf_counter() - self._began
 
 
-event.register("numba:compile", _Compiler())
+compiler = Compiler()
+event.register("numba:compile", compiler)
 
 
 @contextmanager

@@ -49,6 +49,8 @@ def sweep(
       diffusion-lab sweep export results/mine.zarr mine.nc
     """
     from diffusion import checks, progress
+    from diffusion.engine import thread_count
+    from diffusion.progress import task
 
     need("sweep", "dask", "distributed", "zarr")
     from experiments import sweep as sweeps
@@ -69,7 +71,9 @@ def sweep(
     if left:
         print("trying a few points", file=sys.stderr, flush=True)
         try:
-            expected: cost.Estimate | None = cost.estimate_apart(asked, left)
+            with progress(), task("trying a few points"):
+                processes = 1 if scheduler else thread_count(workers)
+                expected: cost.Estimate | None = cost.estimate_apart(asked, left, processes)
             told = str(expected)
         except cost.TrialError as error:
             expected, told = None, f"what they cost is not known, as {error}"

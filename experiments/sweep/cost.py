@@ -1,5 +1,6 @@
 """What a sweep will cost: core-hours from short trials at some of its points, and the size of its store."""
 
+import re
 import signal
 import time
 import warnings
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 
 import diffusion
+from diffusion.kernels.jit import compiler
 from diffusion.rates import mean_stay
 from experiments.sweep.cluster import without_script
 from experiments.sweep.description import Sections, Sweep
@@ -23,15 +25,34 @@ SAMPLES, SECONDS = 6, 8.0  # most trials of a kind of measurement, and the time 
 TRIAL_UPDATES = 15_000_000  # coordinate updates of a trial: a twentieth of a second
 DRAWN = 1000  # points among which trials are chosen
 LIMIT_HOURS, LIMIT_BYTES = 1.0, 10e9  # above which a sweep wants a yes
+CODE = 0.1  # seconds, in less of which nothing is compiled
+SEEN = 0.05  # share of the cost, above which that of compiling is told
 PATIENCE = 60.0  # seconds for all trials together
 BLOCK = 4096  # bytes that a small file takes on disk
 
 Costs = tuple[float, float, float]  # seconds of a point: about, at least, at most
+Compiled = tuple[
+    float, float
+]  # seconds that came before the first result: to compile or load code, and those of it that were kept
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """Core-hours of a sweep with the range that trials leave, its store's size, and a reason if all trials failed."""
+    """What a sweep costs.
+
+    Attributes
+    ----------
+    hours, low, high
+        Core-hours, and the range that trials leave.
+    trials
+        Points that were tried.
+    nbytes, files
+        Size of the store.
+    reason
+        Why all trials failed, if they did.
+    compiling
+        Those of the core-hours that go to compile code, or to load it.
+    """
 
     hours: float
     low: float
@@ -40,6 +61,7 @@ class Estimate:
     nbytes: int
     files: int
     reason: str = ""
+    compiling: float = 0.0
 
     @property
     def large(self) -> bool:
@@ -49,18 +71,19 @@ class Estimate:
     def __str__(self) -> str:
         units = {"hours": 1, "minutes": 60, "seconds": 3600}
         unit = next((unit for unit, size in units.items() if self.hours * size >= 1), "seconds")
-        amounts = [hours * units[unit] for hours in (self.hours, self.low, self.high)]
-        about, low, high = (f"{amount:,.2g}" if amount < 100 else f"{amount:,.0f}" for amount in amounts)
+        amounts = [hours * units[unit] for hours in (self.hours, self.low, self.high, self.compiling)]
+        about, low, high, compiling = (f"{amount:,.2g}" if amount < 100 else f"{amount:,.0f}" for amount in amounts)
         spread = f"from {low} to {high}, " if low != high else ""
         store = f"a store of at most {self.nbytes / 1e6:,.3g} MB in {self.files:,} files"
-        return f"about {about} core-{unit} ({spread}by {self.trials} trials); {store}"
+        code = f", {compiling} of them to compile" if self.compiling > SEEN * self.hours else ""
+        return f"about {about} core-{unit} ({spread}by {self.trials} trials{code}); {store}"
 
 
 class TrialError(Exception):
     """A trial ended its process."""
 
 
-def estimate_apart(sweep: Sweep, share: float = 1.0) -> Estimate:
+def estimate_apart(sweep: Sweep, share: float = 1.0, processes: int = 1) -> Estimate:
     """As `estimate`, in a process of its own: a trial may take more memory than there is.
 
     Raises
@@ -69,7 +92,7 @@ def estimate_apart(sweep: Sweep, share: float = 1.0) -> Estimate:
         If it ended its process.
     """
     ours, theirs = Pipe(duplex=False)
-    process = get_context("spawn").Process(target=_send, args=(theirs, sweep, share), daemon=True)
+    process = get_context("spawn").Process(target=_send, args=(theirs, sweep, share, processes), daemon=True)
     with without_script():
         process.start()
     theirs.close()
@@ -87,15 +110,15 @@ def estimate_apart(sweep: Sweep, share: float = 1.0) -> Estimate:
     return result
 
 
-def _send(connection: Connection, sweep: Sweep, share: float) -> None:
+def _send(connection: Connection, sweep: Sweep, share: float, processes: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt is for the command, which ends this process
     try:
-        connection.send(estimate(Layout.of(sweep), share))
+        connection.send(estimate(Layout.of(sweep), share, processes))
     except Exception as error:
         connection.send(ValueError(str(error)))
 
 
-def estimate(layout: Layout, share: float = 1.0) -> Estimate:
+def estimate(layout: Layout, share: float = 1.0, processes: int = 1) -> Estimate:
     """Try some points and scale up.
 
     Parameters
@@ -104,15 +127,19 @@ def estimate(layout: Layout, share: float = 1.0) -> Estimate:
         Layout of the sweep's store.
     share
         Share of the sweep's tasks that are still to be computed.
+    processes
+        That compute them: each needs the code that points of one kind share, from disk if it can be kept there.
     """
     sweep = layout.sweep
     names = sweep.values("measure", "name")
-    total, trials = np.zeros(3), 0
+    total, trials, compiling = np.zeros(3), 0, 0.0
     rng = np.random.default_rng(0)
     order = rng.integers(sweep.size, size=DRAWN) if sweep.size > DRAWN else rng.permutation(sweep.size)
     reasons: list[str] = []
     for name, times in Counter(names).items():
         costs: list[Costs] = []
+        fresh: dict[str, float] = {}  # for points of each kind, to have their code in another process
+        again: list[float] = []  # for more points of a kind: code that each needs for itself
         began = time.perf_counter()
         for point in order:
             if len(costs) == SAMPLES or (costs and time.perf_counter() - began > SECONDS):
@@ -120,19 +147,39 @@ def estimate(layout: Layout, share: float = 1.0) -> Estimate:
             sections = sweep.at(int(point))
             if sections["measure"]["name"] == name:
                 try:
-                    costs.append(_trial(sections))
+                    seconds, (code, kept) = _trial(sections)
+                    costs.append(seconds)
+                    if _kind(sections) in fresh:
+                        again.append(code if code > CODE else 0.0)
+                    else:
+                        fresh[_kind(sections)] = max(code - kept, 0.0)
                 except Exception as error:  # the point fails with the same words when it is computed
                     costs.append((0.0, 0.0, 0.0))
                     reasons.append(words(error))
-        total += times / len(names) * sweep.size * share * np.mean(costs, axis=0)
+        points = times / len(names) * sweep.size * share
+        total += points * np.mean(costs, axis=0)
+        if any(again):
+            compiling += points * float(np.mean(again))
+        elif fresh:
+            kinds = {
+                _kind(sections) for sections in map(sweep.at, order.tolist()) if sections["measure"]["name"] == name
+            }
+            compiling += processes * len(kinds) * float(np.mean([*fresh.values()]))
         trials += len(costs)
-    hours, low, high = (total / 3600).tolist()
+    hours, low, high = ((total + compiling) / 3600).tolist()
     reason = reasons[0] if reasons and len(reasons) == trials else ""
-    return Estimate(hours, low, high, trials, int(layout.nbytes + BLOCK * layout.files), layout.files, reason)
+    return Estimate(
+        hours, low, high, trials, int(layout.nbytes + BLOCK * layout.files), layout.files, reason, compiling / 3600
+    )
 
 
-def _trial(sections: Sections) -> Costs:
-    """Seconds that a point takes."""
+def _kind(sections: Sections) -> str:
+    """What points have in common whose code is the same, unless it is made of their numbers too."""
+    return re.sub(r"(?<=[ \[(])-?\d[\d.e+-]*", "a number", repr(sections))
+
+
+def _trial(sections: Sections) -> tuple[Costs, Compiled]:
+    """Seconds that a point takes, and that its code does."""
     options = sections["measure"]
     measurement = named(options["name"])
     with warnings.catch_warnings():
@@ -150,15 +197,17 @@ def _trial(sections: Sections) -> Costs:
             replicas = options.get("replicas", 1000)
             shorter |= {"replicas": min(replicas, 100), "repetitions": 2, "block": 2}
             factor = max(replicas / 100, 1.0) * measurement.total(options) / 2
+        first, kept, began = 0.0, compiler.kept, time.perf_counter()
         if measurement.unit:
             measurement.run(here, shorter, seed=0)  # so that kernels are compiled
+            first = time.perf_counter() - began
         began = time.perf_counter()
         measurement.run(here, shorter, seed=0)
-        seconds = factor * (time.perf_counter() - began)
-    return seconds, seconds, seconds
+        seconds = time.perf_counter() - began
+    return (factor * seconds,) * 3, (max(first - seconds, 0.0), compiler.kept - kept)
 
 
-def _exits(here: Problem, options: Options) -> Costs:
+def _exits(here: Problem, options: Options) -> tuple[Costs, Compiled]:
     """Seconds of an escape rate, from a short run: how long replicas stay, and what an update takes."""
     substeps, horizon = options.get("substeps", 1), options["max_iterations"]
     replicas = min(options["replicas"], 512)
@@ -171,7 +220,9 @@ def _exits(here: Problem, options: Options) -> Costs:
         shorter = arguments | {"max_iterations": most}
         return diffusion.exit_times(here.dynamics, here.landscape, noise=here.noise, threads=1, **shorter)
 
+    kept, began = compiler.kept, time.perf_counter()
     run(1)  # so that kernels are compiled
+    code = time.perf_counter() - began, compiler.kept - kept
     began = time.perf_counter()
     exits = run(min(iterations, horizon))
     per_step = (time.perf_counter() - began) / max(exits.attrs["lane_steps"], 1)
@@ -181,4 +232,4 @@ def _exits(here: Problem, options: Options) -> Costs:
     def cost(rate: float) -> float:
         return float(options["replicas"] * substeps * mean_stay(rate, horizon) * per_step)
 
-    return cost(middle), cost(float(rate["rate_high"])), cost(float(rate["rate_low"]))
+    return (cost(middle), cost(float(rate["rate_high"])), cost(float(rate["rate_low"]))), code
