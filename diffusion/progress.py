@@ -113,9 +113,9 @@ class Display:
         from rich.progress_bar import ProgressBar
         from rich.table import Table
 
-        table = Table.grid(padding=(0, 1))
-        for _ in range(4):
-            table.add_column(no_wrap=True)
+        table = Table.grid(padding=(0, 1), expand=True)
+        for ratio in (None, None, None, 1):  # what does not fit is cut off the words at the end
+            table.add_column(no_wrap=True, ratio=ratio)
         for task in tasks:
             total = task.total
             done = min(max(task.measure() if task.measure else task.done, 0), total)
