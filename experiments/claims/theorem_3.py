@@ -163,7 +163,7 @@ def _paths(rates: Evidence) -> Iterator[Finding]:
 
 def _map() -> xarray.DataArray:
     """Formula over exact mean time beyond the saddle, against barrier/temperature and ratio of curvatures."""
-    barriers_tried, ratios = np.geomspace(1, 30, 9), np.geomspace(0.1, 10, 9)
+    barriers_tried, ratios = np.geomspace(1, 30, 11), np.geomspace(0.1, 10, 11)
     values = [[_paper_over_exact(barrier, ratio) for barrier in barriers_tried] for ratio in ratios]
     return xarray.DataArray(values, {"curvature_ratio": ratios, BARRIER: barriers_tried}, ("curvature_ratio", BARRIER))
 

@@ -1,5 +1,7 @@
 """A user's own problem as a claim: that the paper's formula is right there."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,5 +1,7 @@
 """One escape from a well by every route, as far as each reaches."""
 
+from __future__ import annotations
+
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass

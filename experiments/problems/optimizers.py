@@ -1,5 +1,7 @@
 """The one place that knows which optimizer is which: its words, inertia and escapes, and what of it torch ships."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, cast

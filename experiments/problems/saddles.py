@@ -124,7 +124,7 @@ class Departure:
     beta: float
     memory: bool = True
     added: bool = False
-    saddle: Saddle = PAPERS
+    saddle: Saddle = field(default_factory=lambda: PAPERS)
     times: tuple[int, ...] = ()
     longest: int = 0
 
