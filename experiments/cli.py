@@ -172,7 +172,7 @@ def compare(
     table.json, comparison.png and comparison.svg.
 
     The file has the tables of a sweep, and in [measure], which may be left
-    out, boundary (a number or "saddle"), start or iterations:
+    out, boundary (as of a sweep, or "saddle"), start or iterations:
 
       [dynamics]
       name = "Momentum"
