@@ -198,7 +198,7 @@ def compare(
       diffusion-lab compare examples/escape.toml --set noise.batch_size=1
       diffusion-lab compare mine.toml --seconds 300 --out results/mine
     """
-    from diffusion import checks
+    from diffusion import checks, progress
     from experiments.comparison import described
     from experiments.referee.verify import check_directory
 
@@ -206,7 +206,8 @@ def compare(
         checks.whole("threads", threads)
     folder = out or Path("results") / file.stem
     check_directory(folder)
-    answer = described(file, change or (), seconds=seconds, seed=seed, threads=threads)
+    with progress():
+        answer = described(file, change or (), seconds=seconds, seed=seed, threads=threads)
     print(answer)
     print(f"Written: {', '.join(map(str, answer.save(folder)))}")
     return 1 if answer.lost else 0
