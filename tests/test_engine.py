@@ -302,6 +302,21 @@ def test_kernels_that_other_processes_cached_do_not_borrow_each_others_helpers(t
     assert run("parabolas", "tang") == alone
 
 
+FUSED = """
+from diffusion import IsotropicNoise, Momentum, StyblinskiTang, simulate
+run = simulate(Momentum(0.01), StyblinskiTang(3), noise=IsotropicNoise(50.0), iterations=100, replicas=200, save=[100])
+print(*map(float.hex, run.msd.values[0]))
+"""
+
+
+def test_a_kernel_just_compiled_gives_the_bits_of_one_from_disk(tmp_path):
+    """Of a sum of two products either may be fused; linked with helpers compiled for themselves, the other one was."""
+    environment = os.environ | {"XDG_CACHE_HOME": str(tmp_path)}
+    line = [sys.executable, "-c", FUSED]
+    first, second = (subprocess.check_output(line, env=environment, text=True, timeout=120) for _ in range(2))
+    assert first == second
+
+
 def test_the_suite_compiles_at_most_forty_kernels():
     """Runs last: kernels compiled in this process, each for one set of formulas."""
     assert 0 < len(jit.specialisations) <= 40

@@ -16,6 +16,7 @@ import llvmlite
 import numba
 from numba.core import compiler, serialize
 from numba.core.caching import NullCache
+from numba.core.codegen import JITCPUCodegen
 
 MOST = 400  # files; those not used for longest go first
 _CHECKSUM = 32  # bytes at the beginning of each file
@@ -36,51 +37,82 @@ def folder():
 
 
 class Kept(NullCache):
-    """Keeps what numba compiles for a function; the digest is that of the function, its options and all that it reads."""
+    """Keeps what numba compiles for a function.
 
-    def __init__(self, digest):
-        self._digest = digest
+    What is used is what is on disk, or would be, loaded into an engine of its own. Helpers are in a kernel's code, and each was
+    compiled for itself as well; in the engine where that was done the linker takes those, of which products may be fused
+    into sums elsewhere: a kernel just compiled would not give the bits that it gives in the next process.
+
+    Parameters
+    ----------
+    digest
+        Of the function, its options and all that it reads.
+    compile_anew
+        Compiles it for a signature, and gives numba's result.
+    """
+
+    def __init__(self, digest, compile_anew):
+        self._digest, self._compile_anew = digest, compile_anew
+        self.hits = 0  # how often the code was on disk
 
     def _path(self, sig, codegen):
         made_of = f"{self._digest} {_VERSIONS} {sig} {codegen.magic_tuple()}"
         return folder() / f"{hashlib.sha256(made_of.encode()).hexdigest()[:40]}.nbc"
 
     def load_overload(self, sig, target_context):
-        """The compiled code, or None."""
+        """The compiled code, from disk or compiled now."""
         try:
             target_context.refresh()
             path = self._path(sig, target_context.codegen())
-            if not path.exists():
-                return None
-            content = path.read_bytes()
-            checksum, data = content[:_CHECKSUM], content[_CHECKSUM:]
-            if hashlib.sha256(data).digest() != checksum:
-                return None  # cut short or damaged: written anew after compiling
-            found = compiler.CompileResult._rebuild(target_context, *pickle.loads(data))
+            data = _read(path)
+            if data is not None:
+                loaded = _loaded(data, target_context)
+                self.hits += 1
+                return loaded
         except Exception as error:  # of whatever kind: there is always the compiler
             _warn(error)
-            return None
-        with contextlib.suppress(OSError):  # somebody else's folder: it is theirs to tidy
-            os.utime(path)  # used now
-        return found
-
-    def save_overload(self, sig, compiled):
-        """Keep it, if there is a place, and if it does not hold addresses of this process."""
+            path = None
+        compiled = self._compile_anew(sig)
         if compiled.library.has_dynamic_globals or any(not one.can_cache for one in compiled.lifted):
-            return
+            return compiled  # it holds addresses of this process
+        data = serialize.dumps(compiled._reduce())
+        if path is not None:
+            _write(path, data)
+        return _loaded(data, target_context)
+
+
+def _loaded(data, target_context):
+    """Compiled code, in an engine of its own."""
+    alone = target_context.subtarget(_internal_codegen=JITCPUCodegen("diffusion"))
+    return compiler.CompileResult._rebuild(alone, *pickle.loads(data))
+
+
+def _read(path):
+    """What a file holds; None if there is none, or it was cut short or damaged: it is written anew then."""
+    if not path.exists():
+        return None
+    content = path.read_bytes()
+    checksum, data = content[:_CHECKSUM], content[_CHECKSUM:]
+    if hashlib.sha256(data).digest() != checksum:
+        return None
+    with contextlib.suppress(OSError):  # somebody else's folder: it is theirs to tidy
+        os.utime(path)  # used now
+    return data
+
+
+def _write(path, data):
+    """Keep it, if there is a place."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
         try:
-            path = self._path(sig, compiled.codegen)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            data = serialize.dumps(compiled._reduce())
-            part = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-            try:
-                part.write_bytes(hashlib.sha256(data).digest() + data)
-                part.replace(path)
-            finally:
-                part.unlink(missing_ok=True)
-            _tidy(path.parent)
-        except Exception as error:
-            _warn(error)
+            part.write_bytes(hashlib.sha256(data).digest() + data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        _tidy(path.parent)
+    except Exception as error:
+        _warn(error)
 
 
 def _tidy(where):

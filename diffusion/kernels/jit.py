@@ -66,7 +66,13 @@ def jit(function: Callable[..., Any]) -> Any:
     dispatcher = _njit(function, _OPTIONS)
     made_of, portable = digest(dispatcher)
     if portable:
-        dispatcher._cache = Kept(made_of)
+        twin = _njit(function, _OPTIONS)
+
+        def compile_anew(sig: Any) -> Any:
+            twin.compile(sig)
+            return twin.overloads[tuple(numba.core.sigutils.normalize_signature(sig)[0])]
+
+        dispatcher._cache = Kept(made_of, compile_anew)
     return dispatcher
 
 
@@ -113,7 +119,7 @@ def specialise(kernel: Callable[..., Any], helpers: Sequence[Callable[..., Any]]
             function.__globals__.update(names)
         made_of, _ = digest(plain[-1])
         if made_of not in specialisations:
-            specialisations[made_of] = _compiled(plain, made_of)
+            specialisations[made_of] = _compiled(plain)
         _known[identity] = specialisations[made_of]
     return _known[identity]
 
@@ -129,14 +135,8 @@ def _bound(function: Any, names: dict[str, Any]) -> FunctionType:
     return bound
 
 
-def _compiled(plain: Sequence[FunctionType], made_of: str) -> Any:
-    """The last of them compiled, the others as its helpers.
-
-    Two kernels loaded from disk may each bring a helper of the same name, compiled in processes that counted alike, and the linker
-    takes the first for both. So the name tells which kernel a helper belongs to.
-    """
-    for function in plain:
-        function.__qualname__ = f"{function.__name__}_{made_of[:16]}"
+def _compiled(plain: Sequence[FunctionType]) -> Any:
+    """The last of them compiled, the others as its helpers."""
     helpers = {function.__name__: _njit(function, _OPTIONS | _HELPER) for function in plain[:-1]}
     for function in plain:
         function.__globals__.update(helpers)
