@@ -93,9 +93,10 @@ def discrete_first_passage_time(
         time = _mean_steps(drift, spread, corners, first, width) / substeps  # ends at MOST_NODES
         # one minus the transition matrix is singular but for 1/time, so that rounding grows with the time
         rounding = 20 * np.finfo(float).eps * time * substeps
-        if not 0 < rounding <= WORST:
+        if not 0 < rounding <= WORST:  # of far longer times rounding leaves not even the sign
+            most = WORST / (20 * np.finfo(float).eps * substeps)
             raise ValueError(
-                f"an exit takes about {time:.3g} iterations, more than the chain's integral can tell; use "
+                f"an exit takes more than {most:.1g} iterations, which is beyond what the chain's integral can tell; use "
                 "theory.first_passage_time, or diffusion.rare_escape_rate"
             )
         if abs(time - previous) <= max(TOLERANCE, rounding) * time:
