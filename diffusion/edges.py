@@ -215,7 +215,7 @@ def walls_of(reflecting: Any, origin: Array) -> Array:
     given = checks.plain(reflecting)
     if isinstance(given, list | tuple) and None not in given:
         given = given[0] if len(given) == 1 else tuple(sorted(given))
-    for part in parts_of(given):
+    for part in parts_of(given, "reflecting"):
         if isinstance(part, HalfSpace | LossLevel | Radius | Region):
             raise ValueError(f"reflecting = {part!r} must be of coordinates: a number, (low, high), Beyond or Box")
         low, high = _lines(f"reflecting = {part!r}", part, origin)

@@ -175,8 +175,8 @@ def _parts(boundary: Any) -> tuple[Any, ...]:
     return boundary.parts if isinstance(boundary, Union) else (checks.plain(boundary),)
 
 
-def parts_of(boundary: Any) -> tuple[Any, ...]:
-    """The parts of a union, or the one that a boundary is; lists are tuples.
+def parts_of(boundary: Any, name: str = "boundary") -> tuple[Any, ...]:
+    """The parts of a union, or the one that a boundary is; lists are tuples. An error calls it by its name.
 
     Raises
     ------
@@ -186,7 +186,7 @@ def parts_of(boundary: Any) -> tuple[Any, ...]:
     parts = tuple(tuple(part) if isinstance(part, list) else part for part in _parts(boundary))
     for part in parts:
         if isinstance(part, float | int):
-            checks.finite("boundary", part)
+            checks.finite(name, part)
         elif not isinstance(part, Shape) and not (isinstance(part, tuple) and len(part) == 2):
-            raise ValueError(f"boundary = {part!r} must be {KINDS}")
+            raise ValueError(f"{name} = {part!r} must be {KINDS}")
     return parts

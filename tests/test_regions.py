@@ -173,6 +173,7 @@ BAD = [
     (lambda: run(0.0, reflecting=(2.0, 3.0)), "the start is 1 in coordinate 0, which is behind a wall"),
     (lambda: run(0.0, reflecting=[-1.0]), "the wall at -1 in coordinate 0 is not before the boundary"),
     (lambda: run(Beyond(0, 0.0), reflecting=Beyond(0, 0.5)), "is before boundary = .* everywhere, so"),
+    (lambda: run(0.0, reflecting=float("inf")), "reflecting = inf must be a finite number"),
     (lambda: run(0.0, reflecting=Radius(3.0)), "reflecting = Radius.* must be of coordinates"),
     (lambda: run(Radius(0.5), TURNED, reflecting=3.0), "this rule runs along the eigenvectors"),
     (lambda: run(0.0, dynamics=Adai(0.01), noise=HessianNoise(1), reflecting=3.0), "in coordinates, and this rule"),
