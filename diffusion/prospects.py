@@ -95,7 +95,9 @@ def escape_prospect(
        bound of stability.
     3. On a coupled landscape, and over a plane, a valley is followed, where all else rests, and the highest of all temperatures is taken. So it is
        where the loss or the distance decides, with the prefactor of a parabola in as many coordinates.
-    4. An optimizer as shipped is taken for its idealization, with the second moment of the start or of the place, whichever is hotter.
+    4. From a start on a slope it is the way out without a rest at the bottom, with inertia without what it falls before: less than the mean time,
+       most of which is that of those that fall back into the well.
+    5. An optimizer as shipped is taken for its idealization, with the second moment of the start or of the place, whichever is hotter.
 
     Parameters
     ----------
@@ -368,7 +370,10 @@ def _climbed(
     for heat in (carried, temperature):
         steps = np.diff(losses, axis=0) * kept / heat
         heights = np.vstack([np.zeros(losses.shape[1]), np.cumsum(steps, axis=0)])
-        rises.append((heights - np.minimum.accumulate(heights, axis=0)).max(axis=0))
+        lowest = np.where(
+            rule.inertia > 0, 0.0, np.minimum.accumulate(heights, axis=0)
+        )  # inertia may keep what it falls
+        rises.append((heights - lowest).max(axis=0))
     psi, local = rises
     with np.errstate(divide="ignore"):
         relaxation = np.maximum(friction / (rule.learning_rate * bottom), 1 / damping)

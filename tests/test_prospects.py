@@ -159,3 +159,10 @@ def test_the_warning_begins_where_the_estimate_cannot_be_that_wrong(share):
         return
     with pytest.warns(RuntimeWarning, match="none can be expected to leave"):
         warn_hopeless(SGD(0.01), WELL, PIECEWISE, edge, WELL.reference, **given)
+
+
+def test_inertia_may_carry_a_start_on_a_slope_out():
+    """From 0.32 a heavy ball swings to -0.08 without noise; SGD does not."""
+    where = {"noise": IsotropicNoise(1e-4), "boundary": -0.08, "start": 0.32}
+    assert escape_prospect(Momentum(0.05, 0.95), WELL, **where) is None
+    assert escape_prospect(SGD(0.05), WELL, **where).exponent > 1000
