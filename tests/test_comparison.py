@@ -1,6 +1,7 @@
 """One question, one call: what is said first, what every route gives, and the command."""
 
 import json
+import re
 import subprocess
 import sys
 
@@ -22,6 +23,7 @@ from diffusion import (
 )
 from experiments import compare
 from experiments.comparison import described
+from experiments.problems import escapes
 from experiments.referee.routes import Routes
 
 EXAMPLE = ROOT / "examples" / "escape.toml"
@@ -108,6 +110,28 @@ def test_coupled_landscapes_have_neither_formula_nor_exact_value():
     assert "stated for a minimum and a saddle" in shown["reason"].sel(route="paper").item()
     with pytest.raises(ValueError, match="has none; give a number"):
         compare(SGD(0.05), StyblinskiTang(1, data_variance=2.5), HessianNoise(10))
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"boundary": 0.6}, "boundary = 0.6 is before or elsewhere"),
+        ({"boundary": (-0.8, 1.3)}, "boundary = .*-0.8, 1.3.* is before or elsewhere"),
+        ({"start": 0.9}, "start = 0.9 is none"),  # beyond the inflection, too
+    ],
+)
+def test_formulas_of_a_saddle_are_not_given_for_another_question(changed, why):
+    """They are from the minimum over the saddle: of a line on the slope Theorem 3 would be 18 times the exact value."""
+    well, noise = DoubleParabola(0.4, 2.0, 0.7, 1), HessianNoise(1, "piecewise")
+    shown = compare(SGD(0.3), well, noise, **changed, seconds=1e-6, say=lambda _: None).table.isel(exit=0)
+    assert re.search(why, shown["reason"].sel(route="paper").item())
+    assert np.isnan(shown["value"].sel(route="paper"))
+
+
+def test_what_breaks_every_route_is_an_error(monkeypatch):
+    monkeypatch.setattr(escapes, "row", lambda *_: 1 / 0)
+    with pytest.raises(ValueError, match=r"nothing can be compared: .*division by zero"):
+        compare(SGD(0.3), DoubleParabola(0.4, 2.0, 0.7, 1), IsotropicNoise(1.0), say=lambda _: None)
 
 
 @pytest.mark.parametrize(

@@ -44,10 +44,11 @@ class Comparison:
         On route and exit, or on start, route, iterations and eigenvalue. The reference is exact or, where that is
         out of reach, the limit of low temperature.
         """
-        pieces = [table.table(piece) for piece in self.evidence]
+        told = [piece for piece in self.evidence if table.tells(piece)]
+        pieces = [table.table(piece) for piece in told]
         if self.question.escapes:
             return pieces[0]
-        starts = xarray.Variable("start", [piece.case.start for piece in self.evidence])
+        starts = xarray.Variable("start", [piece.case.start for piece in told])
         return xarray.concat([piece.drop_vars("start") for piece in pieces], starts, combine_attrs="drop_conflicts")
 
     @property
@@ -64,7 +65,7 @@ class Comparison:
         from rich.console import Console
 
         console = Console(file=StringIO(), width=WIDTH)
-        for piece in self.evidence:
+        for piece in filter(table.tells, self.evidence):
             shown = table.table(piece)
             for lines in table.of_escapes(shown) if self.question.escapes else (table.of_displacements(shown),):
                 console.print(lines)
@@ -130,7 +131,7 @@ def compare(
     Raises
     ------
     ValueError
-        If a parameter is out of range, or the landscape has no saddle and no boundary is given.
+        If a parameter is out of range, there is neither a saddle nor a boundary, or nothing can be compared.
 
     Examples
     --------
@@ -143,4 +144,7 @@ def compare(
     seed = checks.whole("seed", seed, least=0)
     question = ask(dynamics, landscape, noise, boundary, start, iterations, seconds, threads)
     say(question.outlook)
-    return Comparison(question, question.tried(Routes(REPLICAS, TORCH_REPLICAS, seed, threads)))
+    evidence = question.tried(Routes(REPLICAS, TORCH_REPLICAS, seed, threads))
+    if not any(map(table.tells, evidence)):
+        raise ValueError(f"nothing can be compared: {evidence[0].why_missing}")
+    return Comparison(question, evidence)

@@ -18,7 +18,7 @@ from diffusion.noise import Noise
 from experiments import drawing
 from experiments.claims import proposition_1, proposition_3, theorem_1, theorem_2
 from experiments.comparison import figure
-from experiments.comparison.table import ROUTES, table
+from experiments.comparison.table import ROUTES, table, tells
 from experiments.problems import displacements, escapes, exits, optimizers, panels, saddles
 from experiments.problems.displacements import Paper
 from experiments.problems.escapes import Escape, Plan
@@ -117,7 +117,7 @@ class Question(Claim):
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterable[Finding]:
         """The formula over the reference, at each exit or where it is farthest off."""
-        for piece in evidence:
+        for piece in filter(tells, evidence):
             shown = table(piece)
             if "paper" not in shown["route"]:
                 continue
@@ -147,7 +147,7 @@ class Question(Claim):
         colours = iter((drawing.BLUE, drawing.ORANGE, drawing.GREEN, drawing.PURPLE))
         series = [
             panels.Series(f"{piece.case.started}, H = {eigenvalue:g}", next(colours), [piece], eigenvalue)
-            for piece in evidence
+            for piece in filter(tells, evidence)
             for eigenvalue in dict.fromkeys((float(h.min()), float(h.max())))
         ]
         yield panels.draw("comparison", self.name, title, series, self.formula)

@@ -23,6 +23,11 @@ ROUTES = THEORY | escapes.ROUTES
 ENDS = ("", "_low", "_high")
 
 
+def tells(piece: Evidence) -> bool:
+    """Whether it is of any route: evidence that broke off has a reason alone."""
+    return bool(piece.data.data_vars) or bool(piece.reasons)
+
+
 def table(piece: Evidence) -> xarray.Dataset:
     """`value`, `low` and `high` by route, the same as `ratio` to the reference, and the `reason` of what is missing.
 

@@ -29,6 +29,7 @@ FEWEST, MOST = 100, 4000  # exits of an ensemble
 REPETITIONS = 8  # of splitting
 SUBSTEPS = {False: exits.SUBSTEPS, True: 4 * exits.SUBSTEPS}  # of the SDE, by whether there is inertia
 LONGEST = 40  # mean times after which an ensemble is stopped, should the estimate be too short
+ROUNDING = 1e-6  # of positions, as a share of the way to the saddle
 DEEP = 4.0  # psi below which splitting has nothing to split
 # seconds on one core: of a coordinate's step in an ensemble, of one of splitting, and of torch's step of all replicas
 STEP, SPLIT_STEP, TORCH_STEP = 15e-9, 75e-9, 5e-4
@@ -193,9 +194,29 @@ def _one(start: Any) -> float:
     return float(places[0])
 
 
+def _minimum(escape: Escape) -> float:
+    """The start, as formulas have it that are stated from the minimum over the saddle.
+
+    Raises
+    ------
+    ValueError
+        If it is no minimum, or the exit is neither at the saddle nor beyond.
+    """
+    start, saddle, boundary = _one(escape.start), escape.saddle, escape.boundary
+    if not isinstance(boundary, float) or not (boundary - start) / (saddle - start) > 1 - ROUNDING:
+        raise ValueError(
+            f"it is stated over the saddle, {saddle:.6g}, and boundary = {boundary!r} is before or elsewhere"
+        )
+    here = np.full(escape.landscape.dimension, start)
+    slope, curvature = float(escape.landscape.gradient(here)[0]), float(escape.landscape.hessian_diagonal(here)[0])
+    if not abs(slope) <= ROUNDING * curvature * abs(saddle - start):
+        raise ValueError(f"it is stated from the minimum, and start = {start:.6g} is none")
+    return start
+
+
 def _references(escape: Escape) -> Iterator[tuple[str, Callable[[], float]]]:
     """Numbers without sampling, besides the exact one."""
-    start, saddle, boundary = escape.start, escape.saddle, escape.boundary
+    saddle, boundary = escape.saddle, escape.boundary
     problem = (escape.dynamics, escape.landscape, escape.noise)
 
     def motion() -> Motion:
@@ -206,13 +227,13 @@ def _references(escape: Escape) -> Iterator[tuple[str, Callable[[], float]]]:
     def paper() -> float:
         if not np.isfinite(saddle) or escape.landscape.formulas.coupled:
             raise ValueError("it is stated for a minimum and a saddle along a coordinate, and none is told here")
-        return 1 / stated_rate(*problem, _one(start), saddle)
+        return 1 / stated_rate(*problem, _minimum(escape), saddle)
 
     yield "paper", paper
     yield "low_temperature", lambda: _low_temperature(motion(), escape)
-    yield "fokker_planck", lambda: motion().grid(_one(start), boundary)
-    yield "exact_discrete", lambda: motion().chain(_one(start), boundary)
-    yield "exact_simulated", lambda: motion().chain(_one(start), boundary, SUBSTEPS[False])
+    yield "fokker_planck", lambda: motion().grid(_one(escape.start), boundary)
+    yield "exact_discrete", lambda: motion().chain(_one(escape.start), boundary)
+    yield "exact_simulated", lambda: motion().chain(_one(escape.start), boundary, SUBSTEPS[False])
 
 
 def _low_temperature(motion: Motion, escape: Escape) -> float:
@@ -224,7 +245,7 @@ def _low_temperature(motion: Motion, escape: Escape) -> float:
     stated = escape.line == BEYOND or (escape.line == AT and not motion.inertia)
     if not stated or motion.follows or motion.landscape.dimension > 1:
         raise ValueError("it is stated in one coordinate, with inertia beyond the saddle")
-    start, saddle = _one(escape.start), escape.saddle
+    start, saddle = _minimum(escape), escape.saddle
     places = np.array([[start], [saddle]])
     (bottom, top), (h_a, h_b) = (
         escape.landscape.losses(places)[:, 0],
