@@ -270,7 +270,7 @@ def _straight(heat: _Heat, origin: Array, ends: Array, there: NDArray[np.int64],
     goal = origin.copy()
     goal[there] = ends[there]
     with np.errstate(all="ignore"):  # a coordinate that stays has no share of its way
-        shares = np.ravel([(switch - origin) / (goal - origin) for switch in _switches(heat.landscape)])
+        shares = np.ravel([(switch - origin) / (goal - origin) for switch in heat.landscape.switches])
     shares = np.union1d(np.linspace(0, 1, POINTS), np.unique(shares[(shares > 0) & (shares < 1)])[:POINTS])
     x = origin + shares[:, None] * (goal - origin)
     middle = (x[1:] + x[:-1]) / 2
@@ -286,14 +286,6 @@ def _straight(heat: _Heat, origin: Array, ends: Array, there: NDArray[np.int64],
     ways = _climbed(heat.rule, heat.friction, losses, temperature, bottom, heat.curvature(top), steep, substeps)
     psi, local, relaxation, log_rate = (values[there] for values in ways)
     return psi, local, relaxation, log_rate
-
-
-def _switches(landscape: Landscape) -> tuple[float, ...]:
-    """Where the noise may jump along a coordinate."""
-    try:
-        return landscape.pieces().switches
-    except ValueError:
-        return ()
 
 
 def _valley(heat: _Heat, origin: Array, normal: Array, offset: float, substeps: int) -> Ways:

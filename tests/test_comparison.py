@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pandas
@@ -13,17 +14,20 @@ from readme import ROOT
 import theory
 from diffusion import (
     SGD,
+    Beyond,
     DoubleParabola,
     HessianNoise,
     IsotropicNoise,
     LossLevel,
     Momentum,
     QuadraticSaddle,
+    Region,
     StyblinskiTang,
 )
 from experiments import compare
 from experiments.comparison import described
 from experiments.problems import escapes
+from experiments.problems.escapes import Escape
 from experiments.referee.routes import Routes
 
 EXAMPLE = ROOT / "examples" / "escape.toml"
@@ -126,6 +130,28 @@ def test_formulas_of_a_saddle_are_not_given_for_another_question(changed, why):
     shown = compare(SGD(0.3), well, noise, **changed, seconds=1e-6, say=lambda _: None).table.isel(exit=0)
     assert re.search(why, shown["reason"].sel(route="paper").item())
     assert np.isnan(shown["value"].sel(route="paper"))
+
+
+def test_two_lines_have_an_exact_time_and_the_grids():
+    well = DoubleParabola(0.4, 2.0, 0.7, 1)
+    given = {"boundary": (-0.8, 1.2), "seconds": 1e-6, "say": lambda _: None}
+    shown = compare(SGD(0.1), well, IsotropicNoise(4.0), **given).table["value"].isel(exit=0)
+    passage = {"start": 0.0, "boundary": (-0.8, 1.2), "breaks": well.switches}
+    time = theory.first_passage_time(lambda x: well.gradient(x[:, None])[:, 0], 0.2, **passage)
+    for route in ("exact", "fokker_planck"):
+        assert shown.sel(route=route).item() == pytest.approx(time / 0.1, rel=1e-6)
+
+
+def test_splitting_is_planned_for_what_it_can_split_in_the_time():
+    well, noise = StyblinskiTang(2), IsotropicNoise(2000.0)
+    asked = [
+        Escape(SGD(1e-3), well, noise, well.reference, np.nan, end, "") for end in (Beyond(0, 0.0), LossLevel(0.0))
+    ]
+    plans = [escape.plans(60.0, 1)["splitting"] for escape in asked]
+    assert [plan.reason for plan in plans] == ["", ""]
+    assert asked[0].plans(plans[0].seconds / 50, 1)["splitting"].reason.startswith("1000 replicas, 8 times, take")
+    own = replace(asked[0], boundary=Beyond(0, 0.0) | Region(lambda X, lane: X[0, lane] < 0.0))
+    assert "needs a reaction coordinate" in own.plans(60.0, 1)["splitting"].reason
 
 
 def test_what_breaks_every_route_is_an_error(monkeypatch):

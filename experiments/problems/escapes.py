@@ -16,6 +16,7 @@ from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 from diffusion.prospects import Prospect, escape_prospect, splitting_reach, written
+from diffusion.regions import Region, parts_of
 from experiments.problems import exits, optimizers
 from experiments.problems.exact import QUADRATURE, Motion, Passage
 from experiments.problems.exits import AT, BEYOND
@@ -107,8 +108,8 @@ class Escape:
         return plans
 
     def _split(self, prospect: Prospect | None, steps: float, seconds: float) -> Plan:
-        if not isinstance(self.boundary, float):
-            return Plan(0, 0, "splitting is known over a line in a coordinate")
+        if any(isinstance(part, Region) for part in parts_of(self.boundary)):
+            return Plan(0, 0, "of a Region splitting needs a reaction coordinate: see rare_escape_rate")
         if prospect is None:
             return Plan(1000, seconds)
         psi = prospect.exponent
@@ -116,6 +117,8 @@ class Escape:
             return Plan(0, 0, f"psi = {psi:.2g}: ensembles see as much")
         each = SPLIT_STEPS * REPETITIONS * psi * prospect.relaxation * steps * SPLIT_STEP
         wanted, replicas = (4 if self.inert else 2) * psi, 1000  # with inertia the reaction coordinate sees less
+        if replicas * each > seconds:
+            return Plan(0, 0, f"{replicas} replicas, {REPETITIONS} times, take {duration(replicas * each)}")
         while splitting_reach(replicas) < wanted and 2 * replicas * each <= seconds:
             replicas *= 2
         if splitting_reach(replicas) >= psi:
@@ -181,9 +184,14 @@ def row(routes: Routes, escape: Escape, plans: dict[str, Plan], optimizer: str) 
 
 
 def _passage(escape: Escape, motion: Motion) -> Passage:
-    if not isinstance(escape.boundary, float):
-        raise ValueError("the exact time is known over a line in a coordinate")
-    return motion.passage(_one(escape.start), escape.boundary, GRID_TOLERANCE)
+    return motion.passage(_one(escape.start), _lines(escape.boundary), GRID_TOLERANCE)
+
+
+def _lines(boundary: Any) -> Any:
+    """The boundary, a line in each coordinate or two."""
+    if not isinstance(boundary, float | tuple):
+        raise ValueError("it is known over lines in each coordinate")
+    return boundary
 
 
 def _one(start: Any) -> float:
@@ -221,7 +229,7 @@ def _references(escape: Escape) -> Iterator[tuple[str, Callable[[], float]]]:
 
     def motion() -> Motion:
         if not isinstance(boundary, float):
-            raise ValueError("it is known over a line in a coordinate")
+            raise ValueError("it is known over one line in each coordinate")
         return Motion(*problem)
 
     def paper() -> float:
@@ -231,7 +239,7 @@ def _references(escape: Escape) -> Iterator[tuple[str, Callable[[], float]]]:
 
     yield "paper", paper
     yield "low_temperature", lambda: _low_temperature(motion(), escape)
-    yield "fokker_planck", lambda: motion().grid(_one(escape.start), boundary)
+    yield "fokker_planck", lambda: Motion(*problem).grid(_one(escape.start), _lines(boundary))
     yield "exact_discrete", lambda: motion().chain(_one(escape.start), boundary)
     yield "exact_simulated", lambda: motion().chain(_one(escape.start), boundary, SUBSTEPS[False])
 

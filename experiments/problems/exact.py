@@ -15,6 +15,7 @@ from diffusion.noise import Noise
 from theory.chain import discrete_first_passage_time
 from theory.first_passage import first_passage_time
 
+Boundary = float | tuple[float | None, float | None]
 QUADRATURE, GRID = "quadrature", "phase-space grid"  # methods
 
 
@@ -51,7 +52,7 @@ class Passage:
 class Motion(motion.Motion):
     """What an optimizer does along one coordinate, with its exact mean first passage."""
 
-    def passage(self, start: float, boundary: float, tolerance: float = 1e-3) -> Passage:
+    def passage(self, start: float, boundary: Boundary, tolerance: float = 1e-3) -> Passage:
         """The mean first passage of the SDE, with inertia of one coordinate only, started with a thermal velocity.
 
         Start and boundary are those of every coordinate; `tolerance` is the relative one of the phase-space grid.
@@ -79,7 +80,7 @@ class Motion(motion.Motion):
         options: dict[str, Any] = {"substeps": substeps, "lr": self.lr, "breaks": self.breaks}
         return discrete_first_passage_time(self.pull, self.deviation, start=start, boundary=boundary, **options)
 
-    def grid(self, start: float, boundary: float) -> float:
+    def grid(self, start: float, boundary: Boundary) -> float:
         """Mean iterations of the SDE by finite volumes; without inertia in one coordinate."""
         self._refuse_more("the grid")
         where: dict[str, Any] = {"start": start, "boundary": boundary, "breaks": self.breaks}
