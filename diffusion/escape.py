@@ -217,7 +217,10 @@ def _with_bridge(plan: Plan, prepared: Prepared, edge: Edge) -> Edge:
     if not edge.lines.all() and kinds != [PLANE]:
         reason = f"boundary = {edge.boundary!r} is not a line in a coordinate, nor one HalfSpace"
     elif coupled and kinds != [PLANE]:
-        reason = f"the noise of {type(plan.landscape).__name__} may couple coordinates, and only a HalfSpace may be left then"
+        reason = (
+            f"the noise of {type(plan.landscape).__name__} may couple coordinates, and only a HalfSpace may be left then "
+            "(of a line in one coordinate, its normal is along it, outwards)"
+        )
     elif plan.dynamics.running is not None or plan.dynamics.rule(plan.variance).inertia.any():
         reason = f"{plan.dynamics!r} is not the overdamped SDE: it has inertia or a running second moment"
     elif not coupled:
@@ -259,8 +262,9 @@ def warn_any_coordinate(landscape: Landscape, boundary: Any, coordinates: ArrayL
     most = np.argsort(-count, kind="stable")[:TOLD]
     told = ", ".join(f"{count[j]} by coordinate {j}" for j in most)
     rest = count.sum() - count[most].sum()
+    form = "a line" if np.ndim(boundary) == 0 else "an interval"
     warnings.warn(
-        f"boundary = {boundary!r} is a line in each of the {landscape.dimension} coordinates of "
+        f"boundary = {boundary!r} is {form} in each of the {landscape.dimension} coordinates of "
         f"{type(landscape).__name__}, and any of them counts: of {count.sum()} exits {told}"
         f"{f', {rest} by others' if rest else ''}; use Beyond(coordinate, value) for a line in one coordinate, Box for "
         "lines in several, or a HalfSpace, LossLevel or Radius",

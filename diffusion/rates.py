@@ -168,7 +168,7 @@ def _warn(
         within = " to ".join(f"{end:.0f}" for end in np.unique([horizon.min(), horizon.max()]))
         texts.append(
             f"none of {censored} runs left within {within} iterations: the rate is below {high:.3g} per iteration; "
-            "run longer, or use diffusion.fokker_planck for one coordinate"
+            "run longer, or use diffusion.rare_escape_rate, or of one coordinate diffusion.fokker_planck"
         )
     elif events < FEW:
         texts.append(

@@ -95,7 +95,7 @@ def survival(
     """Share of replicas still inside, with a band, on a logarithmic axis: an exponential law is a straight line.
 
     The estimate is Kaplan and Meier's, with Greenwood's variance on the scale of log(-log S); replicas that diverged are left out.
-    Drawn on axes that hold something already, it has markers, and a colour and a label that are not there yet.
+    Drawn beside theory, or on axes that hold something already, it has markers, and a colour and a label that are not there yet.
 
     Parameters
     ----------
@@ -140,7 +140,7 @@ def survival(
     greenwood = np.cumsum(leaving[alive] / (at_risk[alive] * left[alive]))
     width = np.exp(stats.norm.isf((1 - level) / 2) * np.sqrt(greenwood) / np.abs(np.log(share)))
     ax = axes_or_new(ax)
-    told = {"marker": marker(ax), "ms": 4, "markevery": 0.1} if ax.has_data() else {}
+    told = {"marker": marker(ax), "ms": 4, "markevery": 0.1} if ax.has_data() or theory else {}
     look = chosen(ax, seen.record, told | kwargs)
     (line,) = ax.step(np.append(burn_in, times), np.append(1.0, share), where="post", **look)
     ax.fill_between(times, share**width, share ** (1 / width), step="post", alpha=0.25, lw=0, color=line.get_color())

@@ -76,7 +76,8 @@ class Estimate:
         spread = f"from {low} to {high}, " if low != high else ""
         store = f"a store of at most {self.nbytes / 1e6:,.3g} MB in {self.files:,} files"
         code = f", {compiling} of them to compile" if self.compiling > SEEN * self.hours else ""
-        return f"about {about} core-{unit} ({spread}by {self.trials} trials{code}); {store}"
+        trials = f"{self.trials} trial{'' if self.trials == 1 else 's'}"
+        return f"about {about} core-{unit} ({spread}by {trials}{code}); {store}"
 
 
 class TrialError(Exception):
