@@ -83,16 +83,15 @@ class Question(Claim):
     @property
     def outlook(self) -> str:
         """What is within reach, in words: barrier over temperature, iterations, and which routes run, or why not."""
+        rule = _brief(self.dynamics)
         if self.departures:
             departure = self.departures[0]
             landscape, noise = departure.saddle.problems[0]
             beyond = [str(time) for time in departure.times if time > departure.longest]
             late = f", but not at T = {', '.join(beyond)}, which take too long" if beyond else ""
-            lines = [
-                f"{self.dynamics!r} leaves {landscape!r} under {noise!r}, at T = {list(departure.times)} iterations:"
-            ]
+            lines = [f"{rule} leaves {landscape!r} under {noise!r}, at T = {list(departure.times)} iterations:"]
             return "\n".join([*lines, "  the paper, exact: at once", f"  all that is sampled: seconds each{late}"])
-        lines = [f"{self.dynamics!r} leaves {self.escapes[0].landscape!r} under {self.escapes[0].noise!r}:"]
+        lines = [f"{rule} leaves {_brief(self.escapes[0].landscape)} under {self.escapes[0].noise!r}:"]
         lines += [
             f"{each.line}: {each.prospect or 'how long it takes is not known beforehand'}" for each in self.escapes
         ]
@@ -197,3 +196,9 @@ def ask(
 def _unstated(departure: Departure, iterations: Any) -> Any:
     """Of an optimizer that the paper does not know."""
     return np.full((len(iterations), len(departure.saddle.eigenvalues)), np.nan)
+
+
+def _brief(given: Dynamics | Landscape) -> str:
+    """As it was given, but for functions of several lines."""
+    told = repr(given)
+    return type(given).__name__ if "\n" in told else told
