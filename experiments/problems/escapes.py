@@ -304,6 +304,9 @@ def _sample(
     options["max_iterations"] = int(min(LONGEST * np.exp(mean), exits.HORIZON))
     if name != "torch":
         options["velocity"] = "thermal" if inert and sde else "rest"
+        lines = isinstance(escape.boundary, float | tuple) and not escape.landscape.formulas.coupled
+        if sde and lines and not inert:  # else paths that cross between two substeps are missed: times a fifth too long
+            options["crossing"], expected = "bridge", None  # of its time step no exact value is known
         measured = mean_exit(lambda: exit_times(dynamics, escape.landscape, **options))
         return Sample.of(measured, None if name == "shipped" else expected, allowance)
     if not routes.torch:
