@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffusion import checks
+from diffusion import checks, regions
 from diffusion.dynamics import Dynamics
 from diffusion.edges import NO_COORDINATE, NO_PART, PLANE, Edge, Walls, check_walls, edge_of
 from diffusion.engine import Interruptible, Prepared, allocate, kernel, lanes_for, prepare, thread_count
@@ -126,7 +126,7 @@ def exit_times(
         precision,
         reflecting,
     )
-    replicas, boundary = plan.replicas, checks.plain(boundary)
+    replicas, boundary = plan.replicas, regions.plain(boundary)
     size = BYTES_PER_REPLICA + (8 * landscape.dimension if positions else 0)
     refuse_memory(size * replicas, f"replicas = {replicas}", "run fewer replicas at a time, with other seeds")
     prepared = prepare(plan, plan.substeps)

@@ -171,21 +171,27 @@ class Union(Shape):
 Boundary = float | Interval | Shape
 
 
+def plain(boundary: Any) -> Any:
+    """NumPy's numbers as Python's, and two ends as a tuple, so that equal boundaries are written alike."""
+    value = checks.plain(boundary)
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _parts(boundary: Any) -> tuple[Any, ...]:
-    return boundary.parts if isinstance(boundary, Union) else (checks.plain(boundary),)
+    return boundary.parts if isinstance(boundary, Union) else (plain(boundary),)
 
 
 def parts_of(boundary: Any, name: str = "boundary") -> tuple[Any, ...]:
-    """The parts of a union, or the one that a boundary is; lists are tuples. An error calls it by its name.
+    """The parts of a union, or the one that a boundary is. An error calls it by its name.
 
     Raises
     ------
     ValueError
         If a part is no boundary.
     """
-    parts = tuple(tuple(part) if isinstance(part, list) else part for part in _parts(boundary))
+    parts = _parts(boundary)
     for part in parts:
-        if isinstance(part, float | int):
+        if isinstance(part, float | int) and not isinstance(part, bool):
             checks.finite(name, part)
         elif not isinstance(part, Shape) and not (isinstance(part, tuple) and len(part) == 2):
             raise ValueError(f"{name} = {part!r} must be {KINDS}")

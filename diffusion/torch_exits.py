@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
-from diffusion import checks
+from diffusion import checks, regions
 from diffusion.dynamics import SGD, Dynamics, Momentum
 from diffusion.edges import NO_COORDINATE, NO_PART, Edge, edge_of
 from diffusion.engine import Interruptible
@@ -98,7 +98,7 @@ def exit_times_torch(
         As `diffusion.exit_times` does.
     """
     max_iterations, replicas = checks.whole("max_iterations", max_iterations), checks.whole("replicas", replicas)
-    seed, boundary = checks.whole("seed", seed, least=0, most=2**63 - 1), checks.plain(boundary)
+    seed, boundary = checks.whole("seed", seed, least=0, most=2**63 - 1), regions.plain(boundary)
     if not isinstance(dynamics, SGD | Momentum) and dynamics.second_moment != "running":
         raise ValueError(
             f"second_moment = {dynamics.second_moment!r}: torch ships only the running second moment; use 'running'"

@@ -22,6 +22,7 @@ from diffusion import (
     Radius,
     Region,
     exit_times,
+    regions,
     simulate,
 )
 from diffusion.edges import edge_of
@@ -201,3 +202,9 @@ def test_written_as_they_are_made():
     assert len({LossLevel(1.0) | Radius(1.0), LossLevel(1.0) | Radius(1.0)}) == 1
     assert Region(far_out) == Region(far_out)
     assert "x[0, lane] > 0.5" in repr(Region(far_out))
+
+
+def test_equal_boundaries_are_written_alike_and_a_truth_value_is_none():
+    assert regions.plain([-1, 1]) == regions.plain(np.array([-1, 1])) == (-1, 1)
+    with pytest.raises(ValueError, match=r"boundary = True must be a number, \(low, high\), Beyond"):
+        regions.parts_of(True)

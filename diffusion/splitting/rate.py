@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from diffusion import checks
+from diffusion import checks, regions
 from diffusion.dynamics import Dynamics
 from diffusion.edges import edge_of
 from diffusion.engine import prepare, thread_count
@@ -118,7 +118,7 @@ def rare_escape_rate(
         coordinates: the boundary counts in any.
     """
     replicas = checks.whole("replicas", replicas, least=2 * REMOVED)
-    repetitions, boundary = checks.whole("repetitions", repetitions, least=2), checks.plain(boundary)
+    repetitions, boundary = checks.whole("repetitions", repetitions, least=2), regions.plain(boundary)
     level = checks.confidence(level)
     plan = plan_run(dynamics, landscape, noise, 1, replicas, start, "rest", [1], "moments", substeps, seed, "float64")
     edge = edge_of(boundary, landscape, plan.origin)
