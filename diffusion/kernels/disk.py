@@ -36,6 +36,10 @@ def folder():
     return (Path(home) if home else Path.home() / ".cache") / "diffusion-lab" / "kernels"
 
 
+class Twin(NullCache):
+    """In place of a cache, of the function that compiles what `Kept` keeps."""
+
+
 class Kept(NullCache):
     """Keeps what numba compiles for a function.
 

@@ -9,6 +9,7 @@ from diffusion.kernels.llvm import fetch_add, full_width
 from diffusion.kernels.random import BRIDGE, CROSSING, box_muller, two_words, uniform
 
 TILE = 16  # lanes are computed in multiples of this
+TOLD = 2**20  # lane substeps after which it is told how many are done
 NO_EXIT = -2
 SURE = 40.0  # exp(-SURE) is below the smallest uniform, 2^-52: no such bridge crosses
 EARLIER, VARIANCE = (
@@ -32,7 +33,8 @@ def exits(
 
     boundary: (low, high, kinds, first, second, signs, limits), as `diffusion.edges.Edge` has them. queue: [next replica].
     scratch: (d, width), (rows, width), (width,) of uint8; a row for each part and, with a bridge, EARLIER and VARIANCE. work:
-    [lane substeps computed, useful, lanes in use], at any time and at the end. out: (time, exited, diverged, coordinate, side, part, substep, position), one entry for
+    [lane substeps computed, useful], told now and then and at the end, and the lanes in use at the end. out: (time, exited,
+    diverged, coordinate, side, part, substep, position), one entry for
     each replica, or none of the last two. Stops early once stop[0] is not 0.
     """
     d, replicas = start[0].shape[0], out[0].shape[0]
@@ -40,13 +42,12 @@ def exits(
     before, level, near = scratch
     time, exited, diverged, coordinate, side, part, crossed, position = out
     final = substeps - np.uint64(1)
-    active = np.int64(0)
+    active, computed, useful = np.int64(0), 0, 0
     while active < width and take(active, queue, replicas, seed, start, substeps, state, lanes):
         active += 1
     while active > 0:
-        work[2] = active
         if fetch_add(stop, 0) != 0:
-            return
+            break
         n = (active + TILE - 1) // TILE * TILE
         tick(iteration, substep, substeps, n)
         if BRIDGED:
@@ -54,8 +55,12 @@ def exits(
                 for lane in range(n):
                     before[j, lane] = x[j, lane]
         advance(problem, rule, 0, state, lanes, seed, n)
-        work[0] += n
-        work[1] += active
+        computed += n
+        useful += active
+        if computed > TOLD:
+            work[0] += computed
+            work[1] += useful
+            computed, useful = 0, 0
         if MEASURED:
             measure(before, x, problem, rule, boundary, level, near, n)
         if not any_ended(before, x, near, problem, rule, boundary, iteration, substep, iterations, final, active):
@@ -94,7 +99,9 @@ def exits(
                 active -= 1  # the last lane moves in, and is looked at next
                 move_lane(active, lane, state, lanes, before, level)
                 near[lane] = near[active]
-    work[2] = 0
+    work[0] += computed
+    work[1] += useful
+    work[2] = active
 
 
 def take(lane, queue, replicas, seed, start, substeps, state, lanes):

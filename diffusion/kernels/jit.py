@@ -9,7 +9,7 @@ from typing import Any
 import numba
 from numba.core import event
 
-from diffusion.kernels.disk import Kept
+from diffusion.kernels.disk import Kept, Twin
 from diffusion.kernels.functions import copied, digest
 from diffusion.progress import compiling
 
@@ -34,7 +34,7 @@ class Compiler(event.Listener):  # type: ignore[misc]
         """It is compiled, or cannot be."""
         compiling(-1)
         self._depth -= 1
-        if not self._depth and isinstance(event.data["dispatcher"]._cache, Kept):
+        if not self._depth and isinstance(event.data["dispatcher"]._cache, Twin):
             self.kept += time.perf_counter() - self._began
 
 
@@ -67,6 +67,7 @@ def jit(function: Callable[..., Any]) -> Any:
     made_of, portable = digest(dispatcher)
     if portable:
         twin = _njit(function, _OPTIONS)
+        twin._cache = Twin()
 
         def compile_anew(sig: Any) -> Any:
             twin.compile(sig)
