@@ -286,6 +286,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.long
 def test_kernels_that_other_processes_cached_do_not_borrow_each_others_helpers(tmp_path):
     """Each compiled alone, in processes that count their functions alike, then both loaded into one."""
 

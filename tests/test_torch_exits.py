@@ -59,6 +59,7 @@ def bowl_gradient(x, j, lane):
     return x[j, lane] + 0.5 * x[1 - j, lane]
 
 
+@pytest.mark.long
 def test_coupled_coordinates_leave_any_region_as_often_as_in_our_ensemble():
     """Rates, and which part is left, of a half-space or two ends; of another part alone they are told apart."""
     bowl, dynamics = CoupledLandscape(bowl_loss, bowl_gradient, dimension=2), Momentum(0.2, 0.5)
