@@ -111,6 +111,7 @@ def test_substeps_that_were_done_count_as_parts_of_iterations():
     assert set((exits["horizon"].values * 4) % 1) == {0.0}
 
 
+@pytest.mark.long
 def test_torch_s_interrupted_exits_are_censored_at_the_iteration_that_was_reached():
     """Their rate is the exact one, and that of the exits alone is not, each at a rate of SUITE_RATE."""
     pytest.importorskip("torch")
@@ -132,6 +133,7 @@ def rare(**changed):
     return rare_escape_rate(SGD(0.1), well, noise=HessianNoise(1, "piecewise"), **arguments)
 
 
+@pytest.mark.long
 def test_interrupted_splitting_gives_the_repetitions_that_are_complete_as_they_are_in_a_whole_run():
     whole = rare()
     with pressed(4.5 / 8):
