@@ -134,6 +134,7 @@ def workers(driver):
     ]
 
 
+@pytest.mark.long
 def test_a_worker_is_killed(undisturbed, drivers, tmp_path):
     """In mid-task; two workers, and still the bits of one."""
     path, wanted = undisturbed
@@ -165,6 +166,7 @@ def test_a_driver_is_killed(undisturbed, drivers, tmp_path):
     assert "0 tasks computed" in sweeps.complete(path, "--out", store, "--resume")
 
 
+@pytest.mark.long
 def test_a_second_driver_is_refused_and_nothing_listens_beyond_loopback(undisturbed, drivers, tmp_path):
     path, wanted = undisturbed
     store = tmp_path / "a.zarr"
