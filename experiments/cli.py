@@ -314,7 +314,7 @@ def main() -> None:
     os.environ["MPLBACKEND"] = "agg"  # figures are files: no display is needed, whatever a user has chosen for windows
     warnings.formatwarning = lambda message, *_, **__: f"diffusion-lab: {message}\n"
     try:
-        status = app(exit_on_error=False, print_error=False)
+        status = app(sys.argv[1:], exit_on_error=False, print_error=False)
     except (CycloptsError, ValueError) as error:
         print(f"diffusion-lab: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)

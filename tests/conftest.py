@@ -1,6 +1,8 @@
 """Shared constants of the suite, and its order."""
 
 import os
+import sys
+import warnings
 from pathlib import Path
 
 import hypothesis
@@ -66,3 +68,22 @@ def quick_routes():
     from shared_evidence import routes
 
     return routes()
+
+
+@pytest.fixture
+def refusal(monkeypatch, capfd):
+    """What `diffusion-lab` says to a command line that it refuses: one line, and status 2."""
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+
+    def said(*arguments):
+        from experiments.cli import main
+
+        monkeypatch.setattr(sys, "argv", ["diffusion-lab", *map(str, arguments)])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, line = capfd.readouterr()
+        assert (end.value.code, out, line.count("\n")) == (2, "", 1)
+        return line
+
+    return said

@@ -304,7 +304,7 @@ def direct(steps, replicas, settle):
 landed, time = direct(15000, 2000, 1000)
 out = {"direct": landed.tolist(), "rate": len(landed) / time}
 wells = CoupledLandscape(loss, gradient, dimension=2, reference=1.0, domain=0.9)
-for coordinate in ("exit", "loss", inwards, one_sided):
+for coordinate in TRIED:
     found = rare_escape_rate(
         SGD(LR), wells, noise=IsotropicNoise(VARIANCE), boundary=0.0, coordinate=coordinate, replicas=200, repetitions=32, paths=True
     )
@@ -316,15 +316,29 @@ print(json.dumps(out))
 
 @pytest.fixture(scope="module")
 def two_coordinates():
-    return in_a_process_of_its_own(TWO_COORDINATES)
+    return in_a_process_of_its_own(TWO_COORDINATES.replace("TRIED", '("exit", inwards)'))
 
 
-@pytest.mark.parametrize("coordinate", ["exit", "loss", "inwards", "one_sided"])
-def test_coupled_coordinates_leave_as_in_direct_simulation(two_coordinates, coordinate):
+@pytest.fixture(scope="module")
+def two_more():
+    return in_a_process_of_its_own(TWO_COORDINATES.replace("TRIED", '("loss", one_sided)'))
+
+
+@pytest.mark.parametrize(
+    ("found", "coordinate"),
+    [
+        ("two_coordinates", "exit"),
+        ("two_coordinates", "inwards"),
+        pytest.param("two_more", "loss", marks=pytest.mark.long),
+        pytest.param("two_more", "one_sided", marks=pytest.mark.long),
+    ],
+)
+def test_coupled_coordinates_leave_as_in_direct_simulation(request, found, coordinate):
     """Two symmetric wells, coupled: the rate, how often each coordinate crosses, and where the other is then.
 
     Five tests at SUITE_RATE for each reaction coordinate. Rejected: half the rate, and the start as the other's position.
     """
+    two_coordinates = request.getfixturevalue(found)
     rates, crossing, by_coordinate = map(np.array, two_coordinates[coordinate])
     np.testing.assert_array_equal(by_coordinate[:, 0], (crossing[..., 0] < crossing[..., 1]).sum(axis=1))
     direct, landed = two_coordinates["rate"], np.array(two_coordinates["direct"])

@@ -84,7 +84,7 @@ class Elements:
         """
         n, cells = self.degree + 1, len(self.edges) - 1
         low, high = self.ends
-        matrix = sp.lil_array((n * cells, n * cells))
+        matrix = np.zeros((n * cells, n * cells))
         interior = -(self.slopes.T * self.gauss[1])
         for i in range(cells):
             here = slice(i * n, (i + 1) * n)
@@ -98,7 +98,7 @@ class Elements:
                 matrix[left, source] += v * np.outer(high, trace)
             if f < cells:
                 matrix[right, source] -= v * np.outer(low, trace)
-        return sp.csr_array(sp.diags_array(1 / self.weights) @ matrix.tocsr())
+        return sp.csr_array(sp.diags_array(1 / self.weights) @ sp.csr_array(matrix))
 
     def diffusion(self) -> sp.csr_array:
         """``d^2 P/dx^2`` by the symmetric interior penalty method, no flux at the ends; shape (n, n)."""
@@ -106,7 +106,7 @@ class Elements:
         low, high = self.ends
         slopes = self.slopes
         slope_low, slope_high = (end @ slopes for end in self.ends)
-        matrix = sp.lil_array((n * len(h), n * len(h)))
+        matrix = np.zeros((n * len(h), n * len(h)))
         for i, width in enumerate(h):
             here = slice(i * n, (i + 1) * n)
             matrix[here, here] = -(slopes.T * self.gauss[1]) @ slopes / width
@@ -116,4 +116,4 @@ class Elements:
             mean = np.append(slope_high / h[f - 1], slope_low / h[f]) / 2
             penalty = n * n * (1 / h[f - 1] + 1 / h[f])
             matrix[both, both] += np.outer(jump, mean) + np.outer(mean, jump) - penalty * np.outer(jump, jump)
-        return sp.csr_array(sp.diags_array(1 / self.weights) @ matrix.tocsr())
+        return sp.csr_array(sp.diags_array(1 / self.weights) @ sp.csr_array(matrix))

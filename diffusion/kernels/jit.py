@@ -15,7 +15,8 @@ from diffusion.progress import compiling
 
 # contract: fused multiply-add. Nothing that reorders sums: bits must not depend on the width of the vectors.
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}}
-_HELPER = {"_nrt": False}  # arrays are not counted in and out of helpers: they outlive every call, and none is made
+# Of helpers: arrays are not counted in and out, as they outlive every call and none is made; and Python does not call them.
+_HELPER = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
 
 class Compiler(event.Listener):  # type: ignore[misc]
