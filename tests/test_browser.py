@@ -26,6 +26,7 @@ pytestmark = [
 
 KEPT = Path("results/browser")
 SIZES = {"laptop": (1366, 768), "projector": (1920, 1080)}
+EACH_SIZE = ["laptop", pytest.param("projector", marks=pytest.mark.long)]
 FIRST, EFFECT = 3.0, 300.0  # aims: seconds to a page's first picture, milliseconds of a slider's effect, both medians
 # Role or tag of the element that has the focus, inside shadow roots too.
 FOCUSED = """() => {
@@ -56,7 +57,7 @@ def note(name, values):
     print(name, values)
 
 
-@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("size", EACH_SIZE)
 def test_every_lesson_shows_its_picture_in_time_without_complaint(chromium, address, size):
     width, height = SIZES[size]
     KEPT.mkdir(parents=True, exist_ok=True)

@@ -360,7 +360,9 @@ def test_kramers_rate_at_low_temperature_and_intermediate_damping():
     assert further == pytest.approx(kramers, rel=1e-4)
 
 
-@pytest.mark.parametrize(("exponent", "damping_ratio"), [(4.5, 0.1), (12.0, 10.0), (15.0, 0.3)])
+@pytest.mark.parametrize(
+    ("exponent", "damping_ratio"), [(4.5, 0.1), (12.0, 10.0), pytest.param(15.0, 0.3, marks=pytest.mark.long)]
+)
 def test_errors_in_phase_space_are_honest(exponent, damping_ratio):
     value, error = passage(exponent, damping_ratio)
     landscape, d = double_parabola(exponent)

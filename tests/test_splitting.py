@@ -183,24 +183,25 @@ def run(coordinate, **more):
 def waves(theta):  # not monotonic on the way out, and it allocates
     return np.sum(theta + 0.3 * np.sin(20 * theta))
 
-out = {name: run(coordinate) for name, coordinate in (("loss", "loss"), ("waves", waves))}
-out["threads"] = [run("loss", repetitions=2, threads=threads) for threads in (1, 3)]
-try:
-    run("loss", landscape=setting.landscape(100, k))
-except ValueError as error:
-    out["error"] = str(error)
-print(json.dumps(out))
+print(json.dumps([run(TRIED), *(run(TRIED, repetitions=2, threads=threads) for threads in (1, 3))]))
 """
 
 
-def test_the_rate_is_exact_whatever_the_reaction_coordinate():
-    """7e-7 per iteration; the same bits for any number of threads. In 100 coordinates the loss says too little."""
-    found, exact = in_a_process_of_its_own(ONE_COORDINATE), chain(10.0)
-    for rates in (rare(10.0)["repetition_rate"].values, found["loss"], found["waves"]):
+@pytest.mark.parametrize("coordinate", ["waves", pytest.param("'loss'", marks=pytest.mark.long)])
+def test_the_rate_is_exact_whatever_the_reaction_coordinate(coordinate):
+    """7e-7 per iteration; the same bits for any number of threads."""
+    exact, (found, one, two) = chain(10.0), in_a_process_of_its_own(ONE_COORDINATE.replace("TRIED", coordinate))
+    for rates in (rare(10.0)["repetition_rate"].values, found):
         assert student(rates, exact) > SUITE_RATE > student(rates, 2 * exact)
-    one, two = found["threads"]
-    assert one == two == found["loss"][:2]
-    assert found["error"].startswith("coordinate = 'loss' does not separate the well from the boundary: in the well")
+    assert one == two == found[:2]
+
+
+@pytest.mark.long  # kernels of its own
+def test_in_100_coordinates_the_loss_says_too_little():
+    with pytest.raises(
+        ValueError, match="coordinate = 'loss' does not separate the well from the boundary: in the well"
+    ):
+        rare(10.0, dimension=100, coordinate="loss", replicas=100, repetitions=2)
 
 
 REGIONS = """
