@@ -93,7 +93,7 @@ def plan_run(
         )
     walls = walls_of(reflecting, position)
     variance = _variance(noise, landscape)
-    running = dynamics.running is not None
+    running = dynamics.second_moment == "running"
     if running and (velocity == "thermal" or schedule.max() > 1):
         raise ValueError(
             f"velocity = {velocity!r}, substeps = {schedule.max()}: the optimizer as shipped starts at rest and takes whole "

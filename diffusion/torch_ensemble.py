@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike, NDArray
 
+from diffusion import checks
 from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, RMSprop
 from diffusion.engine import Interruptible, thread_count
 from diffusion.landscapes import Landscape, QuadraticSaddle
@@ -17,6 +18,7 @@ from diffusion.noise import Noise
 from diffusion.optimizers import Adai as TorchAdai
 from diffusion.plan import DIVERGED, Plan, label, plan_run
 from diffusion.progress import task
+from diffusion.torch_factory import Factory, FromFactory, as_dynamics
 
 if TYPE_CHECKING:
     import xarray
@@ -25,7 +27,7 @@ BLOCK = 1500  # most replicas in a tensor: it stays in a core's cache, and does 
 
 
 def simulate_torch(
-    dynamics: Dynamics,
+    dynamics: Dynamics | Factory,
     landscape: Landscape,
     *,
     noise: Noise,
@@ -42,14 +44,13 @@ def simulate_torch(
     Each step hands the optimizer the gradient of the loss plus a normal draw from the noise model. Parameters, result and
     errors are those of `diffusion.simulate`; the seed is that of a `torch.Generator` for each block of replicas, so the
     draws differ from `simulate`'s. Adam, RMSprop and Adai must have ``second_moment="running"``: torch ships no other.
+    Any other torch optimizer is given by a function that makes it, as `exit_times_torch` takes it; an iteration then lasts
+    its learning rate in ``dynamical_time``.
     """
-    if isinstance(dynamics, Adam | RMSprop | Adai) and dynamics.second_moment != "running":
-        raise ValueError(
-            f"second_moment = {dynamics.second_moment!r}: torch ships only the running second moment; use "
-            "second_moment='running', or diffusion.simulate for the idealized rule"
-        )
+    checks.whole("replicas", replicas)
+    dynamics = as_dynamics(dynamics, min(BLOCK, replicas), landscape.dimension)
     plan = plan_run(dynamics, landscape, noise, iterations, replicas, start, "rest", save, keep, 1, seed, "float64")
-    shipped_optimizer(dynamics, torch.nn.Parameter(torch.zeros(1)))  # refuses what torch does not have
+    optimizer_for(dynamics, torch.nn.Parameter(torch.zeros(1)))  # refuses what torch does not have
     threads, replicas = thread_count(threads), plan.replicas
 
     shape = (len(plan.save), landscape.dimension)
@@ -82,7 +83,7 @@ def _run(
     seed = np.random.SeedSequence([int(plan.seed), block]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(seed))
     theta = torch.nn.Parameter(torch.from_numpy(np.tile(plan.origin, (replicas, 1))))
-    optimizer = shipped_optimizer(plan.dynamics, theta)
+    optimizer = optimizer_for(plan.dynamics, theta)
     gradient = _minibatch_gradient(plan)
     positions = np.empty((replicas, len(plan.save), len(plan.origin)))
     done = 0
@@ -127,6 +128,11 @@ def one_thread_each() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def optimizer_for(dynamics: Dynamics, theta: torch.nn.Parameter) -> torch.optim.Optimizer:
+    """The torch optimizer of a dynamics, or of a factory; the leading axis of theta indexes replicas."""
+    return dynamics.factory([theta]) if isinstance(dynamics, FromFactory) else shipped_optimizer(dynamics, theta)
 
 
 def shipped_optimizer(dynamics: Dynamics, theta: torch.nn.Parameter) -> torch.optim.Optimizer:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks, regions
-from diffusion.dynamics import SGD, Dynamics, Momentum
+from diffusion.dynamics import Dynamics
 from diffusion.edges import NO_COORDINATE, NO_PART, Edge, edge_of
 from diffusion.engine import Interruptible
 from diffusion.escape import label_exits, warn_any_coordinate
@@ -20,7 +20,8 @@ from diffusion.noise import Noise
 from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
 from diffusion.regions import Boundary
-from diffusion.torch_ensemble import one_thread_each, shipped_optimizer
+from diffusion.torch_ensemble import one_thread_each, optimizer_for
+from diffusion.torch_factory import Factory, as_dynamics
 
 if TYPE_CHECKING:
     import xarray
@@ -54,7 +55,7 @@ class Samples:
 
 
 def exit_times_torch(
-    dynamics: Dynamics,
+    dynamics: Dynamics | Factory,
     landscape: Landscape,
     *,
     noise: Noise | Samples,
@@ -71,7 +72,11 @@ def exit_times_torch(
     Parameters
     ----------
     dynamics
-        `SGD` or `Momentum`, or `RMSprop`, `Adam` or `Adai` with ``second_moment="running"``.
+        `SGD` or `Momentum`, or `RMSprop`, `Adam` or `Adai` with ``second_moment="running"``; or a function that makes any
+        other torch optimizer of a list of parameters, as ``lambda params: torch.optim.NAdam(params, lr=0.01)``. As all
+        replicas are one parameter, of shape (replicas, d), it must update each element by itself. One with the setting
+        `replicas`, as `diffusion.optimizers.Adai`, may mix the coordinates of a replica. This is tried before the run,
+        over 40 steps. Optimizers that draw random numbers are refused, as `seed` would not fix the result.
     landscape
         Any landscape; for `Samples` a `StyblinskiTang` with data_variance above 0, whose loss of one
         sample is ``f(u - x)``.
@@ -90,19 +95,17 @@ def exit_times_torch(
     Raises
     ------
     ValueError
-        If a parameter is out of range, the landscape has no data to draw, or the start is outside or on the boundary.
+        If a parameter is out of range, the landscape has no data to draw, or the start is outside or on the boundary; if
+        the optimizer mixes elements, draws random numbers, or does not step on gradients alone.
 
     Warns
     -----
     RuntimeWarning
-        As `diffusion.exit_times` does.
+        As `diffusion.exit_times` does; of optimizers that are made by a function, nothing is known in advance.
     """
     max_iterations, replicas = checks.whole("max_iterations", max_iterations), checks.whole("replicas", replicas)
     seed, boundary = checks.whole("seed", seed, least=0, most=2**63 - 1), regions.plain(boundary)
-    if not isinstance(dynamics, SGD | Momentum) and dynamics.second_moment != "running":
-        raise ValueError(
-            f"second_moment = {dynamics.second_moment!r}: torch ships only the running second moment; use 'running'"
-        )
+    dynamics = as_dynamics(dynamics, replicas, landscape.dimension)
     origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
     edge = edge_of(boundary, landscape, origin)
     warn_hopeless(dynamics, landscape, noise, edge, origin, replicas=replicas, max_iterations=max_iterations)
@@ -204,7 +207,7 @@ def _run(
     """
     torch.set_num_threads(1)  # again: matrix products ask the thread that they run in
     theta = torch.nn.Parameter(torch.from_numpy(np.tile(origin, (len(out["exited"]), 1))))
-    optimizer, inside = shipped_optimizer(dynamics, theta), np.ones(len(theta), dtype=bool)
+    optimizer, inside = optimizer_for(dynamics, theta), np.ones(len(theta), dtype=bool)
     while inside.any() and iterations[0] < max_iterations and not stop[0]:
         theta.grad = gradient(theta.detach(), int(iterations[0]))
         optimizer.step()

@@ -1,5 +1,8 @@
 """The torch optimizers on the simulator's problem."""
 
+import json
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -23,6 +26,7 @@ from diffusion import (
     simulate_torch,
 )
 from diffusion.kernels.random import NOISE, normal_pair
+from diffusion.optimizers import Adai as TorchAdai
 from diffusion.torch_ensemble import shipped_optimizer
 from experiments.referee.laws import LogNormal, MeanSquare
 
@@ -126,6 +130,30 @@ def test_same_seed_same_bits_and_another_seed_differs():
     ]
     assert np.array_equal(runs[0], runs[1])
     assert not np.any(runs[0] == runs[2])
+
+
+def made_run(optimizer, **changed):
+    """Some replicas of a dynamics, or of a factory's optimizer."""
+    problem = {"noise": HessianNoise(1), "iterations": 12, "replicas": 20, "keep": "states"} | changed
+    return simulate_torch(optimizer, QuadraticSaddle([0.5, -0.02]), **problem)
+
+
+@pytest.mark.parametrize(
+    ("factory", "dynamics"),
+    [
+        (lambda params: torch.optim.Adam(params, lr=0.02), ADAPTIVE[1]),
+        (lambda params: TorchAdai(params, lr=0.02, replicas=True), ADAPTIVE[2]),
+    ],
+    ids=["Adam", "Adai"],
+)
+def test_a_factory_s_optimizer_has_the_bits_of_its_dynamics_and_its_own_name(factory, dynamics):
+    """In blocks of replicas too, and the clock counts its learning rate."""
+    made, known = (made_run(kind, replicas=1600, keep="moments") for kind in (factory, dynamics))
+    np.testing.assert_array_equal(made["msd"], known["msd"])
+    np.testing.assert_array_equal(made["dynamical_time"], known["dynamical_time"])
+    assert re.search(r"(Adam|Adai)\(lr=0.02, ", json.loads(made.attrs["parameters"])["dynamics"])
+    other = made_run(lambda params: torch.optim.Adam(params, lr=0.03))
+    assert not np.any(other["msd"] == known["msd"])
 
 
 @pytest.mark.parametrize("dynamics", [RMSprop(0.1), Adam(0.1), Adai(0.1)], ids=repr)
