@@ -4,6 +4,7 @@ Every formula is derived in ``docs/theory``. This package needs numpy and scipy 
 of the simulator, so that theory and simulation meet only where they are compared.
 """
 
+from theory.adaptive import following_motion, resting_second_moment
 from theory.chain import discrete_first_passage_time
 from theory.convergence import convergence_bound, lemma_1, lemma_2, lemma_3, lemma_4
 from theory.first_passage import exit_probabilities, first_passage_time, leading_rate, survival
@@ -36,6 +37,7 @@ from theory.saddle import (
     sgd_msd,
     sgd_msd_exact,
 )
+from theory.signs import sign_exit_time, sign_exponent
 from theory.stationary import discrete_stationary_variance, equilibrium_velocity_variance, stationary_variance
 
 __all__ = [
@@ -59,6 +61,7 @@ __all__ = [
     "escape_exponent",
     "exit_probabilities",
     "first_passage_time",
+    "following_motion",
     "join_is_crossed_once",
     "kramers_escape_time",
     "leading_rate",
@@ -73,9 +76,12 @@ __all__ = [
     "momentum_msd",
     "momentum_msd_exact",
     "momentum_velocity_variance",
+    "resting_second_moment",
     "sgd_escape_time",
     "sgd_msd",
     "sgd_msd_exact",
+    "sign_exit_time",
+    "sign_exponent",
     "stationary_variance",
     "survival",
 ]

@@ -214,21 +214,42 @@ def escape_exponent(
     batch_size: ArrayLike,
     split: ArrayLike,
     friction: ArrayLike = 1.0,
+    power: ArrayLike = 0.0,
 ) -> Array:
-    """Barrier over temperature in Theorem 3 and Proposition 4: ``(2 gamma M B Delta L/lr) [s/H_ae + (1-s)/|H_be|]``.
+    """Barrier over temperature where the learning rate is lr C^-q: ``(2 gamma M B^(1-q) Delta L/lr) [s/H_ae^(1-q) + (1-s)/|H_be|^(1-q)]``.
 
-    It is ``psi = gamma M int L'/D`` from the minimum to the saddle for D = lr C/2. `friction` is gamma M; other parameters
-    and errors as in `momentum_escape_time`.
+    It is ``psi = (2 gamma M/lr) int L' C^(q-1)`` from the minimum to the saddle: that of Theorem 3 and Proposition 4 at q = 0,
+    of Proposition 2 at q = 1/2. The learning rate is lr v^-q with v = C where the parameters are. If v rests at c C, as in
+    `resting_second_moment`, lr is to be divided by c^q; if it stays at the minimum's, use q = 0 at ``lr (B/H_ae)^q``.
+
+    Parameters
+    ----------
+    barrier, hessian_minimum, hessian_saddle, lr, batch_size, split
+        As in `momentum_escape_time`.
+    friction
+        gamma M: 1, or 1 - beta1 for the heavy ball.
+    power
+        q, 0 or above: 0 is SGD and Adai, 1/2 Adam and RMSprop, and Padam's is its `partial`.
+
+    Returns
+    -------
+    numpy.ndarray
+        psi, without a unit.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range.
     """
     h_a, h_b = checks.positive("hessian_minimum", hessian_minimum), checks.positive("hessian_saddle", hessian_saddle)
-    share = _share(split)
-    slope = share / h_a + (1 - share) / h_b
+    share, rest = _share(split), 1 - checks.nonnegative("power", power)
+    slope = share / h_a**rest + (1 - share) / h_b**rest
     size, eta, gm = (
         checks.positive("batch_size", batch_size),
         checks.positive("lr", lr),
         checks.positive("friction", friction),
     )
-    return np.asarray(2 * gm * size * checks.positive("barrier", barrier) / eta * slope)
+    return np.asarray(2 * gm * size**rest * checks.positive("barrier", barrier) / eta * slope)
 
 
 def adam_exponent(
@@ -245,11 +266,15 @@ def adam_exponent(
     With v = C the parameters diffuse in the potential ``int L'/sqrt(C)`` at the constant temperature lr/2. Where v cannot follow and
     stays at the minimum's, Adam is Momentum at the learning rate ``lr sqrt(B/H_ae)``: use `escape_exponent` at that.
     """
-    h_a, h_b = checks.positive("hessian_minimum", hessian_minimum), checks.positive("hessian_saddle", hessian_saddle)
-    share = _share(split)
-    slope = share / np.sqrt(h_a) + (1 - share) / np.sqrt(h_b)
-    size, eta = checks.positive("batch_size", batch_size), checks.positive("lr", lr)
-    return np.asarray(2 * np.sqrt(size) * checks.positive("barrier", barrier) / eta * slope)
+    return escape_exponent(
+        barrier=barrier,
+        hessian_minimum=hessian_minimum,
+        hessian_saddle=hessian_saddle,
+        lr=lr,
+        batch_size=batch_size,
+        split=split,
+        power=0.5,
+    )
 
 
 # --- what the stated dynamics does at low temperature ---------------------------------------------------------
@@ -266,18 +291,21 @@ def low_temperature_escape_time(
     convention: str = "ito",
     arrival: str = "beyond",
     friction: ArrayLike = 1.0,
+    power: ArrayLike = 0.0,
     clock: str = "dynamical",
 ) -> Array:
     """Mean escape time without inertia for vanishing temperature, which Theorem 3's prefactor should have been.
 
-    ``2 pi gamma M |H_be|^(p-1)/H_ae^p exp(exponent)`` beyond the saddle, half of it at the saddle, with p = 1 (Ito, what discrete SGD
-    obeys), 1/2 (Stratonovich) or 0 (isothermal, the paper's). Corrections vanish slowly: for numbers use
-    `theory.first_passage_time`.
+    ``2 pi gamma M B^-q H_ae^(-q/2-p(1-2q)) |H_be|^(-q/2-(1-p)(1-2q)) exp(exponent)`` beyond the saddle, half of it at the saddle, with p = 1
+    (Ito, what discrete SGD obeys), 1/2 (Stratonovich) or 0 (isothermal, the paper's) and the learning rate lr C^-q. For SGD, q = 0,
+    it is ``2 pi gamma M |H_be|^(p-1)/H_ae^p``; at q = 1/2 the noise is additive and p drops out. Corrections vanish slowly:
+    for numbers use `theory.first_passage_time`.
 
-    1. The exact mean is ``int e^psi D^(p-1) int e^-psi D^-p`` with psi = gamma M int L'/D, times (gamma M)^2.
-    2. Each integral is a Gaussian's: over the well ``D_a^-p sqrt(2 pi D_a/(gamma M H_a))``, over the saddle
-       ``D_b^(p-1) sqrt(2 pi D_b/(gamma M |H_b|))`` (half of it up to the saddle).
-    3. With D = lr H/(2B) all but ``2 pi gamma M |H_b|^(p-1) H_a^-p`` cancels.
+    1. In dynamical time drift is ``L' C^-q/(gamma M)`` and diffusion ``D = lr C^(1-2q)/(2 (gamma M)^2)``. The exact mean is
+       ``int e^psi D^(p-1) int e^-psi D^-p`` with ``psi = (2 gamma M/lr) int L' C^(q-1)``.
+    2. Each integral is a Gaussian's: over the well ``D_a^-p sqrt(2 pi/psi_a'')``, over the saddle ``D_b^(p-1) sqrt(2 pi/|psi_b''|)`` (half
+       of it up to the saddle), with ``|psi''| = 2 gamma M |H| C^(q-1)/lr``.
+    3. With C = |H|/B all powers of lr, and all but one of gamma M, cancel.
 
     Parameters
     ----------
@@ -287,8 +315,8 @@ def low_temperature_escape_time(
         "ito", "stratonovich" or "isothermal".
     arrival
         "beyond" the saddle, where no path returns, or first passage "at saddle".
-    friction
-        gamma M: 1, or 1 - beta1 for the heavy ball.
+    friction, power
+        As in `escape_exponent`.
 
     Returns
     -------
@@ -306,9 +334,12 @@ def low_temperature_escape_time(
     share = half[checks.choice("arrival", arrival, half)]
     exponent = escape_exponent(
         barrier=barrier, hessian_minimum=h_a, hessian_saddle=h_b, lr=lr, batch_size=batch_size, split=split,
-        friction=friction,
+        friction=friction, power=power,
     )  # fmt: skip
-    prefactor = share * 2 * np.pi * np.asarray(friction, float) * h_b ** (p - 1) / h_a**p
+    q, size = np.asarray(power, float), np.asarray(batch_size, float)
+    additive = h_b ** (-q / 2) * h_a ** (-q / 2) * size**-q
+    noise = h_b ** ((p - 1) * (1 - 2 * q)) / h_a ** (p * (1 - 2 * q))
+    prefactor = share * 2 * np.pi * np.asarray(friction, float) * noise * additive
     return _in_clock(prefactor, exponent, lr, clock)
 
 

@@ -38,7 +38,7 @@ def pose(
     """
     p = CONVENTIONS[checks.choice("convention", convention, CONVENTIONS)]
     x0 = checks.number("start", start)
-    low, high = _ends(x0, boundary)
+    low, high = sides(x0, boundary)
     sign = 1.0 if high is not None else -1.0
     if not callable(diffusion):
         checks.positive("diffusion", checks.number("diffusion", diffusion))
@@ -83,7 +83,7 @@ def regular(passage: Passage) -> Passage:
     )
 
 
-def _ends(start: float, boundary: Boundary) -> tuple[float | None, float | None]:
+def sides(start: float, boundary: Boundary) -> tuple[float | None, float | None]:
     """The lower and the upper end; None where there is none."""
     if isinstance(boundary, Sequence) and not isinstance(boundary, str):
         if len(boundary) != 2 or all(end is None for end in boundary):
