@@ -58,7 +58,7 @@ def test_at_one_half_it_is_proposition_2_without_inertia_in_every_convention():
 
 @pytest.mark.parametrize("power", [0.0, 0.125, 0.5, 0.8])
 def test_log_rate_per_iteration_falls_with_sharpness_as_one_minus_the_power(power):
-    """f(sqrt(k) x): ``-log rate + (1-q) log k`` is a k^-(1-q) + c; of the batch size, rates are lr B^q F(lr/B^(1-q))."""
+    """f(sqrt(k) x): ``-log rate + (1-q) log k`` is a k^-(1-q) + c; of the batch, rates are lr B^q F(lr/B^(1-q))."""
     k = np.array([0.5, 1.0, 2.0, 7.0])
     sharp = WELL | {"hessian_minimum": k, "hessian_saddle": 4 * k}
     time = theory.low_temperature_escape_time(**sharp, lr=0.5, power=power, clock="iteration")
@@ -124,7 +124,7 @@ def test_yogi_rests_at_the_median_of_chi_squared_with_three_degrees_of_freedom()
     assert level == pytest.approx(2.36597, abs=1e-5)
     assert np.sqrt(level) == pytest.approx(1.538, abs=5e-4)
     density = stats.chi2.pdf(level, 3)
-    # drift 1 - 2 F and E g^4 = 3 give the variance 3/(4 f); the drift's curvature moves the mean by -f'/(2 f) times that
+    # drift 1 - 2 F and E g^4 = 3 give the variance 3/(4 f); the drift's curvature moves the mean by -f'/(2 f) of it
     shift = -(0.5 / level - 0.5) / 2 * 3 / (4 * density)
     assert shift == pytest.approx(0.58, abs=0.01)
     sample = yogi(np.random.default_rng(1), 400, 0.99)
@@ -147,7 +147,7 @@ def test_adabelief_rests_at_the_variance_about_an_average_that_includes_the_grad
 
 
 def test_decoupled_weight_decay_tilts_the_potential_which_coupled_decay_does_not():
-    """Kramers' time in ``int L'/sqrt(C) + lambda x^2/2`` is the quadrature's at psi = 350; coupled decay is rejected."""
+    """Kramers' time in ``int L'/sqrt(C) + lambda x^2/2`` is the quadrature's at psi = 350; coupled is rejected."""
     decay, lr = 0.1, 0.01
     steep_a, steep_b = np.sqrt(3.0), 2 * np.sqrt(3.0)
     saddle = steep_b * SADDLE / (steep_b - decay)

@@ -16,17 +16,18 @@ Function = Callable[[Any], Any]
 
 
 def resting_second_moment(rule: str, *, beta1: ArrayLike = 0.9) -> Array:
-    """Second moment at which an optimizer rests, in units of C, where gradients are independent normals of variance C and mean 0.
+    """Second moment at which an optimizer rests, over the variance C of its gradients, normal ones of mean 0.
 
-    A learning rate lr v^-q is then that of v = C at ``lr/level^q``, so that the level multiplies exponents by its power q. It is the
-    limit of beta2 near 1, in which v varies slowly and by little.
+    A learning rate lr v^-q is then that of v = C at ``lr/level^q``, so that the level multiplies exponents by its
+    power q. It is the limit of beta2 near 1, in which v varies slowly and by little.
 
     1. "mean": the running mean of g^2, as in Adam and RMSprop, rests at ``E g^2 = C``.
-    2. "yogi": v moves by ``(1 - beta2) g^2`` towards g^2 (Zaheer et al. 2018), so that it rests where ``E[g^2; g^2 < v] = E[g^2; g^2 > v]``. As
-       g^2 times the density of g^2/C is C times that of chi-squared with 3 degrees of freedom, that is its median, 2.3660.
-    3. "adabelief": s is the running mean of ``(g - m)^2`` about an m that includes g (Zhuang et al. 2020). With the m before it,
-       ``g - m = beta1 (g - m_before)``, and m_before has the variance ``C (1 - beta1)/(1 + beta1)``: ``2 beta1^2/(1 + beta1)``. The gradient's mean, if it
-       varies slowly, does not enter.
+    2. "yogi": v moves by ``(1 - beta2) g^2`` towards g^2 (Zaheer et al. 2018), so that it rests where
+       ``E[g^2; g^2 < v] = E[g^2; g^2 > v]``. As g^2 times the density of g^2/C is C times that of chi-squared with 3 degrees
+       of freedom, that is its median, 2.3660.
+    3. "adabelief": s is the running mean of ``(g - m)^2`` about an m that includes g (Zhuang et al. 2020). With the m
+       before it, ``g - m = beta1 (g - m_before)``, and m_before has the variance ``C (1 - beta1)/(1 + beta1)``:
+       ``2 beta1^2/(1 + beta1)``. The gradient's mean, if it varies slowly, does not enter.
 
     Parameters
     ----------
@@ -61,11 +62,12 @@ def following_motion(
     power: float,
     weight_decay: float = 0.0,
 ) -> tuple[Function, Function]:
-    """Drift and diffusion per iteration, without inertia, of a learning rate lr C^-q that follows the position, with decoupled weight decay.
+    """Drift and diffusion per iteration at the learning rate lr C^-q, with decoupled weight decay, without inertia.
 
-    ``dx = -lr (L' C^-q + lambda x) dT + lr C^(1/2-q) dW``, T in iterations: what `first_passage_time` takes as gradient and diffusion.
-    Its psi is ``(2/lr) int [L' C^(q-1) + lambda x C^(2q-1)] dx``, for AdamW (Loshchilov & Hutter 2019), q = 1/2, that of the potential
-    ``int L'/sqrt(C) + lambda x^2/2``. Coupled weight decay is another gradient, L' + lambda x.
+    ``dx = -lr (L' C^-q + lambda x) dT + lr C^(1/2-q) dW``, T in iterations: what `first_passage_time` takes as
+    gradient and diffusion. Its psi is ``(2/lr) int [L' C^(q-1) + lambda x C^(2q-1)] dx``, for AdamW (Loshchilov &
+    Hutter 2019), q = 1/2, that of the potential ``int L'/sqrt(C) + lambda x^2/2``. Coupled weight decay is another
+    gradient, L' + lambda x.
 
     Parameters
     ----------

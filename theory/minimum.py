@@ -216,10 +216,10 @@ def escape_exponent(
     friction: ArrayLike = 1.0,
     power: ArrayLike = 0.0,
 ) -> Array:
-    """Barrier over temperature where the learning rate is lr C^-q: ``(2 gamma M B^(1-q) Delta L/lr) [s/H_ae^(1-q) + (1-s)/|H_be|^(1-q)]``.
+    """Barrier over temperature at the learning rate lr C^-q.
 
-    It is ``psi = (2 gamma M/lr) int L' C^(q-1)`` from the minimum to the saddle: that of Theorem 3 and Proposition 4 at q = 0,
-    of Proposition 2 at q = 1/2. The learning rate is lr v^-q with v = C where the parameters are. If v rests at c C, as in
+    ``(2 gamma M B^(1-q) Delta L/lr) [s/H_ae^(1-q) + (1-s)/|H_be|^(1-q)]`` is ``psi = (2 gamma M/lr) int L' C^(q-1)`` from the minimum
+    to the saddle: that of Theorem 3 and Proposition 4 at q = 0, of Proposition 2 at q = 1/2. The learning rate is lr v^-q with v = C where the parameters are. If v rests at c C, as in
     `resting_second_moment`, lr is to be divided by c^q; if it stays at the minimum's, use q = 0 at ``lr (B/H_ae)^q``.
 
     Parameters
@@ -336,10 +336,10 @@ def low_temperature_escape_time(
         barrier=barrier, hessian_minimum=h_a, hessian_saddle=h_b, lr=lr, batch_size=batch_size, split=split,
         friction=friction, power=power,
     )  # fmt: skip
-    q, size = np.asarray(power, float), np.asarray(batch_size, float)
-    additive = h_b ** (-q / 2) * h_a ** (-q / 2) * size**-q
-    noise = h_b ** ((p - 1) * (1 - 2 * q)) / h_a ** (p * (1 - 2 * q))
-    prefactor = share * 2 * np.pi * np.asarray(friction, float) * noise * additive
+    q = np.asarray(power, float)
+    at_saddle, at_minimum = (p - 1) * (1 - 2 * q) - q / 2, p * (1 - 2 * q) + q / 2  # powers of the curvatures
+    prefactor = share * 2 * np.pi * np.asarray(friction, float) * h_b**at_saddle / h_a**at_minimum
+    prefactor = prefactor / np.asarray(batch_size, float) ** q
     return _in_clock(prefactor, exponent, lr, clock)
 
 

@@ -35,13 +35,13 @@ def sign_exit_time(
 ) -> float:
     """Mean number of iterations until signSGD is first beyond a boundary, by finite sums of positive terms.
 
-    With Gaussian noise ``x <- x - lr sign(g)`` (Bernstein et al. 2018; RMSprop at beta2 = 0 and eps = 0) steps by lr down with probability
-    ``d = Phi(L'/sigma)``, up with ``u = Phi(-L'/sigma)``, on the positions start + k lr.
+    With Gaussian noise ``x <- x - lr sign(g)`` (Bernstein et al. 2018; RMSprop at beta2 = 0 and eps = 0) steps by lr
+    down with probability ``d = Phi(L'/sigma)``, up with ``u = Phi(-L'/sigma)``, on the positions start + k lr.
 
-    1. The chance P to leave at one end has ``u_k (P_(k+1) - P_k) = d_k (P_k - P_(k-1))``, so that its differences go like
-       ``e^psi_k = prod d_i/u_i`` over i up to k. Let S(i, j) be the sum of e^psi from i to j - 1.
-    2. From i, j is visited ``G = S(low, min) S(max, high)/[S(low, high) u_j e^psi_j]`` times on average, min and max being of i and j.
-       With no lower end, or a reflecting one, the two factors with low cancel.
+    1. The chance P to leave at one end has ``u_k (P_(k+1) - P_k) = d_k (P_k - P_(k-1))``, so that its differences go
+       like ``e^psi_k = prod d_i/u_i`` over i up to k. Let S(i, j) be the sum of e^psi from i to j - 1.
+    2. From i, j is visited ``G = S(low, min) S(max, high)/[S(low, high) u_j e^psi_j]`` times on average, min and max
+       being of i and j. With no lower end, or a reflecting one, the two factors with low cancel.
     3. The mean is the sum of G over all j (Karlin & Taylor 1975, Section 4.7). All is done in logarithms.
 
     Parameters
@@ -57,7 +57,8 @@ def sign_exit_time(
     boundary
         Where it ends, strictly beyond, on either side of the start; or two ends (low, high), None for an open one.
     reflecting
-        The other end, at or beyond the start: a step that would pass it is not made. None: infinite, cut where the path never comes.
+        The other end, at or beyond the start: a step that would pass it is not made. None: infinite, cut where the
+        path never comes.
 
     Returns
     -------
@@ -67,8 +68,9 @@ def sign_exit_time(
     Raises
     ------
     ValueError
-        If an argument is out of range, a boundary is on the lattice, so that rounding would decide whether a path there has left, the
-        noise vanishes, nothing confines the open side, or the lattice has more than 1,048,576 positions on a side.
+        If an argument is out of range, a boundary is on the lattice, so that rounding would decide whether a path
+        there has left, the noise vanishes, nothing confines the open side, or the lattice has more than 1,048,576
+        positions on a side.
     """
     step, x0 = float(checks.positive("lr", checks.number("lr", lr))), checks.number("start", start)
     low, high = sides(x0, boundary)
@@ -95,8 +97,8 @@ def sign_exit_time(
         way = sign * (x0 - checks.number("reflecting", reflecting)) / step
         if not -ON_LATTICE <= way <= MOST:
             raise ValueError(
-                f"reflecting = {reflecting!r} must be on the side of start = {start!r} away from the boundary, at most {MOST} steps of "
-                f"lr = {lr!r} from it; put it there"
+                f"reflecting = {reflecting!r} must be on the side of start = {start!r} away from the boundary, "
+                f"at most {MOST} steps of lr = {lr!r} from it; put it there"
             )
         below = int(np.floor(way + ON_LATTICE))
     return _mean_visits(*chances(below), below, absorbing=False)
@@ -105,10 +107,11 @@ def sign_exit_time(
 def sign_exponent(
     gradient: Function, deviation: float | Function, *, lr: float, minimum: float, saddle: float
 ) -> float:
-    """Exponent of signSGD's escape for a small learning rate, ``(1/lr) int ln[Phi(L'/sigma)/Phi(-L'/sigma)] dx`` from minimum to saddle.
+    """Exponent of signSGD's escape for a small learning rate.
 
-    It is the limit of psi in `sign_exit_time`. Where noise dominates, ``L' << sigma``, it is ``sqrt(2/pi) = 0.798`` of RMSprop's, ``(2/lr) int L'/sigma``;
-    where noise is small it grows like the square of L'/sigma, as steps against the gradient become impossible.
+    ``(1/lr) int ln[Phi(L'/sigma)/Phi(-L'/sigma)] dx`` from minimum to saddle is the limit of psi in
+    `sign_exit_time`. Where noise dominates, ``L' << sigma``, it is ``sqrt(2/pi) = 0.798`` of RMSprop's, ``(2/lr) int L'/sigma``; where noise is small it grows like the square of L'/sigma, as steps against
+    the gradient become impossible.
 
     Parameters
     ----------
@@ -149,12 +152,14 @@ def _steps_beyond(end: float, start: float, step: float) -> int:
     steps = abs(end - start) / step
     if abs(steps - np.round(steps)) < ON_LATTICE:
         raise ValueError(
-            f"boundary = {end!r} is {steps:.0f} steps of lr = {step!r} from start = {start!r}, so that rounding would decide whether a "
-            f"path there has left; put it between two positions, half a step ({step / 2:g}) farther or nearer"
+            f"boundary = {end!r} is {steps:.0f} steps of lr = {step!r} from start = {start!r}, so that rounding "
+            f"would decide whether a path there has left; put it between two positions, half a step "
+            f"({step / 2:g}) farther or nearer"
         )
     if steps > MOST:
         raise ValueError(
-            f"lr = {step!r} takes more than {MOST} steps from start = {start!r} to boundary = {end!r}; give a larger one"
+            f"lr = {step!r} takes more than {MOST} steps from start = {start!r} to boundary = {end!r}; "
+            "give a larger one"
         )
     return int(np.floor(steps)) + 1
 
@@ -167,8 +172,8 @@ def _log_chances(gradient: Function, deviation: float | Function, x: Array, sign
         if np.any(bad):
             value = (slope if function is pull else sigma)[bad][0]
             raise ValueError(
-                f"{function.name} = {value:g} at x = {sign * x[bad][0]:.6g}{function.failure} must be {remedy} on the path; "
-                "give such values, or a reflecting end before it"
+                f"{function.name} = {value:g} at x = {sign * x[bad][0]:.6g}{function.failure} must be {remedy} on the "
+                "path; give such values, or a reflecting end before it"
             )
     return log_ndtr(slope / sigma), log_ndtr(-slope / sigma)
 
@@ -186,13 +191,13 @@ def _open_side(chances: Callable[[int], tuple[Array, Array]], above: int) -> int
             return half
         below *= 2
     raise ValueError(
-        f"gradient does not confine the path within {MOST} steps on the open side, so that the mean time is infinite or beyond what "
-        "can be told; give a reflecting end"
+        f"gradient does not confine the path within {MOST} steps on the open side, so that the mean time is "
+        "infinite or beyond what can be told; give a reflecting end"
     )
 
 
 def _mean_visits(log_down: Array, log_up: Array, start: int, *, absorbing: bool) -> float:
-    """Mean number of steps from position number `start` until beyond the last, or below the first if that absorbs (else it reflects)."""
+    """Mean steps from position number start until beyond the last, or below the first if that absorbs."""
     odds = log_down - log_up  # summed outwards from the start, near which psi is wanted exactly
     psi = np.concatenate([-np.cumsum(odds[start:0:-1])[::-1], [0.0], np.cumsum(odds[start + 1 :])])
     after = np.logaddexp.accumulate(psi[::-1])[::-1]  # log S(k, high)
