@@ -147,7 +147,7 @@ def test_adabelief_rests_at_the_variance_about_an_average_that_includes_the_grad
 
 
 def test_decoupled_weight_decay_tilts_the_potential_which_coupled_decay_does_not():
-    """Kramers' time in ``int L'/sqrt(C) + lambda x^2/2`` is the quadrature's at psi = 350; coupled is rejected."""
+    """Kramers' time in ``int L'/sqrt(C) + lambda x^2/2`` is the quadrature's at psi = 340; coupled is rejected."""
     decay, lr = 0.1, 0.01
     steep_a, steep_b = np.sqrt(3.0), 2 * np.sqrt(3.0)
     saddle = steep_b * SADDLE / (steep_b - decay)

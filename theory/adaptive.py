@@ -23,8 +23,8 @@ def resting_second_moment(rule: str, *, beta1: ArrayLike = 0.9) -> Array:
 
     1. "mean": the running mean of g^2, as in Adam and RMSprop, rests at ``E g^2 = C``.
     2. "yogi": v moves by ``(1 - beta2) g^2`` towards g^2 (Zaheer et al. 2018), so that it rests where
-       ``E[g^2; g^2 < v] = E[g^2; g^2 > v]``. As g^2 times the density of g^2/C is C times that of chi-squared with 3 degrees
-       of freedom, that is its median, 2.3660.
+       ``E[g^2; g^2 < v] = E[g^2; g^2 > v]``. As g^2 times the density of g^2/C is C times that of chi-squared with 3
+       degrees of freedom, that is its median, 2.3660.
     3. "adabelief": s is the running mean of ``(g - m)^2`` about an m that includes g (Zhuang et al. 2020). With the m
        before it, ``g - m = beta1 (g - m_before)``, and m_before has the variance ``C (1 - beta1)/(1 + beta1)``:
        ``2 beta1^2/(1 + beta1)``. The gradient's mean, if it varies slowly, does not enter.

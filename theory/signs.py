@@ -110,8 +110,9 @@ def sign_exponent(
     """Exponent of signSGD's escape for a small learning rate.
 
     ``(1/lr) int ln[Phi(L'/sigma)/Phi(-L'/sigma)] dx`` from minimum to saddle is the limit of psi in
-    `sign_exit_time`. Where noise dominates, ``L' << sigma``, it is ``sqrt(2/pi) = 0.798`` of RMSprop's, ``(2/lr) int L'/sigma``; where noise is small it grows like the square of L'/sigma, as steps against
-    the gradient become impossible.
+    `sign_exit_time`. Where noise dominates, ``L' << sigma``, it is ``sqrt(2/pi) = 0.798`` of RMSprop's,
+    ``(2/lr) int L'/sigma``; where noise is small it grows like the square of L'/sigma, as steps against the gradient
+    become impossible.
 
     Parameters
     ----------
