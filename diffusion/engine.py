@@ -45,7 +45,7 @@ class Prepared:
     parts: dict[str, Any]
     problem: tuple[Array, Array, Array, Array]
     rule: tuple[Any, ...]
-    start: tuple[Array, Array]
+    start: tuple[Array, Array, Array]
     turned: bool
 
     def specialised(self, **parts: Any) -> Prepared:
@@ -62,13 +62,14 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     """
     from diffusion.kernels import random
 
-    landscape, running = plan.landscape, plan.dynamics.running
-    turned = isinstance(landscape, QuadraticSaddle) and running is None
+    landscape, shipped = plan.landscape, plan.dynamics.update
+    turned = isinstance(landscape, QuadraticSaddle) and shipped is None
     formulas = landscape.eigen_formulas if turned else landscape.formulas  # type: ignore[attr-defined]
     parts: dict[str, Any] = {
         "COUPLED": formulas.coupled,
         "SEPARABLE": not formulas.coupled,
-        "ADAPTIVE": running is not None,
+        "SHIPPED": shipped is not None,
+        "MOMENTUM": shipped is None or shipped.momentum,
         "FOLLOWING": plan.dynamics.second_moment == "following",
     }
     parts |= {"gradient": formulas.gradient, "loss": formulas.loss}
@@ -89,19 +90,22 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts |= {"draw": random.draw_float32, "WIDTH": 4}
     else:
         parts |= {"draw": random.draw_float64, "WIDTH": 2}
-    if running is None:
+    slots, numbers = np.zeros(1), list[tuple[float, ...]]([(), ()])
+    if shipped is None:
         rule = plan.dynamics.rule(plan.variance)
         rows = [rule.coefficients(int(n)) for n in substeps]
         coefficients = tuple(np.ascontiguousarray([one[k] for one in rows]) for k in range(4))
-        adaptive = (0.0, False, (0.0, 0.0, 0.0))
         if formulas.coupled:
             parts["ALONG"], table, mixing, momentum = _along(plan, rule, coefficients, mixing)
         elif plan.thermal:
             momentum = rule.thermal_momentum(int(plan.substeps[0]))
     else:
-        parts |= {"inertia": running.inertia, "learning_rate": running.learning_rate}
+        parts |= {"update": shipped.step, "shared": shipped.shared, "POWERS": 2 + len(shipped.slots)}
+        if shipped.observe is not None:
+            parts |= {"MEAN": True, "observe": shipped.observe}
+        slots = np.array(shipped.slots, np.float64)
         coefficients = (np.zeros((1, d)), np.ones((1, d)), np.ones((1, d)), np.zeros((1, d)))
-        adaptive = (running.beta2, running.corrects, tuple(float(value) for value in running.parameters))  # type: ignore[assignment]
+        numbers = [tuple(map(float, given)) for given in (shipped.betas, shipped.parameters)]
     if np.isfinite(plan.walls).any():
         if parts.get("ALONG", False) or (turned and plan.rotated):
             raise ValueError(
@@ -111,7 +115,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts["WALLS"] = True
     origin = plan.basis.T @ plan.origin if turned else plan.origin.copy()
     problem = formulas.parameters, table, mixing, plan.walls
-    return Prepared(parts, problem, (*coefficients, adaptive), (origin, momentum), turned)
+    return Prepared(parts, problem, (*coefficients, tuple(numbers)), (origin, momentum, slots), turned)
 
 
 def _padded(table: Array, rows: int) -> Array:
@@ -139,17 +143,21 @@ def _thermal_mixing(rule: Rule, mixing: Array, substeps: int) -> Array:
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T)
 
 
-def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[NDArray[Any], ...]]:
+def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
     """State and scratch arrays for `width` lanes, as `diffusion.kernels.step.advance` takes them."""
     parts, d = prepared.parts, len(prepared.start[0])
     width += PAD
     drawn, normal, word = (4, np.float32, np.uint32) if parts["WIDTH"] == 4 else (2, np.float64, np.uint64)
-    sizes = (d, d, d if parts["ADAPTIVE"] or parts["COUPLED"] else 0, *[d if parts["ADAPTIVE"] else 0] * 2)
-    state = tuple(np.zeros((size, width)) for size in sizes)
+    betas = prepared.rule[-1][0]
+    # what all coordinates share: known by trying; then the mean over them
+    told = len(parts["shared"](1.0, betas, prepared.rule[-1][1])) if parts["SHIPPED"] else 1
+    pushed = parts["COUPLED"] or "MEAN" in parts
+    rows = (d, d if pushed else 0, *[d] * len(prepared.start[2]), *[1] * len(betas))
+    state = tuple(np.zeros((size, width)) for size in rows)
     draws = -(-d // drawn) * drawn if parts["COUPLED"] else drawn
     lanes = (
-        *(np.zeros(width, np.uint64) for _ in range(3)), np.ones(width), np.zeros((draws, width), normal),
-        np.zeros((drawn, width), word), np.zeros((4, width)),
+        *(np.zeros(width, np.uint64) for _ in range(3)), np.zeros((draws, width), normal), np.zeros((drawn, width), word),
+        tuple(np.zeros((1, width)) for _ in range(told + ("MEAN" in parts))),
     )  # fmt: skip
     return state, lanes
 

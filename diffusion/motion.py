@@ -63,7 +63,7 @@ class Motion(Coordinate):
     """
 
     def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: Noise) -> None:
-        if dynamics.running is not None or landscape.formulas.coupled:
+        if dynamics.update is not None or landscape.formulas.coupled:
             unknown = f"no equation along one coordinate is known of {dynamics!r} on {type(landscape).__name__}"
             raise ValueError(f"{unknown}: it needs an idealized rule and a separable loss")
         super().__init__(landscape, noise)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
-from diffusion.dynamics import Adai, Dynamics
+from diffusion.dynamics import Dynamics
 from diffusion.edges import Walls, walls_of
 from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.noise import Noise
@@ -93,18 +93,16 @@ def plan_run(
         )
     walls = walls_of(reflecting, position)
     variance = _variance(noise, landscape)
-    running = dynamics.second_moment == "running"
-    if running and (velocity == "thermal" or schedule.max() > 1):
+    shipped = dynamics.update is not None or dynamics.second_moment == "running"
+    if shipped and (velocity == "thermal" or schedule.max() > 1):
         raise ValueError(
             f"velocity = {velocity!r}, substeps = {schedule.max()}: the optimizer as shipped starts at rest and takes whole "
             "steps; use velocity='rest' and substeps=1, or second_moment='frozen' for the theory's SDE"
         )
-    if running:
+    if shipped:
         # its learning rate may not be known in advance: clocks then use the nominal one
         nominal = np.full(d, float(dynamics.lr)) if hasattr(dynamics, "lr") else dynamics.learning_rate(variance)
-        if isinstance(dynamics, Adai):
-            bound = np.full(d, 2 * (2 - dynamics.eps) / dynamics.eps)
-            _check_stability(dynamics, bound, nominal * landscape.hessian)
+        _check_stability(dynamics, np.full(d, dynamics.shipped_bound), nominal * landscape.hessian)
     else:
         rule = dynamics.rule(variance)
         nominal = rule.learning_rate

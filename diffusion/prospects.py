@@ -217,7 +217,7 @@ class _Heat:
         c = self.noise.variance_at(self.landscape, x)
         force = np.sqrt(c) if self.follows else c
         heat = self.rule.learning_rate * force
-        if self.dynamics.running is not None:
+        if self.dynamics.update is not None:
             present = [self.dynamics.learning_rate(np.maximum(row, np.finfo(float).tiny)) for row in c]
             heat = np.maximum(heat, np.array(present) * c)
         return np.asarray(heat / (2 * self.friction))

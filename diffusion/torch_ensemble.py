@@ -11,14 +11,13 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
-from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, RMSprop
+from diffusion.dynamics import Dynamics
 from diffusion.engine import Interruptible, thread_count
 from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.noise import Noise
-from diffusion.optimizers import Adai as TorchAdai
 from diffusion.plan import DIVERGED, Plan, label, plan_run
 from diffusion.progress import task
-from diffusion.torch_factory import Factory, FromFactory, as_dynamics
+from diffusion.torch_factory import Factory, as_dynamics
 
 if TYPE_CHECKING:
     import xarray
@@ -50,7 +49,6 @@ def simulate_torch(
     checks.whole("replicas", replicas)
     dynamics = as_dynamics(dynamics, min(BLOCK, replicas), landscape.dimension)
     plan = plan_run(dynamics, landscape, noise, iterations, replicas, start, "rest", save, keep, 1, seed, "float64")
-    optimizer_for(dynamics, torch.nn.Parameter(torch.zeros(1)))  # refuses what torch does not have
     threads, replicas = thread_count(threads), plan.replicas
 
     shape = (len(plan.save), landscape.dimension)
@@ -83,7 +81,7 @@ def _run(
     seed = np.random.SeedSequence([int(plan.seed), block]).generate_state(1, np.uint64)[0]
     generator = torch.Generator().manual_seed(int(seed))
     theta = torch.nn.Parameter(torch.from_numpy(np.tile(plan.origin, (replicas, 1))))
-    optimizer = optimizer_for(plan.dynamics, theta)
+    optimizer = plan.dynamics.torch_optimizer([theta])
     gradient = _minibatch_gradient(plan)
     positions = np.empty((replicas, len(plan.save), len(plan.origin)))
     done = 0
@@ -128,27 +126,3 @@ def one_thread_each() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
-
-
-def optimizer_for(dynamics: Dynamics, theta: torch.nn.Parameter) -> torch.optim.Optimizer:
-    """The torch optimizer of a dynamics, or of a factory; the leading axis of theta indexes replicas."""
-    return dynamics.factory([theta]) if isinstance(dynamics, FromFactory) else shipped_optimizer(dynamics, theta)
-
-
-def shipped_optimizer(dynamics: Dynamics, theta: torch.nn.Parameter) -> torch.optim.Optimizer:
-    """The torch optimizer for a dynamics; the leading axis of theta indexes replicas."""
-    match dynamics:
-        case SGD(lr=lr):
-            return torch.optim.SGD([theta], lr=lr)
-        case Momentum(lr=lr, beta1=beta1, style="heavy-ball"):
-            return torch.optim.SGD([theta], lr=lr, momentum=beta1)
-        case Momentum(lr=lr, beta1=beta1):
-            # not torch's dampening, which leaves the first gradient undamped
-            return torch.optim.SGD([theta], lr=lr * (1 - beta1), momentum=beta1)
-        case RMSprop(lr=lr, beta2=beta2, eps=eps):
-            return torch.optim.RMSprop([theta], lr=lr, alpha=beta2, eps=eps)
-        case Adam(lr=lr, beta1=beta1, beta2=beta2, eps=eps):
-            return torch.optim.Adam([theta], lr=lr, betas=(beta1, beta2), eps=eps)
-        case Adai(lr=lr, beta0=beta0, beta2=beta2, eps=eps):
-            return TorchAdai([theta], lr=lr, betas=(beta0, beta2), eps=eps, replicas=True)
-    raise ValueError(f"{dynamics!r} has no torch optimizer; use SGD, Momentum, RMSprop, Adam or Adai")

@@ -20,7 +20,7 @@ from diffusion.noise import Noise
 from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
 from diffusion.regions import Boundary
-from diffusion.torch_ensemble import one_thread_each, optimizer_for
+from diffusion.torch_ensemble import one_thread_each
 from diffusion.torch_factory import Factory, as_dynamics
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def _run(
     """
     torch.set_num_threads(1)  # again: matrix products ask the thread that they run in
     theta = torch.nn.Parameter(torch.from_numpy(np.tile(origin, (len(out["exited"]), 1))))
-    optimizer, inside = optimizer_for(dynamics, theta), np.ones(len(theta), dtype=bool)
+    optimizer, inside = dynamics.torch_optimizer([theta]), np.ones(len(theta), dtype=bool)
     while inside.any() and iterations[0] < max_iterations and not stop[0]:
         theta.grad = gradient(theta.detach(), int(iterations[0]))
         optimizer.step()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import product
 from typing import Any, NoReturn
@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diffusion.dynamics import SGD, Dynamics, Momentum
+from diffusion.dynamics import Dynamics
 
 STEPS, STEADY = 40, 10  # in which mixing is looked for; gradients are constant in the first of them
 SCALES = (1e-3, 1e3)  # of the gradients in these steps: some clip large ones alone
@@ -49,6 +49,10 @@ class FromFactory(Dynamics):
         """Refused likewise."""
         self.inertia(v, 1.0)
 
+    def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
+        """The factory's."""
+        return self.factory(list(params))
+
     def __repr__(self) -> str:
         return self.name
 
@@ -62,11 +66,7 @@ def as_dynamics(dynamics: Dynamics | Factory, replicas: int, coordinates: int) -
         If the dynamics is idealized, or the factory's optimizer cannot run replicas as one tensor.
     """
     if isinstance(dynamics, Dynamics):
-        if not isinstance(dynamics, SGD | Momentum) and dynamics.second_moment != "running":
-            raise ValueError(
-                f"second_moment = {dynamics.second_moment!r}: torch ships only the running second moment; use "
-                "second_moment='running', or diffusion.simulate or exit_times for the idealized rule"
-            )
+        dynamics.torch_optimizer([torch.nn.Parameter(torch.zeros(1))])  # refuses what torch does not have
         return dynamics
     if not callable(dynamics):
         raise ValueError(f"dynamics = {dynamics!r} must be a dynamics, or make a torch optimizer, as {EXAMPLE}")

@@ -31,7 +31,7 @@ def normals_float32(seed, replica, iteration, substep, d):
 
 def path(dynamics, landscape, noise, start, iterations, substeps, draw):
     """Positions after each substep, shape (iterations substeps, d); draw(iteration, substep) gives the normals."""
-    if dynamics.running is None:
+    if dynamics.update is None:
         return _newton(dynamics, landscape, noise, start, iterations, substeps, draw)
     return _shipped(dynamics, landscape, noise, start, iterations, draw)
 

@@ -74,7 +74,7 @@ def check_against_reference(dynamics, landscape, noise, precision, substeps=1, i
 
 
 SHORT = [  # (landscape, noise, precision, wanted dynamics): few kernels, every dynamics and every formula of noise
-    (TANG, MinibatchNoise(10), "float64", lambda dynamics: dynamics.running is None),
+    (TANG, MinibatchNoise(10), "float64", lambda dynamics: dynamics.update is None),
     (PARABOLAS, HessianNoise(10, at="piecewise"), "float64", lambda dynamics: isinstance(dynamics, Adai)),
     (
         TANG,
@@ -139,7 +139,7 @@ def check_exits(dynamics, landscape, noise, precision):
     outside = highest > boundary
     expected = np.where(outside.any(axis=1), 1.0 + outside.argmax(axis=1), np.inf)
     crossings = ["step"]
-    if dynamics.running is None and not dynamics.rule(noise.variance_along(landscape)).inertia.any():
+    if dynamics.update is None and not dynamics.rule(noise.variance_along(landscape)).inertia.any():
         crossings.append("bridge")
     for crossing in crossings:
         result = exit_times(dynamics, landscape, boundary=boundary, max_iterations=40, crossing=crossing, **problem)

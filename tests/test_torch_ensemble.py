@@ -27,7 +27,6 @@ from diffusion import (
 )
 from diffusion.kernels.random import NOISE, normal_pair
 from diffusion.optimizers import Adai as TorchAdai
-from diffusion.torch_ensemble import shipped_optimizer
 from experiments.referee.laws import LogNormal, MeanSquare
 
 ADAPTIVE = [kind(0.02, second_moment="running") for kind in (RMSprop, Adam, Adai)]
@@ -61,7 +60,7 @@ def test_torch_optimizer_follows_the_simulator_draw_by_draw(dynamics):
     landscape, noise, replicas, iterations = QuadraticSaddle(EIGENVALUES), HessianNoise(10), 5, 200
     ours = simulate(dynamics, landscape, noise=noise, iterations=iterations, replicas=replicas, seed=9, keep="states")
     theta = torch.nn.Parameter(torch.zeros(replicas, 4, dtype=torch.float64))
-    optimizer = shipped_optimizer(dynamics, theta)
+    optimizer = dynamics.torch_optimizer([theta])
     spread = np.sqrt(noise.variance_along(landscape))
     for t in range(1, iterations + 1):
         draws = [

@@ -18,20 +18,20 @@ def moments(
 ):  # fmt: skip
     """Run replicas first to first + count and add their displacements' squares and fourth powers to the sums.
 
-    start: (origin, thermal momentum), each (d,). Iteration t has substeps[stages[t - 1]] substeps, with that row of the
+    start: as `start_lane` takes it. Iteration t has substeps[stages[t - 1]] substeps, with that row of the
     rule's coefficients; the last stage holds from then on. basis (d, d) turns displacements into the directions wanted;
     with no rows they are left as they are. Replicas farther than `beyond` count as diverged. scratch: (2, d, width),
     (2, UNIT), (width,). squares and fourths are (saves, d), diverged (saves,), positions (count, saves, d) or with no rows.
     Stops early once stop[0] is not 0. lanes[1][0] tells meanwhile how many iterations of all replicas together are done.
     """
     x = state[0]
-    replica, done, _, decay, xi, words, more = lanes  # all lanes share one clock
+    replica, done, _, xi, words, told = lanes  # all lanes share one clock
     displacement, terms, alive = scratch
     for begin in range(0, count, width):
         live = min(width, count - begin)
         n = (live + UNIT - 1) // UNIT * UNIT
         for lane in range(n):
-            start_lane(lane, first + begin + lane, seed, start[0], start[1], state, lanes)
+            start_lane(lane, first + begin + lane, seed, start, state, lanes)
         s = 0
         for t in range(saves[-1] + 1):
             if t > 0:
@@ -40,7 +40,7 @@ def moments(
                 done[0] = begin * saves[-1] + live * t
                 stage = stages[min(t, len(stages)) - 1]
                 for k in range(substeps[stage]):
-                    clocked = (replica, np.uint64(t), np.uint64(k), decay, xi, words, more)
+                    clocked = (replica, np.uint64(t), np.uint64(k), xi, words, told)
                     advance(problem, rule, stage, state, clocked, seed, n)
             if saves[s] == t:
                 diverged[s] += displace(x, start[0], basis, beyond, live, n, displacement, alive)

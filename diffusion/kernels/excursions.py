@@ -21,7 +21,7 @@ PARTS = LEVELS = LEAVES = (
     False  # whether the boundary is not one line in each coordinate; a part is of the loss; of the user's
 )
 TILE = 16  # lanes are computed in multiples of this
-REPLICA, ITERATION, SUBSTEP, DECAY = 0, 1, 2, 3  # places in `lanes`
+REPLICA, ITERATION, SUBSTEP = 0, 1, 2  # places in `lanes`
 RETURNED, FAILED = -1, -2  # in place of a level
 
 
@@ -84,7 +84,7 @@ def farthest_part(x, m, lane, edge, table, far):
 def out_of(state, lane, edge, table):
     """How far out a lane is: above 1 outside; NaN where a coordinate is."""
     if PARTS:
-        return farthest_part(state[0], state[1], lane, edge, table, 0.0)
+        return farthest_part(state[0], state[0], lane, edge, table, 0.0)
     return farthest(state[0], lane, edge)
 
 
@@ -108,9 +108,9 @@ def progress(state, lane, out, edge, table, theta):
     if ON_LOSS:
         return loss_at(x, lane, table)
     if AHEAD and PARTS:
-        return farthest_part(x, state[1], lane, edge, table, 1.0)
+        return farthest_part(x, state[2], lane, edge, table, 1.0)
     if AHEAD:
-        return farthest_ahead(x, state[1], lane, edge)
+        return farthest_ahead(x, state[2], lane, edge)
     return out
 
 
@@ -137,24 +137,22 @@ def turn(lanes, lane, substeps):
         lanes[ITERATION][lane] += np.uint64(1)
 
 
-def save(state, lanes, lane, out):
-    """All that a replica carries, as a vector: the arrays of `state` in turn, then the decay of its second moment."""
+def save(state, lane, out):
+    """All that a replica carries, as a vector: the arrays of `state` in turn."""
     k = 0
     for array in state:
         for j in range(array.shape[0]):
             out[k] = array[j, lane]
             k += 1
-    out[k] = lanes[DECAY][lane]
 
 
-def restore(state, lanes, lane, kept):
+def restore(state, lane, kept):
     """The inverse of `save`."""
     k = 0
     for array in state:
         for j in range(array.shape[0]):
             array[j, lane] = kept[k]
             k += 1
-    lanes[DECAY][lane] = kept[k]
 
 
 def wander(
@@ -172,7 +170,7 @@ def wander(
     inside = np.zeros(count, np.bool_)
     middle = (settle + total) // 2
     for lane in range(count):
-        start_lane(lane, np.uint64(first + lane), seed, start[0], start[1], state, lanes)
+        start_lane(lane, np.uint64(first + lane), seed, start, state, lanes)
     for t in range(total):
         if t % 1024 == 0 and fetch_add(stop, 0) != 0:
             return
@@ -190,13 +188,13 @@ def wander(
                 if t >= settle:
                     found = entrances[lane, 0] + entrances[lane, 1]
                     if found < pool.shape[1]:
-                        save(state, lanes, lane, pool[lane, found])
+                        save(state, lane, pool[lane, found])
                     entrances[lane, np.int64(t >= middle)] += 1
             if t % stride == 0:
                 sampled[lane, t // stride] = where
             if outside:
                 iteration, substep = lanes[ITERATION][lane], lanes[SUBSTEP][lane]
-                start_lane(lane, lanes[REPLICA][lane], seed, start[0], start[1], state, lanes)
+                start_lane(lane, lanes[REPLICA][lane], seed, start, state, lanes)
                 lanes[ITERATION][lane], lanes[SUBSTEP][lane] = iteration, substep  # the draws go on
                 inside[lane] = False
             turn(lanes, lane, substeps)
@@ -223,14 +221,14 @@ def excursions(
                 more = False
                 break
             path = paths[following]
-            restore(state, lanes, active, trail[path, reached[path]])
+            restore(state, active, trail[path, reached[path]])
             level = level_of(state, active, edge, gates, levels, problem[0], theta)
             if level == FAILED:
                 reached[path] = FAILED
                 continue
             while reached[path] < level:  # the step that led here may have passed several levels
                 reached[path] += 1
-                save(state, lanes, active, trail[path, reached[path]])
+                save(state, active, trail[path, reached[path]])
             if reached[path] < levels:
                 task[active] = following
                 lanes[REPLICA][active], lanes[ITERATION][active], lanes[SUBSTEP][active] = ids[following], 1, 0
@@ -245,7 +243,7 @@ def excursions(
             level = level_of(state, lane, edge, gates, levels, problem[0], theta)
             while reached[path] < level:
                 reached[path] += 1
-                save(state, lanes, lane, trail[path, reached[path]])
+                save(state, lane, trail[path, reached[path]])
             if level == FAILED or used[task[lane]] >= limit:
                 reached[path] = FAILED
             elif level != RETURNED and level != levels:
@@ -258,7 +256,7 @@ def excursions(
                 for j in range(array.shape[0]):
                     array[j, lane] = array[j, active]
             lanes[REPLICA][lane], lanes[ITERATION][lane] = lanes[REPLICA][active], lanes[ITERATION][active]
-            lanes[SUBSTEP][lane], lanes[DECAY][lane] = lanes[SUBSTEP][active], lanes[DECAY][active]
+            lanes[SUBSTEP][lane] = lanes[SUBSTEP][active]
 
 
 HELPERS = (farthest, farthest_ahead, loss_at, farthest_part, out_of, progress, level_of, turn, save, restore)

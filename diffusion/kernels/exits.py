@@ -109,7 +109,7 @@ def take(lane, queue, replicas, seed, start, substeps, state, lanes):
     following = fetch_add(queue, 1)
     if following >= replicas:
         return False
-    start_lane(lane, following, seed, start[0], start[1], state, lanes)
+    start_lane(lane, following, seed, start, state, lanes)
     lanes[1][lane], lanes[2][lane] = 0, substeps - np.uint64(1)  # the next tick leads to iteration 1, substep 0
     return True
 
@@ -123,9 +123,8 @@ def move_lane(source, target, state, lanes, before, level):
         before[j, target] = before[j, source]
     for k in range(level.shape[0]):
         level[k, target] = level[k, source]
-    replica, iteration, substep, decay = lanes[:4]
+    replica, iteration, substep = lanes[:3]
     replica[target], iteration[target], substep[target] = replica[source], iteration[source], substep[source]
-    decay[target] = decay[source]
 
 
 def tick(iteration, substep, substeps, n):

@@ -111,11 +111,10 @@ def specialise(kernel: Callable[..., Any], helpers: Sequence[Callable[..., Any]]
     numba cannot cache a kernel that takes a function as an argument or closes over one; a global it can. What is made of the same
     bytecode and values is compiled once in a process, and once on disk. Functions in `parts` must be hashable.
     """
-    parts = {name: snapshot(value) if _is_users(value) else value for name, value in parts.items()}
+    parts = {name: snapshot(value) if isinstance(value, FunctionType) else value for name, value in parts.items()}
     identity = (kernel, tuple(sorted(parts.items())))
     if identity not in _known:
-        names = {name: inlined(value) if isinstance(value, FunctionType) else value for name, value in parts.items()}
-        plain = [_bound(function, names) for function in (*helpers, kernel)]
+        plain = [_bound(function, parts) for function in (*helpers, kernel)]
         names = {function.__name__: function for function in plain}
         for function in plain:
             function.__globals__.update(names)
@@ -124,11 +123,6 @@ def specialise(kernel: Callable[..., Any], helpers: Sequence[Callable[..., Any]]
             specialisations[made_of] = _compiled(plain)
         _known[identity] = specialisations[made_of]
     return _known[identity]
-
-
-def _is_users(value: Any) -> bool:
-    """Whether a formula may read values that change: one of a noise or a dynamics made by subclassing ours."""
-    return isinstance(value, FunctionType) and (value.__module__ or "").partition(".")[0] != "diffusion"
 
 
 def _bound(function: Any, names: dict[str, Any]) -> FunctionType:

@@ -1,20 +1,23 @@
 """One substep of a block of replicas: lanes innermost, so that LLVM vectorises over them.
 
 Arrays are (coordinate, lane). The names bound to None or False here are filled in by `diffusion.kernels.jit.specialise`.
-The loops are many and short: LLVM checks at run time that arrays do not overlap, and gives up above a few pairs.
+Loops are short, or their function says that its arrays are `apart`: LLVM checks else at run time that arrays do not overlap, and gives
+up above a few pairs.
 """
 
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from diffusion.kernels.llvm import full_width
+from diffusion.kernels.llvm import apart, at, full_width, load, multiplied, store
 from diffusion.kernels.random import START, normal_pair
 
-gradient = curvature = deviation = scale = inertia = learning_rate = None  # formulas
+gradient = curvature = deviation = scale = None  # formulas
+shared = observe = update = None  # of an optimizer as shipped: see `diffusion.dynamics.update`
 draw = None  # draw_float64 or draw_float32
 WIDTH = 2  # coordinates that one draw fills
 ROWS = 5  # parameters of a formula in each coordinate
-COUPLED = ADAPTIVE = FOLLOWING = ALONG = WALLS = False
+POWERS = 3  # where the powers begin in `state`, after position, gradient and slots
+COUPLED = SHIPPED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = False
 
 
 def row(table, j):
@@ -101,30 +104,42 @@ def follow(x, m, g, keep, step, n):
         x[lane] -= step * m[lane]
 
 
-def adapt(x, m, v, product, g, mean_v, correction, decay, scratch, beta2, corrects, rule, n):
-    """The optimizer as shipped: running second moment v, bias corrections, mean of v over the coordinates."""
+def tell(iteration, powers, told, betas, parameters, n):
+    """What all coordinates share in an iteration, into rows of `told`; the last is for the mean, if there is one."""
     full_width()
-    d = x.shape[0]
-    beta, rate = scratch[0], scratch[1]
+    apart()
     for lane in range(n):
-        decay[lane] *= beta2
-        correction[lane] = 1.0 / (1.0 - decay[lane]) if corrects else 1.0
-        mean_v[lane] = 0.0
-    for j in range(d):
-        for lane in range(n):
-            v[j, lane] = beta2 * v[j, lane] + (1.0 - beta2) * g[j, lane] * g[j, lane]
-        for lane in range(n):
-            mean_v[lane] += v[j, lane] * correction[lane] / d
-    for j in range(d):
-        for lane in range(n):
-            vhat = v[j, lane] * correction[lane]
-            beta[lane] = inertia(vhat, mean_v[lane], rule)
-            rate[lane] = learning_rate(vhat, rule)
-        for lane in range(n):
-            m[j, lane] = beta[lane] * m[j, lane] + (1.0 - beta[lane]) * g[j, lane]
-            product[j, lane] *= beta[lane]
-        for lane in range(n):
-            x[j, lane] -= rate[lane] * m[j, lane] / (1.0 - product[j, lane])
+        now = multiplied(load(powers, 0, lane), betas)
+        store(powers, 0, lane, now)
+        common = shared(float(at(iteration, lane)), now, parameters)
+        store(told, 0, lane, (*common, 0.0) if MEAN else common)
+
+
+def view(j, x, g, slots, told, parameters, n):
+    """Add what the optimizer observes of a coordinate to the mean."""
+    full_width()
+    apart()
+    d = x.shape[0]
+    for lane in range(n):
+        carried, theta, push, clock = load(slots, j, lane), x[j, lane], g[j, lane], load(told, 0, lane)
+        seen = observe(theta, push, carried, clock[:-1], parameters)
+        store(slots, j, lane, seen[1:])
+        told[-1][0, lane] = clock[-1] + seen[0] / d
+
+
+def adapt(j, x, g, xi, slots, told, p, q, parameters, n):
+    """The optimizer as shipped along a coordinate, for its minibatch gradient: that in g, or where no other needs it made here."""
+    full_width()
+    apart()
+    for lane in range(n):
+        carried, theta = load(slots, j, lane), x[j, lane]
+        if COUPLED or MEAN:
+            push = g[j, lane]
+        else:
+            push = gradient(theta, p) + deviation(theta, curvature(theta, p), q) * xi[lane]
+        moved = update(theta, push, carried, load(told, 0, lane), parameters)
+        x[j, lane] = moved[0]
+        store(slots, j, lane, moved[1:])
 
 
 def mirror(x, m, low, high, n):
@@ -150,16 +165,21 @@ def advance(problem, rule, stage, state, lanes, seed, n):
 
     problem: (P, Q, mixing, walls), parameters of landscape and noise, shape (PARAMETERS, d); or what a coupled gradient reads,
     the directions along which the rule holds if these are not the coordinate axes, and what turns normals into noise; then
-    the lower and upper reflecting walls, shape (2, d). rule: (keep, force, share, step, (beta2, corrects, parameters)), the
-    first four of shape (stages, d). state: (x, m, g, v, product), (d, lanes). lanes: (replica, iteration, substep, decay,
-    xi, words, scratch).
+    the lower and upper reflecting walls, shape (2, d). rule: (keep, force, share, step, (betas, parameters)), the
+    first four of shape (stages, d), the last tuples of numbers. state: (x, g, *slots, *powers), (d, lanes) but for the powers' (1, lanes);
+    the momentum of the idealized rule is its one slot. lanes: (replica, iteration, substep, xi, words, told), the last a tuple of (1, lanes).
     """
     table, noise_table, mixing, walls = problem
-    keep, force, share, step, adaptive = rule
-    x, m, g, v, product = state
-    replica, iteration, substep, decay, xi, words, scratch = lanes
+    keep, force, share, step, shipped = rule
+    x, g = state[0], state[1]
+    m = state[2] if MOMENTUM else x
+    replica, iteration, substep, xi, words, told = lanes
     d = x.shape[0]
     groups = (d + WIDTH - 1) // WIDTH
+    if SHIPPED:
+        betas, parameters = shipped
+        slots = state[2:POWERS]
+        tell(iteration, state[POWERS:], told, betas, parameters, n)
     if COUPLED:
         for group in range(groups):
             draw(xi[WIDTH * group :], words, seed, replica, iteration, substep, np.uint64(group), d - WIDTH * group, n)
@@ -167,7 +187,7 @@ def advance(problem, rule, stage, state, lanes, seed, n):
             move_along(x, m, g, xi, table, noise_table, mixing, keep[stage], force[stage], share[stage], step[stage], n)
         else:
             push_together(x, g, xi, table, mixing, force[stage], share[stage], n)
-            if not ADAPTIVE:
+            if not SHIPPED:
                 for j in range(d):
                     follow(x[j], m[j], g[j], keep[stage, j], step[stage, j], n)
     else:
@@ -175,39 +195,60 @@ def advance(problem, rule, stage, state, lanes, seed, n):
             draw(xi, words, seed, replica, iteration, substep, np.uint64(group), d - WIDTH * group, n)
             for j in range(WIDTH * group, min(WIDTH * group + WIDTH, d)):
                 p, q, draws = row(table, j), row(noise_table, j), xi[j - WIDTH * group]
-                if ADAPTIVE:
+                if SHIPPED and MEAN:
                     push_along(x[j], g[j], draws, p, q, n)
+                elif SHIPPED:
+                    adapt(j, x, g, draws, slots, told, p, q, parameters, n)
                 else:
                     move(x[j], m[j], draws, p, q, keep[stage, j], force[stage, j], share[stage, j], step[stage, j], n)
-    if ADAPTIVE:
-        beta2, corrects, parameters = adaptive
-        adapt(x, m, v, product, g, scratch[2], scratch[3], decay, scratch, beta2, corrects, parameters, n)
+    if SHIPPED and MEAN:
+        for j in range(d):
+            view(j, x, g, slots, told, parameters, n)
+    if SHIPPED and (COUPLED or MEAN):
+        for j in range(d):
+            adapt(j, x, g, xi[0], slots, told, (0.0,), (0.0,), parameters, n)
     if WALLS:
         for j in range(d):
-            mirror(x[j], m[j], walls[0, j], walls[1, j], n)
+            mirror(x[j], m[j] if MOMENTUM else told[0][0], walls[0, j], walls[1, j], n)
 
 
-def start_lane(lane, replica, seed, origin, velocity, state, lanes):
+def start_lane(lane, replica, seed, start, state, lanes):
     """Put a fresh replica in a lane: at the origin, its momentum at rest or drawn.
 
-    velocity: standard deviations of the momentum (d,), or of a coupled landscape a matrix (d, normals) for as many
-    normals as are drawn.
+    start: (origin (d,), velocity, slots). velocity: standard deviations of the momentum (d,), or of a coupled landscape a matrix
+    (d, normals) for as many normals as are drawn. slots: what they hold at first.
     """
-    x, m, _, v, product = state
-    lanes[0][lane], lanes[1][lane], lanes[2][lane], lanes[3][lane] = replica, 1, 0, 1.0
-    d = x.shape[0]
+    origin, velocity, first = start
+    lanes[0][lane], lanes[1][lane], lanes[2][lane] = replica, 1, 0
+    d = origin.shape[0]
+    for k in range(2 + len(first), len(state)):
+        state[k][0, lane] = 1.0
     for j in range(d):
-        x[j, lane] = origin[j]
-        m[j, lane] = 0.0
-        if ADAPTIVE:
-            v[j, lane] = 0.0
-            product[j, lane] = 1.0
-        if COUPLED:
-            for k in range(velocity.shape[1]):
-                m[j, lane] -= velocity[j, k] * normal_pair(seed, START, replica, 0, 0, k // 2)[k % 2]
-        elif velocity[j] != 0.0:
-            pair = normal_pair(seed, START, replica, 0, 0, j // 2)
-            m[j, lane] = -velocity[j] * pair[j % 2]
+        state[0][j, lane] = origin[j]
+        for k in range(len(first)):
+            state[2 + k][j, lane] = first[k]
+        if not SHIPPED:
+            m = state[2]
+            if COUPLED:
+                for k in range(velocity.shape[1]):
+                    m[j, lane] -= velocity[j, k] * normal_pair(seed, START, replica, 0, 0, k // 2)[k % 2]
+            elif velocity[j] != 0.0:
+                pair = normal_pair(seed, START, replica, 0, 0, j // 2)
+                m[j, lane] = -velocity[j] * pair[j % 2]
 
 
-HELPERS = (row, pull, move, push_along, push_together, move_along, follow, adapt, mirror, advance, start_lane)
+HELPERS = (
+    row,
+    pull,
+    move,
+    push_along,
+    push_together,
+    move_along,
+    follow,
+    tell,
+    view,
+    adapt,
+    mirror,
+    advance,
+    start_lane,
+)

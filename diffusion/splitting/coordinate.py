@@ -147,9 +147,13 @@ def carried(plan: Plan) -> Array:
     A well of curvature H swings with ``step force H`` as the square of the frequency, and turns back sooner if damping is weak. As
     shipped, the rule at the reference point's noise stands for the one that follows it.
     """
-    if plan.dynamics.running is not None and np.any(plan.variance <= 0):  # there may be no idealized rule
+    shipped = plan.dynamics.update
+    try:
+        rule = plan.dynamics.rule(plan.variance)
+    except ValueError:  # it has none, or none where a noise is 0
+        rule = None
+    if rule is None or (shipped is not None and not shipped.momentum):
         return np.zeros(len(plan.origin))
-    rule = plan.dynamics.rule(plan.variance)
     keep, force, _, step = rule.coefficients(int(plan.substeps[0]))
     curvature = plan.landscape.hessian_diagonal(plan.origin)
     if plan.dynamics.second_moment == "following":

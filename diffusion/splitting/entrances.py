@@ -100,7 +100,7 @@ class Well:
         steps = plan.learning_rate * curvatures(plan, self._scale.places)
         slowest = 1 / float(np.min(steps[steps > 0])) if np.any(steps > 0) else 1000.0
         memory = 1000.0
-        if plan.dynamics.running is None:
+        if plan.dynamics.update is None:
             rule = plan.dynamics.rule(plan.variance)
             memory = float(np.max(1 / (1 - rule.inertia)))
             friction = np.where(rule.inertia > 0, rule.mass * rule.damping, 1.0)

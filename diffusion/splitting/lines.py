@@ -146,7 +146,7 @@ def _rises(plan: Plan, rows: Array) -> Array:
 
 def _temperature(plan: Plan) -> Array:
     """Of each coordinate, in units of the loss, at the reference point; infinite where it is not known."""
-    if plan.dynamics.running is not None or plan.dynamics.second_moment == "following":
+    if plan.dynamics.update is not None or plan.dynamics.second_moment == "following":
         return np.full(len(plan.origin), np.inf)
     rule = plan.dynamics.rule(plan.variance)
     return np.asarray(rule.diffusion / np.where(rule.inertia > 0, rule.mass * rule.damping, 1.0))

@@ -57,7 +57,7 @@ class Run:
         self._substeps, self._failed = substeps, excursions.FAILED
         self.outside, self._edge = scale.outside, edge
         state, _ = allocate(scale.prepared, 1)
-        size = sum(len(array) for array in state) + 1
+        size = sum(len(array) for array in state)
         refuse_memory(8 * replicas * (LEVELS + 1) * size, f"replicas = {replicas}", "run fewer, and more repetitions")
         self.trail = np.empty((replicas, LEVELS + 1, size))
         self.well = Well(plan, scale, size, substeps, threads)

@@ -1,0 +1,89 @@
+"""Adam: adaptive learning rate, constant inertia."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffusion import checks
+from diffusion.dynamics.rule import (
+    OF_THE_RATE,
+    Array,
+    Dynamics,
+    adaptive_learning_rate,
+    idealized_learning_rate,
+    refuse_unshipped,
+)
+from diffusion.dynamics.update import Update
+
+if TYPE_CHECKING:
+    import torch
+
+
+def corrections(t: Any, powers: Any, p: Any) -> Any:
+    """``(1 - beta1^t, 1/(1 - beta2^t))``."""
+    return 1.0 - powers[0], 1.0 / (1.0 - powers[1])
+
+
+def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """Algorithm 1 of Kingma & Ba (2015); slots are (m, v), p is (lr, beta1, beta2, eps)."""
+    lr, beta1, beta2, eps = p
+    weight, correction = shared
+    m = beta1 * slots[0] + (1.0 - beta1) * g
+    v = beta2 * slots[1] + (1.0 - beta2) * g * g
+    return theta - adaptive_learning_rate(v * correction, lr, eps) * m / weight, m, v
+
+
+@dataclass(frozen=True, repr=False)
+class Adam(Dynamics):
+    """Adam: adaptive learning rate, constant inertia (Algorithm 1).
+
+    Parameters
+    ----------
+    lr, beta1, beta2, eps
+        As in Kingma & Ba (2015).
+    second_moment
+        "frozen": v = C at the reference point, the theory's idealization, in which eps and beta2 play no part; "following":
+        v = C at the present position, each gradient divided by sqrt(v) as it arrives, as Proposition 2 has it; "running":
+        the optimizer as shipped, with its bias corrections.
+    """
+
+    lr: float
+    beta1: float = 0.9
+    beta2: float = 0.999
+    eps: float = 1e-8
+    second_moment: str = "frozen"
+
+    def __post_init__(self) -> None:
+        checks.plain_fields(self)
+        checks.positive("lr", self.lr)
+        checks.fraction("beta1", self.beta1)
+        checks.fraction("beta2", self.beta2)
+        checks.positive("eps", self.eps)
+        checks.choice("second_moment", self.second_moment, OF_THE_RATE)
+
+    def inertia(self, v: Array, mean_v: float) -> Array:
+        """beta1 in every direction."""
+        return np.full_like(v, self.beta1)
+
+    def learning_rate(self, v: Array) -> Array:
+        """``lr / sqrt(v)``, refused where v is 0."""
+        return idealized_learning_rate(self, v)
+
+    @property
+    def update(self) -> Update | None:
+        """The optimizer as shipped."""
+        if self.second_moment != "running":
+            return None
+        p = (self.lr, self.beta1, self.beta2, self.eps)
+        return Update(step, p, slots=(0.0, 0.0), betas=(self.beta1, self.beta2), shared=corrections)
+
+    def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
+        """``torch.optim.Adam``, of the optimizer as shipped."""
+        import torch
+
+        refuse_unshipped(self)
+        return torch.optim.Adam(params, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.eps)

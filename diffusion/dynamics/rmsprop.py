@@ -1,0 +1,78 @@
+"""RMSprop: adaptive learning rate, no inertia."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from diffusion import checks
+from diffusion.dynamics.rule import (
+    OF_THE_RATE,
+    Array,
+    Dynamics,
+    adaptive_learning_rate,
+    idealized_learning_rate,
+    refuse_unshipped,
+)
+from diffusion.dynamics.update import Update, rounded_product
+
+if TYPE_CHECKING:
+    import torch
+
+
+def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """One iteration; the slot is v, p is (lr, beta2, eps)."""
+    lr, beta2, eps = p
+    v = beta2 * slots[0] + (1.0 - beta2) * g * g
+    return theta - rounded_product(adaptive_learning_rate(v, lr, eps), g), v
+
+
+@dataclass(frozen=True, repr=False)
+class RMSprop(Dynamics):
+    """RMSprop: adaptive learning rate, no inertia.
+
+    Parameters
+    ----------
+    lr, beta2, eps
+        Learning rate, decay of the second moment (torch's alpha), and the term added to its root.
+    second_moment
+        "frozen" and "following" as for `Adam`; "running": the optimizer as torch ships it, whose second moment starts at
+        zero and is *not* bias-corrected.
+    """
+
+    lr: float
+    beta2: float = 0.99
+    eps: float = 1e-8
+    second_moment: str = "frozen"
+
+    def __post_init__(self) -> None:
+        checks.plain_fields(self)
+        checks.positive("lr", self.lr)
+        checks.fraction("beta2", self.beta2)
+        checks.positive("eps", self.eps)
+        checks.choice("second_moment", self.second_moment, OF_THE_RATE)
+
+    def inertia(self, v: Array, mean_v: float) -> Array:
+        """Zero."""
+        return np.zeros_like(v)
+
+    def learning_rate(self, v: Array) -> Array:
+        """``lr / sqrt(v)``, refused where v is 0."""
+        return idealized_learning_rate(self, v)
+
+    @property
+    def update(self) -> Update | None:
+        """The optimizer as shipped."""
+        if self.second_moment != "running":
+            return None
+        return Update(step, (self.lr, self.beta2, self.eps), slots=(0.0,), momentum=False)
+
+    def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
+        """``torch.optim.RMSprop``, of the optimizer as shipped."""
+        import torch
+
+        refuse_unshipped(self)
+        return torch.optim.RMSprop(params, lr=self.lr, alpha=self.beta2, eps=self.eps)

@@ -1,0 +1,199 @@
+"""The optimizers as one rule with two functions of the gradient's second moment: inertia and learning rate.
+
+``m <- beta_i m + beta3_i g``, ``theta <- theta - eta_i m`` (Equation 4): SGD, Momentum, RMSprop, Adam and Adai differ only
+in ``beta_i``, ``eta_i`` and the gradient's weight ``beta3_i``. Other optimizers are known by their updates alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffusion.dynamics.update import Update
+
+if TYPE_CHECKING:
+    import torch
+
+Array = NDArray[np.float64]
+SECOND_MOMENTS = ("frozen", "running")
+OF_THE_RATE = ("frozen", "following", "running")  # where it scales the learning rate
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The rule along each direction, and the constants of its Newton equation (Equations 5-7, Appendix H).
+
+    All arrays have shape (d,). Time is dynamical: each iteration advances direction i by its learning rate.
+    """
+
+    inertia: Array
+    learning_rate: Array
+    gradient_weight: Array
+    noise_variance: Array
+
+    @property
+    def mass(self) -> Array:
+        """M_i = eta_i / beta3_i."""
+        return self.learning_rate / self.gradient_weight
+
+    @property
+    def damping(self) -> Array:
+        """gamma_i = (1 - beta_i) / eta_i."""
+        return (1 - self.inertia) / self.learning_rate
+
+    @property
+    def friction(self) -> Array:
+        """gamma_i M_i = (1 - beta_i) / beta3_i, 1 for an exponential moving average."""
+        return (1 - self.inertia) / self.gradient_weight
+
+    @property
+    def diffusion(self) -> Array:
+        """D_i = (eta_i / 2) C_i."""
+        return self.learning_rate / 2 * self.noise_variance
+
+    @property
+    def temperature(self) -> Array:
+        """D_i / (gamma_i M_i), in units of the loss."""
+        return self.diffusion / self.friction
+
+    def stability_bound(self, substeps: int = 1) -> Array:
+        """Largest ``eta_i H_i`` at which one step does not overshoot ever further."""
+        inertial = 2 * substeps * (2 * substeps - (1 - self.inertia)) / self.gradient_weight
+        return np.where(self.inertia > 0, inertial, 2.0 * substeps / self.gradient_weight)
+
+    def coefficients(self, substeps: int) -> tuple[Array, Array, Array, Array]:
+        """(keep, force, share, step) of ``m <- keep m + force grad L + share sqrt(C) xi``, ``theta <- theta - step m``.
+
+        One of `substeps` equal parts of an iteration: the semi-implicit Euler scheme with inertia, Euler-Maruyama without.
+        One substep is the discrete optimizer; the limit of many is the SDE.
+        """
+        inert = self.inertia > 0
+        keep = np.where(inert, 1 - (1 - self.inertia) / substeps, 0.0)
+        force = self.gradient_weight / np.where(inert, substeps, 1.0)
+        share = self.gradient_weight * np.where(inert, np.sqrt(1 / substeps), np.sqrt(substeps))
+        return keep, force, share, self.learning_rate / substeps
+
+    def thermal_momentum(self, substeps: int) -> Array:
+        """Standard deviation of m in the stationary state of the recursion at H = 0; 0 without inertia."""
+        keep, _, share, _ = self.coefficients(substeps)
+        return np.where(keep > 0, share * np.sqrt(self.noise_variance / (1 - keep**2)), 0.0)
+
+
+class Dynamics:
+    """An optimizer: its idealized rule (inertia, learning rate) where it has one, as shipped, and its torch counterpart.
+
+    Fields that ``field(repr=False)`` declares are named in the repr where they are not at their defaults.
+    """
+
+    second_moment: str = "frozen"
+
+    @property
+    def update(self) -> Update | None:
+        """The optimizer as shipped; None if it is the idealized rule that runs, which without a second moment is the same."""
+        return None
+
+    @property
+    def shipped_bound(self) -> float:
+        """The ``lr H`` from which on the optimizer as shipped is known to be unstable."""
+        return np.inf
+
+    def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
+        """The torch optimizer that does the same; a tensor's leading axis indexes replicas.
+
+        Raises
+        ------
+        ValueError
+            If there is none.
+        """
+        raise ValueError(f"{self!r} has no torch optimizer; use diffusion.simulate or exit_times, or another optimizer")
+
+    def inertia(self, v: Array, mean_v: float) -> Array:
+        """Inertia beta_i for the second moment v of shape (d,)."""
+        raise ValueError(self.no_rule)
+
+    def learning_rate(self, v: Array) -> Array:
+        """Learning rate eta_i for the second moment v of shape (d,)."""
+        raise ValueError(self.no_rule)
+
+    @property
+    def no_rule(self) -> str:
+        """Why an idealized form is refused of an optimizer that has none."""
+        return (
+            f"{self!r} has no idealized rule, it runs only as shipped: by simulate, exit_times and rare_escape_rate from velocity='rest' "
+            "with substeps=1; for the theory's rule use SGD, Momentum, RMSprop, Adam or Adai"
+        )
+
+    def gradient_weight(self, inertia: Array) -> Array:
+        """Weight beta3_i of the new gradient: 1 - beta_i (exponential moving average) unless said otherwise."""
+        return 1 - inertia
+
+    @property
+    def mass(self) -> float:
+        """M of Equation 7, an iteration taking the time lr; refused without inertia and if it depends on the noise."""
+        return self._whatever_the_noise("mass")
+
+    @property
+    def damping(self) -> float:
+        """gamma of Equation 7, in that time; refused likewise."""
+        return self._whatever_the_noise("damping")
+
+    def _whatever_the_noise(self, name: str) -> float:
+        rule = self.rule(np.array([1.0, 4.0]))
+        if not rule.inertia.any():
+            raise ValueError(f"{name}: {self!r} has no inertia, and so neither mass nor damping, but gamma M = 1")
+        one, other = getattr(rule, name)
+        if one != other:
+            raise ValueError(
+                f"{name} of {self!r} depends on the noise; take that of its rule, "
+                f".rule(noise.variance_along(landscape)).{name}, one for each direction"
+            )
+        return float(one)
+
+    def rule(self, noise_variance: Array) -> Rule:
+        """The idealized rule near a critical point, where the second moment is the noise variance (v = C).
+
+        Parameters
+        ----------
+        noise_variance
+            Variance of one minibatch gradient along each direction, shape (d,).
+        """
+        v = np.asarray(noise_variance, dtype=np.float64)
+        inertia = self.inertia(v, float(v.mean()))
+        if self.second_moment == "following":  # the gradient arrives divided by sqrt(v), its noise with it
+            one = np.ones_like(v)
+            return Rule(inertia, self.learning_rate(one), self.gradient_weight(inertia), one)
+        return Rule(inertia, self.learning_rate(v), self.gradient_weight(inertia), v)
+
+    def __repr__(self) -> str:
+        if not is_dataclass(self):
+            return object.__repr__(self)
+        told = [field for field in fields(self) if field.repr or getattr(self, field.name) != field.default]
+        return f"{type(self).__name__}({', '.join(f'{field.name}={getattr(self, field.name)!r}' for field in told)})"
+
+
+def adaptive_learning_rate(v: Any, lr: Any, eps: Any) -> Any:
+    """``lr / (sqrt(v) + eps)``: Adam's and RMSprop's learning rate for the second moment v."""
+    return lr / (np.sqrt(v) + eps)
+
+
+def idealized_learning_rate(dynamics: Any, v: Array) -> Array:
+    """``lr / sqrt(v)``, refused where v is 0."""
+    if np.any(v <= 0):
+        raise ValueError(
+            f"noise variance is 0 in direction {int(np.argmax(v <= 0))}: idealized {type(dynamics).__name__} would have an "
+            "infinite learning rate there; use IsotropicNoise, or second_moment='running'"
+        )
+    return np.asarray(adaptive_learning_rate(v, dynamics.lr, 0.0))
+
+
+def refuse_unshipped(dynamics: Dynamics) -> None:
+    """Refuse a torch optimizer of an idealized rule."""
+    if dynamics.second_moment != "running":
+        raise ValueError(
+            f"second_moment = {dynamics.second_moment!r}: torch ships only the running second moment; use "
+            "second_moment='running', or diffusion.simulate or exit_times for the idealized rule"
+        )
