@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, OwnDynamics, RMSprop
+from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, OwnDynamics, OwnOptimizer, RMSprop
 from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
 from diffusion.motion import Motion
@@ -36,6 +36,7 @@ __all__ = [
     "Momentum",
     "Motion",
     "OwnDynamics",
+    "OwnOptimizer",
     "Prospect",
     "QuadraticSaddle",
     "RMSprop",

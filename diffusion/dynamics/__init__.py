@@ -3,7 +3,7 @@
 from diffusion.dynamics.adai import Adai, adaptive_inertia
 from diffusion.dynamics.adam import Adam
 from diffusion.dynamics.momentum import Momentum
-from diffusion.dynamics.own import OwnDynamics
+from diffusion.dynamics.own import OwnDynamics, OwnOptimizer
 from diffusion.dynamics.rmsprop import RMSprop
 from diffusion.dynamics.rule import Dynamics, Rule
 from diffusion.dynamics.sgd import SGD
@@ -16,6 +16,7 @@ __all__ = [
     "Dynamics",
     "Momentum",
     "OwnDynamics",
+    "OwnOptimizer",
     "RMSprop",
     "Rule",
     "Update",

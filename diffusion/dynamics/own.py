@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from numbers import Real
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,7 +14,143 @@ from diffusion import checks
 from diffusion.callables import described
 from diffusion.dynamics.adai import correction
 from diffusion.dynamics.rule import SECOND_MOMENTS, Array, Dynamics
-from diffusion.dynamics.update import Update
+from diffusion.dynamics.update import SLOTS, Update, clock
+
+if TYPE_CHECKING:
+    from torch.optim import Optimizer
+
+PROBES = (1.0, -0.5, 0.25)  # gradients of the iterations that an update is tried with
+
+
+@dataclass(frozen=True, repr=False)
+class OwnOptimizer(Dynamics):
+    """A user's own optimizer, as one iteration of one coordinate. It has no idealized rule.
+
+    Parameters
+    ----------
+    step
+        ``step(theta, g, slots, shared, p)``, the new ``(theta, *slots)``, a tuple of numbers: g is the minibatch gradient, slots what
+        the coordinate carries, p is ``(lr, *betas, *parameters)``, and shared what all coordinates share, ``(t, *powers)``: the iteration t =
+        1.0, 2.0, ... and beta^t of each of `betas`. Plain Python that numba can compile, or compiled with njit. Values that it reads besides
+        are read once, here; each set of them is compiled anew.
+    lr
+        Learning rate, above 0: also the dynamical time of an iteration.
+    slots
+        What each slot holds at the start; at most four.
+    betas
+        Numbers in [0, 1) whose running powers the update is given.
+    parameters
+        More numbers for p. A sweep over `lr`, `betas` and `parameters` compiles once.
+    mean
+        ``mean(theta, g, slots, shared, p)``, ``(value, *slots)``: is called first, and the mean of the value over the coordinates
+        is then the last of `shared` in `step`.
+    momentum
+        Whether the first slot is a momentum: reflecting walls reverse it, and splitting looks where it carries.
+    torch
+        Makes the torch optimizer that does the same, of a list of parameters.
+
+    Raises
+    ------
+    ValueError
+        If a function does not compile for single numbers, gives another number of slots, or what is no finite number, or not the same twice.
+
+    Examples
+    --------
+    Adam, without eps:
+
+    >>> from math import sqrt
+    >>> def adam(theta, g, slots, shared, p):
+    ...     lr, beta1, beta2 = p
+    ...     m, v = beta1 * slots[0] + (1 - beta1) * g, beta2 * slots[1] + (1 - beta2) * g * g
+    ...     t, power1, power2 = shared
+    ...     return theta - lr * (m / (1 - power1)) / sqrt(v / (1 - power2)), m, v
+    >>> mine = OwnOptimizer(adam, lr=0.01, slots=(0, 0), betas=(0.9, 0.999), momentum=True)
+    """
+
+    step: Callable[..., Any]
+    lr: float
+    slots: Sequence[float] = ()
+    betas: Sequence[float] = ()
+    parameters: Sequence[float] = ()
+    mean: Callable[..., Any] | None = None
+    momentum: bool = False
+    torch: Callable[..., Optimizer] | None = None
+    second_moment = "running"
+
+    def __post_init__(self) -> None:
+        checks.plain_fields(self)
+        checks.positive("lr", self.lr)
+        own: dict[str, Any] = {
+            name: checks.numbers(name, getattr(self, name)) for name in ("slots", "betas", "parameters")
+        }
+        for beta in own["betas"]:
+            checks.fraction("betas", beta)
+        if len(own["slots"]) > SLOTS or (self.momentum and not own["slots"]):
+            raise ValueError(
+                f"slots = {self.slots!r} must be up to {SLOTS} numbers, the first the momentum if there is one"
+            )
+        for name, value in own.items():
+            object.__setattr__(self, name, value)
+        shared = clock(1.0, own["betas"], self.p)
+        example = (0.5, 1.0, own["slots"])
+        if self.mean is not None:
+            signature = "mean(theta, g, slots, shared, p) -> (value, *slots)"
+            object.__setattr__(self, "mean", checks.compiled(signature, self.mean, *example, shared, self.p))
+            shared = (*shared, 1.0)
+        signature = "step(theta, g, slots, shared, p) -> (theta, *slots)"
+        object.__setattr__(self, "step", checks.compiled(signature, self.step, *example, shared, self.p))
+        if self._tried() != self._tried():
+            raise ValueError(
+                "step does not give the same twice: it must depend on its arguments alone; noise is given as noise="
+            )
+
+    @property
+    def p(self) -> tuple[float, ...]:
+        """The numbers that `step` is handed."""
+        return (self.lr, *self.betas, *self.parameters)
+
+    @property
+    def update(self) -> Update:
+        """What the kernels run."""
+        return Update(
+            self.step, self.p, tuple(self.slots), tuple(self.betas), observe=self.mean, momentum=self.momentum
+        )
+
+    def torch_optimizer(self, params: Iterable[Any]) -> Optimizer:
+        """That of `torch`, refused if there is none."""
+        return super().torch_optimizer(params) if self.torch is None else self.torch(list(params))
+
+    def _tried(self) -> list[tuple[float, ...]]:
+        """What the functions give in the first iterations from theta = 0.5."""
+        theta, slots, powers, told = 0.5, tuple(self.slots), (1.0,) * len(self.betas), []
+        for t, g in enumerate(PROBES, 1):
+            powers = tuple(power * beta for power, beta in zip(powers, self.betas, strict=True))
+            shared = clock(float(t), powers, self.p)
+            if self.mean is not None:
+                value, *more = _numbers("mean", self.mean(theta, g, slots, shared, self.p), len(slots), t, g)
+                slots, shared = tuple(more), (*shared, value)
+            theta, *more = _numbers("step", self.step(theta, g, slots, shared, self.p), len(slots), t, g)
+            slots = tuple(more)
+            told.append((theta, *slots))
+        return told
+
+    def __repr__(self) -> str:
+        numbers = ", ".join(
+            f"{name}={getattr(self, name)!r}" for name in ("lr", "slots", "betas", "parameters", "momentum")
+        )
+        mean = "" if self.mean is None else f", mean={described(self.mean)}"
+        return f"OwnOptimizer(step={described(self.step)}, {numbers}{mean})"
+
+
+def _numbers(name: str, given: Any, slots: int, t: int, g: float) -> tuple[float, ...]:
+    """What a user's function gave, refused unless it is a tuple of so many numbers."""
+    first = "theta" if name == "step" else "value"
+    wanted = f"{name} gives {given!r} in iteration {t} for g = {g}; it must give ({first}, *slots), a tuple of 1 + {slots} finite numbers"
+    if not isinstance(given, tuple) or len(given) != 1 + slots or not all(isinstance(number, Real) for number in given):
+        raise ValueError(f"{wanted}, one for each of slots = ...")
+    if not np.isfinite(given).all():
+        raise ValueError(f"{wanted}; divide by what is not 0 at the start, as by a root plus eps")
+    return tuple(map(float, given))
 
 
 @dataclass(frozen=True, repr=False)
