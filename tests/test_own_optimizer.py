@@ -9,7 +9,7 @@ import torch
 from numba import njit
 
 from diffusion import Adai, Adam, HessianNoise, IsotropicNoise, Momentum, OwnOptimizer, QuadraticSaddle, simulate
-from diffusion.dynamics import elementary
+from diffusion.dynamics import Rule, elementary
 from diffusion.kernels import jit
 from diffusion.kernels.random import NOISE, normal_pair
 
@@ -139,3 +139,10 @@ def test_update_that_carries_nothing_is_sgd():
     draws = np.array([normal_pair(np.uint64(0), NOISE, r, 1, 0, 0)[0] for r in range(70)])
     wanted -= 0.02 * (wanted + np.sqrt(0.1) * draws)
     np.testing.assert_allclose(moved["position"].sel(iteration=1)[:, 0], wanted, rtol=1e-13)
+
+
+def test_the_gradient_s_weight_is_the_same_without_inertia():
+    """m = beta3 g where beta is 0, and the bound on eta H is that of eta beta3."""
+    rule = Rule(np.array([0.0, 0.9]), np.full(2, 0.1), np.full(2, 0.5), np.ones(2))
+    np.testing.assert_array_equal(rule.coefficients(1), [[0, 0.9], [0.5, 0.5], [0.5, 0.5], [0.1, 0.1]])
+    np.testing.assert_allclose(rule.stability_bound(), [4.0, 2 * 1.9 / 0.5])
