@@ -2,7 +2,21 @@
 
 from typing import TYPE_CHECKING, Any
 
-from diffusion.dynamics import SGD, Adai, Adam, Dynamics, Momentum, OwnDynamics, OwnOptimizer, RMSprop
+from diffusion.dynamics import (
+    SGD,
+    AdaBound,
+    Adai,
+    Adam,
+    AdamW,
+    AMSGrad,
+    Dynamics,
+    Momentum,
+    OwnDynamics,
+    OwnOptimizer,
+    Padam,
+    RAdam,
+    RMSprop,
+)
 from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
 from diffusion.motion import Motion
@@ -21,8 +35,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SGD",
+    "AMSGrad",
+    "AdaBound",
     "Adai",
     "Adam",
+    "AdamW",
     "Beyond",
     "Box",
     "CoupledLandscape",
@@ -37,8 +54,10 @@ __all__ = [
     "Motion",
     "OwnDynamics",
     "OwnOptimizer",
+    "Padam",
     "Prospect",
     "QuadraticSaddle",
+    "RAdam",
     "RMSprop",
     "Radius",
     "Region",

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffusion import checks
 from diffusion.dynamics.update import Update
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ class Dynamics:
     """
 
     second_moment: str = "frozen"
+    exponent = 0.5  # q, where the learning rate is lr/v^q
 
     @property
     def update(self) -> Update | None:
@@ -181,13 +183,34 @@ def adaptive_learning_rate(v: Any, lr: Any, eps: Any) -> Any:
 
 
 def idealized_learning_rate(dynamics: Any, v: Array) -> Array:
-    """``lr / sqrt(v)``, refused where v is 0."""
+    """``lr / v^q``, refused where v is 0."""
     if np.any(v <= 0):
         raise ValueError(
             f"noise variance is 0 in direction {int(np.argmax(v <= 0))}: idealized {type(dynamics).__name__} would have an "
             "infinite learning rate there; use IsotropicNoise, or second_moment='running'"
         )
-    return np.asarray(adaptive_learning_rate(v, dynamics.lr, 0.0))
+    return np.asarray(dynamics.lr / v**dynamics.exponent)
+
+
+def check_adaptive(dynamics: Any, known: tuple[str, ...] = ("running",)) -> None:
+    """Check the settings that Adam's relatives share, the second moment against those that are known."""
+    checks.plain_fields(dynamics)
+    checks.positive("lr", dynamics.lr)
+    for name in ("beta1", "beta2"):
+        checks.fraction(name, getattr(dynamics, name))
+    for name in ("eps", "weight_decay"):
+        checks.not_negative(name, getattr(dynamics, name))
+    moment, name = dynamics.second_moment, type(dynamics).__name__
+    if moment in OF_THE_RATE and moment not in known:
+        raise ValueError(
+            f"second_moment = {moment!r}: {name} has no idealized rule; use 'running', or Adam for the theory's rule"
+        )
+    checks.choice("second_moment", moment, known)
+    if moment != "running" and dynamics.weight_decay > 0:
+        raise ValueError(
+            f"weight_decay = {dynamics.weight_decay!r}: the idealized rule of {name} has no decay; use second_moment='running' or "
+            "weight_decay=0"
+        )
 
 
 def refuse_unshipped(dynamics: Dynamics) -> None:
