@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from diffusion import checks
 from diffusion.dynamics import Rule
 from diffusion.landscapes import QuadraticSaddle
-from diffusion.noise import unit_deviation
+from diffusion.noise import raised, unit_deviation
 from diffusion.plan import Plan
 
 LANES = 512  # replicas that a thread runs side by side; results do not depend on it
@@ -85,7 +85,12 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts["ROWS"] = most = max(len(formulas.parameters), len(table))
         formulas, table = replace(formulas, parameters=_padded(formulas.parameters, most)), _padded(table, most)
         if parts["FOLLOWING"]:
-            parts |= {"scale": deviation.formula, "deviation": unit_deviation}
+            q, sigma = plan.dynamics.follows, deviation.formula  # the square root itself keeps its bits
+            half = q == 0.5
+            parts |= {
+                "scale": sigma if half else raised(sigma, 2 * q),
+                "deviation": unit_deviation if half else raised(sigma, 1 - 2 * q),
+            }
     if plan.precision == "mixed":
         parts |= {"draw": random.draw_float32, "WIDTH": 4}
     else:

@@ -37,8 +37,8 @@ class Motion(Coordinate):
     """``M x'' = -gamma M x' - F(x) + sqrt(2 D(x)) xi``, or without inertia ``x' = -F(x) + sqrt(2 D(x)) xi``.
 
     It assumes the theory's idealization: the second moment is the noise variance at the reference point (frozen) or at
-    the present position (following), and noise is Gaussian. F is L', and L'/sqrt(C) where the second moment follows the
-    variance C of a minibatch gradient. Time is dynamical, `lr` for each iteration.
+    the present position (following), and noise is Gaussian. F is L', and L'/C^q where the second moment follows the
+    variance C of a minibatch gradient: q is 1/2, and Padam's is its partial. Time is dynamical, `lr` for each iteration.
 
     Parameters
     ----------
@@ -69,26 +69,26 @@ class Motion(Coordinate):
         super().__init__(landscape, noise)
         self.dynamics = dynamics
         rule = dynamics.rule(noise.variance_along(landscape))
-        self.follows = dynamics.second_moment == "following"
+        self.follows = dynamics.follows
         self.lr, self.inertia = float(rule.learning_rate[0]), float(rule.inertia.max())
         self.mass, self.damping, self.friction = (float(each[0]) for each in (rule.mass, rule.damping, rule.friction))
 
     def pull(self, x: Any) -> Array:
         """F."""
-        return self.gradient(x) / np.sqrt(self.variance(x)) if self.follows else self.gradient(x)
+        return np.asarray(self.gradient(x) / self.variance(x) ** self.follows)
 
     def deviation(self, x: Any) -> Array:
         """Standard deviation of the noise of F."""
-        return 1.0 + 0.0 * np.asarray(x, float) if self.follows else np.sqrt(self.variance(x))
+        return np.asarray(self.variance(x) ** (0.5 - self.follows))
 
     def diffusion(self, x: Any) -> Array:
         """D, half the learning rate times the variance of the noise of F."""
-        return self.lr / 2 * (self.deviation(x) if self.follows else self.variance(x))
+        return np.asarray(self.lr / 2 * self.variance(x) ** (1 - 2 * self.follows))
 
     def temperature(self, x: float) -> float:
-        """D/(gamma M) at a position, in units of the loss: where the second moment follows, times sqrt(C)."""
-        variance = float(self.variance(np.array([x]))[0])
-        return self.lr / self.friction / 2 * (np.sqrt(variance) if self.follows else variance)
+        """D/(gamma M) at a position, in units of the loss: where the second moment follows, times C^q."""
+        heat = self.variance(np.array([x])) ** (1 - self.follows)
+        return float(self.lr / self.friction / 2 * heat[0])
 
     @property
     def split(self) -> float:
@@ -112,7 +112,7 @@ class Motion(Coordinate):
 
 
 class Seen(Landscape):
-    """What an optimizer sees whose second moment follows the noise: the gradient divided by the noise's deviation."""
+    """What an optimizer sees whose second moment follows the noise: the gradient divided by a power of the noise."""
 
     def __init__(self, motion: Motion) -> None:
         self._motion, self.dimension = motion, motion.landscape.dimension
@@ -128,10 +128,10 @@ class Seen(Landscape):
         return self._motion.landscape.reference
 
     def gradient(self, theta: ArrayLike) -> Array:
-        """``L'/sqrt(C)``."""
+        """``L'/C^q``."""
         x = np.asarray(theta, np.float64)
         variance = self._motion.noise.variance_at(self._motion.landscape, x)
-        return np.asarray(self._motion.landscape.gradient(x) / np.sqrt(variance))
+        return np.asarray(self._motion.landscape.gradient(x) / variance**self._motion.follows)
 
     def __repr__(self) -> str:
         return f"Seen({self._motion.landscape!r}, {self._motion.noise!r})"

@@ -6,12 +6,14 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
+from diffusion.dynamics.elementary import power
 from diffusion.landscapes import PARAMETERS, Landscape, StyblinskiTang
 
 Array = NDArray[np.float64]
@@ -62,6 +64,16 @@ class Noise(ABC):
 def unit_deviation(theta: Any, curvature: Any, q: Any) -> Any:
     """What is left of the noise when each gradient is divided by its standard deviation."""
     return 1.0
+
+
+@lru_cache(maxsize=1024)
+def raised(deviation: Callable[..., Any], q: float) -> Callable[..., Any]:
+    """The formula of a power of the standard deviation: what divides each gradient, and what is left of its noise."""
+
+    def of_deviation(theta: Any, curvature: Any, row: Any) -> Any:
+        return power(deviation(theta, curvature, row), q)
+
+    return of_deviation
 
 
 def _constant_formula(theta: Any, curvature: Any, q: Any) -> Any:

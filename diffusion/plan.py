@@ -111,7 +111,7 @@ def plan_run(
         steepness = landscape.hessian
         if dynamics.second_moment == "following":
             _check_following(landscape, variance)
-            steepness = steepness / np.sqrt(variance)
+            steepness = steepness / variance**dynamics.follows
         _check_stability(dynamics, rule.stability_bound(int(schedule.min())), nominal * steepness)
     parameters = {
         "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "iterations": iterations,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -208,15 +209,14 @@ class _Heat:
         return np.where(self.rule.inertia > 0, (1 - self.rule.inertia) / self.rule.gradient_weight, 1.0)
 
     @property
-    def follows(self) -> bool:
-        """Whether gradients arrive divided by the noise."""
-        return self.dynamics.second_moment == "following"
+    def follows(self) -> float:
+        """The power of the noise variance that divides gradients as they arrive."""
+        return self.dynamics.follows
 
     def at(self, x: Array) -> Array:
         """The temperature that each coordinate has at positions of shape (n, d); of several second moments the highest."""
         c = self.noise.variance_at(self.landscape, x)
-        force = np.sqrt(c) if self.follows else c
-        heat = self.rule.learning_rate * force
+        heat = self.rule.learning_rate * c ** (1 - self.follows)
         if self.dynamics.update is not None:
             present = [self.dynamics.learning_rate(np.maximum(row, np.finfo(float).tiny)) for row in c]
             heat = np.maximum(heat, np.array(present) * c)
@@ -225,7 +225,7 @@ class _Heat:
     def curvature(self, x: Array) -> Array:
         """Of what moves each coordinate, at positions of shape (n, d)."""
         h = self.landscape.hessian_diagonal(x)
-        return h / np.sqrt(self.noise.variance_at(self.landscape, x)) if self.follows else h
+        return np.asarray(h / self.noise.variance_at(self.landscape, x) ** self.follows)
 
 
 def _ways(heat: _Heat, origin: Array, edge: Edge, substeps: int) -> Iterator[Ways]:
@@ -275,8 +275,8 @@ def _straight(heat: _Heat, origin: Array, ends: Array, there: NDArray[np.int64],
     x = origin + shares[:, None] * (goal - origin)
     middle = (x[1:] + x[:-1]) / 2
     losses, temperature, steep = heat.landscape.losses(x), heat.at(middle), heat.curvature(middle)
-    if heat.follows:  # in the potential that it sees there is one temperature
-        root = np.sqrt(heat.noise.variance_at(heat.landscape, middle))
+    if heat.follows:  # in the potential that it sees, where at q = 1/2 there is one temperature
+        root = heat.noise.variance_at(heat.landscape, middle) ** heat.follows
         steps, temperature = np.diff(losses, axis=0) / root, temperature / root
         losses = np.vstack([np.zeros(len(origin)), np.cumsum(steps, axis=0)])
     if not np.all(temperature.min(axis=0) > temperature.max(axis=0) / STEEP) or not np.all(np.isfinite(losses)):
@@ -375,12 +375,11 @@ def _climbed(
 
 def _settings(dynamics: Dynamics, noise: Noise, rule: Rule) -> Any:
     """What psi is inversely proportional to, or a power of it."""
-    root = dynamics.second_moment == "following"
-    if not root:
+    power = 1 - dynamics.follows
+    if not dynamics.follows:
         variance = np.maximum(rule.noise_variance[:1], np.finfo(float).tiny)
         one, four = (float(dynamics.learning_rate(factor * variance)[0]) * factor for factor in (1.0, 4.0))
-        root = four / one < 3
-    power = 0.5 if root else 1.0
+        power = math.log(four / one, 4)
     for name, sign in (("batch_size", 1), ("variance", -1)):
         if isinstance(getattr(noise, name, None), float | int):
             yield name, float(getattr(noise, name)), sign * power

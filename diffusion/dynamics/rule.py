@@ -99,6 +99,11 @@ class Dynamics:
         return None
 
     @property
+    def follows(self) -> float:
+        """The power of the noise variance that divides each gradient as it arrives: q of a following second moment, else 0."""
+        return self.exponent if self.second_moment == "following" else 0.0
+
+    @property
     def shipped_bound(self) -> float:
         """The ``lr H`` from which on the optimizer as shipped is known to be unstable."""
         return np.inf
@@ -165,10 +170,10 @@ class Dynamics:
         """
         v = np.asarray(noise_variance, dtype=np.float64)
         inertia = self.inertia(v, float(v.mean()))
-        if self.second_moment == "following":  # the gradient arrives divided by sqrt(v), its noise with it
-            one = np.ones_like(v)
-            return Rule(inertia, self.learning_rate(one), self.gradient_weight(inertia), one)
-        return Rule(inertia, self.learning_rate(v), self.gradient_weight(inertia), v)
+        weight, q = self.gradient_weight(inertia), self.follows
+        if q:  # the gradient arrives divided by v^q, its noise with it
+            return Rule(inertia, self.learning_rate(np.ones_like(v)), weight, v ** (1 - 2 * q))
+        return Rule(inertia, self.learning_rate(v), weight, v)
 
     def __repr__(self) -> str:
         if not is_dataclass(self):

@@ -156,8 +156,7 @@ def carried(plan: Plan) -> Array:
         return np.zeros(len(plan.origin))
     keep, force, _, step = rule.coefficients(int(plan.substeps[0]))
     curvature = plan.landscape.hessian_diagonal(plan.origin)
-    if plan.dynamics.second_moment == "following":
-        curvature = curvature / np.sqrt(plan.variance)
+    curvature = curvature / plan.variance**plan.dynamics.follows
     swings = np.sqrt(step / (force * np.where(curvature > 0, curvature, np.nan)))
     return np.fmin(step * keep / (1 - keep), np.pi / 2 * swings)
 

@@ -8,7 +8,20 @@ import pytest
 import torch
 from pytorch_optimizer import PAdam
 
-from diffusion import AdaBound, AdamW, AMSGrad, IsotropicNoise, Padam, RAdam, StyblinskiTang, simulate
+from diffusion import (
+    AdaBound,
+    Adam,
+    AdamW,
+    AMSGrad,
+    HessianNoise,
+    IsotropicNoise,
+    MinibatchNoise,
+    Motion,
+    Padam,
+    RAdam,
+    StyblinskiTang,
+    simulate,
+)
 from tests.reference import normals
 
 STEPS = 100
@@ -258,6 +271,49 @@ def test_kernel_runs_the_formulas(dynamics):
         np.testing.assert_allclose(positions, driven(dynamics, start, pushed), rtol=1e-10)
 
 
+def following(q, **settings):
+    return Padam(0.05, beta1=0.5, partial=q, second_moment="following", **settings)
+
+
+def test_kernel_divides_by_a_power_of_the_present_noise():
+    """m and theta by hand; the negative control divides by the square root."""
+    landscape, noise, q = StyblinskiTang(2, data_variance=0.5), MinibatchNoise(10), 0.2
+    run = simulate(
+        following(q), landscape, noise=noise, iterations=30, replicas=2, save=np.arange(1, 31), keep="states", seed=5
+    )
+
+    def by_hand(q, theta, replica):
+        m, path = np.zeros(2), []
+        for t in range(1, 31):
+            variance = noise.variance_at(landscape, theta)
+            g = (landscape.gradient(theta) + np.sqrt(variance) * normals(5, replica, t, 0, 2)) / variance**q
+            m = 0.5 * m + 0.5 * g
+            theta = theta - 0.05 * m
+            path.append(theta)
+        return np.array(path)
+
+    for replica, positions in enumerate(run["position"].values):
+        np.testing.assert_allclose(positions, by_hand(q, landscape.reference, replica), rtol=1e-9)
+        assert np.abs(positions - by_hand(0.5, landscape.reference, replica)).max() > 1e-2
+
+
+def test_idealized_rules_scale_with_the_power():
+    """lr/C^q frozen; following, force L'/C^q, noise C^(1 - 2 q), temperature lr C^(1 - q)/2; at q = 1/2 Adam's."""
+    variance = np.array([4.0, 0.25])
+    frozen = Padam(0.1, partial=0.25, second_moment="frozen").rule(variance)
+    np.testing.assert_allclose(frozen.learning_rate, 0.1 / np.sqrt(np.sqrt(variance)))
+    np.testing.assert_allclose(following(0.25).rule(variance).noise_variance, np.sqrt(variance))
+    landscape, noise, x = StyblinskiTang(1), HessianNoise(2, at="piecewise"), np.linspace(-3, 1, 9)
+    motion = Motion(following(0.25), landscape, noise)
+    np.testing.assert_allclose(motion.pull(x), motion.gradient(x) / motion.variance(x) ** 0.25)
+    np.testing.assert_allclose(motion.diffusion(x), 0.025 * np.sqrt(motion.variance(x)))
+    assert motion.temperature(-3.0) == pytest.approx(0.025 * motion.variance(-3.0)[()] ** 0.75)
+    adam, half = Adam(0.05, beta1=0.5, second_moment="following"), following(0.5)
+    for name in ("learning_rate", "noise_variance", "inertia"):
+        np.testing.assert_array_equal(getattr(half.rule(variance), name), getattr(adam.rule(variance), name))
+    np.testing.assert_array_equal(Motion(half, landscape, noise).pull(x), Motion(adam, landscape, noise).pull(x))
+
+
 REFUSED = [
     (lambda: AMSGrad(0.0), "lr = 0.0 must be a finite number above 0"),
     (lambda: RAdam(0.1, beta1=1.0), r"beta1 = 1.0 must lie in \[0, 1\)"),
@@ -270,6 +326,7 @@ REFUSED = [
         "second_moment = 'frozen': RAdam has no idealized rule; use 'running'",
     ),
     (lambda: AdamW(0.1, second_moment="frozen"), "weight_decay = 0.01: the idealized rule of AdamW has no decay"),
+    (lambda: following(0.2, weight_decay=0.1), "weight_decay = 0.1: the idealized rule of Padam has no decay"),
     (lambda: AMSGrad(0.1).rule(np.ones(2)), "has no idealized rule, it runs only as shipped"),
 ]
 
