@@ -97,7 +97,8 @@ def plan_run(
     if shipped and (velocity == "thermal" or schedule.max() > 1):
         raise ValueError(
             f"velocity = {velocity!r}, substeps = {schedule.max()}: the optimizer as shipped starts at rest and takes whole "
-            "steps; use velocity='rest' and substeps=1, or second_moment='frozen' for the theory's SDE"
+            "steps; use velocity='rest' and substeps=1, or for the theory's SDE second_moment='frozen', where there is "
+            "one, without weight decay"
         )
     if shipped:
         # its learning rate may not be known in advance: clocks then use the nominal one

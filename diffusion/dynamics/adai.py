@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diffusion import checks
+from diffusion.dynamics.decay import check_decay, coupled
 from diffusion.dynamics.rule import SECOND_MOMENTS, Array, Dynamics, refuse_unshipped
 from diffusion.dynamics.update import Update
 
@@ -57,6 +58,8 @@ class Adai(Dynamics):
         Inertia is at most 1 - eps.
     second_moment
         "frozen": v = C, the theory's idealization; "running": the optimizer as shipped, with its bias corrections.
+    weight_decay
+        As for `Adam`; ``lr lambda`` must be below the bound of stability, `shipped_bound`. Decoupled it is `AdaiW`.
     """
 
     lr: float
@@ -64,6 +67,7 @@ class Adai(Dynamics):
     beta2: float = 0.99
     eps: float = 1e-3
     second_moment: str = "frozen"
+    weight_decay: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)
@@ -73,6 +77,7 @@ class Adai(Dynamics):
         if not 0 < self.eps <= 1:
             raise ValueError(f"eps = {self.eps!r} must lie in (0, 1]: it bounds the inertia by 1 - eps")
         checks.choice("second_moment", self.second_moment, SECOND_MOMENTS)
+        check_decay(self, 2 * (2 - self.eps) / self.eps)
 
     def inertia(self, v: Array, mean_v: float) -> Array:
         """``clip(1 - beta0 v / mean(v), 0, 1 - eps)``, refused where all v are 0."""
@@ -92,16 +97,18 @@ class Adai(Dynamics):
         if self.second_moment != "running":
             return None
         p = (self.lr, self.beta0, self.eps, self.beta2)
-        return Update(step, p, slots=(0.0, 0.0, 1.0), betas=(self.beta2,), shared=correction, observe=observe)
+        start, betas = (0.0, 0.0, 1.0), (self.beta2,)
+        return coupled(Update(step, p, start, betas, shared=correction, observe=observe), self.weight_decay)
 
     @property
     def shipped_bound(self) -> float:
         """Where the inertia is at its largest, 1 - eps."""
-        return 2 * (2 - self.eps) / self.eps
+        return 2 * (2 - self.eps) / self.eps - self.lr * self.weight_decay
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """`diffusion.optimizers.Adai`, of the optimizer as shipped."""
         from diffusion.optimizers import Adai as TorchAdai
 
         refuse_unshipped(self)
-        return TorchAdai(params, lr=self.lr, betas=(self.beta0, self.beta2), eps=self.eps, replicas=True)
+        betas = (self.beta0, self.beta2)
+        return TorchAdai(params, self.lr, betas, self.eps, self.weight_decay, replicas=True)

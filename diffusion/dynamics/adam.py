@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diffusion import checks
+from diffusion.dynamics.decay import check_decay, coupled
 from diffusion.dynamics.rule import (
     OF_THE_RATE,
     Array,
@@ -49,6 +50,9 @@ class Adam(Dynamics):
         "frozen": v = C at the reference point, the theory's idealization, in which eps and beta2 play no part; "following":
         v = C at the present position, each gradient divided by sqrt(v) as it arrives, as Proposition 2 has it; "running":
         the optimizer as shipped, with its bias corrections.
+    weight_decay
+        lambda: the gradient is ``g + lambda theta``, in every slot too (coupled), as torch has it. Idealized rules
+        refuse it.
     """
 
     lr: float
@@ -56,6 +60,7 @@ class Adam(Dynamics):
     beta2: float = 0.999
     eps: float = 1e-8
     second_moment: str = "frozen"
+    weight_decay: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)
@@ -64,6 +69,7 @@ class Adam(Dynamics):
         checks.fraction("beta2", self.beta2)
         checks.positive("eps", self.eps)
         checks.choice("second_moment", self.second_moment, OF_THE_RATE)
+        check_decay(self)
 
     def inertia(self, v: Array, mean_v: float) -> Array:
         """beta1 in every direction."""
@@ -78,12 +84,13 @@ class Adam(Dynamics):
         """The optimizer as shipped."""
         if self.second_moment != "running":
             return None
-        p = (self.lr, self.beta1, self.beta2, self.eps)
-        return Update(step, p, slots=(0.0, 0.0), betas=(self.beta1, self.beta2), shared=corrections)
+        p, betas = (self.lr, self.beta1, self.beta2, self.eps), (self.beta1, self.beta2)
+        return coupled(Update(step, p, slots=(0.0, 0.0), betas=betas, shared=corrections), self.weight_decay)
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """``torch.optim.Adam``, of the optimizer as shipped."""
         import torch
 
         refuse_unshipped(self)
-        return torch.optim.Adam(params, lr=self.lr, betas=(self.beta1, self.beta2), eps=self.eps)
+        betas = (self.beta1, self.beta2)
+        return torch.optim.Adam(params, self.lr, betas, self.eps, self.weight_decay)

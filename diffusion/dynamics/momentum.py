@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffusion import checks
+from diffusion.dynamics.decay import check_decay, coupled
 from diffusion.dynamics.rule import Array, Dynamics, Rule
 from diffusion.dynamics.update import Update
 
@@ -16,6 +17,12 @@ if TYPE_CHECKING:
     import torch
 
 STYLES = ("ema", "heavy-ball")
+
+
+def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """One iteration; the slot is m, p is (lr, beta1, weight of the gradient)."""
+    m = p[1] * slots[0] + p[2] * g
+    return theta - p[0] * m, m
 
 
 def nesterov_step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
@@ -40,12 +47,15 @@ class Momentum(Dynamics):
     nesterov
         Whether the step is ``beta1 m + beta3 g`` instead of m, with beta3 the gradient's weight: Nesterov's form, as torch has it.
         It has no idealized rule.
+    weight_decay
+        As for `SGD`.
     """
 
     lr: float
     beta1: float = 0.9
     style: str = "ema"
     nesterov: bool = field(default=False, repr=False)
+    weight_decay: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)
@@ -54,6 +64,7 @@ class Momentum(Dynamics):
         checks.choice("style", self.style, STYLES)
         if self.nesterov and self.beta1 == 0:
             raise ValueError("nesterov = True needs beta1 above 0; without inertia use SGD")
+        check_decay(self, self._bound)
 
     @property
     def weight(self) -> float:
@@ -80,12 +91,27 @@ class Momentum(Dynamics):
 
     @property
     def update(self) -> Update | None:
-        """Nesterov's form."""
-        return Update(nesterov_step, (self.lr, self.beta1, self.weight), slots=(0.0,)) if self.nesterov else None
+        """Nesterov's form, or the optimizer with weight decay; without, its rule is the same."""
+        if not self.nesterov and not self.weight_decay:
+            return None
+        update = Update(nesterov_step if self.nesterov else step, (self.lr, self.beta1, self.weight), slots=(0.0,))
+        return coupled(update, self.weight_decay)
+
+    @property
+    def _bound(self) -> float:
+        """Of the curvature, decay's included, times lr."""
+        return 2 * (1 + self.beta1) / (1 + 2 * self.beta1 * self.nesterov) / self.weight
+
+    @property
+    def shipped_bound(self) -> float:
+        """That of the linear recursion, less what decay adds to the curvature."""
+        return self._bound - self.lr * self.weight_decay
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """``torch.optim.SGD``; not torch's dampening, which leaves the first gradient undamped."""
         import torch
 
         lr = self.lr * self.weight
-        return torch.optim.SGD(params, lr=lr, momentum=self.beta1, nesterov=self.nesterov)
+        return torch.optim.SGD(
+            params, lr=lr, momentum=self.beta1, nesterov=self.nesterov, weight_decay=self.weight_decay
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from diffusion import checks
+from diffusion.dynamics.decay import check_decay, coupled
 from diffusion.dynamics.rule import (
     OF_THE_RATE,
     Array,
@@ -41,12 +42,15 @@ class RMSprop(Dynamics):
     second_moment
         "frozen" and "following" as for `Adam`; "running": the optimizer as torch ships it, whose second moment starts at
         zero and is *not* bias-corrected.
+    weight_decay
+        As for `Adam`.
     """
 
     lr: float
     beta2: float = 0.99
     eps: float = 1e-8
     second_moment: str = "frozen"
+    weight_decay: float = field(default=0.0, repr=False)
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)
@@ -54,6 +58,7 @@ class RMSprop(Dynamics):
         checks.fraction("beta2", self.beta2)
         checks.positive("eps", self.eps)
         checks.choice("second_moment", self.second_moment, OF_THE_RATE)
+        check_decay(self)
 
     def inertia(self, v: Array, mean_v: float) -> Array:
         """Zero."""
@@ -68,11 +73,12 @@ class RMSprop(Dynamics):
         """The optimizer as shipped."""
         if self.second_moment != "running":
             return None
-        return Update(step, (self.lr, self.beta2, self.eps), slots=(0.0,), momentum=False)
+        update = Update(step, (self.lr, self.beta2, self.eps), slots=(0.0,), momentum=False)
+        return coupled(update, self.weight_decay)
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """``torch.optim.RMSprop``, of the optimizer as shipped."""
         import torch
 
         refuse_unshipped(self)
-        return torch.optim.RMSprop(params, lr=self.lr, alpha=self.beta2, eps=self.eps)
+        return torch.optim.RMSprop(params, self.lr, alpha=self.beta2, eps=self.eps, weight_decay=self.weight_decay)

@@ -92,6 +92,7 @@ class Dynamics:
 
     second_moment: str = "frozen"
     exponent = 0.5  # q, where the learning rate is lr/v^q
+    weight_decay: float = 0.0
 
     @property
     def update(self) -> Update | None:
@@ -167,7 +168,18 @@ class Dynamics:
         ----------
         noise_variance
             Variance of one minibatch gradient along each direction, shape (d,).
+
+        Raises
+        ------
+        ValueError
+            If the optimizer has no idealized rule, or weight decay, which is of the landscape then.
         """
+        if self.weight_decay:
+            raise ValueError(
+                f"weight_decay = {self.weight_decay!r}: idealized rules have none; use weight_decay=0 and add "
+                f"{self.weight_decay:g} theta^2/2 to the landscape, or run the optimizer as shipped ("
+                "second_moment='running' where it has one), from velocity='rest' with substeps=1"
+            )
         v = np.asarray(noise_variance, dtype=np.float64)
         inertia = self.inertia(v, float(v.mean()))
         weight, q = self.gradient_weight(inertia), self.follows
