@@ -4,18 +4,23 @@ from typing import TYPE_CHECKING, Any
 
 from diffusion.dynamics import (
     SGD,
+    AdaBelief,
     AdaBound,
     Adai,
+    AdaiW,
     Adam,
     AdamW,
     AMSGrad,
     Dynamics,
+    Lion,
     Momentum,
     OwnDynamics,
     OwnOptimizer,
     Padam,
     RAdam,
     RMSprop,
+    SignSGD,
+    Yogi,
 )
 from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
@@ -36,8 +41,10 @@ if TYPE_CHECKING:
 __all__ = [
     "SGD",
     "AMSGrad",
+    "AdaBelief",
     "AdaBound",
     "Adai",
+    "AdaiW",
     "Adam",
     "AdamW",
     "Beyond",
@@ -48,6 +55,7 @@ __all__ = [
     "HalfSpace",
     "HessianNoise",
     "IsotropicNoise",
+    "Lion",
     "LossLevel",
     "MinibatchNoise",
     "Momentum",
@@ -63,7 +71,9 @@ __all__ = [
     "Region",
     "Samples",
     "SeparableLandscape",
+    "SignSGD",
     "StyblinskiTang",
+    "Yogi",
     "escape_prospect",
     "escape_rate",
     "exit_times",
