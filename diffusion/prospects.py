@@ -381,7 +381,8 @@ def _settings(dynamics: Dynamics, noise: Noise, rule: Rule) -> Any:
         one, four = (float(dynamics.learning_rate(factor * variance)[0]) * factor for factor in (1.0, 4.0))
         power = math.log(four / one, 4)
     for name, sign in (("batch_size", 1), ("variance", -1)):
-        if isinstance(getattr(noise, name, None), float | int):
+        # at lr/v noise changes nothing
+        if isinstance(getattr(noise, name, None), float | int) and abs(power) > 0.01:
             yield name, float(getattr(noise, name)), sign * power
     if isinstance(getattr(dynamics, "lr", None), float | int):
         yield "lr", float(dynamics.lr), -1.0  # type: ignore[attr-defined]

@@ -20,6 +20,7 @@ from diffusion import (
     Padam,
     RAdam,
     StyblinskiTang,
+    escape_prospect,
     simulate,
 )
 from tests.reference import normals
@@ -312,6 +313,18 @@ def test_idealized_rules_scale_with_the_power():
     for name in ("learning_rate", "noise_variance", "inertia"):
         np.testing.assert_array_equal(getattr(half.rule(variance), name), getattr(adam.rule(variance), name))
     np.testing.assert_array_equal(Motion(half, landscape, noise).pull(x), Motion(adam, landscape, noise).pull(x))
+
+
+@pytest.mark.parametrize("second_moment", ["frozen", "following"])
+@pytest.mark.parametrize("partial", [0.125, 0.25, 0.5])
+def test_escape_exponent_goes_like_the_variance_to_the_power_minus_1(second_moment, partial):
+    """psi = 2 Delta L/(lr C^(1 - q)) in constant noise, and the prospect knows which variance has which psi."""
+    landscape, rule = StyblinskiTang(1), Padam(1e-4, partial=partial, second_moment=second_moment)
+    barrier = landscape.loss(np.zeros(1)) - landscape.loss(landscape.reference)
+    prospect = escape_prospect(rule, landscape, noise=IsotropicNoise(30.0), boundary=0.0)
+    assert prospect.exponent == pytest.approx(2 * barrier / (1e-4 * 30.0 ** (1 - partial)), rel=0.02)
+    powers = {name: power for name, _, power in prospect.settings}
+    assert powers == {"variance": pytest.approx(partial - 1), "lr": -1.0}
 
 
 REFUSED = [
