@@ -62,7 +62,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     """
     from diffusion.kernels import random
 
-    landscape, shipped = plan.landscape, plan.dynamics.update
+    landscape, shipped, parted = plan.landscape, plan.dynamics.update, int(substeps[0]) > 1
     turned = isinstance(landscape, QuadraticSaddle) and shipped is None
     formulas = landscape.eigen_formulas if turned else landscape.formulas  # type: ignore[attr-defined]
     parts: dict[str, Any] = {
@@ -105,11 +105,18 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         elif plan.thermal:
             momentum = rule.thermal_momentum(int(plan.substeps[0]))
     else:
-        parts |= {"update": shipped.step, "shared": shipped.shared, "POWERS": 2 + len(shipped.slots)}
+        if parted:
+            shipped, parts["PARTED"] = plan.dynamics.substep(int(substeps[0])), True
+        slots = np.array([*shipped.slots, *[0.0] * parted])
+        parts |= {
+            "update": shipped.step,
+            "shared": shipped.shared,
+            "RMS": 2 + len(shipped.slots),
+            "POWERS": 2 + len(slots),
+        }
         if shipped.observe is not None:
             parts |= {"MEAN": True, "observe": shipped.observe}
-        slots = np.array(shipped.slots, np.float64)
-        coefficients = (np.zeros((1, d)), np.ones((1, d)), np.ones((1, d)), np.zeros((1, d)))
+        coefficients = (np.zeros((1, d)), np.ones((1, d)), np.full((1, d), np.sqrt(substeps[0])), np.zeros((1, d)))
         numbers = [tuple(map(float, given)) for given in (shipped.betas, shipped.parameters)]
     if np.isfinite(plan.walls).any():
         if parts.get("ALONG", False) or (turned and plan.rotated):
@@ -156,7 +163,7 @@ def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[A
     betas = prepared.rule[-1][0]
     # what all coordinates share: known by trying; then the mean over them
     told = len(parts["shared"](1.0, betas, prepared.rule[-1][1])) if parts["SHIPPED"] else 1
-    pushed = parts["COUPLED"] or "MEAN" in parts
+    pushed = parts["COUPLED"] or "MEAN" in parts or "PARTED" in parts
     rows = (d, d if pushed else 0, *[d] * len(prepared.start[2]), *[1] * len(betas))
     state = tuple(np.zeros((size, width)) for size in rows)
     draws = -(-d // drawn) * drawn if parts["COUPLED"] else drawn

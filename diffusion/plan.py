@@ -94,16 +94,20 @@ def plan_run(
     walls = walls_of(reflecting, position)
     variance = _variance(noise, landscape)
     shipped = dynamics.update is not None or dynamics.second_moment == "running"
-    if shipped and (velocity == "thermal" or schedule.max() > 1):
+    if shipped and (velocity == "thermal" or np.ptp(schedule) > 0):
         raise ValueError(
-            f"velocity = {velocity!r}, substeps = {schedule.max()}: the optimizer as shipped starts at rest and takes whole "
-            "steps; use velocity='rest' and substeps=1, or for the theory's SDE second_moment='frozen', where there is "
+            f"velocity = {velocity!r}, substeps = {substeps!r}: the optimizer as shipped starts at rest and takes as many substeps in "
+            "every iteration; use velocity='rest' and one number, or for the theory's SDE second_moment='frozen', where there is "
             "one, without weight decay"
         )
     if shipped:
+        whole = schedule[0] == 1
+        if not whole:
+            dynamics.substep(int(schedule[0]))  # refuses
         # its learning rate may not be known in advance: clocks then use the nominal one
         nominal = np.full(d, float(dynamics.lr)) if hasattr(dynamics, "lr") else dynamics.learning_rate(variance)
-        _check_stability(dynamics, np.full(d, dynamics.shipped_bound), nominal * landscape.hessian)
+        bound = np.full(d, dynamics.shipped_bound if whole else np.inf)
+        _check_stability(dynamics, bound, nominal * landscape.hessian)
     else:
         rule = dynamics.rule(variance)
         nominal = rule.learning_rate

@@ -33,6 +33,8 @@ def path(dynamics, landscape, noise, start, iterations, substeps, draw):
     """Positions after each substep, shape (iterations substeps, d); draw(iteration, substep) gives the normals."""
     if dynamics.update is None:
         return _newton(dynamics, landscape, noise, start, iterations, substeps, draw)
+    if substeps > 1:
+        return _running(dynamics, landscape, noise, start, iterations, substeps, draw)
     return _shipped(dynamics, landscape, noise, start, iterations, draw)
 
 
@@ -72,4 +74,28 @@ def _shipped(dynamics, landscape, noise, start, iterations, draw):
         m, product = inertia * m + (1 - inertia) * g, product * inertia
         theta = theta - rate * m / (1 - product)
         out.append(theta)
+    return np.array(out)
+
+
+def _running(dynamics, landscape, noise, start, iterations, substeps, draw):
+    """The SDE of the optimizer as shipped by Euler steps: m and v relax to the gradient and to the mean of its square."""
+    d, dt = len(start), 1 / substeps
+    theta, m, v, unseen_m, unseen_v, out = start.copy(), np.zeros(d), np.zeros(d), np.ones(d), 1.0, []
+    for t in range(1, iterations + 1):
+        for k in range(substeps):
+            slope, variance = landscape.gradient(theta), noise.variance_at(landscape, theta)
+            v = v + (1 - dynamics.beta2) * (slope**2 + variance - v) * dt
+            unseen_v *= 1 - (1 - dynamics.beta2) * dt
+            vhat = v if isinstance(dynamics, RMSprop) else v / (1 - unseen_v)
+            if isinstance(dynamics, Adai):
+                inertia, rate = np.clip(1 - dynamics.beta0 * vhat / vhat.mean(), 0, 1 - dynamics.eps), dynamics.lr
+            else:
+                inertia = np.full(d, getattr(dynamics, "beta1", 0.0))
+                rate = dynamics.lr / (np.sqrt(vhat) + dynamics.eps)
+            moved = slope * dt + np.sqrt(variance * dt) * draw(t, k)  # the gradient's integral over the substep
+            inert = inertia > 0  # else m is the gradient itself
+            m = np.where(inert, m + (1 - inertia) * (moved - m * dt), moved / dt)
+            unseen_m *= np.where(inert, 1 - (1 - inertia) * dt, 0.0)
+            theta = theta - rate * m / (1 - unseen_m) * dt
+            out.append(theta)
     return np.array(out)

@@ -10,6 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 from reference import normals, normals_float32, path
+from scipy.stats import ortho_group
 
 from diffusion import (
     SGD,
@@ -102,6 +103,32 @@ def test_kernels_follow_the_plain_reference_draw_by_draw(landscape, noise, preci
 @pytest.mark.parametrize("dynamics", [SGD(0.002), Momentum(0.002), Adam(0.003)], ids=repr)
 def test_substeps_follow_the_newton_equation_draw_by_draw(dynamics):
     check_against_reference(dynamics, TANG, MinibatchNoise(10), "float64", substeps=3, iterations=40)
+
+
+@pytest.mark.parametrize(
+    "dynamics",
+    [
+        Adam(0.01, beta2=0.99, second_moment="running"),
+        pytest.param(RMSprop(0.01, beta2=0.9, second_moment="running"), marks=pytest.mark.long),  # kernels of their own
+        pytest.param(Adai(0.001, beta0=0.6, beta2=0.9, second_moment="running"), marks=pytest.mark.long),
+    ],
+    ids=repr,
+)
+def test_substeps_of_a_running_second_moment_follow_its_sde_draw_by_draw(dynamics):
+    """v takes the mean of the squared minibatch gradient; Adai's inertia is clipped at 0 now and then."""
+    check_against_reference(dynamics, TANG, MinibatchNoise(10), "float64", substeps=3, iterations=40)
+
+
+def test_substeps_of_a_running_second_moment_take_the_variance_in_each_coordinate_of_a_coupled_landscape():
+    turn = ortho_group.rvs(3, random_state=1)
+    saddle, noise = QuadraticSaddle([1.0, 0.3, -0.2], turn), HessianNoise(10)
+    dynamics = Adai(0.05, beta0=0.3, beta2=0.9, second_moment="running")
+    run = simulate(dynamics, saddle, noise=noise, iterations=30, replicas=1, substeps=3, keep="states", seed=11)
+    mixing = noise.mixing(saddle)
+    spread = np.linalg.norm(mixing, axis=1)
+    drawn = cache(lambda t, k: mixing @ normals(11, 0, t, k, 3) / spread)
+    expected = path(dynamics, saddle, noise, np.zeros(3), 30, 3, drawn)[3 * run["iteration"].values - 1]
+    np.testing.assert_allclose(run["position"].values[0], expected, rtol=1e-11, atol=1e-13)
 
 
 def adam_inertia(v, mean_v):

@@ -11,7 +11,7 @@ import numpy as np
 from diffusion import checks
 from diffusion.dynamics.decay import check_decay, coupled
 from diffusion.dynamics.rule import SECOND_MOMENTS, Array, Dynamics, refuse_unshipped
-from diffusion.dynamics.update import Update
+from diffusion.dynamics.update import Update, kept
 
 if TYPE_CHECKING:
     import torch
@@ -30,15 +30,29 @@ def correction(t: Any, powers: Any, p: Any) -> Any:
 
 def observe(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """The corrected second moment; slots are (m, v, product of the inertias so far), p is (lr, beta0, eps, beta2)."""
+    return observe_size(theta, g, g, slots, shared, p)
+
+
+def observe_size(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """The same where v takes another size of g: in a substep of the SDE, where g varies more than in an iteration."""
     m, v, product = slots
-    v = p[3] * v + (1.0 - p[3]) * g * g
+    v = p[3] * v + (1.0 - p[3]) * rms * rms
     return v * shared[0], m, v, product
 
 
 def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """Algorithm 2 of the paper, after `observe`."""
+    return move(theta, g, slots, adaptive_inertia(slots[1] * shared[0], shared[1], p), p)
+
+
+def substep(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """The same in a substep, of which p[4] are an iteration."""
+    return move(theta, g, slots, kept(adaptive_inertia(slots[1] * shared[0], shared[1], p), p[4]), p)
+
+
+def move(theta: Any, g: Any, slots: Any, beta: Any, p: Any) -> Any:
+    """A step with the inertia beta."""
     m, v, product = slots
-    beta = adaptive_inertia(v * shared[0], shared[1], p)
     m = beta * m + (1.0 - beta) * g
     product *= beta
     return theta - p[0] * m / (1.0 - product), m, v, product
@@ -99,6 +113,12 @@ class Adai(Dynamics):
         p = (self.lr, self.beta0, self.eps, self.beta2)
         start, betas = (0.0, 0.0, 1.0), (self.beta2,)
         return coupled(Update(step, p, start, betas, shared=correction, observe=observe), self.weight_decay)
+
+    def substep(self, substeps: int) -> Update:
+        """At lr/n and the inertia and beta2 that n substeps keep."""
+        beta2 = kept(self.beta2, substeps)
+        p = (self.lr / substeps, self.beta0, self.eps, beta2, float(substeps))
+        return Update(substep, p, slots=(0.0, 0.0, 1.0), betas=(beta2,), shared=correction, observe=observe_size)
 
     @property
     def shipped_bound(self) -> float:

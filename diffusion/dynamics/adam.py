@@ -18,7 +18,7 @@ from diffusion.dynamics.rule import (
     idealized_learning_rate,
     refuse_unshipped,
 )
-from diffusion.dynamics.update import Update
+from diffusion.dynamics.update import Update, kept
 
 if TYPE_CHECKING:
     import torch
@@ -31,10 +31,15 @@ def corrections(t: Any, powers: Any, p: Any) -> Any:
 
 def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """Algorithm 1 of Kingma & Ba (2015); slots are (m, v), p is (lr, beta1, beta2, eps)."""
+    return substep(theta, g, g, slots, shared, p)
+
+
+def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """The same where v takes another size of g than m: in a substep of the SDE, where g varies more than in an iteration."""
     lr, beta1, beta2, eps = p
     weight, correction = shared
     m = beta1 * slots[0] + (1.0 - beta1) * g
-    v = beta2 * slots[1] + (1.0 - beta2) * g * g
+    v = beta2 * slots[1] + (1.0 - beta2) * rms * rms
     return theta - adaptive_learning_rate(v * correction, lr, eps) * m / weight, m, v
 
 
@@ -86,6 +91,12 @@ class Adam(Dynamics):
             return None
         p, betas = (self.lr, self.beta1, self.beta2, self.eps), (self.beta1, self.beta2)
         return coupled(Update(step, p, slots=(0.0, 0.0), betas=betas, shared=corrections), self.weight_decay)
+
+    def substep(self, substeps: int) -> Update:
+        """At lr/n and the betas that n substeps keep."""
+        betas = kept(self.beta1, substeps), kept(self.beta2, substeps)
+        p = (self.lr / substeps, *betas, self.eps)
+        return Update(substep, p, slots=(0.0, 0.0), betas=betas, shared=corrections)
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """``torch.optim.Adam``, of the optimizer as shipped."""

@@ -18,7 +18,7 @@ from diffusion.dynamics.rule import (
     idealized_learning_rate,
     refuse_unshipped,
 )
-from diffusion.dynamics.update import Update, rounded_product
+from diffusion.dynamics.update import Update, kept, rounded_product
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +26,13 @@ if TYPE_CHECKING:
 
 def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """One iteration; the slot is v, p is (lr, beta2, eps)."""
+    return substep(theta, g, g, slots, shared, p)
+
+
+def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """The same where v takes another size of g: in a substep of the SDE, where g varies more than in an iteration."""
     lr, beta2, eps = p
-    v = beta2 * slots[0] + (1.0 - beta2) * g * g
+    v = beta2 * slots[0] + (1.0 - beta2) * rms * rms
     return theta - rounded_product(adaptive_learning_rate(v, lr, eps), g), v
 
 
@@ -75,6 +80,11 @@ class RMSprop(Dynamics):
             return None
         update = Update(step, (self.lr, self.beta2, self.eps), slots=(0.0,), momentum=False)
         return coupled(update, self.weight_decay)
+
+    def substep(self, substeps: int) -> Update:
+        """At lr/n and the beta2 that n substeps keep."""
+        p = (self.lr / substeps, kept(self.beta2, substeps), self.eps)
+        return Update(substep, p, slots=(0.0,), momentum=False)
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """``torch.optim.RMSprop``, of the optimizer as shipped."""

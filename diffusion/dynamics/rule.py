@@ -99,6 +99,22 @@ class Dynamics:
         """The optimizer as shipped; None if it is the idealized rule that runs, which without a second moment is the same."""
         return None
 
+    def substep(self, substeps: int) -> Update:
+        """One of `substeps` equal parts of an iteration of the SDE of the optimizer as shipped.
+
+        v follows ``dv = (1 - beta2) (L'^2 + C - v) dT`` in iterations T, without the noise of g^2, as at weak order 1 (Malladi et al.,
+        2205.10287); m is that of `Rule.coefficients`. Bias corrections are for the shares that substeps keep: in the limit exp(-(1 - beta) T).
+
+        Raises
+        ------
+        ValueError
+            If none is known.
+        """
+        raise ValueError(
+            f"substeps = {substeps}: {self!r} takes whole iterations, no SDE of it is known; use substeps=1, or the running second "
+            "moment of RMSprop, Adam or Adai"
+        )
+
     @property
     def follows(self) -> float:
         """The power of the noise variance that divides each gradient as it arrives: q of a following second moment, else 0."""

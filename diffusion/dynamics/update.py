@@ -14,6 +14,11 @@ def clock(t: Any, powers: Any, p: Any) -> Any:
     return (t, *powers)
 
 
+def kept(beta: Any, substeps: Any) -> Any:
+    """What a substep keeps of a mean that keeps beta in an iteration, ``1 - (1 - beta)/substeps``; where that is nothing, nothing."""
+    return 1.0 - (1.0 - beta) / substeps if beta > 0.0 else 0.0
+
+
 def rounded_product(a: Any, b: Any) -> Any:
     """``a b``, rounded by itself: in compiled sums other products are fused with an addition."""
     return a * b
@@ -30,7 +35,9 @@ class Update:
     Attributes
     ----------
     step
-        ``step(theta, g, slots, shared, p)``, the new ``(theta, *slots)``; g is the minibatch gradient.
+        ``step(theta, g, slots, shared, p)``, the new ``(theta, *slots)``; g is the minibatch gradient. Of one of n substeps of an SDE
+        (`Dynamics.substep`) it is ``step(theta, g, rms, slots, shared, p)``, unless `observe` takes rms: g has n times the minibatch's
+        variance, which is that of n of them in an iteration, and rms is the root of what the minibatch's g^2 is in the mean.
     parameters
         The tuple p. What is in it can be swept without compiling anew.
     slots

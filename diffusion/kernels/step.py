@@ -17,7 +17,8 @@ draw = None  # draw_float64 or draw_float32
 WIDTH = 2  # coordinates that one draw fills
 ROWS = 5  # parameters of a formula in each coordinate
 POWERS = 3  # where the powers begin in `state`, after position, gradient and slots
-COUPLED = SHIPPED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = False
+RMS = 3  # where the slots end; substeps of an optimizer as shipped have the root mean square of the minibatch gradient there
+COUPLED = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = False
 
 
 def row(table, j):
@@ -58,6 +59,27 @@ def push_along(x, g, xi, p, q, n):
     for lane in range(n):
         theta = x[lane]
         g[lane] = gradient(theta, p) + deviation(theta, curvature(theta, p), q) * xi[lane]
+
+
+def push_parted(x, g, rms, xi, p, q, share, n):
+    """The gradient of a substep along one coordinate, and the root mean square of the minibatch's."""
+    full_width()
+    for lane in range(n):
+        mean, deviates = gradient(x[lane], p), deviation(x[lane], curvature(x[lane], p), q)
+        g[lane] = mean + share * deviates * xi[lane]
+        rms[lane] = np.sqrt(mean * mean + deviates * deviates)
+
+
+def size_together(x, rms, table, mixing, n):
+    """The root mean square of a coupled landscape's minibatch gradient along each coordinate."""
+    full_width()
+    for j in range(x.shape[0]):
+        variance = 0.0
+        for k in range(x.shape[0]):
+            variance += mixing[j, k] * mixing[j, k]
+        for lane in range(n):
+            mean = gradient(x, j, lane, table)
+            rms[j, lane] = np.sqrt(mean * mean + variance)
 
 
 def push_together(x, g, xi, table, mixing, force, share, n):
@@ -115,29 +137,35 @@ def tell(iteration, powers, told, betas, parameters, n):
         store(told, 0, lane, (*common, 0.0) if MEAN else common)
 
 
-def view(j, x, g, slots, told, parameters, n):
+def view(j, x, g, rms, slots, told, parameters, n):
     """Add what the optimizer observes of a coordinate to the mean."""
     full_width()
     apart()
     d = x.shape[0]
     for lane in range(n):
         carried, theta, push, clock = load(slots, j, lane), x[j, lane], g[j, lane], load(told, 0, lane)
-        seen = observe(theta, push, carried, clock[:-1], parameters)
+        if PARTED:
+            seen = observe(theta, push, rms[j, lane], carried, clock[:-1], parameters)
+        else:
+            seen = observe(theta, push, carried, clock[:-1], parameters)
         store(slots, j, lane, seen[1:])
         told[-1][0, lane] = clock[-1] + seen[0] / d
 
 
-def adapt(j, x, g, xi, slots, told, p, q, parameters, n):
+def adapt(j, x, g, rms, xi, slots, told, p, q, parameters, n):
     """The optimizer as shipped along a coordinate, for its minibatch gradient: that in g, or where no other needs it made here."""
     full_width()
     apart()
     for lane in range(n):
         carried, theta = load(slots, j, lane), x[j, lane]
-        if COUPLED or MEAN:
+        if COUPLED or MEAN or PARTED:
             push = g[j, lane]
         else:
             push = gradient(theta, p) + deviation(theta, curvature(theta, p), q) * xi[lane]
-        moved = update(theta, push, carried, load(told, 0, lane), parameters)
+        if PARTED and not MEAN:
+            moved = update(theta, push, rms[j, lane], carried, load(told, 0, lane), parameters)
+        else:
+            moved = update(theta, push, carried, load(told, 0, lane), parameters)
         x[j, lane] = moved[0]
         store(slots, j, lane, moved[1:])
 
@@ -167,7 +195,8 @@ def advance(problem, rule, stage, state, lanes, seed, n):
     the directions along which the rule holds if these are not the coordinate axes, and what turns normals into noise; then
     the lower and upper reflecting walls, shape (2, d). rule: (keep, force, share, step, (betas, parameters)), the
     first four of shape (stages, d), the last tuples of numbers. state: (x, g, *slots, *powers), (d, lanes) but for the powers' (1, lanes);
-    the momentum of the idealized rule is its one slot. lanes: (replica, iteration, substep, xi, words, told), the last a tuple of (1, lanes).
+    the momentum of the idealized rule is its one slot. Where the optimizer as shipped is PARTED, a row of the minibatch
+    gradient's root mean square follows the slots. lanes: (replica, iteration, substep, xi, words, told), the last a tuple of (1, lanes).
     """
     table, noise_table, mixing, walls = problem
     keep, force, share, step, shipped = rule
@@ -178,7 +207,9 @@ def advance(problem, rule, stage, state, lanes, seed, n):
     groups = (d + WIDTH - 1) // WIDTH
     if SHIPPED:
         betas, parameters = shipped
-        slots = state[2:POWERS]
+        slots, rms = state[2:RMS], g
+        if PARTED:
+            rms = state[RMS]
         tell(iteration, state[POWERS:], told, betas, parameters, n)
     if COUPLED:
         for group in range(groups):
@@ -187,6 +218,8 @@ def advance(problem, rule, stage, state, lanes, seed, n):
             move_along(x, m, g, xi, table, noise_table, mixing, keep[stage], force[stage], share[stage], step[stage], n)
         else:
             push_together(x, g, xi, table, mixing, force[stage], share[stage], n)
+            if PARTED:
+                size_together(x, rms, table, mixing, n)
             if not SHIPPED:
                 for j in range(d):
                     follow(x[j], m[j], g[j], keep[stage, j], step[stage, j], n)
@@ -195,18 +228,20 @@ def advance(problem, rule, stage, state, lanes, seed, n):
             draw(xi, words, seed, replica, iteration, substep, np.uint64(group), d - WIDTH * group, n)
             for j in range(WIDTH * group, min(WIDTH * group + WIDTH, d)):
                 p, q, draws = row(table, j), row(noise_table, j), xi[j - WIDTH * group]
-                if SHIPPED and MEAN:
+                if PARTED:
+                    push_parted(x[j], g[j], rms[j], draws, p, q, share[stage, j], n)
+                elif SHIPPED and MEAN:
                     push_along(x[j], g[j], draws, p, q, n)
                 elif SHIPPED:
-                    adapt(j, x, g, draws, slots, told, p, q, parameters, n)
+                    adapt(j, x, g, rms, draws, slots, told, p, q, parameters, n)
                 else:
                     move(x[j], m[j], draws, p, q, keep[stage, j], force[stage, j], share[stage, j], step[stage, j], n)
     if SHIPPED and MEAN:
         for j in range(d):
-            view(j, x, g, slots, told, parameters, n)
-    if SHIPPED and (COUPLED or MEAN):
+            view(j, x, g, rms, slots, told, parameters, n)
+    if SHIPPED and (COUPLED or MEAN or PARTED):
         for j in range(d):
-            adapt(j, x, g, xi[0], slots, told, (0.0,), (0.0,), parameters, n)
+            adapt(j, x, g, rms, xi[0], slots, told, (0.0,), (0.0,), parameters, n)
     if WALLS:
         for j in range(d):
             mirror(x[j], m[j] if MOMENTUM else told[0][0], walls[0, j], walls[1, j], n)
@@ -242,7 +277,9 @@ HELPERS = (
     pull,
     move,
     push_along,
+    push_parted,
     push_together,
+    size_together,
     move_along,
     follow,
     tell,
