@@ -69,8 +69,8 @@ def simulate(
         "moments", or "states" to add every replica's position (refused above 2 GiB).
     substeps
         SDE substeps per iteration: 1 is the discrete optimizer with Gaussian noise, many approach the SDE. A
-        sequence gives one number for each iteration. Of optimizers as shipped RMSprop, Adam and Adai have an SDE, by one number: see
-        `diffusion.Dynamics.substep`.
+        sequence gives one number for each iteration. Of optimizers as shipped RMSprop, Adam, AdamW, Adai and AdaiW have an
+        SDE, by one number: see `diffusion.Dynamics.substep`.
     reflecting
         Walls, as in `exit_times`.
     precision

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from diffusion import Adai, OwnDynamics, RMSprop
+from diffusion import Adai, AdaiW, AdamW, OwnDynamics, RMSprop
 from diffusion.kernels.jit import jit
 from diffusion.kernels.random import NOISE, draw_float32, normal_pair
 
@@ -96,6 +96,7 @@ def _running(dynamics, landscape, noise, start, iterations, substeps, draw):
             inert = inertia > 0  # else m is the gradient itself
             m = np.where(inert, m + (1 - inertia) * (moved - m * dt), moved / dt)
             unseen_m *= np.where(inert, 1 - (1 - inertia) * dt, 0.0)
-            theta = theta - rate * m / (1 - unseen_m) * dt
+            decay = dynamics.lr * dynamics.weight_decay * theta if isinstance(dynamics, AdamW | AdaiW) else 0.0
+            theta = theta - (rate * m / (1 - unseen_m) + decay) * dt
             out.append(theta)
     return np.array(out)

@@ -15,7 +15,9 @@ from scipy.stats import ortho_group
 from diffusion import (
     SGD,
     Adai,
+    AdaiW,
     Adam,
+    AdamW,
     DoubleParabola,
     HessianNoise,
     IsotropicNoise,
@@ -109,8 +111,11 @@ def test_substeps_follow_the_newton_equation_draw_by_draw(dynamics):
     "dynamics",
     [
         Adam(0.01, beta2=0.99, second_moment="running"),
-        pytest.param(RMSprop(0.01, beta2=0.9, second_moment="running"), marks=pytest.mark.long),  # kernels of their own
-        pytest.param(Adai(0.001, beta0=0.6, beta2=0.9, second_moment="running"), marks=pytest.mark.long),
+        pytest.param(
+            AdamW(0.01, beta2=0.9, weight_decay=2.0), marks=pytest.mark.long
+        ),  # a kernel of its own, like the others
+        pytest.param(RMSprop(0.01, beta2=0.9, second_moment="running"), marks=pytest.mark.long),
+        pytest.param(AdaiW(0.001, beta0=0.6, beta2=0.9, weight_decay=50.0), marks=pytest.mark.long),
     ],
     ids=repr,
 )

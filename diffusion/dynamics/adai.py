@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffusion import checks
-from diffusion.dynamics.decay import check_decay, coupled
+from diffusion.dynamics.decay import check_decay, coupled, refuse_coupled
 from diffusion.dynamics.rule import SECOND_MOMENTS, Array, Dynamics, refuse_unshipped
 from diffusion.dynamics.update import Update, kept
 
@@ -116,6 +116,7 @@ class Adai(Dynamics):
 
     def substep(self, substeps: int) -> Update:
         """At lr/n and the inertia and beta2 that n substeps keep."""
+        refuse_coupled(self)
         beta2 = kept(self.beta2, substeps)
         p = (self.lr / substeps, self.beta0, self.eps, beta2, float(substeps))
         return Update(substep, p, slots=(0.0, 0.0, 1.0), betas=(beta2,), shared=correction, observe=observe_size)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from diffusion.dynamics import adai
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """Adai's step from what decay leaves of theta; p is Adai's, then that share."""
     return adai.step(p[4] * theta, g, slots, shared, p)
+
+
+def substep(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """The same in a substep; p is Adai's, then that share."""
+    return adai.substep(p[5] * theta, g, slots, shared, p)
 
 
 @dataclass(frozen=True, repr=False)
@@ -55,6 +60,12 @@ class AdaiW(adai.Adai):
         p = (self.lr, self.beta0, self.eps, self.beta2, 1.0 - self.lr * self.weight_decay)
         start, betas = (0.0, 0.0, 1.0), (self.beta2,)
         return Update(step, p, slots=start, betas=betas, shared=adai.correction, observe=adai.observe)
+
+    def substep(self, substeps: int) -> Update:
+        """Adai's, from what decay leaves of theta in a substep."""
+        undecayed = adai.Adai.substep(replace(self, weight_decay=0.0), substeps)
+        p = (*undecayed.parameters, 1.0 - self.lr * self.weight_decay / substeps)
+        return replace(undecayed, step=substep, parameters=p)
 
     @property
     def shipped_bound(self) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffusion import checks
-from diffusion.dynamics.decay import check_decay, coupled
+from diffusion.dynamics.decay import check_decay, coupled, refuse_coupled
 from diffusion.dynamics.rule import (
     OF_THE_RATE,
     Array,
@@ -94,6 +94,7 @@ class Adam(Dynamics):
 
     def substep(self, substeps: int) -> Update:
         """At lr/n and the betas that n substeps keep."""
+        refuse_coupled(self)
         betas = kept(self.beta1, substeps), kept(self.beta2, substeps)
         p = (self.lr / substeps, *betas, self.eps)
         return Update(substep, p, slots=(0.0, 0.0), betas=betas, shared=corrections)

@@ -10,7 +10,7 @@ import numpy as np
 
 from diffusion.dynamics.adam import corrections
 from diffusion.dynamics.decay import check_decay
-from diffusion.dynamics.moments import divided, moments
+from diffusion.dynamics.moments import divided
 from diffusion.dynamics.rule import (
     OF_THE_RATE,
     Array,
@@ -19,7 +19,7 @@ from diffusion.dynamics.rule import (
     idealized_learning_rate,
     refuse_unshipped,
 )
-from diffusion.dynamics.update import Update
+from diffusion.dynamics.update import Update, kept
 
 if TYPE_CHECKING:
     import torch
@@ -27,9 +27,15 @@ if TYPE_CHECKING:
 
 def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """Algorithm 2 of Loshchilov & Hutter (2019); slots are (m, v), p is (lr, beta1, beta2, eps, weight_decay)."""
+    return substep(theta, g, g, slots, shared, p)
+
+
+def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """The same where v takes another size of g than m, as in `diffusion.dynamics.adam.substep`."""
     lr, beta1, beta2, eps, decay = p
     weight, correction = shared
-    m, v = moments(g, slots[0], slots[1], beta1, beta2)
+    m = beta1 * slots[0] + (1.0 - beta1) * g
+    v = beta2 * slots[1] + (1.0 - beta2) * rms * rms
     return theta - lr * decay * theta - lr / weight * divided(m, np.sqrt(v * correction) + eps), m, v
 
 
@@ -79,6 +85,12 @@ class AdamW(Dynamics):
             return None
         p = (self.lr, self.beta1, self.beta2, self.eps, self.weight_decay)
         return Update(step, p, slots=(0.0, 0.0), betas=(self.beta1, self.beta2), shared=corrections)
+
+    def substep(self, substeps: int) -> Update:
+        """At lr/n and the betas that n substeps keep."""
+        betas = kept(self.beta1, substeps), kept(self.beta2, substeps)
+        p = (self.lr / substeps, *betas, self.eps, self.weight_decay)
+        return Update(substep, p, slots=(0.0, 0.0), betas=betas, shared=corrections)
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """``torch.optim.AdamW``, of the optimizer as shipped."""

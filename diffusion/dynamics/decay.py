@@ -24,6 +24,15 @@ def check_decay(dynamics: Any, bound: float = np.inf) -> None:
         )
 
 
+def refuse_coupled(dynamics: Any) -> None:
+    """Refuse coupled decay in an SDE, whose landscape can have it."""
+    if dynamics.weight_decay:
+        raise ValueError(
+            f"weight_decay = {dynamics.weight_decay!r}: in substeps decay is decoupled (AdamW, AdaiW) or of the landscape; use "
+            f"weight_decay=0 and add {dynamics.weight_decay:g} theta^2/2 to the landscape, or substeps=1"
+        )
+
+
 def coupled(update: Update, weight_decay: float) -> Update:
     """The update with ``weight_decay theta`` added to each gradient; at 0 the update itself."""
     if weight_decay == 0:

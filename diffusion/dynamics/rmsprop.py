@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffusion import checks
-from diffusion.dynamics.decay import check_decay, coupled
+from diffusion.dynamics.decay import check_decay, coupled, refuse_coupled
 from diffusion.dynamics.rule import (
     OF_THE_RATE,
     Array,
@@ -83,6 +83,7 @@ class RMSprop(Dynamics):
 
     def substep(self, substeps: int) -> Update:
         """At lr/n and the beta2 that n substeps keep."""
+        refuse_coupled(self)
         p = (self.lr / substeps, kept(self.beta2, substeps), self.eps)
         return Update(substep, p, slots=(0.0,), momentum=False)
 

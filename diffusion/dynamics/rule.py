@@ -112,7 +112,7 @@ class Dynamics:
         """
         raise ValueError(
             f"substeps = {substeps}: {self!r} takes whole iterations, no SDE of it is known; use substeps=1, or the running second "
-            "moment of RMSprop, Adam or Adai"
+            "moment of RMSprop, Adam, AdamW, Adai or AdaiW"
         )
 
     @property
