@@ -122,7 +122,7 @@ BAD = [
     (lambda: own(adam, slots=(0, 0), betas=(0.9, 0.99)).torch_optimizer([]), "has no torch optimizer"),
     (lambda: Momentum(0.1, nesterov=True).rule(np.ones(2)), "has no idealized rule, it runs only as shipped"),
     (lambda: Momentum(0.1, 0.0, nesterov=True), "nesterov = True needs beta1 above 0"),
-    (lambda: simulate(**NESTEROV, substeps=2), "takes whole steps"),
+    (lambda: simulate(**NESTEROV, substeps=2), "takes whole iterations"),
 ]
 
 
