@@ -3,6 +3,7 @@
 from experiments.claims import (
     adai_drift,
     adam_drift,
+    adam_variants,
     batch_rules,
     equation_57,
     exit_line,
@@ -44,6 +45,7 @@ CLAIMS: tuple[Claim, ...] = (
     proposition_1.claim,
     adam_drift.claim,
     proposition_2.claim,
+    adam_variants.claim,
     proposition_3.claim,
     adai_drift.claim,
     proposition_4.claim,
