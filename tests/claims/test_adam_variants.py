@@ -1,5 +1,7 @@
 """Adam's variants and flat minima: the powers of sharpness, which optimizers the sentence is true of, and controls."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from changed_numbers import scaled, with_data
@@ -81,3 +83,13 @@ def test_levels_of_v_make_times_those_of_adam(quick_routes):
         assert np.allclose(exact[name], exact["Adam"], rtol=1e-9)
         assert TABLE_2[name].learning_rate / TABLE_2["Adam"].learning_rate == pytest.approx(factor, abs=1e-4)
         assert finding(claim, name, "exponent over Adam's").value == pytest.approx(factor, abs=1e-4)
+
+
+def test_the_figure_names_what_is_far_from_its_line(quick_routes):
+    def beside(piece, name):
+        factor = 4 if name == "Adam" else 1.1
+        shown = piece.data.assign(exact=factor * piece.data["shipped"]) if piece.label == name else piece.data
+        return replace(piece, data=shown, measured={})
+
+    ((_, _, figure, _),) = claim.figures([beside(piece, piece.subject) for piece in claim.tried(quick_routes)])
+    assert [text.get_text() for text in figure.axes[0].texts] == ["Adam"]
