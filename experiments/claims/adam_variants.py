@@ -1,8 +1,6 @@
 """Adam's variants: how strongly each optimizer of Table 2 prefers flat minima."""
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from functools import lru_cache
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,114 +9,30 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import theory
-from diffusion import DoubleParabola
-from diffusion import dynamics as optimizers
-from diffusion.dynamics import Dynamics
-from experiments.drawing import BLUE, GREEN, GREY, ORANGE, Named, points, subplots
+from diffusion.dynamics import AdaBound
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, Named, points, subplots, ticks
 from experiments.problems import exits
 from experiments.problems.exits import AT, BARRIER, ITERATIONS, ONE
-from experiments.problems.optimizers import BETA0, BETA1
-from experiments.problems.wells import GRID_TOLERANCE, Setting, settings
+from experiments.problems.optimizers import BETA1
+from experiments.problems.table_2 import BETA2, DEFAULT, HIGHEST, TABLE_2, Entry, problem
+from experiments.problems.wells import GRID_TOLERANCE
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, unsampled
 from experiments.referee.faults import Fault
 from experiments.referee.laws import LEVEL, Student
-from experiments.sharpness.power import Power, fit_power
 
 Array = NDArray[np.float64]
 
-KEY = "parabolas-piecewise"
-SLOWER = 4  # times lower than the setting: the second moment's memory is to be shorter than every escape
-HIGHEST = 6.0  # barrier over temperature at k = 1
 MEASURED = tuple(np.geomspace(2, HIGHEST, 5).tolist())  # a factor 3 in k for SGD, 9 for Adam
-BETA2, DEFAULT = 0.99, 0.999  # memories of 100 iterations and, told besides, of 1,000
 REPLICAS, FEWER = 640, 320  # exits of an ensemble; in a quick run and with the longer memory
-DECAY = 1e-3  # of AdamW and AdaiW: 0.01 of the curvature at k = 1, and more of that of flatter minima
 TOLERANCE = abs(1 - 0.5) / 2  # half the distance of the powers of SGD and Adam, as for Table 1
-EXACT_ERROR = 0.01  # of logarithms, the same for all: exact values have no sampling error
 SLOPE_FROM = 3.0  # least barrier over temperature between which exponents of two optimizers are compared
+GAMMAS = tuple(np.geomspace(1e-5, 1e-1, 9).tolist())  # of AdaBound, whose bounds meet after some 1/gamma iterations
+CROSSOVER = "mean escape time of AdaBound (iterations)"
 POWER = "p in -log(rate/k^(1-q)) = c + a k^-p"
 EXPONENT = "exponent over Adam's at one learning rate"
 SYMMETRY = "of the instrument: under Hessian noise the power follows from the scaling symmetry"
 ONLY_TIMES = "the mean escape times that it is fitted to are rows of their own"
 SURE = 10**6  # repetitions with which Student's law is the normal one
-
-
-@dataclass(frozen=True)
-class Entry:
-    """An optimizer of Table 2.
-
-    Attributes
-    ----------
-    make
-        It as shipped, a function of its learning rate and beta2.
-    power
-        q: the learning rate goes like v^-q.
-    level
-        v at rest over the noise variance, for beta2 near 1.
-    variant
-        Whether it is one of Adam's variants, of which the paper's sentence speaks.
-    quick
-        Whether a quick run measures it.
-    """
-
-    make: Callable[[float, float], Dynamics]
-    power: float
-    level: float = 1.0
-    variant: bool = True
-    quick: bool = False
-
-    @property
-    def learning_rate(self) -> float:
-        """That at which the barrier over temperature is HIGHEST at k = 1, without weight decay."""
-        alone = problem().landscape(1, 1.0)
-        h_a, h_b = problem().curvatures(1.0)
-        known = {"hessian_minimum": h_a, "hessian_saddle": h_b, "barrier": alone.valley.barrier}
-        psi = theory.escape_exponent(**known, lr=1.0, batch_size=1, split=alone.valley.split, power=self.power)
-        return float(psi * self.level**self.power / HIGHEST)
-
-    def sharpness(self, barrier: float) -> float:
-        """The k at which barrier over temperature is this."""
-        return float((HIGHEST / barrier) ** (1 / (1 - self.power)))
-
-    @property
-    def decay(self) -> float:
-        """Its weight decay, which is decoupled."""
-        return float(getattr(self.make(1.0, BETA2), "weight_decay", 0.0))
-
-    @property
-    def following(self) -> Dynamics:
-        """It with inertia, where v follows the noise at its level; without weight decay."""
-        lr = self.learning_rate / self.level**self.power
-        if not self.power:
-            return optimizers.Momentum(lr, BETA1)
-        return optimizers.Padam(lr, BETA1, partial=self.power, second_moment="following")
-
-    def fit(self, barriers: Sequence[float], times: Sequence[float], errors: Any = EXACT_ERROR) -> Power:
-        """The power of sharpness in mean times in iterations."""
-        k = np.array([self.sharpness(barrier) for barrier in barriers])
-        return fit_power(k, np.log(times) + (1 - self.power) * np.log(k), np.broadcast_to(errors, k.shape))
-
-
-YOGI = float(theory.resting_second_moment("yogi"))
-BELIEF = float(theory.resting_second_moment("adabelief", beta1=BETA1))
-OPEN, MET = 1e-9, 1e3  # gamma of AdaBound, whose bounds are open for 1/gamma iterations and then meet
-
-TABLE_2: dict[str, Entry] = {
-    "Momentum": Entry(lambda lr, _: optimizers.Momentum(lr, BETA1), 0.0, variant=False, quick=True),
-    "Adai": Entry(lambda lr, beta2: optimizers.Adai(lr, BETA0, beta2, second_moment="running"), 0.0, variant=False),
-    "AdaiW": Entry(lambda lr, beta2: optimizers.AdaiW(lr, BETA0, beta2, weight_decay=DECAY), 0.0, variant=False),
-    "Adam": Entry(
-        lambda lr, beta2: optimizers.Adam(lr, BETA1, beta2, second_moment="running"), 0.5, variant=False, quick=True
-    ),
-    "AdamW": Entry(lambda lr, beta2: optimizers.AdamW(lr, BETA1, beta2, weight_decay=DECAY), 0.5),
-    "AMSGrad": Entry(lambda lr, beta2: optimizers.AMSGrad(lr, BETA1, beta2), 0.5),
-    "RAdam": Entry(lambda lr, beta2: optimizers.RAdam(lr, BETA1, beta2), 0.5),
-    "AdaBelief": Entry(lambda lr, beta2: optimizers.AdaBelief(lr, BETA1, beta2), 0.5, BELIEF),
-    "Yogi": Entry(lambda lr, beta2: optimizers.Yogi(lr, BETA1, beta2), 0.5, YOGI),
-    "Padam": Entry(lambda lr, beta2: optimizers.Padam(lr, BETA1, beta2, partial=0.125), 0.125),
-    "AdaBound, early": Entry(lambda lr, beta2: optimizers.AdaBound(lr, BETA1, beta2, final_lr=lr, gamma=OPEN), 0.5),
-    "AdaBound, late": Entry(lambda lr, beta2: optimizers.AdaBound(lr, BETA1, beta2, final_lr=lr, gamma=MET), 0.0),
-}
 
 
 class AdamVariants(Claim):
@@ -135,7 +49,7 @@ class AdamVariants(Claim):
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Of each optimizer mean times, the power that they give and, where v rests elsewhere, the exponent."""
-        adams: list[Row] = []
+        series: dict[str, list[Row]] = {}
         for name, entry in TABLE_2.items():
             rows = [_time(name, entry, barrier) for barrier in exits.exponents(routes)]
             measured = [_measured(routes, name, entry, barrier, BETA2) for barrier in _barriers(routes, entry)]
@@ -147,9 +61,13 @@ class AdamVariants(Claim):
                 default = [_measured(routes, name, entry, barrier, DEFAULT) for barrier in MEASURED]
                 yield Evidence.of_rows(name, ITERATIONS, default, label=f"{name}, beta2 = {DEFAULT:g}")
             yield Evidence.of_rows(name, POWER, [_power(name, entry, rows, measured, default)], label=f"{name}, power")
-            adams = measured if name == "Adam" else adams
+            series[name] = measured
             if entry.level != 1:
-                yield Evidence.of_rows(name, EXPONENT, [_exponent(name, entry, measured, adams)], label=f"{name}, psi")
+                exponent = _exponent(name, entry, measured, series["Adam"])
+                yield Evidence.of_rows(name, EXPONENT, [exponent], label=f"{name}, psi")
+        if not routes.quick:
+            rows = [_crossing(routes, gamma, series["Adam"], series["Momentum"]) for gamma in GAMMAS]
+            yield Evidence.of_rows("AdaBound, late", CROSSOVER, rows, label="AdaBound, crossover")
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """The power beside 1 - q, exact and as shipped; of a variant what becomes of the sentence; and the exponent."""
@@ -168,9 +86,14 @@ class AdamVariants(Claim):
                 text += f"; as shipped {_interval(row)}"
             yield Finding("exponent over Adam's", float(row["exact"]), text)
 
+        for piece in evidence:
+            if piece.quantity == CROSSOVER:
+                yield _crossover(piece.data)
+
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
-        """Escape rate against sharpness, and the powers."""
+        """Escape rate against sharpness, and the powers; AdaBound between Adam and Momentum."""
         yield _figure(self, evidence)
+        yield from (_adabound(self, piece.data) for piece in evidence if piece.quantity == CROSSOVER)
 
 
 def _judged(row: xarray.Dataset, entry: Entry) -> Iterator[Finding]:
@@ -200,17 +123,6 @@ def _judged(row: xarray.Dataset, entry: Entry) -> Iterator[Finding]:
 
 def _interval(row: xarray.Dataset, name: str = "shipped") -> str:
     return f"{float(row[name]):.2f} [{float(row[f'{name}_low']):.2f}, {float(row[f'{name}_high']):.2f}]"
-
-
-@lru_cache
-def problem() -> Setting:
-    """The setting, lower."""
-    height = settings()[KEY].curvatures(1.0)[0] / SLOWER
-    return replace(
-        settings()[KEY],
-        key="variants",
-        landscape=lambda d, k: DoubleParabola(0.5 * height, height * k, 4 * height * k, d),
-    )
 
 
 def _barriers(routes: Routes, entry: Entry) -> tuple[float, ...]:
@@ -305,6 +217,62 @@ def _exponent(name: str, entry: Entry, measured: Sequence[Row], adams: Sequence[
     regime = {"optimizer": name, "landscape": problem().title, "exit": AT, "q": entry.power}
     reasons = unsampled(exits.NO_SAMPLING, paper=exits.NOT_SAID)
     return Row(ONE | regime, {"exact": factor}, samples, reasons=reasons)
+
+
+def _crossing(routes: Routes, gamma: float, adams: Sequence[Row], momentums: Sequence[Row]) -> Row:
+    """AdaBound's mean time with Adam's learning rate that ends as Momentum's, beside theirs from the same minimum."""
+    momentum = momentums[0]
+    k = momentum.regime["sharpness"]
+    adam = next(row for row in adams if np.isclose(row.regime["sharpness"], k))
+    lr, final_lr = adam.regime["lr"], momentum.regime["lr"]
+    bound = AdaBound(lr, BETA1, BETA2, final_lr=final_lr, gamma=gamma)
+    mean = exits.ensemble(routes, bound, problem(), k, problem().positions(k)[1], replicas=REPLICAS)
+    values = {row.regime["optimizer"].lower(): row.samples["shipped"].value for row in (adam, momentum)}
+    regime = {"optimizer": "AdaBound", "landscape": problem().title, "exit": AT, "gamma": gamma, "sharpness": k}
+    reasons = unsampled("the optimizer as shipped alone", paper=exits.NOT_SAID, exact="between two others")
+    return Row(ONE | regime | {"lr": lr, "final_lr": final_lr}, values, {"shipped": Sample.of(mean)}, reasons=reasons)
+
+
+def _share(data: xarray.Dataset) -> Array:
+    """How far AdaBound's mean time is on the way from Adam's, 0, to Momentum's, 1, in logarithms."""
+    adam, momentum, bound = (np.log(data[name].values) for name in ("adam", "momentum", "shipped"))
+    return np.asarray((bound - adam) / (momentum - adam))
+
+
+def _crossover(data: xarray.Dataset) -> Finding:
+    """From which gamma on it escapes as Momentum does rather than as Adam."""
+    share, gamma = _share(data), data["gamma"].values
+    half = float(np.exp(np.interp(0.5, np.maximum.accumulate(share), np.log(gamma))))
+    early, late, k = float(share[0]), float(share[-1]), float(data["sharpness"][0])
+    text = (
+        f"AdaBound goes from {early:.2f} of the way from Adam's to Momentum's mean time (gamma = {gamma[0]:.0e}) to "
+        f"{late:.2f} ({gamma[-1]:.0e}), half of it at gamma = {half:.2g}, at k = {k:.3g}"
+    )
+    return Finding("where AdaBound is half Adam, half Momentum", half, text)
+
+
+def _adabound(claim: Claim, data: xarray.Dataset) -> Named:
+    figure, axis = subplots(size=(8.5, 5.2))
+    points(axis, data["gamma"], *(data[f"shipped{end}"] for end in ("", "_low", "_high")), fmt="o-", color=GREY, ms=7)
+    for name, colour in (("adam", ORANGE), ("momentum", BLUE)):
+        axis.axhline(float(data[name][0]), color=colour, lw=2.5)
+        axis.annotate(
+            name.capitalize(),
+            (1, float(data[name][0])),
+            xycoords=("axes fraction", "data"),
+            color=colour,
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+        )
+    axis.set(xscale="log", yscale="log", xlabel="gamma: AdaBound's bounds meet after about 1/gamma iterations")
+    axis.set_ylabel("mean escape time (iterations)")
+    ticks(axis, (1000, 2000, 3000, 5000))
+    half = _crossover(data).value
+    title = f"AdaBound goes over from Adam's escapes to Momentum's, half way at gamma = {half:.2g}"
+    axis.set_title(title)
+    caption = f"{title}. As shipped with 95 %, from a minimum of sharpness {float(data['sharpness'][0]):.3g}."
+    return "adam-variants-adabound", claim.name, figure, caption
 
 
 APART = 2.0  # times the rate of its line from which points have their optimizer's name

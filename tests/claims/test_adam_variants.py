@@ -8,7 +8,10 @@ from changed_numbers import scaled, with_data
 from shared_evidence import finding, titles
 
 import theory
-from experiments.claims.adam_variants import BETA2, MEASURED, POWER, TABLE_2, claim, problem
+from experiments.claims.adam_variants import CROSSOVER, MEASURED, POWER, claim
+from experiments.problems.table_2 import BETA2, TABLE_2, problem
+from experiments.referee import Evidence, Row, Sample
+from experiments.referee.laws import MeanSquare
 
 ELEVEN = {"AdaiW", "Adai", "Momentum", "Adam", "AMSGrad", "AdamW", "AdaBound", "Padam", "Yogi", "RAdam", "AdaBelief"}
 AGAINST = {"Padam", "AdaBound, late"}
@@ -93,3 +96,22 @@ def test_the_figure_names_what_is_far_from_its_line(quick_routes):
 
     ((_, _, figure, _),) = claim.figures([beside(piece, piece.subject) for piece in claim.tried(quick_routes)])
     assert [text.get_text() for text in figure.axes[0].texts] == ["Adam"]
+
+
+def test_the_crossover_is_where_logarithms_of_times_are_half_way(quick_routes):
+    rows = [
+        Row(
+            {"gamma": gamma, "sharpness": 3.0},
+            {"adam": 9e3, "momentum": 1e3},
+            {"shipped": Sample(time, MeanSquare(99))},
+        )
+        for gamma, time in ((1e-5, 9e3), (1e-3, 9e3**0.75 * 1e3**0.25), (1e-1, 9e3**0.25 * 1e3**0.75))
+    ]
+    crossing = Evidence.of_rows("AdaBound, late", CROSSOVER, rows)
+    (told,) = (
+        each for each in claim.findings([powers(quick_routes)["AdaBound, late"], crossing]) if "half" in each.name
+    )
+    assert told.value == pytest.approx(1e-2)
+    *_, (name, _, figure, _) = claim.figures([*claim.tried(quick_routes), crossing])
+    assert name == "adam-variants-adabound"
+    assert "gamma = 0.01" in figure.axes[0].get_title()

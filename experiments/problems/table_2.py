@@ -1,0 +1,112 @@
+"""The optimizers of the paper's Table 2, as shipped and with a second moment that follows the noise."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+import theory
+from diffusion import DoubleParabola
+from diffusion import dynamics as optimizers
+from diffusion.dynamics import Dynamics
+from experiments.problems.optimizers import BETA0, BETA1
+from experiments.problems.wells import Setting, settings
+from experiments.sharpness.power import Power, fit_power
+
+KEY = "parabolas-piecewise"
+SLOWER = 4  # times lower than the setting: the second moment's memory is to be shorter than every escape
+HIGHEST = 6.0  # barrier over temperature at k = 1
+BETA2, DEFAULT = 0.99, 0.999  # memories of 100 iterations and, told besides, of 1,000
+DECAY = 1e-3  # of AdamW and AdaiW: 0.01 of the curvature at k = 1, and more of that of flatter minima
+EXACT_ERROR = 0.01  # of logarithms, the same for all: exact values have no sampling error
+
+
+@lru_cache
+def problem() -> Setting:
+    """The setting, lower."""
+    height = settings()[KEY].curvatures(1.0)[0] / SLOWER
+    return replace(
+        settings()[KEY],
+        key="variants",
+        landscape=lambda d, k: DoubleParabola(0.5 * height, height * k, 4 * height * k, d),
+    )
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An optimizer of Table 2.
+
+    Attributes
+    ----------
+    make
+        It as shipped, a function of its learning rate and beta2.
+    power
+        q: the learning rate goes like v^-q.
+    level
+        v at rest over the noise variance, for beta2 near 1.
+    variant
+        Whether it is one of Adam's variants, of which the paper's sentence speaks.
+    quick
+        Whether a quick run measures it.
+    """
+
+    make: Callable[[float, float], Dynamics]
+    power: float
+    level: float = 1.0
+    variant: bool = True
+    quick: bool = False
+
+    @property
+    def learning_rate(self) -> float:
+        """That at which the barrier over temperature is HIGHEST at k = 1, without weight decay."""
+        alone = problem().landscape(1, 1.0)
+        h_a, h_b = problem().curvatures(1.0)
+        known = {"hessian_minimum": h_a, "hessian_saddle": h_b, "barrier": alone.valley.barrier}
+        psi = theory.escape_exponent(**known, lr=1.0, batch_size=1, split=alone.valley.split, power=self.power)
+        return float(psi * self.level**self.power / HIGHEST)
+
+    def sharpness(self, barrier: float) -> float:
+        """The k at which barrier over temperature is this."""
+        return float((HIGHEST / barrier) ** (1 / (1 - self.power)))
+
+    @property
+    def decay(self) -> float:
+        """Its weight decay, which is decoupled."""
+        return float(getattr(self.make(1.0, BETA2), "weight_decay", 0.0))
+
+    @property
+    def following(self) -> Dynamics:
+        """It with inertia, where v follows the noise at its level; without weight decay."""
+        lr = self.learning_rate / self.level**self.power
+        if not self.power:
+            return optimizers.Momentum(lr, BETA1)
+        return optimizers.Padam(lr, BETA1, partial=self.power, second_moment="following")
+
+    def fit(self, barriers: Sequence[float], times: Sequence[float], errors: Any = EXACT_ERROR) -> Power:
+        """The power of sharpness in mean times in iterations."""
+        k = np.array([self.sharpness(barrier) for barrier in barriers])
+        return fit_power(k, np.log(times) + (1 - self.power) * np.log(k), np.broadcast_to(errors, k.shape))
+
+
+YOGI = float(theory.resting_second_moment("yogi"))
+BELIEF = float(theory.resting_second_moment("adabelief", beta1=BETA1))
+OPEN, MET = 1e-9, 1e3  # gamma of AdaBound, whose bounds are open for 1/gamma iterations and then meet
+
+TABLE_2: dict[str, Entry] = {
+    "Momentum": Entry(lambda lr, _: optimizers.Momentum(lr, BETA1), 0.0, variant=False, quick=True),
+    "Adai": Entry(lambda lr, beta2: optimizers.Adai(lr, BETA0, beta2, second_moment="running"), 0.0, variant=False),
+    "AdaiW": Entry(lambda lr, beta2: optimizers.AdaiW(lr, BETA0, beta2, weight_decay=DECAY), 0.0, variant=False),
+    "Adam": Entry(
+        lambda lr, beta2: optimizers.Adam(lr, BETA1, beta2, second_moment="running"), 0.5, variant=False, quick=True
+    ),
+    "AdamW": Entry(lambda lr, beta2: optimizers.AdamW(lr, BETA1, beta2, weight_decay=DECAY), 0.5),
+    "AMSGrad": Entry(lambda lr, beta2: optimizers.AMSGrad(lr, BETA1, beta2), 0.5),
+    "RAdam": Entry(lambda lr, beta2: optimizers.RAdam(lr, BETA1, beta2), 0.5),
+    "AdaBelief": Entry(lambda lr, beta2: optimizers.AdaBelief(lr, BETA1, beta2), 0.5, BELIEF),
+    "Yogi": Entry(lambda lr, beta2: optimizers.Yogi(lr, BETA1, beta2), 0.5, YOGI),
+    "Padam": Entry(lambda lr, beta2: optimizers.Padam(lr, BETA1, beta2, partial=0.125), 0.125),
+    "AdaBound, early": Entry(lambda lr, beta2: optimizers.AdaBound(lr, BETA1, beta2, final_lr=lr, gamma=OPEN), 0.5),
+    "AdaBound, late": Entry(lambda lr, beta2: optimizers.AdaBound(lr, BETA1, beta2, final_lr=lr, gamma=MET), 0.0),
+}
