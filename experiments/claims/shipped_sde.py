@@ -61,12 +61,12 @@ class ShippedSDE(Claim):
         (piece,) = evidence
         rows = piece.data
         ours = rows["form"].values == SDE
-        orders, errors = rows["discrete"].values[ours], rows["order_error"].values[ours]
+        orders, errors = rows["order"].values[ours], rows["order_error"].values[ours]
         order, error = np.average(orders, weights=errors**-2.0), np.sum(errors**-2.0) ** -0.5
         listed = ", ".join(f"{each:.2f} ({moment})" for each, moment in zip(orders, MOMENTS, strict=True))
         tells = f"as lr falls its moments' errors fall like lr^2 to the power {order:.2f} +- {2 * error:.2f}: {listed}"
         yield Finding.judged("order", order, "it is of first order", "not of first order", tells, tolerance=NEAR)
-        wrong = rows["discrete"].values[~ours]
+        wrong = rows["order"].values[~ours]
         if wrong.size:
             text = f"with the substeps' own g^2 in v the order is at most {wrong.max():.2f}"
             yield Finding("largest order of the wrong form", float(wrong.max()), text)
@@ -104,7 +104,7 @@ def _rows(routes: Routes, subject: str, make: Make, settled: bool) -> Iterator[R
             regime = {"optimizer": subject, "form": OWN if own else SDE, "moment": moment, "settled": settled}
             regime |= {"lr": np.sqrt(lr2).tolist(), "substeps": SUBSTEPS}
             checks = {"control is rejected": (order + 3 * spread, REJECTED)} if own else {}
-            yield Row(ONE | regime, values, {"discrete": Sample(order, Student(spread, blocks))}, checks, reasons)
+            yield Row(ONE | regime, values, {"order": Sample(order, Student(spread, blocks))}, checks, reasons)
 
 
 def order_of(lr2: Array, mean: Array, error: Array) -> tuple[float, float]:

@@ -63,15 +63,15 @@ def evidence():
 
 def test_the_control_has_no_order(evidence):
     wrong = evidence.data["form"].values == shipped_sde.OWN
-    assert np.all(np.abs(evidence.data["discrete"].values[wrong]) < 0.2)
-    assert np.all(evidence.data["discrete"].values[~wrong] > 0.2)
+    assert np.all(np.abs(evidence.data["order"].values[wrong]) < 0.2)
+    assert np.all(evidence.data["order"].values[~wrong] > 0.2)
 
 
 @pytest.mark.parametrize(("order", "level"), [(1.0, "right"), (0.5, "off")])
 def test_it_is_judged_by_the_order_of_all_moments(evidence, order, level):
     data = evidence.data.copy()
     ours = data["form"].values == shipped_sde.SDE
-    data["discrete"] = ("row", np.where(ours, order, 0.0))
+    data["order"] = ("row", np.where(ours, order, 0.0))
     data["order_error"] = ("row", np.full(len(ours), 0.1))
     (verdict,) = shipped_sde.claim.verdicts([Evidence(evidence.subject, evidence.quantity, data)])
     assert verdict.level == level
