@@ -2,9 +2,11 @@
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
+import readme
 import torch
 from numba import njit
 
@@ -146,3 +148,27 @@ def test_the_gradient_s_weight_is_the_same_without_inertia():
     rule = Rule(np.array([0.0, 0.9]), np.full(2, 0.1), np.full(2, 0.5), np.ones(2))
     np.testing.assert_array_equal(rule.coefficients(1), [[0, 0.9], [0.5, 0.5], [0.5, 0.5], [0.1, 0.1]])
     np.testing.assert_allclose(rule.stability_bound(), [4.0, 2 * 1.9 / 0.5])
+
+
+def test_the_page_s_nadam_is_torch_s(tmp_path, monkeypatch):
+    """The page's example runs to its figure; its update is torch's, whose running product is in float32."""
+    monkeypatch.chdir(tmp_path)
+    page = (readme.ROOT / "docs" / "optimizers.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, flags=re.S)
+    names = {}
+    exec(example, names)
+    assert (tmp_path / "nadam.png").stat().st_size > 5000
+    theta = torch.nn.Parameter(torch.tensor([0.1], dtype=torch.float64))
+    optimizer, gradients = names["in_torch"]([theta]), np.random.default_rng(0).normal(size=100)
+    for g in gradients:
+        theta.grad = torch.tensor([g], dtype=torch.float64)
+        optimizer.step()
+
+    def ours(late):
+        x, slots = 0.1, (0.0, 0.0)
+        for t, g in enumerate(gradients, start=1 + late):
+            x, *slots = names["nadam"](x, g, slots, (t, 0.9**t, 0.99**t), (0.01, 0.9, 0.99))
+        return x
+
+    assert ours(0) == pytest.approx(theta.item(), rel=1e-6)
+    assert ours(1) != pytest.approx(theta.item(), rel=1e-3)  # corrections of the next iteration

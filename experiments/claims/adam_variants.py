@@ -102,6 +102,7 @@ def _judged(row: xarray.Dataset, entry: Entry) -> Iterator[Finding]:
     judge: dict[str, Any] = {"target": target, "tolerance": TOLERANCE}
     tells = f"p = {exact:.2f} over a factor {high / low:.3g} in sharpness, 1 - q = {target:.3g} (exact, without inertia"
     tells += f"; with it {float(row['exact_inertia']):.2f}" if "exact_inertia" in row else ""
+    tells += f"; with weight decay {entry.decay:g}" if entry.decay else ""
     tells += "; a test of the instrument)"
     yield Finding.judged("power of sharpness", exact, "it is 1 - q", "it is not 1 - q", tells, **judge)
     shipped = float(row["shipped"]) if "shipped" in row else np.nan
