@@ -117,10 +117,13 @@ def test_a_model_may_give_one_number_for_each_sample():
 
 
 def test_noise_that_vanishes_has_no_shape():
-    """Interpolated data: the variance is 0, and skewness and kurtosis are no numbers."""
-    report = regression(0.0).noise_report()
-    assert float(abs(report["sample_variance"]).max()) < 1e-25
-    assert float(report["loss"]) < 1e-25
+    """A weight whose input is always 0: no variance, and neither skewness nor kurtosis, in that coordinate alone."""
+    inputs = torch.tensor([[1.0, 0.0], [2.0, 0.0], [-1.0, 0.0]])
+    landscape = TorchLandscape(torch.nn.Linear(2, 1, bias=False), half_square, (inputs, torch.tensor([1.0, 0.0, 2.0])))
+    report = landscape.noise_report()
+    np.testing.assert_array_equal(report["coordinate_variance"] == 0, [False, True])
+    for name in ("coordinate_skewness", "coordinate_kurtosis"):
+        np.testing.assert_array_equal(np.isnan(report[name][0]), [False, True])
 
 
 @pytest.mark.parametrize(
