@@ -14,7 +14,7 @@ from torch.func import grad, jacrev, jvp, vmap
 
 from diffusion.torch_model import Index, SampleLosses, chunks, count
 
-TOLERANCE = 1e-8  # of the eigenpairs that are looked for one by one, relative
+TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}  # of eigenpairs found by Lanczos, relative; above rounding
 
 Array = NDArray[Any]
 
@@ -65,7 +65,7 @@ def top_eigenpairs(model: SampleLosses, theta: torch.Tensor, k: int) -> tuple[Ar
 
         operator = LinearOperator((model.dimension,) * 2, matvec=product, dtype=np.float64)
         start = np.random.Generator(np.random.Philox(0)).standard_normal(model.dimension)
-        values, vectors = eigsh(operator, k, which="LA", v0=start, tol=TOLERANCE)
+        values, vectors = eigsh(operator, k, which="LA", v0=start, tol=TOLERANCE[model.dtype])
     order = np.argsort(values)[::-1]
     vectors = vectors[:, order]
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(k)]
