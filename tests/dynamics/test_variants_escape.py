@@ -44,7 +44,7 @@ def test_sign_sgd_by_splitting_leaves_at_the_exact_rate_of_its_chain():
 
 
 @pytest.mark.long  # three kernels each
-@pytest.mark.parametrize("dynamics", [Yogi(0.05, beta2=0.99), AdamW(0.05, beta2=0.99), Lion(0.03)], ids=repr)
+@pytest.mark.parametrize("dynamics", [Yogi(0.1, beta2=0.99), AdamW(0.08, beta2=0.99), Lion(0.015)], ids=repr)
 def test_splitting_agrees_with_direct_exits(dynamics):
     """The first iterations, in which v and m are not yet at rest, are left out of the direct ones."""
     exits = exit_times(dynamics, WELL, max_iterations=10**6, replicas=4000, seed=1, **LEAVES)
