@@ -67,7 +67,11 @@ OPTIMIZERS = {
     "Adai, frozen": diffusion.Adai(workloads.LR),
     "Adam, running": diffusion.Adam(LR, second_moment="running"),
     "Adai, running": diffusion.Adai(workloads.LR, second_moment="running"),
+    "Padam": diffusion.Padam(workloads.LR),
+    "AdaBound": diffusion.AdaBound(workloads.LR, gamma=1e-6),  # far from its bounds, which here are unstable
 }
+VARIANTS = ("AMSGrad", "AdaBelief", "AdaiW", "AdamW", "Lion", "RAdam", "SignSGD", "Yogi")
+OPTIMIZERS |= {name: getattr(diffusion, name)(workloads.LR) for name in VARIANTS}
 
 
 def own_adam() -> diffusion.OwnDynamics:

@@ -20,6 +20,7 @@ from benchmarks.contests import (
 )
 from benchmarks.fresh import Fresh
 from benchmarks.measure import Timing
+from benchmarks.ours import VARIANTS
 from benchmarks.rows import Row
 
 AGREEMENT = "contestants differ by"
@@ -84,8 +85,11 @@ def rows_dynamics(timings: Timings) -> list[Row]:
         ("Momentum", 2),
         ("Adam, frozen", 3),
         ("Adai, frozen", 3.5),
-        ("Adam, running", 3),
-        ("Adai, running", 3.5),
+        ("Adam, running", 2),
+        ("Adai, running", 2),
+        ("Padam", 3.5),
+        ("AdaBound", 2.5),
+        *((name, 2.5) for name in VARIANTS),
     ):
         rows.append(Row("optimizers: times the time of SGD", name, ratio(timings, name, "SGD"), at_most=target))
     for own, built_in, target in ((OWN_DYNAMICS, "Adam, running", 0.8), (OWN_LANDSCAPE, "SGD", 0.85)):

@@ -5,6 +5,7 @@ Nothing here has a length or an energy of its own: steps come from where the fun
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from itertools import pairwise
 
@@ -17,6 +18,7 @@ TOLERANCE = 1e-4  # of an integral against a difference, relative to the integra
 LARGE = 0.05  # a share by which tables do not differ over a length that they resolve
 PIECES, DECADES = 16, 8  # intervals over the whole domain, and towards the reference point
 ROUGH = 1e-3  # share of the largest derivative that may be unknown
+CRITICAL = 0.01  # share of the largest slope around it that a critical point may have
 FINEST = 13  # decades below the width that a step is looked for in
 
 
@@ -99,6 +101,20 @@ def refuse_rounding(of: str) -> None:
         f"{of} is too rough to be checked: its rounding hides how it changes from place to place; subtract its value at the reference "
         "point, or give the domain where it changes"
     )
+
+
+def warn_slope(point: Array, slopes: Array, around: Array) -> None:
+    """Warn of a reference point that is no critical point: whose slopes are not small beside those around it."""
+    most = float(np.abs(around).max(where=np.isfinite(around), initial=0.0))
+    told = ", ".join(f"{slope:.4g}" for slope in slopes)
+    if np.abs(slopes).max() > CRITICAL * most:
+        warnings.warn(
+            f"reference = {point.tolist()} is no critical point: the gradient is [{told}] there, and {most:.3g} around it; "
+            "noise and rules that are taken at the reference point are stated for a critical point; give the minimum, and start= "
+            "where a run is to begin elsewhere",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 _FINITE = "it must be finite where replicas go: mend it, or narrow domain"

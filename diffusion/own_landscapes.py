@@ -47,6 +47,11 @@ class SeparableLandscape(Landscape):
     ValueError
         If a function does not compile, returns NaN or infinity, is not the derivative of another, or is too rough for that to be seen; the
         message names the function and the place.
+
+    Warns
+    -----
+    RuntimeWarning
+        If the reference is no critical point: its gradient is above a hundredth of those around it.
     """
 
     def __init__(
@@ -82,11 +87,14 @@ class SeparableLandscape(Landscape):
             for name, function in given.items()
         )
         names = list(given)
-        where = derivatives.intervals(self.reference_point, *self._domain(domain))
+        ends = self._domain(domain)
+        where = derivatives.intervals(self.reference_point, *ends)
         called = [_number(name, one, self.parameters) for name, one in zip(names, self._functions, strict=True)]
         for derivative, of in ((1, 0), (2, 1)):
             if not derivatives.check(names[derivative], names[of], called[derivative], called[of], where):
                 derivatives.refuse_rounding(names[of])
+        slopes = np.array([called[1](u) for u in (self.reference_point, *np.linspace(*ends, derivatives.PIECES + 1))])
+        derivatives.warn_slope(np.array([self.reference_point]), slopes[:1], slopes[1:])
 
     def _domain(self, domain: tuple[float, float] | None) -> tuple[float, float]:
         if domain is None:
@@ -184,6 +192,11 @@ class CoupledLandscape(Landscape):
     ------
     ValueError
         As for `SeparableLandscape`.
+
+    Warns
+    -----
+    RuntimeWarning
+        Likewise.
     """
 
     def __init__(
@@ -211,6 +224,8 @@ class CoupledLandscape(Landscape):
             checks.compiled("gradient(X, j, lane, *parameters) -> float", gradient, start, 0, 0, *self.parameters),
         )
         self._check()
+        slopes = np.array([self._slopes(j) for j in range(self.dimension)])
+        derivatives.warn_slope(self._reference, slopes[:, 0], slopes[:, 1:])
 
     def _check(self) -> None:
         """Along each coordinate, from places ever closer to the reference."""
@@ -230,6 +245,12 @@ class CoupledLandscape(Landscape):
                 told |= derivatives.check(f"gradient (coordinate {j})", "loss", gradient, loss, where, at)
         if not told:
             derivatives.refuse_rounding("loss")
+
+    def _slopes(self, j: int) -> list[float]:
+        """The gradient along a coordinate: at the reference, and on both sides of it."""
+        along = _along(self._functions[1], self._reference[:, None], j, j)
+        slope, width = _number("gradient", along, self.parameters), self._widths[j] / 2
+        return [slope(float(self._reference[j] + shift)) for shift in (0.0, width, -width)]
 
     @property
     def reference(self) -> Array:

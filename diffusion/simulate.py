@@ -47,7 +47,7 @@ def simulate(
     Parameters
     ----------
     dynamics
-        `SGD`, `Momentum`, `RMSprop`, `Adam`, `Adai`, or your own `OwnDynamics`. With ``second_moment="frozen"`` the rule holds along the
+        Any optimizer of `diffusion.dynamics`, or your own `OwnOptimizer`. With ``second_moment="frozen"`` the rule holds along the
         eigenvectors of the Hessian (the theory's full-matrix idealization); with "running" in coordinates, as shipped.
     landscape
         The loss: `QuadraticSaddle`, `StyblinskiTang`, `DoubleParabola`, or your own `SeparableLandscape` or
@@ -69,8 +69,8 @@ def simulate(
         "moments", or "states" to add every replica's position (refused above 2 GiB).
     substeps
         SDE substeps per iteration: 1 is the discrete optimizer with Gaussian noise, many approach the SDE. A
-        sequence gives one number for each iteration. Of optimizers as shipped RMSprop, Adam, AdamW, Adai and AdaiW have an
-        SDE, by one number: see `diffusion.Dynamics.substep`.
+        sequence gives one number for each iteration. Of optimizers as shipped RMSprop, Adam, AdamW, AMSGrad, AdaBound, Padam,
+        Adai and AdaiW have an SDE, by one number: see `diffusion.Dynamics.substep`.
     reflecting
         Walls, as in `exit_times`.
     precision

@@ -73,8 +73,8 @@ def exit_times_torch(
     Parameters
     ----------
     dynamics
-        `SGD` or `Momentum`, or `RMSprop`, `Adam` or `Adai` with ``second_moment="running"``; or a function that makes any
-        other torch optimizer of a list of parameters, as ``lambda params: torch.optim.NAdam(params, lr=0.01)``. As all
+        An optimizer that has a counterpart in torch, `RMSprop`, `Adam` and `Adai` with ``second_moment="running"``; or a
+        function that makes any other torch optimizer of a list of parameters, as ``lambda params: torch.optim.NAdam(params, lr=0.01)``. As all
         replicas are one parameter, of shape (replicas, d), it must update each element by itself. One with the setting
         `replicas`, as `diffusion.optimizers.Adai`, may mix the coordinates of a replica. This is tried before the run,
         over 40 steps. Optimizers that draw random numbers are refused, as `seed` would not fix the result.

@@ -14,22 +14,27 @@ from readme import ROOT
 import theory
 from diffusion import (
     SGD,
+    Adam,
     Beyond,
     DoubleParabola,
     HessianNoise,
     IsotropicNoise,
+    Lion,
     LossLevel,
     Momentum,
     QuadraticSaddle,
     Region,
     StyblinskiTang,
+    Yogi,
 )
 from experiments import compare
 from experiments.comparison import described
+from experiments.comparison.question import ask
 from experiments.problems import escapes
 from experiments.problems.escapes import Escape
 from experiments.referee.routes import Routes
 
+SPLIT = {"splitting", "splitting_sde"}
 EXAMPLE = ROOT / "examples" / "escape.toml"
 
 
@@ -64,6 +69,45 @@ def test_out_of_reach_the_limit_of_low_temperature_is_the_reference(hopeless):
     assert 1e44 < row["ratio"].sel(route="paper").item() < 1e45
     assert "the limit of low temperature" in str(answer)
     assert not answer.lost
+
+
+def test_each_reason_is_printed_once_and_what_was_said_before_only_named(hopeless):
+    answer, said = hopeless
+    shown = str(answer)
+    reasons = set(answer.table["reason"].values.ravel()) - {""}
+    for reason in reasons:
+        told = " ".join(shown.split()).count(reason) + said.count(reason)
+        assert told <= 1, reason
+    assert "low temperature at the saddle: it is stated in one coordinate, with inertia beyond" in shown
+    assert re.search("SDE ensemble, discrete ensemble, .*, torch: not run, as said before", shown)
+    assert "not there, as" not in shown
+
+
+def asked(dynamics, landscape, noise):
+    (escape,) = ask(dynamics, landscape, noise, None, None, None, 10.0, 1).escapes
+    return escape
+
+
+def test_as_shipped_each_route_that_needs_an_idealized_rule_says_so_before_it_runs():
+    """Without a boundary the saddle is one; where an arrival is final is known of an equation of motion alone."""
+    well, noise = DoubleParabola(0.1, 1.0, 2.0, 1), HessianNoise(3, "piecewise")
+    adam, lion = (asked(each, well, noise) for each in (Adam(0.1, second_moment="running"), Lion(0.1)))
+    assert adam.boundary == lion.boundary == well.saddle
+    assert {name for name, plan in adam.plans(10.0, 1).items() if plan.reason} == {"discrete", *SPLIT}  # psi is 3
+    assert {name for name, plan in lion.plans(10.0, 1).items() if plan.reason} == {
+        *("simulated", "splitting_sde", "discrete", "torch")
+    }
+    assert "the sign of a minibatch gradient is not that of a substep's" in lion.plans(10.0, 1)["simulated"].reason
+    assert "not known beforehand" in lion.plans(10.0, 1)["torch"].reason
+    assert asked(Yogi(0.1), well, noise).plans(10.0, 1)["torch"].reason == "Yogi has no counterpart in torch"
+
+
+def test_splitting_of_a_rotated_saddle_is_not_planned():
+    bowl = QuadraticSaddle([1.0, 2.0], rotation=[[0.6, -0.8], [0.8, 0.6]])
+    for landscape, reason in ((bowl, "takes the saddle as a CoupledLandscape"), (QuadraticSaddle([1.0, 2.0]), "")):
+        escape = Escape(SGD(0.05), landscape, IsotropicNoise(1.0), np.zeros(2), np.nan, LossLevel(0.5), "")
+        assert all(reason in escape.plans(60.0, 1)[name].reason for name in SPLIT)
+        assert bool(escape.unable.keys() & SPLIT) is bool(reason)
 
 
 def test_every_route_within_reach_agrees_with_the_exact_one():
@@ -147,13 +191,13 @@ def test_two_lines_have_an_exact_time_and_the_grids():
 
 def test_splitting_is_planned_for_what_it_can_split_in_the_time():
     well, noise = StyblinskiTang(2), IsotropicNoise(2000.0)
-    asked = [
+    wanted = [
         Escape(SGD(1e-3), well, noise, well.reference, np.nan, end, "") for end in (Beyond(0, 0.0), LossLevel(0.0))
     ]
-    plans = [escape.plans(60.0, 1)["splitting"] for escape in asked]
+    plans = [escape.plans(60.0, 1)["splitting"] for escape in wanted]
     assert [plan.reason for plan in plans] == ["", ""]
-    assert asked[0].plans(plans[0].seconds / 50, 1)["splitting"].reason.startswith("1000 replicas, 8 times, take")
-    own = replace(asked[0], boundary=Beyond(0, 0.0) | Region(lambda X, lane: X[0, lane] < 0.0))
+    assert wanted[0].plans(plans[0].seconds / 50, 1)["splitting"].reason.startswith("1000 replicas, 8 times, take")
+    own = replace(wanted[0], boundary=Beyond(0, 0.0) | Region(lambda X, lane: X[0, lane] < 0.0))
     assert "needs a reaction coordinate" in own.plans(60.0, 1)["splitting"].reason
 
 

@@ -117,6 +117,7 @@ def test_declared_parameters_compile_once():
     assert "parameters=(3.0,)" in json.loads(second.attrs["parameters"])["landscape"]
 
 
+@pytest.mark.filterwarnings("ignore:reference = .* is no critical point")
 def test_more_parameters_than_a_built_in_has_reach_the_function():
     def loss(u, a, b, c, d, e, f):
         return a + b * u + c * u**2 + d * u**3 + e * u**4 + f * u**5
@@ -132,6 +133,7 @@ def test_more_parameters_than_a_built_in_has_reach_the_function():
     np.testing.assert_allclose(one - two, -0.1 * (gradient(0.5, *values[0]) - gradient(0.5, *values[1])), rtol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:reference = .* is no critical point")
 def test_declared_parameters_of_coupled_landscapes_and_own_dynamics():
     def loss(x, lane, a, b):
         return a * (x[0, lane] - x[1, lane]) ** 2 + b * x[0, lane]

@@ -286,6 +286,22 @@ def test_bad_input_names_parameter_value_and_remedy(call, message):
         call()
 
 
+@pytest.mark.parametrize(
+    ("call", "slope"),
+    [
+        (lambda: own(reference=2.0), r"reference = \[2.0\] is no critical point: the gradient is \[-13.5\] there"),
+        (
+            lambda: ring(reference=[0.8, 0.0]),
+            r"reference = \[0.8, 0.0\] is no critical point: the gradient is \[-0.288, -?0\] there",
+        ),
+    ],
+)
+def test_a_reference_point_on_a_slope_is_told(call, slope):
+    """The file's other landscapes have theirs to six digits, and a warning would be an error there."""
+    with pytest.warns(RuntimeWarning, match=slope):
+        call()
+
+
 def test_height_multiplies_loss_gradient_hessian_and_noise():
     low, high = (StyblinskiTang(2, sharpness=2.0, data_variance=1.0, height=h) for h in (1.0, 0.25))
     theta = np.array([0.3, -1.2])

@@ -173,9 +173,9 @@ def test_exponent_depends_on_lr_over_batch_size(h_a, h_b, split, batch):
 @given(st.floats(0.1, 10), st.floats(0.1, 10), st.floats(0.05, 0.95), st.floats(1, 100))
 def test_adam_exponent_depends_on_lr_over_root_of_batch_size(h_a, h_b, split, batch):
     """The square-root scaling rule."""
-    arguments = {"barrier": 1.0, "hessian_minimum": h_a, "hessian_saddle": h_b, "split": split}
-    one = theory.adam_exponent(**arguments, lr=0.1, batch_size=1.0)
-    scaled = theory.adam_exponent(**arguments, lr=0.1 * np.sqrt(batch), batch_size=batch)
+    arguments = {"barrier": 1.0, "hessian_minimum": h_a, "hessian_saddle": h_b, "split": split, "power": 0.5}
+    one = theory.escape_exponent(**arguments, lr=0.1, batch_size=1.0)
+    scaled = theory.escape_exponent(**arguments, lr=0.1 * np.sqrt(batch), batch_size=batch)
     assert scaled == pytest.approx(one, rel=1e-12)
 
 

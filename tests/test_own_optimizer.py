@@ -93,6 +93,8 @@ def test_logarithm_exponential_and_power_are_those_of_math():
     v = np.exp(rng.uniform(-40, 40, 500))
     np.testing.assert_allclose([power(each, 0.125) for each in v], v**0.125, rtol=2e-15)
     assert power(0.0, 0.125) == elementary.power(0.0, 0.125) == 0.0
+    assert math.isnan(power(math.nan, 0.125))
+    assert math.isnan(elementary.power(math.nan, 0.125))
 
 
 def loud(theta, g, slots, shared, p):
@@ -125,6 +127,7 @@ BAD = [
     (lambda: Momentum(0.1, nesterov=True).rule(np.ones(2)), "has no idealized rule, it runs only as shipped"),
     (lambda: Momentum(0.1, 0.0, nesterov=True), "nesterov = True needs beta1 above 0"),
     (lambda: simulate(**NESTEROV, substeps=2), "takes whole iterations"),
+    (lambda: own(adam, second_moment="frozen"), "OwnOptimizer has no idealized rule; use 'running'"),
 ]
 
 

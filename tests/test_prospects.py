@@ -93,7 +93,7 @@ def test_whole_steps_shorten_the_wait_as_the_chain_does():
 
 def test_a_following_second_moment_has_one_temperature():
     """Psi of Proposition 2, with inertia and without; a smaller batch lowers it as its root."""
-    expected = float(theory.adam_exponent(**TERMS, lr=1e-3))
+    expected = float(theory.escape_exponent(**TERMS, lr=1e-3, power=0.5))
     for dynamics in (RMSprop(1e-3, second_moment="following"), Adam(1e-3, second_moment="following")):
         prospect = of_well(dynamics, 1)
         assert prospect.exponent == pytest.approx(expected, rel=0.01)

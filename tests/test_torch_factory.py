@@ -88,6 +88,7 @@ ELEMENTWISE = {
     "AdaBelief": lambda params: others.AdaBelief(params, lr=0.01),
     "Yogi": lambda params: others.Yogi(params, lr=0.01, weight_decay=0.1, weight_decouple=False),
     "Lion": lambda params: others.Lion(params, lr=0.01),
+    "GaLore, which without a rank projects nothing": lambda params: others.GaLore(params, lr=0.01),
     "AdaiV2": lambda params: optimizers.AdaiV2(params, lr=0.01, dampening=0.5, replicas=True),
 }
 
@@ -135,12 +136,14 @@ class Noisy(optim.SGD):
         super().step()
 
 
+PROJECTION = {"rank": 1, "update_proj_gap": 200, "scale": 1.0, "projection_type": "std"}
 MIXES, STEPS = "must be updated by itself", "stepped by their gradients alone"
 REFUSED = {
     "trust ratio of LARS": (lambda params: others.LARS(params, lr=0.1), MIXES),
     "trust ratio of LAMB": (lambda params: others.Lamb(params, lr=0.1), MIXES),
     "factored second moment": (optim.Adafactor, MIXES),
     "orthogonalization": (optim.Muon, MIXES),
+    "projected gradients": (lambda params: others.GaLore(params, lr=0.01, **PROJECTION), MIXES),
     "centralized gradients": (lambda params: others.Ranger(params, lr=0.1), MIXES),
     "a step length that is found later": (lambda params: others.Prodigy(params, lr=0.01), MIXES),
     "a switch for the whole tensor": (lambda params: others.SWATS(params, lr=0.01), MIXES),

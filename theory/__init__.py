@@ -18,7 +18,6 @@ from theory.kramers import (
 from theory.minimum import (
     adai_escape_time,
     adam_escape_time,
-    adam_exponent,
     effective_diffusion,
     escape_exponent,
     low_temperature_escape_time,
@@ -44,7 +43,6 @@ __all__ = [
     "adai_escape_time",
     "adai_msd",
     "adam_escape_time",
-    "adam_exponent",
     "adam_msd",
     "barrier_action",
     "bias_corrected_msd",

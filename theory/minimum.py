@@ -133,8 +133,8 @@ def adam_escape_time(
         checks.positive("lr", lr),
         checks.fraction("beta1", beta1),
     )
-    exponent = adam_exponent(
-        barrier=barrier, hessian_minimum=h_a, hessian_saddle=h_b, lr=eta, batch_size=size, split=split
+    exponent = escape_exponent(
+        barrier=barrier, hessian_minimum=h_a, hessian_saddle=h_b, lr=eta, batch_size=size, split=split, power=0.5
     )
     factor = 2 / (1 + np.sqrt(1 + np.where(beta > 0, 4 * eta * np.sqrt(size * h_b) / (1 - beta), 0)))
     return _in_clock(2 * np.pi / h_b / factor * (h_b / h_a) ** 0.25, exponent, eta * np.sqrt(size / h_b), clock)
@@ -250,31 +250,6 @@ def escape_exponent(
         checks.positive("friction", friction),
     )
     return np.asarray(2 * gm * size**rest * checks.positive("barrier", barrier) / eta * slope)
-
-
-def adam_exponent(
-    *,
-    barrier: ArrayLike,
-    hessian_minimum: ArrayLike,
-    hessian_saddle: ArrayLike,
-    lr: ArrayLike,
-    batch_size: ArrayLike,
-    split: ArrayLike,
-) -> Array:
-    """Barrier over temperature in Proposition 2: ``(2 sqrt(B) Delta L/lr) [s/sqrt(H_ae) + (1-s)/sqrt|H_be|]``.
-
-    With v = C the parameters diffuse in the potential ``int L'/sqrt(C)`` at the constant temperature lr/2. Where v cannot follow and
-    stays at the minimum's, Adam is Momentum at the learning rate ``lr sqrt(B/H_ae)``: use `escape_exponent` at that.
-    """
-    return escape_exponent(
-        barrier=barrier,
-        hessian_minimum=hessian_minimum,
-        hessian_saddle=hessian_saddle,
-        lr=lr,
-        batch_size=batch_size,
-        split=split,
-        power=0.5,
-    )
 
 
 # --- what the stated dynamics does at low temperature ---------------------------------------------------------

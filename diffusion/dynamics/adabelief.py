@@ -69,6 +69,8 @@ class AdaBelief(Dynamics):
     second_moment: str = "running"
     weight_decay: float = field(default=0.0, repr=False)
 
+    no_sde = "as its s is that of gradients about m, not of gradients"
+
     def __post_init__(self) -> None:
         check_adaptive(self, OF_THE_RATE)
         if self.beta1 == 0:

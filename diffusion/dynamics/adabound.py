@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffusion import checks
-from diffusion.dynamics.decay import coupled
+from diffusion.dynamics.decay import coupled, refuse_coupled
 from diffusion.dynamics.moments import moments
 from diffusion.dynamics.rule import Dynamics, check_adaptive
-from diffusion.dynamics.update import Update
+from diffusion.dynamics.update import Update, kept
 
 if TYPE_CHECKING:
     import torch
@@ -27,8 +27,13 @@ def bounds(t: Any, powers: Any, p: Any) -> Any:
 
 def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """One iteration; slots are (m, v), p is (lr, beta1, beta2, eps, final_lr, gamma)."""
+    return substep(theta, g, g, slots, shared, p)
+
+
+def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """The same where v takes another size of g than m, as in `diffusion.dynamics.adam.substep`."""
     corrected, lower, upper = shared
-    m, v = moments(g, slots[0], slots[1], p[1], p[2])
+    m, v = moments(g, rms, slots[0], slots[1], p[1], p[2])
     root = np.sqrt(v) + p[3]
     rate = upper if root == 0.0 else np.minimum(np.maximum(corrected / root, lower), upper)
     return theta - rate * m, m, v
@@ -75,6 +80,13 @@ class AdaBound(Dynamics):
         betas = (self.beta1, self.beta2)
         p = (self.lr, *betas, self.eps, self.final_lr, self.gamma)
         return coupled(Update(step, p, slots=(0.0, 0.0), betas=betas, shared=bounds), self.weight_decay)
+
+    def substep(self, substeps: int) -> Update:
+        """At lr/n and final_lr/n, with the betas that n substeps keep and the bounds of the whole iteration."""
+        refuse_coupled(self)
+        betas = kept(self.beta1, substeps), kept(self.beta2, substeps)
+        p = (self.lr / substeps, *betas, self.eps, self.final_lr / substeps, self.gamma)
+        return Update(substep, p, slots=(0.0, 0.0), betas=betas, shared=bounds)
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """``pytorch_optimizer.AdaBound``, which adds 1e-15 to v before the root: the same where gradients are far above 1e-7."""

@@ -10,6 +10,7 @@ import numpy as np
 
 from diffusion import checks
 from diffusion.dynamics.decay import check_decay, coupled, refuse_coupled
+from diffusion.dynamics.moments import moments
 from diffusion.dynamics.rule import (
     OF_THE_RATE,
     Array,
@@ -38,8 +39,7 @@ def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> An
     """The same where v takes another size of g than m: in a substep of the SDE, where g varies more than in an iteration."""
     lr, beta1, beta2, eps = p
     weight, correction = shared
-    m = beta1 * slots[0] + (1.0 - beta1) * g
-    v = beta2 * slots[1] + (1.0 - beta2) * rms * rms
+    m, v = moments(g, rms, slots[0], slots[1], beta1, beta2)
     return theta - adaptive_learning_rate(v * correction, lr, eps) * m / weight, m, v
 
 
@@ -50,7 +50,7 @@ class Adam(Dynamics):
     Parameters
     ----------
     lr, beta1, beta2, eps
-        As in Kingma & Ba (2015).
+        As in Kingma & Ba (2015). With eps = 0 a coordinate rests until a gradient differs from 0 there; torch gives NaN.
     second_moment
         "frozen": v = C at the reference point, the theory's idealization, in which eps and beta2 play no part; "following":
         v = C at the present position, each gradient divided by sqrt(v) as it arrives, as Proposition 2 has it; "running":
@@ -72,7 +72,7 @@ class Adam(Dynamics):
         checks.positive("lr", self.lr)
         checks.fraction("beta1", self.beta1)
         checks.fraction("beta2", self.beta2)
-        checks.positive("eps", self.eps)
+        checks.not_negative("eps", self.eps)
         checks.choice("second_moment", self.second_moment, OF_THE_RATE)
         check_decay(self)
 

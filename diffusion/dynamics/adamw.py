@@ -10,7 +10,7 @@ import numpy as np
 
 from diffusion.dynamics.adam import corrections
 from diffusion.dynamics.decay import check_decay
-from diffusion.dynamics.moments import divided
+from diffusion.dynamics.moments import divided, moments
 from diffusion.dynamics.rule import (
     OF_THE_RATE,
     Array,
@@ -34,8 +34,7 @@ def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> An
     """The same where v takes another size of g than m, as in `diffusion.dynamics.adam.substep`."""
     lr, beta1, beta2, eps, decay = p
     weight, correction = shared
-    m = beta1 * slots[0] + (1.0 - beta1) * g
-    v = beta2 * slots[1] + (1.0 - beta2) * rms * rms
+    m, v = moments(g, rms, slots[0], slots[1], beta1, beta2)
     return theta - lr * decay * theta - lr / weight * divided(m, np.sqrt(v * correction) + eps), m, v
 
 

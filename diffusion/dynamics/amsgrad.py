@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffusion.dynamics.adam import corrections
-from diffusion.dynamics.decay import coupled
+from diffusion.dynamics.decay import coupled, refuse_coupled
 from diffusion.dynamics.moments import divided, moments
 from diffusion.dynamics.rule import Dynamics, check_adaptive
-from diffusion.dynamics.update import Update
+from diffusion.dynamics.update import Update, kept
 
 if TYPE_CHECKING:
     import torch
@@ -20,9 +20,14 @@ if TYPE_CHECKING:
 
 def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """One iteration; slots are (m, v, largest v), p is (lr, beta1, beta2, eps)."""
+    return substep(theta, g, g, slots, shared, p)
+
+
+def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """The same where v takes another size of g than m, as in `diffusion.dynamics.adam.substep`."""
     lr, beta1, beta2, eps = p
     weight, correction = shared
-    m, v = moments(g, slots[0], slots[1], beta1, beta2)
+    m, v = moments(g, rms, slots[0], slots[1], beta1, beta2)
     largest = np.maximum(slots[2], v)
     return theta - lr / weight * divided(m, np.sqrt(largest * correction) + eps), m, v, largest
 
@@ -32,7 +37,8 @@ class AMSGrad(Dynamics):
     """AMSGrad (Reddi et al. 2018) in torch's form: the largest second moment so far takes the place of the last.
 
     The maximum is taken before the correction 1/(1 - beta2^t), so that early in a run the learning rate may rise. In the paper
-    nothing is corrected, there is no eps, and lr falls like 1/sqrt(t).
+    nothing is corrected, there is no eps, and lr falls like 1/sqrt(t). In substeps the maximum is that of a v without the noise of g^2,
+    so that steps are longer than as shipped.
 
     Parameters
     ----------
@@ -59,6 +65,13 @@ class AMSGrad(Dynamics):
         """The optimizer as shipped."""
         p, betas = (self.lr, self.beta1, self.beta2, self.eps), (self.beta1, self.beta2)
         return coupled(Update(step, p, slots=(0.0, 0.0, 0.0), betas=betas, shared=corrections), self.weight_decay)
+
+    def substep(self, substeps: int) -> Update:
+        """At lr/n and the betas that n substeps keep."""
+        refuse_coupled(self)
+        betas = kept(self.beta1, substeps), kept(self.beta2, substeps)
+        p = (self.lr / substeps, *betas, self.eps)
+        return Update(substep, p, slots=(0.0, 0.0, 0.0), betas=betas, shared=corrections)
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """``torch.optim.Adam`` with ``amsgrad=True``."""

@@ -48,5 +48,5 @@ def exp(x: Any) -> Any:
 
 
 def power(v: float, q: float) -> Any:
-    """``v^q`` of a number, 0 where v is 0."""
-    return exp(q * log(v)) if v > 0.0 else 0.0
+    """``v^q`` of a number above 0; 0 where v is 0, and NaN where it is no number."""
+    return exp(q * log(v)) if v > 0.0 else 0.0 * v

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffusion import checks
 from diffusion.dynamics.decay import check_decay
-from diffusion.dynamics.rule import Dynamics
+from diffusion.dynamics.rule import Dynamics, check_second_moment
 from diffusion.dynamics.signsgd import sign
 from diffusion.dynamics.update import Update
 
@@ -37,6 +37,8 @@ class Lion(Dynamics):
         Length of each step, above 0.
     beta1, beta2
         Weight of m in the mixture, and decay of m, in [0, 1).
+    second_moment
+        "running": it has no idealized rule.
     weight_decay
         lambda: theta shrinks by ``1 - lr lambda`` in each step (decoupled); ``lr lambda`` must be below 2.
 
@@ -49,15 +51,17 @@ class Lion(Dynamics):
     lr: float
     beta1: float = 0.9
     beta2: float = 0.99
+    second_moment: str = field(default="running", repr=False)
     weight_decay: float = field(default=0.0, repr=False)
 
-    second_moment = "running"
+    no_sde = "as the sign of a minibatch gradient is not that of a substep's"
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)
         checks.positive("lr", self.lr)
         checks.fraction("beta1", self.beta1)
         checks.fraction("beta2", self.beta2)
+        check_second_moment(self)
         check_decay(self, 2.0)
 
     @property

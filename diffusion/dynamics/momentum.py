@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffusion import checks
-from diffusion.dynamics.decay import check_decay, coupled
+from diffusion.dynamics.decay import check_decay, coupled, refuse_coupled
 from diffusion.dynamics.rule import Array, Dynamics, Rule
 from diffusion.dynamics.update import Update
 
@@ -57,6 +57,8 @@ class Momentum(Dynamics):
     nesterov: bool = field(default=False, repr=False)
     weight_decay: float = field(default=0.0, repr=False)
 
+    no_sde = "and in many substeps Nesterov's form is the same SDE as nesterov=False"
+
     def __post_init__(self) -> None:
         checks.plain_fields(self)
         checks.positive("lr", self.lr)
@@ -96,6 +98,11 @@ class Momentum(Dynamics):
             return None
         update = Update(nesterov_step if self.nesterov else step, (self.lr, self.beta1, self.weight), slots=(0.0,))
         return coupled(update, self.weight_decay)
+
+    def substep(self, substeps: int) -> Update:
+        """Refused: without decay and Nesterov's form its rule runs in substeps."""
+        refuse_coupled(self)
+        return super().substep(substeps)
 
     @property
     def _bound(self) -> float:

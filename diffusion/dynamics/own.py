@@ -13,7 +13,7 @@ import numpy as np
 from diffusion import checks
 from diffusion.callables import described
 from diffusion.dynamics.adai import correction
-from diffusion.dynamics.rule import SECOND_MOMENTS, Array, Dynamics
+from diffusion.dynamics.rule import SECOND_MOMENTS, Array, Dynamics, check_second_moment
 from diffusion.dynamics.update import SLOTS, Update, clock
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class OwnOptimizer(Dynamics):
         Whether the first slot is a momentum: reflecting walls reverse it, and splitting looks where it carries.
     torch
         Makes the torch optimizer that does the same, of a list of parameters.
+    second_moment
+        "running": it runs as it is written.
 
     Raises
     ------
@@ -75,11 +77,12 @@ class OwnOptimizer(Dynamics):
     mean: Callable[..., Any] | None = None
     momentum: bool = False
     torch: Callable[..., Optimizer] | None = None
-    second_moment = "running"
+    second_moment: str = "running"
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)
         checks.positive("lr", self.lr)
+        check_second_moment(self)
         own: dict[str, Any] = {
             name: checks.numbers(name, getattr(self, name)) for name in ("slots", "betas", "parameters")
         }

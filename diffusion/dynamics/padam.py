@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from diffusion.dynamics.decay import coupled
+from diffusion.dynamics.decay import coupled, refuse_coupled
 from diffusion.dynamics.elementary import power
 from diffusion.dynamics.moments import moments
 from diffusion.dynamics.rule import OF_THE_RATE, Array, Dynamics, check_adaptive, idealized_learning_rate
-from diffusion.dynamics.update import Update
+from diffusion.dynamics.update import Update, kept
 
 
 def correction(t: Any, powers: Any, p: Any) -> Any:
@@ -21,7 +21,12 @@ def correction(t: Any, powers: Any, p: Any) -> Any:
 
 def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """One iteration; slots are (m, v, largest v), p is (lr, beta1, beta2, eps, 2 partial)."""
-    m, v = moments(g, slots[0], slots[1], p[1], p[2])
+    return substep(theta, g, g, slots, shared, p)
+
+
+def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> Any:
+    """The same where v takes another size of g than m, as in `diffusion.dynamics.adam.substep`."""
+    m, v = moments(g, rms, slots[0], slots[1], p[1], p[2])
     largest = np.maximum(slots[2], v)
     root = np.sqrt(largest) + p[3]
     return theta - (0.0 if root == 0.0 else shared[0] * m / power(root, p[4])), m, v, largest
@@ -82,3 +87,10 @@ class Padam(Dynamics):
         betas = (self.beta1, self.beta2)
         p = (self.lr, *betas, self.eps, 2 * self.partial)
         return coupled(Update(step, p, slots=(0.0, 0.0, 0.0), betas=betas, shared=correction), self.weight_decay)
+
+    def substep(self, substeps: int) -> Update:
+        """At lr/n and the betas that n substeps keep."""
+        refuse_coupled(self)
+        betas = kept(self.beta1, substeps), kept(self.beta2, substeps)
+        p = (self.lr / substeps, *betas, self.eps, 2 * self.partial)
+        return Update(substep, p, slots=(0.0, 0.0, 0.0), betas=betas, shared=correction)

@@ -31,7 +31,7 @@ def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """Algorithm 2 of Liu et al. (2020); slots are (m, v), p is (lr, beta1, beta2, eps)."""
     lr, beta1, beta2, eps = p
     weight, rectified = shared
-    m, v = moments(g, slots[0], slots[1], beta1, beta2)
+    m, v = moments(g, g, slots[0], slots[1], beta1, beta2)
     adapted = rectified * divided(m, np.sqrt(v) + eps)
     return theta - lr / weight * (adapted if rectified > 0.0 else m), m, v
 
@@ -60,6 +60,8 @@ class RAdam(Dynamics):
     eps: float = 1e-8
     second_moment: str = field(default="running", repr=False)
     weight_decay: float = field(default=0.0, repr=False)
+
+    no_sde = "as its first ones, which do not adapt, are no small steps"
 
     def __post_init__(self) -> None:
         check_adaptive(self)

@@ -43,7 +43,7 @@ class RMSprop(Dynamics):
     Parameters
     ----------
     lr, beta2, eps
-        Learning rate, decay of the second moment (torch's alpha), and the term added to its root.
+        Learning rate, decay of the second moment (torch's alpha), and the term added to its root, 0 or above as for `Adam`.
     second_moment
         "frozen" and "following" as for `Adam`; "running": the optimizer as torch ships it, whose second moment starts at
         zero and is *not* bias-corrected.
@@ -61,7 +61,7 @@ class RMSprop(Dynamics):
         checks.plain_fields(self)
         checks.positive("lr", self.lr)
         checks.fraction("beta2", self.beta2)
-        checks.positive("eps", self.eps)
+        checks.not_negative("eps", self.eps)
         checks.choice("second_moment", self.second_moment, OF_THE_RATE)
         check_decay(self)
 

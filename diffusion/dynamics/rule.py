@@ -93,6 +93,7 @@ class Dynamics:
     second_moment: str = "frozen"
     exponent = 0.5  # q, where the learning rate is lr/v^q
     weight_decay: float = 0.0
+    no_sde: str = "no SDE of it is known"  # why it takes whole iterations
 
     @property
     def update(self) -> Update | None:
@@ -111,8 +112,8 @@ class Dynamics:
             If none is known.
         """
         raise ValueError(
-            f"substeps = {substeps}: {self!r} takes whole iterations, no SDE of it is known; use substeps=1, or the running second "
-            "moment of RMSprop, Adam, AdamW, Adai or AdaiW"
+            f"substeps = {substeps}: {self!r} takes whole iterations, {self.no_sde}; use substeps=1, or the running second moment of "
+            "RMSprop, Adam, AdamW, AMSGrad, AdaBound, Padam, Adai or AdaiW"
         )
 
     @property
@@ -147,8 +148,8 @@ class Dynamics:
     def no_rule(self) -> str:
         """Why an idealized form is refused of an optimizer that has none."""
         return (
-            f"{self!r} has no idealized rule, it runs only as shipped: by simulate, exit_times and rare_escape_rate from velocity='rest' "
-            "with substeps=1; for the theory's rule use SGD, Momentum, RMSprop, Adam or Adai"
+            f"{self!r} has no idealized rule, it runs only as shipped: by simulate, exit_times and rare_escape_rate from velocity='rest'; "
+            "for the theory's rule use SGD, Momentum, RMSprop, Adam or Adai"
         )
 
     def gradient_weight(self, inertia: Array) -> Array:
@@ -211,8 +212,9 @@ class Dynamics:
 
 
 def adaptive_learning_rate(v: Any, lr: Any, eps: Any) -> Any:
-    """``lr / (sqrt(v) + eps)``: Adam's and RMSprop's learning rate for the second moment v."""
-    return lr / (np.sqrt(v) + eps)
+    """``lr / (sqrt(v) + eps)``: Adam's and RMSprop's learning rate for the second moment v; 0 where that divides by 0."""
+    root = np.sqrt(v) + eps
+    return 0.0 if root == 0.0 else lr / root
 
 
 def idealized_learning_rate(dynamics: Any, v: Array) -> Array:
@@ -233,6 +235,11 @@ def check_adaptive(dynamics: Any, known: tuple[str, ...] = ("running",)) -> None
         checks.fraction(name, getattr(dynamics, name))
     for name in ("eps", "weight_decay"):
         checks.not_negative(name, getattr(dynamics, name))
+    check_second_moment(dynamics, known)
+
+
+def check_second_moment(dynamics: Any, known: tuple[str, ...] = ("running",)) -> None:
+    """Check the second moment against those that are known."""
     moment, name = dynamics.second_moment, type(dynamics).__name__
     if moment in OF_THE_RATE and moment not in known:
         raise ValueError(

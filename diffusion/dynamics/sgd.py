@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from diffusion import checks
-from diffusion.dynamics.decay import check_decay, coupled
+from diffusion.dynamics.decay import check_decay, coupled, refuse_coupled
 from diffusion.dynamics.rule import Array, Dynamics
 from diffusion.dynamics.update import Update
 
@@ -56,6 +56,11 @@ class SGD(Dynamics):
     def update(self) -> Update | None:
         """The optimizer with weight decay; without, its rule is the same."""
         return coupled(Update(step, (self.lr,), momentum=False), self.weight_decay) if self.weight_decay else None
+
+    def substep(self, substeps: int) -> Update:
+        """Refused: without decay its rule runs in substeps."""
+        refuse_coupled(self)
+        return super().substep(substeps)
 
     @property
     def shipped_bound(self) -> float:

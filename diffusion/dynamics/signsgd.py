@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from diffusion import checks
 from diffusion.dynamics.decay import check_decay, coupled
-from diffusion.dynamics.rule import Dynamics
+from diffusion.dynamics.rule import Dynamics, check_second_moment
 from diffusion.dynamics.update import Update
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class SignSGD(Dynamics):
         Length of each step, above 0.
     beta1
         Inertia, in [0, 1).
+    second_moment
+        "running": it has no idealized rule.
     weight_decay
         lambda: the gradient is ``g + lambda theta``, as torch's optimizers have it. Signum's authors shrink theta
         instead, outside of the sign, as `Lion` does.
@@ -51,14 +53,16 @@ class SignSGD(Dynamics):
 
     lr: float
     beta1: float = 0.0
+    second_moment: str = field(default="running", repr=False)
     weight_decay: float = field(default=0.0, repr=False)
 
-    second_moment = "running"
+    no_sde = "as the sign of a minibatch gradient is not that of a substep's"
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)
         checks.positive("lr", self.lr)
         checks.fraction("beta1", self.beta1)
+        check_second_moment(self)
         check_decay(self)
 
     @property

@@ -67,6 +67,8 @@ class Yogi(Dynamics):
     weight_decay: float = field(default=0.0, repr=False)
     initial_accumulator: float = field(default=1e-6, repr=False)
 
+    no_sde = "as its v moves by how often g^2 is above it, not by the mean of g^2"
+
     def __post_init__(self) -> None:
         check_adaptive(self, OF_THE_RATE)
         checks.not_negative("initial_accumulator", self.initial_accumulator)

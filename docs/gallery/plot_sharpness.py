@@ -24,20 +24,19 @@ figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4.4))
 slopes = {}
 for name, sharpness in grids.items():
     dynamics = SGD(0.1) if name == "SGD" else Adam(0.08, beta1=0.0, second_moment="following")
-    rates, exponents = [], []
+    rates, exponents, power = [], [], 1.0 if name == "SGD" else 0.5
     for k in sharpness:
         well = DoubleParabola(0.5 * height, height * k, 4 * height * k, 1)
         exits = exit_times(dynamics, well, noise=noise, boundary=well.saddle, max_iterations=10**6, replicas=REPLICAS)
         rates.append(escape_rate(exits))
         known = {"barrier": 0.5 * height, "hessian_minimum": height * k, "hessian_saddle": 4 * height * k}
-        exponent = theory.escape_exponent if name == "SGD" else theory.adam_exponent
-        exponents.append(exponent(**known, lr=dynamics.lr, batch_size=1, split=split).item())
+        exponent = theory.escape_exponent(**known, lr=dynamics.lr, batch_size=1, split=split, power=1 - power)
+        exponents.append(exponent.item())
     found = xarray.concat(
         rates, xarray.Variable("sharpness", sharpness, {"long_name": "sharpness k"}), combine_attrs="override"
     )
     look = {"label": name, "color": diffusion.plot.OPTIMIZERS[name]}
     diffusion.plot.rates(found, left, **look)
-    power = 1.0 if name == "SGD" else 0.5
     clock = dynamics.lr * (height * sharpness) ** power  # learning rate times curvature, in iterations
     scaled = found[["rate", "rate_low", "rate_high"]] / xarray.DataArray(clock, dims="sharpness")
     scaled = scaled.assign_coords(exponent=("sharpness", exponents))

@@ -69,6 +69,9 @@ class Comparison:
             shown = table.table(piece)
             for lines in table.of_escapes(shown) if self.question.escapes else (table.of_displacements(shown),):
                 console.print(lines)
+            if self.question.escapes:
+                for text in table.missing(shown, self.question.foretold):
+                    console.print(text, highlight=False)
         for text in [*self.findings, *(piece.why_missing for piece in self.evidence if piece.why_missing)]:
             console.print(text, highlight=False)
         return console.file.getvalue().rstrip()  # type: ignore[attr-defined, no-any-return]
@@ -108,10 +111,11 @@ def compare(
     Parameters
     ----------
     dynamics, landscape, noise
-        The optimizer, idealized, and its problem; as shipped it is compared too.
+        The optimizer, idealized, and its problem; as shipped it is compared too. One with the running second moment is
+        compared as shipped alone.
     boundary
-        As in `diffusion.exit_times`, or "saddle". None: at the landscape's saddle, and beyond it where an arrival is
-        final.
+        As in `diffusion.exit_times`, or "saddle". None: at the landscape's saddle, and, if the optimizer is idealized,
+        beyond it where an arrival is final.
     start
         Where it starts; None: at the landscape's reference point.
     iterations

@@ -95,14 +95,20 @@ class Question(Claim):
         lines += [
             f"{each.line}: {each.prospect or 'how long it takes is not known beforehand'}" for each in self.escapes
         ]
+        texts: dict[str, list[str]] = {}
         for name in self.plans[0]:
             plans = [plans[name] for plans in self.plans]
             alike = len({bool(plan.reason) for plan in plans}) == 1  # the last exit takes longest: it speaks for both
             for escape, plan in list(zip(self.escapes, plans, strict=True))[-1 if alike else 0 :]:
                 cost = f"{plan.replicas} replicas, about {escapes.duration(plan.seconds)}"
-                where = "" if alike else f", {escape.line}"
-                lines.append(f"  {ROUTES[name]}{where}: {f'not run: {plan.reason}' if plan.reason else cost}")
-        return "\n".join(lines)
+                text = f"not run: {plan.reason}" if plan.reason else cost
+                texts.setdefault(text, []).append(ROUTES[name] if alike else f"{ROUTES[name]} {escape.line}")
+        return "\n".join([*lines, *(f"  {', '.join(names)}: {text}" for text, names in texts.items())])
+
+    @property
+    def foretold(self) -> set[str]:
+        """Reasons that `outlook` gives, of all exits."""
+        return {plan.reason for plans in self.plans for plan in plans.values()}
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """By every route within reach."""
@@ -186,7 +192,7 @@ def ask(
         with suppress(ValueError):  # the landscape need not tell one
             saddle_at = boundary_of(problem, "saddle")
     ends = {exits.AT if end is saddle_at else f"boundary = {end!r}": end}
-    if boundary is None and not landscape.formulas.coupled:
+    if boundary is None and not landscape.formulas.coupled and dynamics.update is None:
         ends[exits.BEYOND] = exits.far_side(Motion(dynamics, landscape, noise), float(origin[0]), saddle_at)
     placed = {line: float(end) if isinstance(end, int) else end for line, end in ends.items()}
     asked = (Escape(dynamics, landscape, noise, origin, saddle_at, end, line) for line, end in placed.items())

@@ -1,6 +1,6 @@
 """What evidence has by route, as one table: values, intervals, ratios, and why something is missing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -70,7 +70,7 @@ OVER = {"exact": "over exact", "low_temperature": "over low temperature"}  # hea
 
 
 def of_escapes(shown: xarray.Dataset) -> Iterator[Table]:
-    """A table for each exit: a route in each row."""
+    """A table for each exit: a route in each row that has a value."""
     for line in shown["exit"].values:
         here = shown.sel(exit=line)
         had = here["route"].values[np.isfinite(here["value"].values)]
@@ -78,12 +78,26 @@ def of_escapes(shown: xarray.Dataset) -> Iterator[Table]:
         lines = Table(title=f"{shown.attrs['quantity']}, {line}", title_justify="left")
         for column in ("route", "value", "95 %", reference):
             lines.add_column(column, no_wrap=True)
-        lines.add_column("not there, as", ratio=1)
-        for name in here["route"].values:
+        for name in had:
             row = here.sel(route=name)
-            cells = [ROUTES[str(name)], *_cells(row), _ratio(row), str(row["reason"].item())]
-            lines.add_row(*map(Text, cells))
-        yield lines
+            lines.add_row(*map(Text, [ROUTES[str(name)], *_cells(row), _ratio(row)]))
+        if len(had):
+            yield lines
+
+
+def missing(shown: xarray.Dataset, foretold: Container[str]) -> Iterator[str]:
+    """Why routes have no value: each reason once, with those that it concerns; what was foretold is only named."""
+    concerned: dict[str, dict[str, list[str]]] = {}
+    for name in shown["route"].values:
+        for line in shown["exit"].values:
+            reason = str(shown["reason"].sel(route=name, exit=line).item())
+            if reason:
+                text = "not run, as said before" if reason in foretold else reason
+                concerned.setdefault(text, {}).setdefault(ROUTES[str(name)], []).append(str(line))
+    for text, routes in concerned.items():
+        everywhere = shown.sizes["exit"]
+        told = [route if len(lines) == everywhere else f"{route} {', '.join(lines)}" for route, lines in routes.items()]
+        yield f"{', '.join(told)}: {text}"
 
 
 def of_displacements(shown: xarray.Dataset) -> Table:

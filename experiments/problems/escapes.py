@@ -13,7 +13,7 @@ from scipy import stats
 import theory
 from diffusion import exit_times, rare_escape_rate
 from diffusion.dynamics import Dynamics
-from diffusion.landscapes import Landscape
+from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.noise import Noise
 from diffusion.prospects import Prospect, escape_prospect, splitting_reach, written
 from diffusion.regions import Region, parts_of
@@ -34,6 +34,7 @@ ROUNDING = 1e-6  # of positions, as a share of the way to the saddle
 DEEP = 4.0  # psi below which splitting has nothing to split
 # seconds on one core: of a coordinate's step in an ensemble, of one of splitting, and of torch's step of all replicas
 STEP, SPLIT_STEP, TORCH_STEP = 15e-9, 75e-9, 5e-4
+SLOW = "its steps are slow, and how many it takes is not known beforehand; use diffusion.exit_times_torch"
 SPLIT_STEPS = 4.0  # of splitting: steps for each replica, psi and relaxation time
 ROUTES = {
     "simulated": "SDE ensemble",
@@ -84,8 +85,32 @@ class Escape:
 
     @property
     def inert(self) -> bool:
-        """Whether it has inertia."""
+        """Whether it has inertia; as shipped, whether it carries a momentum."""
+        if self.dynamics.update is not None:
+            return self.dynamics.update.momentum
         return bool(self.dynamics.rule(self.noise.variance_along(self.landscape)).inertia.any())
+
+    @property
+    def unable(self) -> dict[str, str]:
+        """Why sampled routes cannot run, however long they may take."""
+        dynamics, reasons = self.dynamics, dict[str, str]()
+        if dynamics.update is not None:
+            try:
+                dynamics.substep(SUBSTEPS[self.inert])
+            except ValueError as error:
+                reasons |= dict.fromkeys(("simulated", "splitting_sde"), str(error))
+        elif isinstance(self.landscape, QuadraticSaddle) and np.any(self.landscape.basis != np.eye(len(self.start))):
+            rotated = (
+                "in a rotated saddle it runs along the eigenvectors; splitting takes the saddle as a CoupledLandscape"
+            )
+            reasons |= dict.fromkeys(("splitting", "splitting_sde"), rotated)
+        if not optimizers.has_second_moment(dynamics):
+            reasons["shipped"] = exits.NO_SHIPPED
+        elif dynamics.update is not None:
+            reasons["discrete"] = "it is the optimizer as shipped: see there"
+        if type(dynamics).torch_optimizer is Dynamics.torch_optimizer:
+            reasons["torch"] = f"{optimizers.name(dynamics)} has no counterpart in torch"
+        return reasons
 
     def plans(self, seconds: float, threads: int | None) -> dict[str, Plan]:
         """Of each sampled route, what `seconds` allow."""
@@ -93,11 +118,8 @@ class Escape:
         d, whole = self.landscape.dimension, {"simulated": SUBSTEPS[self.inert]}
         plans: dict[str, Plan] = {}
         for name in ("simulated", "discrete", "shipped", "torch"):
-            if name == "shipped" and not optimizers.has_second_moment(self.dynamics):
-                plans[name] = Plan(0, 0, exits.NO_SHIPPED)
-                continue
             if prospect is None:
-                plans[name] = Plan(FEWEST, seconds, "" if name != "torch" else exits.TOO_HIGH)
+                plans[name] = Plan(FEWEST, seconds, "" if name != "torch" else SLOW)
                 continue
             each = whole.get(name, 1) * d * STEP / cores
             if name == "torch":  # all replicas together, until the last leaves
@@ -105,7 +127,7 @@ class Escape:
             plans[name] = _affordable(prospect, each, seconds)
         for name, substeps in (("splitting", 1), ("splitting_sde", SUBSTEPS[self.inert])):
             plans[name] = self._split(prospect, substeps * d / cores, seconds)
-        return plans
+        return plans | {name: Plan(0, 0, reason) for name, reason in self.unable.items()}
 
     def _split(self, prospect: Prospect | None, steps: float, seconds: float) -> Plan:
         if any(isinstance(part, Region) for part in parts_of(self.boundary)):
@@ -303,9 +325,12 @@ def _sample(
     mean = prospect.log_iterations if prospect else np.log(plan.seconds / STEP / plan.replicas / LONGEST)
     options["max_iterations"] = int(min(LONGEST * np.exp(mean), exits.HORIZON))
     if name != "torch":
-        options["velocity"] = "thermal" if inert and sde else "rest"
+        idealized = dynamics.update is None
+        options["velocity"] = "thermal" if inert and sde and idealized else "rest"
         lines = isinstance(escape.boundary, float | tuple) and not escape.landscape.formulas.coupled
-        if sde and lines and not inert:  # else paths that cross between two substeps are missed: times a fifth too long
+        if (
+            sde and lines and idealized and not inert
+        ):  # else paths that cross between two substeps are missed: times a fifth too long
             options["crossing"], expected = "bridge", None  # of its time step no exact value is known
         measured = mean_exit(lambda: exit_times(dynamics, escape.landscape, **options))
         return Sample.of(measured, None if name == "shipped" else expected, allowance)

@@ -10,14 +10,20 @@ from pathlib import Path
 from typing import Any, get_type_hints
 
 import diffusion
-from diffusion import checks
+from diffusion import checks, dynamics
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.noise import Noise
 from diffusion.regions import Shape
 
 CLASSES = {
-    "dynamics": ("SGD", "Momentum", "RMSprop", "Adam", "Adai"),
+    "dynamics": tuple(  # all but a user's own, which need functions
+        name
+        for name in dynamics.__all__
+        if isinstance(kind := getattr(dynamics, name), type)
+        and issubclass(kind, Dynamics)
+        and not name.startswith(("Dynamics", "Own"))
+    ),
     "landscape": ("QuadraticSaddle", "DoubleParabola", "StyblinskiTang"),
     "noise": ("HessianNoise", "IsotropicNoise", "MinibatchNoise"),
     "boundary": ("Beyond", "Box", "HalfSpace", "Radius", "LossLevel"),

@@ -6,9 +6,12 @@ Most tests run the formulas as Python; one run of each compares what is compiled
 import numpy as np
 import pytest
 import torch
+from driver import driven
 from pytorch_optimizer import PAdam
+from reference import normals
 
 from diffusion import (
+    SGD,
     AdaBound,
     Adam,
     AdamW,
@@ -16,14 +19,15 @@ from diffusion import (
     HessianNoise,
     IsotropicNoise,
     MinibatchNoise,
+    Momentum,
     Motion,
     Padam,
     RAdam,
+    RMSprop,
     StyblinskiTang,
     escape_prospect,
     simulate,
 )
-from tests.reference import normals
 
 STEPS = 100
 EACH = [
@@ -90,19 +94,6 @@ def written(dynamics, scale=1.0, wrong="", rule=None):
         root = (lambda v: np.sqrt(v + o.eps)) if wrong == "eps" else (lambda v: np.sqrt(v) + o.eps)
         theta = theta - (rule or RULES[type(o)])(o, t, m, v, largest, c1, c2, root)
         path.append(theta)
-    return np.array(path)
-
-
-def driven(dynamics, start, gradients):
-    """Positions of the formulas run as Python; gradients(t, theta) of all coordinates."""
-    update, theta = dynamics.update, list(start)
-    slots, powers, path = [update.slots] * len(start), (1.0,) * len(update.betas), []
-    for t in range(1, STEPS + 1):
-        powers = tuple(power * beta for power, beta in zip(powers, update.betas, strict=True))
-        shared = update.shared(float(t), powers, update.parameters)
-        for j, g in enumerate(gradients(t, np.array(theta))):
-            theta[j], *slots[j] = update.step(theta[j], g, slots[j], shared, update.parameters)
-        path.append(theta.copy())
     return np.array(path)
 
 
@@ -204,6 +195,8 @@ def test_adabounds_counterpart_has_a_term_under_the_root():
 @pytest.mark.parametrize(
     ("make", "q"),
     [
+        (lambda lr: Adam(lr, eps=0.0, second_moment="running"), 0.5),
+        (lambda lr: RMSprop(lr, eps=0.0, second_moment="running"), 0.5),
         (lambda lr: AMSGrad(lr, eps=0.0), 0.5),
         (lambda lr: AdamW(lr, eps=0.0, weight_decay=0.0), 0.5),
         (lambda lr: RAdam(lr, eps=0.0), 0.5),
@@ -232,9 +225,9 @@ def test_sharpness_k_and_learning_rate_k_to_the_q_minus_1_are_the_same_motion(ma
     assert differ(path(k, 0.01 / k ** (1.25 - q)) * np.sqrt(k), plain) > 1e-3
 
 
-@each
-def test_without_eps_a_coordinate_rests_until_its_first_gradient(dynamics):
-    dynamics = type(dynamics)(0.01, eps=0.0, weight_decay=0.0)
+@pytest.mark.parametrize("kind", [Adam, RMSprop, *RULES])
+def test_without_eps_a_coordinate_rests_until_its_first_gradient(kind):
+    dynamics = kind(0.01, eps=0.0, weight_decay=0.0, second_moment="running")
     path = driven(dynamics, [1.0, 1.0], lambda t, theta: np.array([0.0, float(t > 20)]))
     assert np.all(path[:, 0] == 1)
     assert np.all(path[:20] == 1)
@@ -245,6 +238,57 @@ def test_without_eps_a_coordinate_rests_until_its_first_gradient(dynamics):
 def test_a_gradient_that_is_no_number_is_not_hidden(dynamics):
     path = driven(dynamics, [1.0], lambda t, theta: np.array([np.nan if t == 5 else 1.0]))
     assert np.isnan(path[4:]).all()
+
+
+def in_substeps(dynamics, slopes, deviation, normals, own=False):
+    """Positions from 0 in three substeps an iteration; `own`: v takes the squares of the substeps' gradients."""
+    part, path = dynamics.substep(3), []
+    theta, slots, powers = 0.0, part.slots, np.ones(len(part.betas))
+    for t, (slope, draws) in enumerate(zip(slopes, normals, strict=True), 1):
+        for xi in draws:
+            powers = powers * part.betas
+            shared = part.shared(float(t), tuple(powers), part.parameters)
+            g, rms = slope + np.sqrt(3) * deviation * xi, np.hypot(slope, deviation)
+            theta, *slots = part.step(theta, g, g if own else rms, slots, shared, part.parameters)
+        path.append(theta)
+    return np.array(path)
+
+
+def in_euler_steps(o, slopes, deviation, normals):
+    """The same SDE: m and v relax to the gradient and to the mean of its square, and the rules are those above."""
+    theta, m, v, largest, unseen, path, dt = 0.0, 0.0, 0.0, 0.0, np.ones(2), [], 1 / 3
+    for t, (slope, draws) in enumerate(zip(slopes, normals, strict=True), 1):
+        for xi in draws:
+            m = m + (1 - o.beta1) * ((slope - m) * dt + np.sqrt(dt) * deviation * xi)
+            v = v + (1 - o.beta2) * (slope**2 + deviation**2 - v) * dt
+            largest, unseen = max(largest, v), unseen * (1 - (1 - np.array([o.beta1, o.beta2])) * dt)
+            theta = theta - RULES[type(o)](o, t, m, v, largest, *(1 - unseen), lambda v: np.sqrt(v) + o.eps) * dt
+        path.append(theta)
+    return np.array(path)
+
+
+@pytest.mark.parametrize("kind", [AdamW, AMSGrad, AdaBound, Padam])
+def test_substeps_are_the_sde_in_which_v_has_no_noise(kind):
+    """The slope falls, so that the largest v is not the last; the negative control feeds v each substep's noise."""
+    dynamics = kind(0.01, beta2=0.9, eps=1e-3, weight_decay=0.0)
+    problem = np.linspace(3.0, 0.1, STEPS), 2.0, np.random.default_rng(5).standard_normal((STEPS, 3))
+    expected = in_euler_steps(dynamics, *problem)
+    np.testing.assert_allclose(in_substeps(dynamics, *problem), expected, rtol=1e-11)
+    assert np.abs(in_substeps(dynamics, *problem, own=True) / expected - 1).max() > 0.05
+
+
+@pytest.mark.parametrize(
+    ("dynamics", "message"),
+    [
+        (SGD(0.1, weight_decay=0.1), "in substeps decay is .* of the landscape; use weight_decay=0"),
+        (AMSGrad(0.1, weight_decay=0.1), "in substeps decay is .* of the landscape; use weight_decay=0"),
+        (Momentum(0.1, nesterov=True), "the same SDE as nesterov=False; use substeps=1"),
+        (RAdam(0.1), "which do not adapt, are no small steps; use substeps=1"),
+    ],
+)
+def test_substeps_are_refused_where_no_sde_is_known(dynamics, message):
+    with pytest.raises(ValueError, match=message):
+        dynamics.substep(4)
 
 
 # Compiling takes seconds each: Padam has every formula that is in several others, and the only power.

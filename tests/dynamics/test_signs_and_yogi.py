@@ -366,7 +366,11 @@ REFUSED = [
         "has no idealized rule, it runs only as shipped: .* use SGD, Momentum, RMSprop",
     ),
     (lambda: SignSGD(0.1).learning_rate(np.ones(2)), "has no idealized rule"),
-    (run(Lion(0.01), substeps=4), "use substeps=1"),
+    (run(Lion(0.01), substeps=4), "the sign of a minibatch gradient is not that of a substep's; use substeps=1"),
+    (lambda: Yogi(0.1).substep(4), "use substeps=1, or the running second moment of RMSprop"),
+    (lambda: AdaBelief(0.1).substep(4), "gradients about m, not of gradients; use substeps=1"),
+    (lambda: Lion(0.1, second_moment="frozen"), "Lion has no idealized rule; use 'running', or Adam"),
+    (lambda: SignSGD(0.1, second_moment="following"), "SignSGD has no idealized rule; use 'running', or Adam"),
 ]
 
 
