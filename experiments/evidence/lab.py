@@ -14,7 +14,7 @@ import torch
 
 from diffusion.progress import task as shown
 from experiments.evidence import store
-from experiments.evidence.data.sets import DIGITS
+from experiments.evidence.data.sets import DIGITS, DOCUMENTATION
 from experiments.evidence.store import Task
 from experiments.evidence.training import Recipe, Run, trained
 from experiments.referee.routes import Routes
@@ -37,7 +37,9 @@ class Lab(Routes):
     size
         One of `SIZES`.
     images, text
-        Sources of the data, see `data.sets`; no text if it is empty.
+        Sources of the data, see `data.sets`.
+    model
+        The user's own network, see `models.build`; empty if there is none.
     threads
         Worker processes, of one thread each; None: as many as cores. Numbers do not depend on it.
     """
@@ -47,7 +49,8 @@ class Lab(Routes):
     out: Path = Path("results/evidence")
     size: str = "default"
     images: str = DIGITS
-    text: str = ""
+    text: str = DOCUMENTATION
+    model: str = ""
     _workers: ProcessPoolExecutor | None = field(default=None, init=False, repr=False)
 
     @classmethod

@@ -5,6 +5,7 @@ import hashlib
 import inspect
 import json
 import os
+import platform
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -20,9 +21,15 @@ Task = Callable[..., Mapping[str, Any]]
 
 
 def path_of(folder: Path, task: Task, arguments: Mapping[str, Any]) -> Path:
-    """Where a task's arrays are kept: named by the task, its arguments, files that these name, sources, and torch."""
+    """Where a task's arrays are kept: named by the task, its arguments and files that these name, sources and versions."""
     told = {name: [value, _stamp(value)] for name, value in arguments.items()}
-    parts = [f"{task.__module__}:{task.__qualname__}", told, _code_of(task), torch.__version__]
+    parts = [
+        f"{task.__module__}:{task.__qualname__}",
+        told,
+        _code_of(task),
+        torch.__version__,
+        platform.python_version(),
+    ]
     return folder / f"{hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:40]}.npz"
 
 

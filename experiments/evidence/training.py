@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from experiments.evidence import models
 from experiments.evidence.augmentation import augmented
-from experiments.evidence.data.sets import PAIR, Splits, split_images, split_text
+from experiments.evidence.data.sets import PAIR, Splits, is_text, split_images, split_text
 from experiments.evidence.optimizers import OPTIMIZERS
 
 Array = NDArray[np.float64]
@@ -47,7 +47,7 @@ class Recipe:
     Attributes
     ----------
     data
-        Source of images or of a text, see `sets.images` and `sets.text`: a file is a text.
+        Source of images or of a text, see `sets.images` and `sets.text`.
     samples, held_out, tested
         How many are for training, held out of the training set to select by, and tested; None: all.
     pool
@@ -115,7 +115,7 @@ class Recipe:
     def splits(self) -> Splits:
         """The samples."""
         counts = (self.samples, self.held_out, self.tested)
-        if Path(self.data).is_file():
+        if is_text(self.data):
             return split_text(self.data, *counts, self.window)
         return split_images(self.data, *counts, self.pool)
 

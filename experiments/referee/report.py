@@ -16,7 +16,7 @@ from experiments.referee import laws, pages, standing
 from experiments.referee.outcome import Outcome
 
 SIGNS = {True: "✓", False: "✗", None: "·"}  # of a finding, on a terminal
-TEMPLATE = pages.environment().get_template("report.html")
+ASKED = {"verify": "--claim", "evidence": "--only"}  # jobs, and how each is asked for some claims
 WHOLE = 3  # most claims of which a terminal shows every finding
 PACKAGES = ("diffusion-lab", "numpy", "scipy", "numba", "torch")
 
@@ -28,8 +28,8 @@ def instrument_line(outcome: Outcome) -> str:
     line = (
         f"The instrument is {state}: of {len(outcome.rows)} rows {counts['ok']} are ok, {counts['failed']} failed, "
         f"{counts['inconclusive']} inconclusive ({outcome.tests} tests at a family-wise false-positive rate of "
-        f"{laws.FAMILY_WISE_RATE:g}, each at {outcome.rate:.2g}; seed {settings['seed']}, "
-        f"{settings['replicas']} replicas)."
+        f"{laws.FAMILY_WISE_RATE:g}, each at {outcome.rate:.2g}; seed {settings['seed']}"
+        f"{f', {replicas} replicas' if (replicas := settings.get('replicas')) else ''})."
     )
     if outcome.unjudged:
         line += f" {outcome.unjudged} of {len(outcome.verdicts)} verdicts could not be drawn."
@@ -69,27 +69,31 @@ def html(outcome: Outcome, drawn: Sequence[Drawn]) -> str:
         for name in laws.LARGEST_DETECTABLE
     }
     routes = [route for pieces in outcome.evidence.values() for piece in pieces for route in piece.measured.values()]
-    return TEMPLATE.render(
-        outcome=outcome,
-        line=instrument_line(outcome),
-        standings=standing.standings([verdict.as_json() for verdict in outcome.verdicts], outcome.rows),
-        statements={claim.name: claim.statement for claim in outcome.claims},
-        figures={name: [figure for figure in drawn if figure.claim == name] for name in names},
-        inlined={figure.name: b64encode(figure.svg.read_bytes()).decode() for figure in drawn},
-        tables={name: columns([row for row in outcome.rows if row["claim"] == name]) for name in names},
-        commands={name: command(outcome.settings, name) for name in names},
-        laws=laws,
-        reached={name: max(numbers) for name, numbers in detectable.items() if numbers},
-        allowance=max((float(np.max(route.allowance)) for route in routes), default=0.0),
-        versions={name: _version(name) for name in PACKAGES},
+    return (
+        pages.environment()
+        .get_template(f"{outcome.command[0]}.html")
+        .render(
+            outcome=outcome,
+            line=instrument_line(outcome),
+            standings=standing.standings([verdict.as_json() for verdict in outcome.verdicts], outcome.rows),
+            statements={claim.name: claim.statement for claim in outcome.claims},
+            figures={name: [figure for figure in drawn if figure.claim == name] for name in names},
+            inlined={figure.name: b64encode(figure.svg.read_bytes()).decode() for figure in drawn},
+            tables={name: columns([row for row in outcome.rows if row["claim"] == name]) for name in names},
+            commands={name: command(outcome, name) for name in names},
+            laws=laws,
+            reached={name: max(numbers) for name, numbers in detectable.items() if numbers},
+            allowance=max((float(np.max(route.allowance)) for route in routes), default=0.0),
+            versions={name: _version(name) for name in PACKAGES},
+        )
     )
 
 
-def command(settings: Mapping[str, Any], claim: str) -> str:
+def command(outcome: Outcome, claim: str) -> str:
     """The command that gives the numbers of a claim again."""
-    chosen = chain.from_iterable(("--claim", name) for name in settings.get("selected") or (claim,))
-    options = ["--seed", str(settings["seed"]), *["--quick"] * settings["quick"]]
-    return shlex.join(["diffusion-lab", "verify", *chosen, *options])
+    job, *options = outcome.command
+    chosen = chain.from_iterable((ASKED[job], name) for name in outcome.settings.get("selected") or (claim,))
+    return shlex.join(["diffusion-lab", job, *chosen, *options])
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, str], dict[str, list[str]]]:

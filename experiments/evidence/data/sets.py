@@ -15,6 +15,7 @@ from experiments.evidence.data import readers
 
 DIGITS = "digits"  # the source that needs no files: the 1,797 images inside scikit-learn's wheel
 DIGITS_TESTED = 500
+DOCUMENTATION = "python-documentation"  # the text that needs no files: python's own, in its standard library
 ORDER = 20220707  # seed of the order in which images are taken: the same in all runs, whatever their own seed
 IDX = {"train": "train", "test": "t10k"}
 PAIR = tuple[Tensor, Tensor]
@@ -145,9 +146,14 @@ def _cifar(folder: Path) -> Images:
     return Images("CIFAR-100" if whole.exists() else "CIFAR-10", learnt[0], learnt[1], *tested)
 
 
+def is_text(source: str) -> bool:
+    """Whether a source is a text."""
+    return source == DOCUMENTATION or Path(source).is_file()
+
+
 @lru_cache(maxsize=2)
 def text(source: str) -> Text:
-    """The text of a source, a file: plain text in UTF-8, or R's texts (.rdb).
+    """The text of a source: "python-documentation", or a file of plain text in UTF-8, or of R's texts (.rdb).
 
     Raises
     ------
@@ -155,7 +161,11 @@ def text(source: str) -> Text:
         If it cannot be read, or is no text.
     """
     path = Path(source)
-    if path.suffix == ".rdb":
+    if source == DOCUMENTATION:
+        from pydoc_data.topics import topics
+
+        name, told = "the documentation of Python", "\n".join(topics[name] for name in sorted(topics))
+    elif path.suffix == ".rdb":
         name, told = "Jane Austen's six novels", "\n".join("\n".join(lines) for lines in readers.r_texts(path))
     else:
         try:
