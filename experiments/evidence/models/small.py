@@ -3,7 +3,6 @@
 import math
 from itertools import pairwise
 
-
 from torch import nn
 
 from experiments.evidence.models.resnet import ResNet
