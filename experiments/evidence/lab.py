@@ -39,6 +39,8 @@ class Lab(Routes):
         One of `SIZES`.
     images, text
         Sources of the data, see `data.sets`.
+    cifar
+        Source of CIFAR for the paper's own settings; empty if it is not given.
     model
         The user's own network, see `models.build`; empty if there is none.
     threads
@@ -51,6 +53,7 @@ class Lab(Routes):
     size: str = "default"
     images: str = DIGITS
     text: str = DOCUMENTATION
+    cifar: str = ""
     model: str = ""
     _workers: ProcessPoolExecutor | None = field(default=None, init=False, repr=False)
 
