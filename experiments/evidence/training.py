@@ -218,7 +218,7 @@ def train(recipe: Recipe, checkpoint: Path | None = None) -> Run:
     if not recipe.steps:
         raise ValueError(f"batch_size = {recipe.batch_size} is more than the {len(splits.train[0])} samples to train")
     # convolutions of small images are a third faster with the channels last; other layers do not care
-    model = recipe.model_at().to(device).to(memory_format=torch.channels_last)
+    model = recipe.model_at().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     half = torch.amp.GradScaler(device.type, enabled=recipe.mixed)
     run = Run({name: np.full(recipe.epochs, np.nan) for name in CURVES})

