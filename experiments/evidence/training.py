@@ -75,7 +75,7 @@ class Recipe:
     keep
         Iterations after which the state is kept besides that at the end; 0: the initial one.
     device, mixed
-        "cpu" or "cuda", and whether there the forward pass is in half precision.
+        "cpu" or "cuda", where bits may differ from run to run, and whether there the forward pass is in half precision.
     """
 
     data: str = "digits"
@@ -195,8 +195,10 @@ def trained(**arguments: Any) -> dict[str, Any]:
 
 
 def continued(checkpoint: Path, **arguments: Any) -> dict[str, Any]:
-    """The same for a run that takes long: it goes on from where it was interrupted."""
-    return train(Recipe(**arguments), checkpoint).as_arrays()
+    """The same for a run that takes long: it goes on after an interruption, and leaves curves, but no states."""
+    run = train(Recipe(**arguments), checkpoint)
+    run.states.clear()
+    return run.as_arrays()
 
 
 def train(recipe: Recipe, checkpoint: Path | None = None) -> Run:
