@@ -131,7 +131,7 @@ def recipe(lab: Lab, optimizer: str, lr: float, seed: int, weight_decay: float =
     sizes: dict[str, Any] = {"held_out": 5000, "samples": lab.pick(1000, 10000, 20000), "epochs": lab.pick(8, 10, 20)}
     sizes["every"] = 2
     if small:
-        sizes |= {"held_out": 250, "samples": 1000, "tested": 500, "batch_size": 64, "epochs": lab.pick(8, 40, 40)}
+        sizes |= {"held_out": 250, "samples": 1000, "tested": 500, "batch_size": 64, "epochs": lab.pick(6, 40, 40)}
     decay = weight_decay / lr if optimizer in DECOUPLED else weight_decay
     return Recipe(
         **(

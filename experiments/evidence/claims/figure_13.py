@@ -79,7 +79,7 @@ class Figure13(Claim):
 
 
 def _recipe(lab: Lab, optimizer: str, lr: float, seed: int) -> Recipe:
-    sizes: dict[str, Any] = {"samples": lab.pick(500, 2400, 9600), "held_out": lab.pick(100, 500, 1000)}
+    sizes: dict[str, Any] = {"samples": lab.pick(400, 2400, 9600), "held_out": lab.pick(100, 500, 1000)}
     sizes |= {"tested": lab.pick(100, 1000, 1000), "epochs": lab.pick(2, 4, 8), "window": 64, "batch_size": 16}
     sizes |= {"model": "character-lstm", "weight_decay": 0.0, "clip": CLIP}
     return Recipe(data=lab.text, optimizer=optimizer, lr=lr, seed=seed, **sizes)
