@@ -10,8 +10,9 @@ from scipy import stats
 
 from experiments.evidence.data import sets
 from experiments.evidence.lab import Lab
-from experiments.evidence.paired import holm
+from experiments.evidence.paired import Difference, holm
 from experiments.evidence.training import Recipe, Run
+from experiments.referee import EVERY, Evidence, Row, Sample, unsampled
 from experiments.referee.faults import Fault
 from experiments.referee.laws import LEVEL, Student
 
@@ -193,6 +194,18 @@ def scope(row: Any) -> str:
         "{data}, {samples:,} samples, {network} of {parameters:,} parameters, {epochs} epochs: it can contradict the "
         "paper's order here, not reproduce its numbers"
     ).format(**told)
+
+
+def difference(row: Any) -> Difference:
+    """The difference that a row of evidence holds, see `Difference.as_values`."""
+    return Difference(*(float(row[name]) for name in ("difference", "difference_low", "difference_high", "holm")))
+
+
+def not_run(quantity: str, reason: str) -> Evidence:
+    """Evidence that says why there is none, which is no fault."""
+    sample = Sample(np.nan, Student(1.0, 2), fault=Fault(f"not run: {reason}", "ok"))
+    row = Row({"optimizer": EVERY}, samples={"trained": sample}, reasons=unsampled("not run"))
+    return Evidence.of_rows(EVERY, quantity, [row])
 
 
 def student(values: Array) -> Student:

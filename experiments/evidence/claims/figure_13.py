@@ -9,7 +9,7 @@ import xarray
 from experiments.drawing import BLUE, GREEN, ORANGE, Named, subplots
 from experiments.evidence import contest
 from experiments.evidence.lab import Lab
-from experiments.evidence.paired import Difference, differences
+from experiments.evidence.paired import differences
 from experiments.evidence.training import Recipe
 from experiments.referee import Claim, Evidence, Finding, Measured, Routes, Row, unsampled
 
@@ -28,8 +28,8 @@ class Figure13(Claim):
     place = "Appendix F, Figure 13"
     statement = (
         "An LSTM trained by Adai foretells a text better than one trained by SGD with Momentum or Adam. Learning rates "
-        "are selected on a held-out part of the text to train, at one seed; without weight decay and dropout, gradients "
-        "clipped."
+        "are selected on a held-out part of the text to train, at one seed; without weight decay and dropout, "
+        "gradients clipped."
     )
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
@@ -53,12 +53,12 @@ class Figure13(Claim):
         ends = {name: values[:, -1] for name, values in losses.items() if np.isfinite(values[:, -1]).all()}
         if "Adai" in ends and len(ends) > 1:
             compared = differences({other: ends["Adai"] - ends[other] for other in ends if other != "Adai"})
-            yield Evidence.of_rows(
-                "Adai",
-                DIFFERENCE,
-                [_difference(known, other, each) for other, each in compared.items()],
-                label="Adai, differences",
-            )
+            regime = known | {"optimizer": "Adai"}
+            rows = [
+                Row(regime | {"other": other}, each.as_values, reasons=unsampled("networks are trained"))
+                for other, each in compared.items()
+            ]
+            yield Evidence.of_rows("Adai", DIFFERENCE, rows, label="Adai, differences")
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """The loss at the end; of Adai the signs of its differences."""
@@ -95,14 +95,9 @@ def _curve(regime: dict[str, Any], losses: np.ndarray[Any, Any], held_out: Seque
     return Evidence(name, CURVE, data, {"test_loss": measured}, reasons=unsampled("networks are trained"))
 
 
-def _difference(known: dict[str, Any], other: str, each: Difference) -> Row:
-    values = {"difference": each.value, "difference_low": each.low, "difference_high": each.high, "holm": each.p}
-    return Row({**known, "optimizer": "Adai", "other": other}, values, reasons=unsampled("networks are trained"))
-
-
 def _judged(row: xarray.Dataset) -> Finding:
     """Whether Adai's loss is below another's."""
-    found = Difference(*(float(row[name]) for name in ("difference", "difference_low", "difference_high", "holm")))
+    found = contest.difference(row)
     other = row["other"].item()
     words = {
         -1: f"Adai's loss is below {other}'s",

@@ -70,7 +70,7 @@ class Figure5(Claim):
         rows = [
             Row(
                 {**known, "optimizer": "Adai", "other": other, "of": what},
-                _values(each),
+                each.as_values,
                 reasons=unsampled("networks are trained"),
             )
             for (what, other), each in compare(surfaces).items()
@@ -137,10 +137,6 @@ def compare(surfaces: Mapping[str, Array]) -> dict[tuple[str, str], Difference]:
     return dict(zip(keys, found.values(), strict=True))
 
 
-def _values(each: Difference) -> dict[str, float]:
-    return {"difference": each.value, "difference_low": each.low, "difference_high": each.high, "holm": each.p}
-
-
 def _grid(regime: Mapping[str, Any], surface: Array) -> Iterator[Row]:
     """The grid's points, with how many runs diverged there."""
     for i, factor in enumerate(FACTORS):
@@ -162,7 +158,7 @@ def _at_edge(surface: Array) -> float:
 
 def _judged(row: xarray.Dataset) -> Finding:
     """Whether a difference has the paper's sign."""
-    found = Difference(*(float(row[name]) for name in ("difference", "difference_low", "difference_high", "holm")))
+    found = contest.difference(row)
     what, other = row["of"].item(), row["other"].item()
     right, wrong, paper = WORDS[what]
     words = {

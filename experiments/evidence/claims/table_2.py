@@ -114,7 +114,7 @@ def _row(regime: Mapping[str, Any], name: str, entry: Entry) -> Row:
 def _difference(regime: Mapping[str, Any], other: str, found: Difference) -> Row:
     """A difference with its simultaneous interval and Holm's p, beside the authors' difference."""
     name = regime["optimizer"]
-    values = {"difference": found.value, "difference_low": found.low, "difference_high": found.high, "holm": found.p}
+    values = found.as_values
     if {name, other} <= set(AUTHORS):
         values["authors_cifar10"] = AUTHORS[name][0] - AUTHORS[other][0]
     return Row({**regime, "other": other}, values, reasons=unsampled("networks are trained", paper=CIFAR))
@@ -122,7 +122,7 @@ def _difference(regime: Mapping[str, Any], other: str, found: Difference) -> Row
 
 def _order(row: xarray.Dataset) -> Finding:
     """Whether the optimizer's error is on the authors' side of the other's."""
-    found = Difference(*(float(row[name]) for name in ("difference", "difference_low", "difference_high", "holm")))
+    found = contest.difference(row)
     name, other = row["optimizer"].item(), row["other"].item()
     tells = f"{found.told()} points, p = {found.p:.2g} of the family"
     authors = float(row["authors_cifar10"]) if "authors_cifar10" in row else np.nan
