@@ -157,11 +157,18 @@ def test_figure_5_is_refuted_where_a_rival_has_the_wider_basin():
     assert finding(verdicts(figure_5.claim, planted(reverse, "full"))["Adai"], "basin against SGDM").holds is False
 
 
-def test_figure_13_finds_the_order_of_losses():
-    lab = planted(lambda recipe: {"Adai": 1.4, "SGDM": 1.5, "Adam": 1.4}[recipe.optimizer])
-    told = verdicts(figure_13.claim, lab)["Adai"]
+def test_figure_13_finds_the_order_of_losses_and_does_not_judge_by_a_rate_at_the_edge_of_those_tried():
+    losses = {"Adai": 1.4, "SGDM": 1.5, "Adam": 1.4}
+
+    def inside(recipe):
+        return losses[recipe.optimizer] + 0.1 * (recipe.lr not in figure_13.RATES[recipe.optimizer][1:3])
+
+    told = verdicts(figure_13.claim, planted(inside))["Adai"]
     assert finding(told, "order against SGDM").holds
     assert finding(told, "order against Adam").holds is None
+    slowest = verdicts(figure_13.claim, planted(lambda recipe: losses[recipe.optimizer] + recipe.lr))["Adai"]
+    assert finding(slowest, "order against SGDM").holds is None
+    assert "the rate selected for Adai and SGDM is at the edge" in slowest.sentence
 
 
 def test_what_a_full_run_alone_trains_is_shown_as_not_run_by_another():

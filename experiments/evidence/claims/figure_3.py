@@ -134,7 +134,7 @@ def _speed(row: xarray.Dataset) -> Finding:
         f"{ratio:.2f} [{low:.2f}, {high:.2f}] times {other}'s epochs to a training loss of {float(row['level']):.3g}"
     )
     if float(row["reached"]) < 1:
-        tells += f", over the {float(row['reached']):.0%} of pairs in which both reach it"
+        tells += f", over the {100 * float(row['reached']):.0f} % of pairs in which both reach it"
     words = {
         -1: f"Adai converges faster than {other}",
         0: f"Adai's speed and {other}'s are not told apart",
