@@ -118,7 +118,7 @@ def selection(lab: Lab, names: Sequence[str], weight_decay: float = DECAY) -> di
 
 
 def select(held_out: Array) -> int:
-    """The rate with the least mean error (%), of shape (rates, seeds); a run that diverged is wrong throughout."""
+    """The rate with the least mean error (%) or loss, of shape (rates, seeds); a run that diverged has 100."""
     return int(np.argmin(np.nan_to_num(held_out, nan=100.0).mean(axis=1)))
 
 

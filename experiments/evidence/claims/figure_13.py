@@ -40,7 +40,7 @@ class Figure13(Claim):
         ended = contest.trained(lab, [_recipe(lab, *key, seeds[0]) for key in tried], "selecting on text")
         held_out = dict(zip(tried, contest.curves(ended, "held_out_loss")[:, -1], strict=True))
         chosen = {
-            name: min(rates, key=lambda lr, name=name: np.nan_to_num(held_out[name, lr], nan=np.inf))
+            name: rates[contest.select(np.array([[held_out[name, lr]] for lr in rates]))]
             for name, rates in RATES.items()
         }
         recipes = [_recipe(lab, name, lr, seed) for name, lr in chosen.items() for seed in seeds]

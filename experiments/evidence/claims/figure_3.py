@@ -178,7 +178,8 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     first = curves[0].data
     caption = (
         f"{title}. {contest.scope(first)}. Means over {int(first['seeds'])} seeds with 95 % bands, each optimizer at "
-        "the rate selected for it; a rate is lowered tenfold at half and at three quarters of the epochs."
+        "the rate selected for it, which is lowered tenfold at half and at three quarters of the epochs; the training "
+        "loss is the mean over an epoch's batches."
     )
     return "figure-3", claim.name, figure, caption
 
