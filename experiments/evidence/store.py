@@ -21,8 +21,8 @@ Task = Callable[..., Mapping[str, Any]]
 
 
 def path_of(folder: Path, task: Task, arguments: Mapping[str, Any]) -> Path:
-    """Where a task's arrays are kept: named by the task, its arguments and files that these name, sources and versions."""
-    told = {name: [value, _stamp(value)] for name, value in arguments.items()}
+    """Where a task's arrays are kept: named by the task, its arguments, files that these name, and the code."""
+    told = {name: _told(value) for name, value in arguments.items()}
     parts = [
         f"{task.__module__}:{task.__qualname__}",
         told,
@@ -47,34 +47,43 @@ def write(path: Path, arrays: Mapping[str, Any]) -> None:
 def read(path: Path) -> dict[str, Any] | None:
     """The arrays of a file; None if there is none, or it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except Exception:  # whatever a damaged file leads to: its task is done again
         return None
 
 
-def _stamp(value: Any) -> list[Any]:
-    """Names, sizes and times of the files that an argument names: a file, a directory, or ``file.py:function``."""
+def _told(value: Any) -> Any:
+    """An argument as JSON has it: of an array a digest; with names, sizes and times of files, where it names some.
+
+    It may name a file, a directory, or ``file.py:function``.
+    """
+    if isinstance(value, np.ndarray):
+        return [value.dtype.str, value.shape, hashlib.sha256(value.tobytes()).hexdigest()]
     if not isinstance(value, str):
-        return []
+        return value
     path = Path(value.partition(".py:")[0] + ".py") if ".py:" in value else Path(value)
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]
+    return [value, *([file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file())]
 
 
 @cache
 def _code_of(task: Task) -> str:
-    """A digest of the sources of a task's module and of ours that it imports, and these in turn."""
-    first = Path(inspect.getsourcefile(task) or "")
+    """A digest of the sources that a task's numbers depend on."""
+    digest = hashlib.sha256()
+    for path in sources(Path(inspect.getsourcefile(task) or "")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def sources(first: Path) -> list[Path]:
+    """A module's file and those of ours that it imports, and these in turn; not the packages above them."""
     left, seen = [first], {first}
     while left:
         new = set(_imported(left.pop())) - seen
         left += new
         seen |= new
-    digest = hashlib.sha256()
-    for path in sorted(seen):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return sorted(seen)
 
 
 def _imported(path: Path) -> Iterator[Path]:
