@@ -114,7 +114,7 @@ class TorchLandscape:
         index = model.index(samples)
         remedy = "ask for fewer samples, or for noise_report(k=...), which keeps what it needs of them"
         refuse_memory(count(index) * self._row_bytes, f"gradients of {count(index)} samples", remedy)
-        return _array(torch.cat(list(model.gradients(self._one(theta), index))))
+        return _array(torch.cat(list(model.gradients(self._finite(theta), index))))
 
     def hessian_product(
         self, vector: ArrayLike, theta: ArrayLike | None = None, samples: ArrayLike | None = None
@@ -123,7 +123,7 @@ class TorchLandscape:
         model = self.sample_losses
         rows = model.vector("vector", vector)
         products = curvature.hessian_products(
-            model, self._one(theta), rows.reshape(-1, self.dimension), model.index(samples)
+            model, self._finite(theta), rows.reshape(-1, self.dimension), model.index(samples)
         )
         return _array(products.reshape(rows.shape))
 
@@ -138,7 +138,7 @@ class TorchLandscape:
         ValueError
             If the matrix and its eigenvectors would take more than 2 GiB, or k is not between 1 and P.
         """
-        position = self._one(theta)
+        position = self._finite(theta)
         if k is None:
             self._refuse_matrix("the Hessian")
             return _array(curvature.hessian_matrix(self.sample_losses, position, slice(0, self.samples)))
@@ -147,7 +147,7 @@ class TorchLandscape:
     def gauss_newton(self, theta: ArrayLike | None = None) -> Array:
         """The generalised Gauss-Newton matrix ``E[J^T H_out J]``, shape (P, P); refused where `hessian` is."""
         self._refuse_matrix("the Gauss-Newton matrix")
-        return _array(curvature.gauss_newton_matrix(self.sample_losses, self._one(theta), slice(0, self.samples)))
+        return _array(curvature.gauss_newton_matrix(self.sample_losses, self._finite(theta), slice(0, self.samples)))
 
     def noise_covariance(self, theta: ArrayLike | None = None) -> Array:
         """Covariance of the gradient of one sample, shape (P, P); refused where `hessian` is.
@@ -155,7 +155,7 @@ class TorchLandscape:
         A minibatch of B samples drawn with replacement has C/B, without replacement ``C/B (N - B)/(N - 1)``.
         """
         self._refuse_matrix("the covariance")
-        model, position, everything = self.sample_losses, self._one(theta), slice(0, self.samples)
+        model, position, everything = self.sample_losses, self._finite(theta), slice(0, self.samples)
         mean = model.mean_gradient(position, everything)
         total = torch.zeros(self.dimension, self.dimension, dtype=model.dtype, device=model.device)
         for gradients in model.gradients(position, everything):
@@ -165,7 +165,7 @@ class TorchLandscape:
 
     def noise_along(self, directions: ArrayLike, theta: ArrayLike | None = None) -> Array:
         """Variance of the gradient of one sample along orthonormal columns (P, k), shape (k,)."""
-        model, position = self.sample_losses, self._one(theta)
+        model, position = self.sample_losses, self._finite(theta)
         columns = torch.as_tensor(self.orthonormal(directions)).to(position)
         mean = model.mean_gradient(position, slice(0, self.samples))
         parts = model.gradients(position, slice(0, self.samples))
@@ -208,7 +208,7 @@ class TorchLandscape:
             As `hessian`, or if a batch size is below 1.
         """
         sizes = [checks.whole("batch_size", size) for size in np.atleast_1d(np.asarray(batch_size)).tolist()]
-        position, loss = self._one(theta), self.loss(theta)
+        position, loss = self._finite(theta), self.loss(theta)
         if k is None:
             values, vectors = (one[..., ::-1] for one in eigenvectors(self.hessian(theta=theta)))
         else:
@@ -247,7 +247,7 @@ class TorchLandscape:
 
     def _place(self, theta: ArrayLike | None) -> str:
         """For the record: whose parameters."""
-        return "the model's" if theta is None else hashlib.sha256(np.asarray(theta).tobytes()).hexdigest()[:16]
+        return "the model's" if theta is None else hashlib.sha256(_array(self._one(theta)).tobytes()).hexdigest()[:16]
 
     def _one(self, theta: ArrayLike | None) -> torch.Tensor:
         position = self.sample_losses.vector("theta", theta)
@@ -255,6 +255,12 @@ class TorchLandscape:
             raise ValueError(
                 f"theta has shape {tuple(position.shape)}, and must be one vector of {self.dimension} here"
             )
+        return position
+
+    def _finite(self, theta: ArrayLike | None) -> torch.Tensor:
+        position = self._one(theta)
+        if not position.isfinite().all():
+            raise ValueError("theta is not finite, and has no curvature or noise; take it from before the training diverged")
         return position
 
     def _refuse_matrix(self, what: str) -> None:
@@ -270,7 +276,7 @@ class TorchLandscape:
         dtype = "" if model.dtype == torch.float64 else f", dtype={model.dtype}"
         return (
             f"TorchLandscape({type(model.model).__name__} of {self.dimension} parameters in evaluation mode, statistics frozen, "
-            f"on {self.samples} samples{dtype}, digest={model.digest()})"
+            f"on {self.samples} samples{dtype}, digest={model.digest})"
         )
 
 

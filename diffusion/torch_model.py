@@ -6,6 +6,7 @@ import copy
 import hashlib
 import threading
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -127,6 +128,7 @@ class SampleLosses:
         """Parameters P."""
         return len(self.start)
 
+    @cached_property
     def digest(self) -> str:
         """What tells this problem from others: of the model's structure, parameters and statistics, the loss, and the data."""
         loss = (
@@ -139,7 +141,7 @@ class SampleLosses:
         return found.hexdigest()[:16]
 
     def vector(self, name: str, value: ArrayLike | torch.Tensor | None) -> torch.Tensor:
-        """A vector of P finite numbers, or several as rows; None: the model's parameters."""
+        """A vector of P numbers, or several as rows; None: the model's parameters."""
         if value is None:
             return self.start
         tensor = (

@@ -64,14 +64,14 @@ def exact_msd(x, y, start, basis, lr, batch_size, iterations):
 
 
 def test_sgd_with_replacement_has_the_exact_moments_of_the_linear_recursion(linear):
-    """400 replicas at the suite's false-positive rate; others, without replacement, are rejected."""
+    """200 replicas at the suite's false-positive rate; others, without replacement, are rejected."""
     x, y, landscape = linear
     for replacement in (True, False):
         run = simulate_torch(
-            SGD(0.1), landscape, noise=Minibatches(4, replacement), iterations=9, save=[9], replicas=400, seed=5
+            SGD(0.1), landscape, noise=Minibatches(4, replacement), iterations=6, save=[6], replicas=200, seed=5
         )
         _, basis = np.linalg.eigh(x.T @ x / len(x))
-        expected = exact_msd(x, y, landscape.parameters, basis, 0.1, 4, 9)
+        expected = exact_msd(x, y, landscape.parameters, basis, 0.1, 4, 6)
         error = (run["msd_stderr"] / run["msd"]).values
         p = LogNormal(error, error).p_value(run["msd"].values, expected)
         assert (p.min() > SUITE_RATE) == replacement

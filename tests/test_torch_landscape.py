@@ -182,6 +182,7 @@ def test_matrices_too_large_for_memory_are_refused_with_the_estimate_and_the_alt
     [
         (lambda one: one.gradient(np.zeros(3)), r"theta has shape \(3,\), and must have 4 entries"),
         (lambda one: one.hessian(theta=np.zeros((2, 4))), r"theta has shape \(2, 4\), and must be one vector"),
+        (lambda one: one.hessian(1, theta=[np.nan, 0, 0, 0]), "theta is not finite, and has no curvature or noise"),
         (lambda one: one.hessian(5), "k = 5 must be at most 4"),
         (lambda one: one.gradient(samples=[30]), "samples must lie between 0 and 29"),
         (lambda one: one.gradient(samples=[0.5]), "must be a non-empty list of positions"),
