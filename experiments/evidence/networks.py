@@ -93,15 +93,16 @@ def plans(lab: Lab) -> list[Plan]:
         return [Plan("your network", {"model": lab.model, "samples": 1000, "lr": 0.05}, steps, 3)]
     widths, kernels = lab.pick([6], [8], [10]), lab.pick([4, 6], [6, 8], [8, 12])
     count, seeds, late = lab.pick(800, 2000, 2000), lab.pick(3, 3, 5), lab.pick(2000, 6000, 20000)
-    mlp = {"model": "mlp", "model_settings": [["hidden", widths]], "samples": count, "lr": 0.1}
+    mlp = {"model": "mlp", "model_settings": [["hidden", widths]], "samples": count}
     cnn = {"model": "cnn", "model_settings": [["widths", kernels]], "samples": lab.pick(500, 1000, 1000), "lr": 0.4}
     fewer = lab.pick(48, 64, 128)
+    rates = {CROSS_ENTROPY: 0.1, MEAN_SQUARE: 0.03}
     listed = [
-        Plan("MLP", mlp | {"loss": loss}, (0, lab.pick(30, 60, 60), late), seeds, lab.pick(96, 128, 512))
-        for loss in (CROSS_ENTROPY, MEAN_SQUARE)
+        Plan("MLP", mlp | {"loss": loss, "lr": lr}, (0, lab.pick(30, 60, 60), late), seeds, lab.pick(96, 128, 512))
+        for loss, lr in rates.items()
     ]
     if lab.size == "full":
-        return [*listed, *(Plan("CNN", cnn | {"loss": loss}, (0, 100, 6000), 3, fewer) for loss in (CROSS_ENTROPY, MEAN_SQUARE))]
+        return listed + [Plan("CNN", cnn | {"loss": loss}, (0, 100, 6000), 3, fewer) for loss in rates]
     return [*listed, Plan("CNN", cnn | {"loss": CROSS_ENTROPY}, (lab.pick(1500, 3000, 6000),), 2, fewer)]
 
 

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import grad, jvp, vmap
 
-from diffusion.torch_curvature import along
+from diffusion.torch_curvature import load_forward_mode, slopes_along
 from diffusion.torch_landscape import TorchLandscape
+from diffusion.torch_model import chunks
 from experiments.evidence import tails
 from experiments.evidence.training import LOSSES, Recipe, train
 
@@ -84,6 +85,7 @@ def noise_of(landscape: TorchLandscape, directions: int) -> dict[str, Array]:
     seen = min(landscape.samples, max(2, NUMBERS // landscape.dimension))
     gradients = landscape.sample_gradients(samples=np.arange(seen))
     chosen = _spread(len(curvature), directions)
+    load_forward_mode()
     measured: dict[str, Array] = {"curvature": curvature[chosen], "loss": np.array(landscape.loss())}
     measured |= _matrix(curvature, vectors, gradients)
     measured["cosine"] = measured["cosine"] if whole else np.array(np.nan)
@@ -103,16 +105,15 @@ def noise_of(landscape: TorchLandscape, directions: int) -> dict[str, Array]:
 
 def _along(landscape: TorchLandscape, direction: Array) -> tuple[Array, Array]:
     """Slopes and Gauss-Newton curvatures of single samples' losses along a direction."""
-    model = landscape.sample_losses
-    with torch.no_grad():
-        slope, _, linear = along(model, model.start, torch.as_tensor(direction.copy()), slice(0, landscape.samples))
-    return np.asarray(slope.cpu().numpy()), np.asarray(linear.cpu().numpy())
+    model, vector = landscape.sample_losses, torch.as_tensor(direction.copy())
+    parts = [slopes_along(model, model.start, vector, part) for part in chunks(slice(0, landscape.samples))]
+    slopes, linear = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
+    return np.asarray(slopes), np.asarray(linear)
 
 
 def _squared_curvature(landscape: TorchLandscape, direction: Array) -> float:
     """The mean over samples of the squared length of H_n v: of the square of single samples' Hessians along v."""
-    model = landscape.sample_losses
-    vector = torch.as_tensor(direction.copy())
+    model, vector = landscape.sample_losses, torch.as_tensor(direction.copy())
 
     def product(inputs: Tensor, targets: Tensor) -> Tensor:
         def loss(theta: Tensor) -> Tensor:
