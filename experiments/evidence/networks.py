@@ -18,7 +18,7 @@ SIDE = 14  # pixels a side, about: larger images are averaged over squares, so t
 TRAINING = {"weight_decay": 0.0, "batch_size": 100, "milestones": [0.6, 0.85], "tested": 200}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A network with its loss and data, at some stages of training and over some seeds.
 

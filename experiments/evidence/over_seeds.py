@@ -1,83 +1,67 @@
-"""Means over seeds: with Student's interval, and judged by the whole of it."""
+"""Numbers that each seed gives one of: as measured values of rows, and judged by the whole of their interval."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+import xarray
+from numpy.typing import ArrayLike
 
 from experiments.referee import Finding, Sample
 from experiments.referee.faults import Fault
 from experiments.referee.laws import Student
 
-Array = NDArray[np.float64]
+MEASURED = "measured"  # the route
+
+
+def sample(values: ArrayLike) -> Sample:
+    """The mean of one number for each seed, by Student's law; none where a seed has no number, as none is dropped."""
+    listed = np.asarray(values, float)
+    count, lacking = len(listed), int(np.isnan(listed).sum())
+    if lacking or count < 2:
+        reason = f"{lacking} of {count} seeds have no value" if lacking else "one seed has no interval"
+        return Sample(np.nan, Student(np.nan, 2), fault=Fault(reason, "inconclusive"))
+    return Sample(float(listed.mean()), Student(float(listed.std(ddof=1) / np.sqrt(count)), count))
 
 
 @dataclass(frozen=True)
-class Mean:
-    """A number that each seed gives.
+class Interval:
+    """A measured number with the ends of its interval; all NaN if it is not had."""
 
-    Attributes
-    ----------
-    values
-        Shape (seeds,), one for each; NaN where a seed has none.
-    """
-
-    values: Array
+    value: float
+    low: float
+    high: float
 
     @classmethod
-    def of(cls, values: ArrayLike) -> "Mean":
-        """Of a list of numbers."""
-        return cls(np.asarray(values, float))
+    def of(cls, row: xarray.Dataset, route: str = MEASURED) -> "Interval":
+        """Of one row of evidence."""
+        return cls(*(float(row[f"{route}{end}"]) for end in ("", "_low", "_high")))
 
     @property
-    def value(self) -> float:
-        """The mean; NaN if a seed has no value, as none may be dropped."""
-        return float(np.mean(self.values)) if len(self.values) else np.nan
+    def known(self) -> bool:
+        """Whether it is had."""
+        return bool(np.isfinite(self.value))
 
-    @property
-    def law(self) -> Student:
-        """How it is distributed; of one seed no error is known."""
-        count = len(self.values)
-        error = float(np.std(self.values, ddof=1) / np.sqrt(count)) if count > 1 else np.nan
-        return Student(error, max(count, 2))
+    def told(self) -> str:
+        """In words."""
+        return f"{self.value:.2f} [{self.low:.2f}, {self.high:.2f}]"
 
-    @property
-    def ends(self) -> tuple[float, float]:
-        """The interval of confidence."""
-        low, high = self.law.interval(self.value)
-        return float(low), float(high)
-
-    @property
-    def sample(self) -> Sample:
-        """As a measured value of a row."""
-        lacking = int(np.isnan(self.values).sum())
-        fault = Fault(f"{lacking} of {len(self.values)} seeds have no value", "inconclusive") if lacking else None
-        return Sample(self.value, self.law, fault=fault)
-
-    def told(self, digits: int = 2, power: bool = False) -> str:
-        """The mean and its interval in words; of a logarithm to base 10 the factor that it stands for."""
-        numbers = np.array([self.value, *self.ends])
-        texts = [f"{number:.{digits}g}" for number in 10**numbers] if power else [f"{n:.{digits}f}" for n in numbers]
-        return f"{texts[0]} [{texts[1]}, {texts[2]}]"
+    def told_as_factor(self, sign: int = 1) -> str:
+        """Of a logarithm to base 10 the factor that it stands for, or with a sign of -1 the inverse factor."""
+        ends = sorted((10 ** (sign * self.low), 10 ** (sign * self.high)))
+        return f"{10 ** (sign * self.value):.2g} [{ends[0]:.2g}, {ends[1]:.2g}]"
 
 
 def judged(
-    name: str, mean: Mean, right: str, wrong: str, tells: str, *, target: float = 1.0, tolerance: float
+    name: str, interval: Interval, right: str, wrong: str, tells: str, *, target: float, tolerance: float
 ) -> Finding:
-    """A finding that the interval decides: it is to be all within the tolerance of the target, or all on one side.
+    """A finding that the interval decides: it has to lie within the tolerance of the target as a whole, or outside.
 
-    Where it is neither, the number is told without a judgement.
+    An interval that does neither leaves the finding open: the number is told without a target.
     """
-    low, high = (end - target for end in mean.ends)
-    inside = -tolerance <= low and high <= tolerance
-    outside = low > tolerance or high < -tolerance
+    inside = target - tolerance <= interval.low and interval.high <= target + tolerance
+    outside = interval.low > target + tolerance or interval.high < target - tolerance
     if inside or outside:
-        return Finding.judged(name, mean.value, right, wrong, tells, target=target, tolerance=tolerance)
-    return Finding(name, mean.value, f"{name} is not resolved: {tells}")
-
-
-def means(points: Sequence[Any], statistic: Any) -> Mean:
-    """The mean over points, one for each seed, of what a function says of one."""
-    return Mean.of([statistic(point) for point in points])
+        numbers: dict[str, Any] = {"target": target, "tolerance": tolerance}
+        return Finding.judged(name, interval.value, right, wrong, tells, **numbers)
+    return Finding(name, interval.value, f"{name}: not resolved: {tells}")
