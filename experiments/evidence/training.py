@@ -32,7 +32,8 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def mean_square(outputs: Tensor, targets: Tensor) -> Tensor:
     """Per sample: the mean over classes of the squared distance from 1 for the right class, and from 0 for others."""
-    wanted = functional.one_hot(targets, outputs.shape[-1]).to(outputs)
+    classes = torch.arange(outputs.shape[-1], device=outputs.device)
+    wanted = (targets[..., None] == classes).to(outputs)  # one_hot cannot be taken of single samples by torch.func
     losses = (outputs - wanted).square().mean(dim=-1)
     return losses.flatten(1).mean(dim=1) if losses.dim() > 1 else losses
 
