@@ -37,6 +37,7 @@ from diffusion.splitting import rare_escape_rate
 if TYPE_CHECKING:
     from diffusion.torch_ensemble import simulate_torch
     from diffusion.torch_exits import Samples, exit_times_torch
+    from diffusion.torch_landscape import TorchLandscape
 
 __all__ = [
     "SGD",
@@ -73,6 +74,7 @@ __all__ = [
     "SeparableLandscape",
     "SignSGD",
     "StyblinskiTang",
+    "TorchLandscape",
     "Yogi",
     "escape_prospect",
     "escape_rate",
@@ -87,6 +89,7 @@ __all__ = [
 # Imported when first asked for: torch takes seconds, plots and grids half a second.
 _OF_TORCH = {
     "Samples": "torch_exits",
+    "TorchLandscape": "torch_landscape",
     "exit_times_torch": "torch_exits",
     "optimizers": "",
     "simulate_torch": "torch_ensemble",
