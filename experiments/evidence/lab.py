@@ -76,8 +76,9 @@ class Lab(Routes):
         Parameters
         ----------
         task
-            A function at the top level of a module, of arguments that JSON has; it gives arrays by name. It runs in
-            another process, at one thread of torch.
+            A function at the top level of a module, of arguments that JSON has, or arrays; it gives arrays by name. It
+            runs in another process, at one thread of torch. What is finished is void once the module, or one of ours
+            that it imports, has changed: it is best kept apart from findings.
         settings
             Its arguments by name, each time.
         title

@@ -21,8 +21,8 @@ Task = Callable[..., Mapping[str, Any]]
 
 
 def path_of(folder: Path, task: Task, arguments: Mapping[str, Any]) -> Path:
-    """Where a task's arrays are kept: named by the task, its arguments and files that these name, sources and versions."""
-    told = {name: [value, _stamp(value)] for name, value in arguments.items()}
+    """Where a task's arrays are kept: named by the task, its arguments, files that these name, and the code."""
+    told = {name: _told(value) for name, value in arguments.items()}
     parts = [
         f"{task.__module__}:{task.__qualname__}",
         told,
@@ -53,13 +53,18 @@ def read(path: Path) -> dict[str, Any] | None:
         return None
 
 
-def _stamp(value: Any) -> list[Any]:
-    """Names, sizes and times of the files that an argument names: a file, a directory, or ``file.py:function``."""
+def _told(value: Any) -> Any:
+    """An argument as JSON has it: of an array a digest; with names, sizes and times of files, where it names some.
+
+    It may name a file, a directory, or ``file.py:function``.
+    """
+    if isinstance(value, np.ndarray):
+        return [value.dtype.str, value.shape, hashlib.sha256(value.tobytes()).hexdigest()]
     if not isinstance(value, str):
-        return []
+        return value
     path = Path(value.partition(".py:")[0] + ".py") if ".py:" in value else Path(value)
     files = sorted(path.iterdir()) if path.is_dir() else [path]
-    return [[file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file()]
+    return [value, *([file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files if file.is_file())]
 
 
 @cache

@@ -66,6 +66,10 @@ class Recipe:
         The last batch of an epoch is left out if it is smaller.
     milestones, factor
         The learning rate is multiplied by `factor` after each of these shares of the epochs.
+    clip
+        The longest gradient: a longer one is made so long; None: any.
+    every
+        Epochs after which held-out and tested samples are evaluated, and at the end; curves are NaN in between.
     seed
         Of the parameters, the order of samples and the augmentation: runs that differ in the optimizer alone are pairs.
     keep
@@ -91,6 +95,8 @@ class Recipe:
     epochs: int = 12
     milestones: tuple[float, ...] = (0.5, 0.75)
     factor: float = 0.1
+    clip: float | None = None
+    every: int = 1
     seed: int = 0
     keep: tuple[int, ...] = ()
     device: str = "cpu"
@@ -100,7 +106,7 @@ class Recipe:
         for name, known in (("loss", LOSSES), ("optimizer", OPTIMIZERS)):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} = {getattr(self, name)!r} must be one of {', '.join(known)}")
-        for name in ("batch_size", "epochs"):
+        for name in ("batch_size", "epochs", "every"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
 
@@ -138,8 +144,9 @@ class Run:
     Attributes
     ----------
     curves
-        By their names in `CURVES`, one value for each epoch, NaN from where the run diverged; errors are shares,
-        those of held-out samples NaN if there are none, and `running_loss` is the mean over the epoch's batches.
+        By their names in `CURVES`, one value for each epoch, NaN from where the run diverged and where nothing was
+        evaluated; errors are shares, those of held-out samples NaN if there are none, and `running_loss` is the mean
+        over the epoch's batches.
     states
         Parameters and buffers by the iteration after which they were kept, see `models.with_state`.
     train_loss
@@ -202,7 +209,8 @@ def train(recipe: Recipe, checkpoint: Path | None = None) -> Run:
     splits, device = recipe.splits, torch.device(recipe.device)
     if not recipe.steps:
         raise ValueError(f"batch_size = {recipe.batch_size} is more than the {len(splits.train[0])} samples to train")
-    model = recipe.model_at().to(device)
+    # convolutions of small images are a third faster with the channels last; other layers do not care
+    model = recipe.model_at().to(device).to(memory_format=torch.channels_last)
     optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     half = torch.amp.GradScaler(device.type, enabled=recipe.mixed)
     run = Run({name: np.full(recipe.epochs, np.nan) for name in CURVES})
@@ -228,6 +236,9 @@ def train(recipe: Recipe, checkpoint: Path | None = None) -> Run:
                 value = loss(model(chosen), targets[batch]).mean()
             optimizer.zero_grad()
             half.scale(value).backward()  # type: ignore[no-untyped-call]
+            if recipe.clip is not None:
+                half.unscale_(optimizer)
+                nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
             half.step(optimizer)
             half.update()
             total += value.detach()
@@ -238,7 +249,8 @@ def train(recipe: Recipe, checkpoint: Path | None = None) -> Run:
                 break
         else:
             run.curves["running_loss"][epoch] = total.item() / recipe.steps
-            for part in ("held_out", "test"):
+            looked = not (epoch + 1) % recipe.every or epoch + 1 == recipe.epochs
+            for part in ("held_out", "test") if looked else ():
                 values = evaluated(model, loss, getattr(splits, part), device)
                 run.curves[f"{part}_loss"][epoch], run.curves[f"{part}_error"][epoch] = values
         if checkpoint:

@@ -25,11 +25,11 @@ def instrument_line(outcome: Outcome) -> str:
     """The state of the instrument in a sentence."""
     counts, settings = outcome.instrument, outcome.settings
     state = "right" if outcome.passed else "NOT right"
+    replicas = f", {settings['replicas']} replicas" if "replicas" in settings else ""
     line = (
         f"The instrument is {state}: of {len(outcome.rows)} rows {counts['ok']} are ok, {counts['failed']} failed, "
         f"{counts['inconclusive']} inconclusive ({outcome.tests} tests at a family-wise false-positive rate of "
-        f"{laws.FAMILY_WISE_RATE:g}, each at {outcome.rate:.2g}; seed {settings['seed']}"
-        f"{f', {replicas} replicas' if (replicas := settings.get('replicas')) else ''})."
+        f"{laws.FAMILY_WISE_RATE:g}, each at {outcome.rate:.2g}; seed {settings['seed']}{replicas})."
     )
     if outcome.unjudged:
         line += f" {outcome.unjudged} of {len(outcome.verdicts)} verdicts could not be drawn."
@@ -69,23 +69,20 @@ def html(outcome: Outcome, drawn: Sequence[Drawn]) -> str:
         for name in laws.LARGEST_DETECTABLE
     }
     routes = [route for pieces in outcome.evidence.values() for piece in pieces for route in piece.measured.values()]
-    return (
-        pages.environment()
-        .get_template(f"{outcome.command[0]}.html")
-        .render(
-            outcome=outcome,
-            line=instrument_line(outcome),
-            standings=standing.standings([verdict.as_json() for verdict in outcome.verdicts], outcome.rows),
-            statements={claim.name: claim.statement for claim in outcome.claims},
-            figures={name: [figure for figure in drawn if figure.claim == name] for name in names},
-            inlined={figure.name: b64encode(figure.svg.read_bytes()).decode() for figure in drawn},
-            tables={name: columns([row for row in outcome.rows if row["claim"] == name]) for name in names},
-            commands={name: command(outcome, name) for name in names},
-            laws=laws,
-            reached={name: max(numbers) for name, numbers in detectable.items() if numbers},
-            allowance=max((float(np.max(route.allowance)) for route in routes), default=0.0),
-            versions={name: _version(name) for name in PACKAGES},
-        )
+    template = pages.environment().get_template(f"{outcome.command[0]}.html")
+    return template.render(
+        outcome=outcome,
+        line=instrument_line(outcome),
+        standings=standing.standings([verdict.as_json() for verdict in outcome.verdicts], outcome.rows),
+        statements={claim.name: claim.statement for claim in outcome.claims},
+        figures={name: [figure for figure in drawn if figure.claim == name] for name in names},
+        inlined={figure.name: b64encode(figure.svg.read_bytes()).decode() for figure in drawn},
+        tables={name: columns([row for row in outcome.rows if row["claim"] == name]) for name in names},
+        commands={name: command(outcome, name) for name in names},
+        laws=laws,
+        reached={name: max(numbers) for name, numbers in detectable.items() if numbers},
+        allowance=max((float(np.max(route.allowance)) for route in routes), default=0.0),
+        versions={name: _version(name) for name in PACKAGES},
     )
 
 
