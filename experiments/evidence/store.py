@@ -47,7 +47,7 @@ def write(path: Path, arrays: Mapping[str, Any]) -> None:
 def read(path: Path) -> dict[str, Any] | None:
     """The arrays of a file; None if there is none, or it is damaged."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
     except Exception:  # whatever a damaged file leads to: its task is done again
         return None
@@ -69,17 +69,21 @@ def _told(value: Any) -> Any:
 
 @cache
 def _code_of(task: Task) -> str:
-    """A digest of the sources of a task's module and of ours that it imports, and these in turn."""
-    first = Path(inspect.getsourcefile(task) or "")
+    """A digest of the sources that a task's numbers depend on."""
+    digest = hashlib.sha256()
+    for path in sources(Path(inspect.getsourcefile(task) or "")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def sources(first: Path) -> list[Path]:
+    """A module's file and those of ours that it imports, and these in turn; not the packages above them."""
     left, seen = [first], {first}
     while left:
         new = set(_imported(left.pop())) - seen
         left += new
         seen |= new
-    digest = hashlib.sha256()
-    for path in sorted(seen):
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return sorted(seen)
 
 
 def _imported(path: Path) -> Iterator[Path]:

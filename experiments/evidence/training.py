@@ -297,7 +297,7 @@ def _keep(path: Path, epoch: int, run: Run, model: nn.Module, optimizer: Any, ha
     """Write where the run is, beside the file, then move it in."""
     arrays = {name: torch.as_tensor(array) for name, array in run.as_arrays().items()}
     kept = {"epoch": epoch, "run": arrays, "model": model.state_dict()}
-    beside = path.with_name(f".{path.name}")
+    beside = path.with_name(f"{path.name}-beside")
     torch.save(kept | {"optimizer": optimizer.state_dict(), "half": half.state_dict()}, beside)
     beside.replace(path)
 
