@@ -23,49 +23,89 @@ GROUPS = {
 }
 QUADRATIC = (2.0, 0.5, 0.1, -0.1)  # curvatures of the control
 SAMPLES = 2000  # of the control
+STEP = 1e-3  # between losses of which the second difference is a curvature
 
 
-def departures(
-    recipe: Mapping[str, Any],
-    state: Sequence[float],
-    rules: Mapping[str, Mapping[str, Any]],
-    save: Sequence[int],
-    count: int,
-    seed: int,
-) -> dict[str, Any]:
-    """A task of `Lab.each`: how replicas spread from a checkpoint.
-
-    Parameters
-    ----------
-    recipe, state
-        The training, and the checkpoint: its parameters as `Run.states` has them.
-    rules
-        Ensembles by name: arguments of `Rule`.
-    save
-        Iterations after which they are measured.
-    count, seed
-        Replicas of each ensemble, and the seed of the first one.
+def eigenbasis(recipe: Mapping[str, Any], state: Array) -> dict[str, Any]:
+    """A task of `Lab.each`: directions in which replicas are looked at, at a state of a run as `Run.states` has them.
 
     Returns
     -------
     dict
-        `curvature` and `noise` of one sample along the directions of all `GROUPS`, of which `ends` tells where each
-        begins and the last ends; for each ensemble ``name: mean`` and ``name: variance`` of shape (save, directions),
-        and ``name: error`` of shape (save, groups), see `replicas.variances`.
+        `directions` as columns, those of all `GROUPS` one after another, of which `ends` tells where each begins and
+        the last ends; their `curvature`, and the variance `noise` of one sample's gradient along each.
     """
-    landscape = checkpoint(Recipe(**recipe), state)
+    landscape = checkpoint(recipe, state)
     curvature, basis = np.linalg.eigh(landscape.hessian())
     ranks = np.arange(len(curvature))[::-1]  # eigenvalues ascend
     chosen = [ranks[:TOP], ranks[TOP:BULK], ranks[-TOP:]]
     every = np.concatenate(chosen)
-    basis, ends = np.ascontiguousarray(basis[:, every]), np.cumsum([0, *map(len, chosen)])
-    noise = np.einsum("pi,pi->i", basis, landscape.noise_covariance() @ basis)
+    directions = np.ascontiguousarray(basis[:, every])
+    noise = np.einsum("pi,pi->i", directions, landscape.noise_covariance() @ directions)
+    ends = np.cumsum([0, *map(len, chosen)])
+    return {"directions": directions, "ends": ends, "curvature": curvature[every], "noise": noise}
+
+
+def departure(
+    recipe: Mapping[str, Any],
+    state: Array,
+    directions: Array,
+    ends: Array,
+    rule: Mapping[str, Any],
+    save: Sequence[int],
+    count: int,
+    seed: int,
+) -> dict[str, Any]:
+    """A task of `Lab.each`: how so many replicas spread from a checkpoint, looked at after each of some iterations.
+
+    Parameters
+    ----------
+    recipe, state, directions, ends
+        As `eigenbasis` takes and gives them.
+    rule
+        Arguments of `Rule`.
+    save, count, seed
+        As of `replicas.displacements`.
+
+    Returns
+    -------
+    dict
+        `mean` and `variance`, shape (save, directions), and `error`, shape (save, groups), see `replicas.variances`.
+    """
     groups = [slice(int(begin), int(end)) for begin, end in pairwise(ends)]
-    arrays: dict[str, Any] = {"curvature": curvature[every], "noise": noise, "ends": ends}
-    for number, (name, settings) in enumerate(rules.items()):
-        spread = _spread(landscape, Rule(**settings), save, count, seed + number, torch.from_numpy(basis), groups)
-        arrays |= {f"{name}: {part}": array for part, array in spread.items()}
-    return arrays
+    basis = torch.from_numpy(directions)
+    return dict(_spread(checkpoint(recipe, state), Rule(**rule), save, count, seed, basis, groups))
+
+
+def svag(
+    recipe: Mapping[str, Any],
+    state: Array,
+    directions: Array,
+    rule: Mapping[str, Any],
+    iterations: int,
+    count: int,
+    seed: int,
+) -> dict[str, Any]:
+    """A task of `Lab.each`: where replicas are after so many iterations, each of as many steps as `Rule.level`.
+
+    Returns
+    -------
+    dict
+        Of each replica: `rise` of the loss of all samples, `along` its displacement along each of the directions,
+        shape (count, directions), `square` that in all of them, and its `curvature` along the first direction.
+    """
+    landscape = checkpoint(recipe, state)
+    (moved,) = replicas.displacements(landscape, Rule(**rule), (iterations,), replicas=count, seed=seed)
+    theta = (landscape.sample_losses.start + moved).numpy()
+    loss = landscape.loss(theta)
+    sides = [landscape.loss(theta + sign * STEP * directions[:, 0]) for sign in (1, -1)]
+    along = moved.numpy() @ directions
+    return {
+        "rise": loss - landscape.loss(),
+        "along": along,
+        "square": (moved**2).sum(dim=1).numpy(),
+        "curvature": (sum(sides) - 2 * loss) / STEP**2,
+    }
 
 
 def control(
@@ -84,9 +124,10 @@ def control(
     }
 
 
-def checkpoint(made: Recipe, state: Sequence[float]) -> TorchLandscape:
+def checkpoint(recipe: Mapping[str, Any], state: Array) -> TorchLandscape:
     """The loss of the samples that a network was trained on, at a state of its run."""
-    return TorchLandscape(made.model_at(np.asarray(state)), LOSSES[made.loss], made.splits.train)
+    made = Recipe(**recipe)
+    return TorchLandscape(made.model_at(state), LOSSES[made.loss], made.splits.train)
 
 
 def _spread(

@@ -12,7 +12,7 @@ import theory
 from experiments.drawing import Named
 from experiments.evidence import departure_figure
 from experiments.evidence.data.sets import DIGITS
-from experiments.evidence.departures import GROUPS, QUADRATIC, control, departures
+from experiments.evidence.departures import GROUPS, QUADRATIC, control, departure, eigenbasis
 from experiments.evidence.lab import Lab, failure
 from experiments.evidence.replicas import Rule
 from experiments.evidence.training import Recipe, Run
@@ -24,15 +24,13 @@ Array = NDArray[np.float64]
 BATCH_SIZE, INERTIA = 10, 0.9
 SMALL, LARGE = 0.01, 0.1  # learning rates of the replicas; the network was trained at the large one, which then decayed
 SAVED = {SMALL: (3, 10, 30, 100, 300, 1000), LARGE: (1, 3, 10, 30, 100)}  # iterations at each
-OPTIMIZERS = {"SGD": 0.0, "Momentum": INERTIA}
-# Ensembles by optimizer: whether they begin in motion, and whether minibatches are independent.
-ENSEMBLES: dict[str, dict[str, dict[str, Any]]] = {
-    "SGD": {"SGD": {}, "SGD, shuffled": {"replacement": False}},
-    "Momentum": {
-        "Momentum from rest": {},
-        "Momentum in motion": {"start": "thermal"},
-        "Momentum, shuffled": {"replacement": False},
-    },
+MOMENTUM = {"inertia": INERTIA}
+ENSEMBLES: dict[str, dict[str, Any]] = {  # what tells each from SGD
+    "SGD": {},
+    "SGD, shuffled": {"replacement": False},
+    "Momentum from rest": MOMENTUM,
+    "Momentum in motion": MOMENTUM | {"start": "thermal"},
+    "Momentum, shuffled": MOMENTUM | {"replacement": False},
 }
 TOLERANCE = 0.1  # a formula counts as right within it, which is about three times what these ensembles resolve
 MSD = "variance of parameters around the replicas' mean (theta^2)"
@@ -59,33 +57,24 @@ class FromNetworkToTheory(Claim):
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Of replicas from the end of one training, at a small and a large learning rate, and of the control."""
         lab = Lab.of(routes)
-        made, run = trained(lab)
+        made, run, basis = checkpoint(lab)
         count = lab.pick(96, 256, 512)
-        tasks = [(lr, optimizer) for lr in SAVED for optimizer in OPTIMIZERS]
-        saved = {lr: [k for k in SAVED[lr] if k <= lab.pick(300, 1000, 1000)] for lr in SAVED}
+        saved = {lr: [k for k in iterations if k <= lab.pick(300, 1000, 1000)] for lr, iterations in SAVED.items()}
+        tasks = [(lr, name) for lr in SAVED for name in ENSEMBLES]
+        common = {"recipe": made.as_arguments, "state": run.last, "count": count}
+        common |= {name: basis[name] for name in ("directions", "ends")}
         settings = [
-            {
-                "recipe": made.as_arguments,
-                "state": run.last.tolist(),
-                "rules": {name: asdict(rule) for name, rule in rules(lr, optimizer).items()},
-                "save": saved[lr],
-                "count": count,
-                "seed": lab.seed_of(f"departures {lr} {optimizer}"),
-            }
-            for lr, optimizer in tasks
+            common
+            | {"rule": asdict(rule_of(lr, name)), "save": saved[lr], "seed": lab.seed_of(f"departure {lr} {name}")}
+            for lr, name in tasks
         ]
-        results = lab.each(departures, settings, "replicas of a network")
-        whole(results)
-        found = dict(zip(tasks, results, strict=True))
+        found = dict(zip(tasks, whole(lab.each(departure, settings, "replicas of a network")), strict=True))
         told = regime(made, run) | {"replicas": count}
-        for optimizer in OPTIMIZERS:
-            for name in ENSEMBLES[optimizer]:
-                rows = [
-                    row
-                    for lr in SAVED
-                    for row in _rows(name, rules(lr, optimizer)[name], saved[lr], found[lr, optimizer], told)
-                ]
-                yield Evidence.of_rows(name, MSD, rows)
+        for name in ENSEMBLES:
+            rows = [
+                row for lr in SAVED for row in _rows(name, rule_of(lr, name), saved[lr], basis | found[lr, name], told)
+            ]
+            yield Evidence.of_rows(name, MSD, rows)
         yield _controlled(lab)
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
@@ -108,20 +97,18 @@ class FromNetworkToTheory(Claim):
             yield departure_figure.draw("network-to-theory", self.name, _title(data), data)
 
 
-def rules(lr: float, optimizer: str) -> dict[str, Rule]:
-    """The ensembles of an optimizer at a learning rate."""
-    return {
-        name: Rule(lr, OPTIMIZERS[optimizer], BATCH_SIZE, **settings) for name, settings in ENSEMBLES[optimizer].items()
-    }
+def rule_of(lr: float, name: str) -> Rule:
+    """What moves an ensemble."""
+    return Rule(lr, batch_size=BATCH_SIZE, **ENSEMBLES[name])
 
 
-def trained(lab: Lab) -> tuple[Recipe, Run]:
-    """The training whose end is the checkpoint, as near to a minimum as a learning rate that decays gets.
+def checkpoint(lab: Lab) -> tuple[Recipe, Run, dict[str, Any]]:
+    """The training whose end, with a learning rate that decays, is the checkpoint; and directions in which to look.
 
     Raises
     ------
     ValueError
-        If it has no end.
+        If there is no such end.
     """
     sizes: dict[str, Any] = {"data": lab.images, "samples": 2000, "tested": 1000, "pool": 2, "epochs": 20}
     if lab.size == "quick" or lab.images == DIGITS:
@@ -131,20 +118,22 @@ def trained(lab: Lab) -> tuple[Recipe, Run]:
     (run,) = lab.runs([made])
     if run.fault:
         raise ValueError(f"the training of its network: {run.fault}")
-    return made, run
+    (basis,) = whole(lab.each(eigenbasis, [{"recipe": made.as_arguments, "state": run.last}], "eigenvectors"))
+    return made, run, basis
 
 
-def whole(results: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse results of tasks of which one failed.
+def whole(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Results of tasks, of which none may have failed.
 
     Raises
     ------
     ValueError
-        With the reason.
+        With the reason, if one has.
     """
     reason = next((failure(result) for result in results if failure(result)), "")
     if reason:
         raise ValueError(reason)
+    return results
 
 
 def regime(made: Recipe, run: Run) -> dict[str, Any]:
@@ -194,14 +183,14 @@ def _rows(
             "exact": own["exact"],
             "exact_discrete": own["exact_discrete"],
         }
-        mean, variance = found[f"{name}: mean"][k], found[f"{name}: variance"][k]
+        mean, variance = found["mean"][k], found["variance"][k]
         for number, group in enumerate(GROUPS):
             part = slice(*found["ends"][number : number + 2])
             drift = np.mean(mean[part] ** 2) / np.mean(variance[part]) - 1 / told["replicas"]
             where = {"optimizer": name, **asdict(rule), "directions": group, "iterations": iterations}
             where |= {"median_curvature": float(np.median(curvature[part])), "squared_drift": float(drift)}
             values = {route: _geometric(column[part]) for route, column in columns.items()}
-            error = float(found[f"{name}: error"][k, number])
+            error = float(found["error"][k, number])
             samples = {"measured": Sample(_geometric(variance[part]), LogNormal(error, error))}
             yield Row(where | dict(told), values, samples, reasons=ONE_ROUTE)
 
@@ -214,8 +203,7 @@ def _controlled(lab: Lab) -> Evidence:
     """The control, whose rows are tested against the exact recursion."""
     count = lab.pick(2048, 8192, 8192)
     settings = {"rules": {name: asdict(rule) for name, rule in CONTROL_RULES.items()}, "save": list(CONTROL_SAVED)}
-    results = lab.each(control, [settings | {"count": count, "seed": lab.seed_of("control")}], "control")
-    whole(results)
+    (found,) = whole(lab.each(control, [settings | {"count": count, "seed": lab.seed_of("control")}], "control"))
     h = np.array(QUADRATIC)
     rows = []
     for name, rule in CONTROL_RULES.items():
@@ -223,7 +211,7 @@ def _controlled(lab: Lab) -> Evidence:
             columns = formulas(rule, iterations, h, np.abs(h))
             for direction, curvature in enumerate(QUADRATIC):
                 values = {route: float(column[direction]) for route, column in columns.items()}
-                measured = float(results[0][name][k, direction])
+                measured = float(found[name][k, direction])
                 samples = {"discrete": Sample(measured, MeanSquare(count - 1), values["exact_discrete"])}
                 where = {"optimizer": name, **asdict(rule), "curvature": curvature, "iterations": iterations}
                 rows.append(Row(where, values, samples, reasons=unsampled("one ensemble, see the column discrete")))
