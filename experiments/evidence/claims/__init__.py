@@ -3,6 +3,11 @@
 Each part is a name for `diffusion-lab evidence --only` (lower case, no spaces) and its claims.
 """
 
+from experiments.evidence.claims import figure_3, figure_5, figure_13, table_2
 from experiments.referee.claim import Claim
 
-PARTS: dict[str, tuple[Claim, ...]] = {}
+PARTS: dict[str, tuple[Claim, ...]] = {
+    "table2": (table_2.claim, figure_3.claim),
+    "basins": (figure_5.claim,),
+    "text": (figure_13.claim,),
+}
