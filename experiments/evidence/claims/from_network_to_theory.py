@@ -236,16 +236,19 @@ def _at_rate(piece: Evidence, lr: float) -> Iterator[Finding]:
     if "shuffled" in piece.subject:
         yield compared(rows, lr, last, "exact_discrete", "the recursion for independent minibatches")
         return
+    measured = "paper_measured_noise", f"{theorem} with C as measured"
     yield compared(rows, lr, last, "paper", f"{theorem} with C = |H|/B")
-    yield compared(rows, lr, last, "paper_measured_noise", f"{theorem} with C as measured")
-    yield compared(rows, lr, last, "exact_discrete", "the optimizer's linear recursion with C as measured")
+    yield compared(rows, lr, last, *measured, ("top", "bulk"))
+    yield compared(rows, lr, last, *measured, ("negative",))
     if theorem == "Theorem 2":
-        yield compared(rows, lr, round(1 / (1 - INERTIA)), "paper_measured_noise", f"{theorem} with C as measured")
+        yield compared(rows, lr, round(1 / (1 - INERTIA)), *measured)
 
 
-def compared(rows: xarray.Dataset, lr: float, iterations: int, route: str, said: str) -> Finding:
-    """A formula over what is measured in every group; the farthest one is judged, where its interval decides."""
-    there = rows.isel(row=rows["iterations"].values == iterations)
+def compared(
+    rows: xarray.Dataset, lr: float, iterations: int, route: str, said: str, groups: Sequence[str] = tuple(GROUPS)
+) -> Finding:
+    """A formula over what is measured in some groups; the farthest one is judged, where its interval decides."""
+    there = rows.isel(row=(rows["iterations"].values == iterations) & np.isin(rows["directions"].values, groups))
     ends = {"": "value", "_high": "low", "_low": "high"}
     ratios = {end: (there[route] / there[f"measured{name}"]).values for name, end in ends.items()}
     told = ", ".join(
@@ -255,12 +258,13 @@ def compared(rows: xarray.Dataset, lr: float, iterations: int, route: str, said:
     far = int(np.argmax(np.abs(np.log(ratios["value"]))))
     value, low, high = (float(ratio[far]) for ratio in ratios.values())
     where = f"at learning rate {lr:g} after {iterations} iterations"
-    name, tells = f"{said}, {where}", f"{told} times what is measured"
+    what = said if len(groups) == len(GROUPS) else f"{said}, along {' and '.join(groups)} directions,"
+    name, tells = f"{what.removesuffix(',')}, {where}", f"{told} times what is measured"
     inside = low >= 1 - TOLERANCE and high <= 1 + TOLERANCE
     if inside or low > 1 + TOLERANCE or high < 1 - TOLERANCE:
-        right, wrong = (f"{where} {said} is {word}" for word in ("right", "off"))
+        right, wrong = (f"{where} {what} is {word}" for word in ("right", "off"))
         return Finding.judged(name, value, right, wrong, tells, tolerance=TOLERANCE)
-    return Finding(name, value, f"{where} {said} is not judged, as {100 * TOLERANCE:g} % are not resolved: {tells}")
+    return Finding(name, value, f"{where} {what} is not judged, as {100 * TOLERANCE:g} % are not resolved: {tells}")
 
 
 def _title(data: Mapping[str, xarray.Dataset]) -> str:

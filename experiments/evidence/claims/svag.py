@@ -31,7 +31,7 @@ TIME = 10.0  # of the SDE: learning rate times iterations
 RATES = (0.1, 0.4)
 SPREAD = "variance along the 10 directions of largest curvature (theta^2)"
 STATISTICS = {
-    "rise": "rise of the training loss (1)",
+    "rise": "change of the training loss (1)",
     "along": SPREAD,
     "square": "squared distance from the checkpoint (theta^2)",
     "curvature": "curvature along the checkpoint's first eigenvector (1)",
