@@ -108,7 +108,7 @@ def minibatches(samples: int, rule: Rule, replicas: int, generator: torch.Genera
             yield torch.randint(samples, (replicas, rule.batch_size), generator=generator)
         else:
             order = torch.rand(replicas, samples, generator=generator, dtype=torch.float64).argsort(dim=1)
-            yield from order[:, :whole].split(rule.batch_size, dim=1)
+            yield from order[:, :whole].reshape(replicas, -1, rule.batch_size).unbind(dim=1)
 
 
 def variances(along: Array, groups: Sequence[Any]) -> tuple[Array, Array, Array]:

@@ -105,7 +105,8 @@ class Figure7(Claim):
 
     def _told(self, piece: Evidence) -> Iterator[Finding]:
         data, first = piece.data, piece.data.isel(row=0)
-        text = f"learning rate {first['lr'].item():g}, training loss {first['train_loss'].item():.3g} ({contest.scope(first)})"
+        lr, loss = (first[name].item() for name in ("lr", "train_loss"))
+        text = f"learning rate {lr:g}, training loss {loss:.3g} ({contest.scope(first)})"
         yield Finding("training loss", loss, text)
         for measure, words in self.measures.items():
             row = data.isel(row=(data["measure"].values == measure) & (data["where"].values == END)).isel(row=0)
