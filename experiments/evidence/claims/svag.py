@@ -171,8 +171,8 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
         "svag",
         claim.name,
         figure,
-        f"{title}. {told}, after learning rate times iterations = {TIME:g}; points with 95 %; grey: the linear recursion "
-        "with C as measured.",
+        f"{title}. {told}, after learning rate times iterations = {TIME:g}; points with 95 %; grey: the linear "
+        "recursion with C as measured.",
     )
 
 
