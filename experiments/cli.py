@@ -164,6 +164,9 @@ def evidence(
     data: Annotated[
         Path | None, Parameter(help="Directory with images: IDX files of the MNIST family, or CIFAR's pickles.")
     ] = None,
+    cifar: Annotated[
+        Path | None, Parameter(help="Directory with CIFAR's pickles: runs the paper's own settings, hours on a GPU.")
+    ] = None,
     text: Annotated[Path | None, Parameter(help="A text, in UTF-8.")] = None,
     model: Annotated[str, Parameter(help="Your own network: a function, as mine.py:net or package.module:net.")] = "",
     seed: Annotated[int, Parameter(help="Seed of all runs, a whole number >= 0.")] = 0,
@@ -189,6 +192,7 @@ def evidence(
       diffusion-lab evidence --only noise --only table2
       diffusion-lab evidence --data path/to/mnist --only noise
       diffusion-lab evidence --model mine.py:net --data path/to/mnist
+      diffusion-lab evidence --only paper --cifar path/to/cifar-10-batches-py
     """
     from diffusion import checks, progress
     from diffusion.progress import task
@@ -203,14 +207,14 @@ def evidence(
     from experiments.evidence import job
     from experiments.referee import report, verify
 
-    selected = only or (["noise"] if model else [])
+    selected = only or (["noise"] if model and not cifar else [])
     claims = job.select(selected)
     if names:
         print(job.told(claims))
         return 0
     verify.check_directory(out)
     size = "quick" if quick else "full" if full else "default"
-    given = job.Given(data, text, model)
+    given = job.Given(data, cifar, text, model)
     try:
         with progress():
             outcome = job.run(claims, out, size=size, given=given, seed=seed, threads=threads, selected=only or ())

@@ -21,13 +21,14 @@ class Given:
     """What a user gives instead of the data and the networks that there are."""
 
     data: Path | None = None
+    cifar: Path | None = None
     text: Path | None = None
     model: str = ""
 
     @property
     def options(self) -> list[str]:
         """On the command line."""
-        named = {"--data": self.data, "--text": self.text, "--model": self.model}
+        named = {"--data": self.data, "--cifar": self.cifar, "--text": self.text, "--model": self.model}
         return [part for name, value in named.items() if value for part in (name, str(value))]
 
 
@@ -102,8 +103,10 @@ def run(
     known, prose = sets.images(images), sets.text(text)  # refuses what cannot be used before anything is computed
     lab = Lab(seed=seed, threads=threads, quick=size == "quick", out=out, size=size)
     lab.images, lab.text, lab.model = images, text, given.model
+    lab.cifar = str(given.cifar) if given.cifar else ""
     settings: dict[str, Any] = {"seed": seed, "quick": lab.quick, "size": size}
     settings |= {"data": f"{known.name}, {len(known.train)} images to train and {len(known.test)} to test"}
+    settings |= {"cifar": sets.images(lab.cifar).name} if lab.cifar else {}
     settings |= {"text": f"{prose.name}, {len(prose.codes)} characters", "torch": torch.__version__}
     sizes = [] if size == "default" else [f"--{size}"]
     try:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -38,6 +39,8 @@ class Lab(Routes):
         One of `SIZES`.
     images, text
         Sources of the data, see `data.sets`.
+    cifar
+        Source of CIFAR for the paper's own settings; empty if it is not given.
     model
         The user's own network, see `models.build`; empty if there is none.
     threads
@@ -50,6 +53,7 @@ class Lab(Routes):
     size: str = "default"
     images: str = DIGITS
     text: str = DOCUMENTATION
+    cifar: str = ""
     model: str = ""
     _workers: ProcessPoolExecutor | None = field(default=None, init=False, repr=False)
 
@@ -70,7 +74,9 @@ class Lab(Routes):
         """What there is for this size of the run."""
         return dict(zip(SIZES, (quick, default, full), strict=True))[self.size]
 
-    def each(self, task: Task, settings: Sequence[Mapping[str, Any]], title: str = "") -> list[dict[str, Any]]:
+    def each(
+        self, task: Task, settings: Sequence[Mapping[str, Any]], title: str = "", *, alone: bool = False
+    ) -> list[dict[str, Any]]:
         """What a task gives for each of some settings, in their order; what is finished is taken from the store.
 
         Parameters
@@ -78,11 +84,14 @@ class Lab(Routes):
         task
             A function at the top level of a module, of arguments that JSON has, or arrays; it gives arrays by name. It
             runs in another process, at one thread of torch. What is finished is void once the module, or one of ours
-            that it imports, has changed: it is best kept apart from findings.
+            that it imports, has changed: it is best kept apart from findings. If it has an argument `checkpoint`, it
+            is told a path where it may keep how far it is.
         settings
             Its arguments by name, each time.
         title
             What is done, for the display.
+        alone
+            Whether tasks run one at a time and in this process, as on a GPU.
 
         Returns
         -------
@@ -94,7 +103,7 @@ class Lab(Routes):
         left = {path: arguments for path, arguments in zip(paths, settings, strict=True) if path not in results}
         with shown(title or task.__name__, len(paths)) as progress:
             progress.done = len(paths) - len(left)
-            for path, reason in self._finished(task, left):
+            for path, reason in self._finished(task, left, alone):
                 arrays = None if reason else store.read(path)
                 results[path] = {FAILED: reason or "its file cannot be read"} if arrays is None else arrays
                 progress.step(title or task.__name__)
@@ -113,9 +122,9 @@ class Lab(Routes):
                 process.terminate()
             self._workers = None
 
-    def _finished(self, task: Task, left: Mapping[Path, Mapping[str, Any]]) -> Iterator[tuple[Path, str]]:
+    def _finished(self, task: Task, left: Mapping[Path, Mapping[str, Any]], alone: bool) -> Iterator[tuple[Path, str]]:
         """Each file as its task ends, with the reason if it failed."""
-        count = self.threads or os.cpu_count() or 1
+        count = 1 if alone else self.threads or os.cpu_count() or 1
         if count == 1:
             for path, arguments in left.items():
                 with _one_thread():
@@ -152,8 +161,12 @@ def begin() -> None:
 
 def work(task: Task, arguments: Mapping[str, Any], path: Path) -> str:
     """Do a task and keep its arrays; why it failed, or nothing."""
+    checkpoint = path.with_suffix(".part")
+    more = {"checkpoint": checkpoint} if "checkpoint" in signature(task).parameters else {}
     try:
-        store.write(path, task(**arguments))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store.write(path, task(**arguments, **more))
+        checkpoint.unlink(missing_ok=True)
     except Exception as error:  # whatever a task does costs it alone
         return f"{type(error).__name__}: {error}"
     return ""

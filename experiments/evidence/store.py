@@ -35,7 +35,6 @@ def path_of(folder: Path, task: Task, arguments: Mapping[str, Any]) -> Path:
 
 def write(path: Path, arrays: Mapping[str, Any]) -> None:
     """Write arrays beside the file, then move them in."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         np.savez(beside, allow_pickle=False, **{name: np.asarray(array) for name, array in arrays.items()})

@@ -52,8 +52,8 @@ class Recipe:
         How many are for training, held out of the training set to select by, and tested; None: all.
     pool
         Of images: squares of so many pixels a side are averaged.
-    window
-        Of a text: characters in one sample.
+    window, unit
+        Of a text: tokens in one sample, and what a token is, "character" or "word".
     augment
         Whether images are mirrored and moved at random, see `augmentation.augmented`.
     model, model_settings
@@ -84,6 +84,7 @@ class Recipe:
     tested: int | None = None
     pool: int = 1
     window: int = 64
+    unit: str = "character"
     augment: bool = False
     model: str = "residual"
     model_settings: tuple[tuple[str, Any], ...] = ()
@@ -109,6 +110,8 @@ class Recipe:
         for name in ("batch_size", "epochs", "every"):
             if not getattr(self, name) >= 1:
                 raise ValueError(f"{name} = {getattr(self, name)} must be at least 1")
+        if self.mixed and self.device == "cpu":
+            raise ValueError("mixed = True needs device = 'cuda'; leave it out on a CPU")
 
     @property
     def as_arguments(self) -> dict[str, Any]:
@@ -122,7 +125,7 @@ class Recipe:
         """The samples."""
         counts = (self.samples, self.held_out, self.tested)
         if is_text(self.data):
-            return split_text(self.data, *counts, self.window)
+            return split_text(self.data, *counts, self.window, self.unit)
         return split_images(self.data, *counts, self.pool)
 
     def model_at(self, state: Any = None) -> nn.Module:
@@ -191,6 +194,11 @@ def trained(**arguments: Any) -> dict[str, Any]:
     return train(Recipe(**arguments)).as_arrays()
 
 
+def continued(checkpoint: Path, **arguments: Any) -> dict[str, Any]:
+    """The same for a run that takes long: it goes on from where it was interrupted."""
+    return train(Recipe(**arguments), checkpoint).as_arrays()
+
+
 def train(recipe: Recipe, checkpoint: Path | None = None) -> Run:
     """Run a recipe.
 
@@ -210,7 +218,7 @@ def train(recipe: Recipe, checkpoint: Path | None = None) -> Run:
     if not recipe.steps:
         raise ValueError(f"batch_size = {recipe.batch_size} is more than the {len(splits.train[0])} samples to train")
     # convolutions of small images are a third faster with the channels last; other layers do not care
-    model = recipe.model_at().to(device).to(memory_format=torch.channels_last)
+    model = recipe.model_at().to(device).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizer = OPTIMIZERS[recipe.optimizer](model.parameters(), lr=recipe.lr, weight_decay=recipe.weight_decay)
     half = torch.amp.GradScaler(device.type, enabled=recipe.mixed)
     run = Run({name: np.full(recipe.epochs, np.nan) for name in CURVES})

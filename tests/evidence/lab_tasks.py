@@ -29,3 +29,11 @@ def traced(seed):
 def dying(seed):
     """A task whose process ends."""
     os._exit(seed)
+
+
+def slow(checkpoint, seed):
+    """A task that is interrupted after its first half, which it keeps."""
+    if not checkpoint.exists():
+        checkpoint.write_text("half")
+        raise KeyboardInterrupt
+    return {"seed": seed}

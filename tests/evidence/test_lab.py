@@ -73,6 +73,14 @@ def test_an_interrupted_run_goes_on(lab, monkeypatch):
     assert done == SETTINGS[:1] + SETTINGS[2:3]
 
 
+def test_a_long_task_goes_on_from_what_it_keeps(lab):
+    with pytest.raises(KeyboardInterrupt):
+        lab.each(lab_tasks.slow, SETTINGS[:1])
+    assert [path.suffix for path in (lab.out / "stores").iterdir()] == [".part"]
+    assert lab.each(lab_tasks.slow, SETTINGS[:1])[0]["seed"] == 0
+    assert [path.suffix for path in (lab.out / "stores").iterdir()] == [".npz"]
+
+
 def test_a_result_is_void_once_arguments_code_or_files_differ(tmp_path, monkeypatch):
     file = tmp_path / "mine.py"
     file.write_text("1")

@@ -149,6 +149,12 @@ def test_a_text_is_foretold_one_character_ahead_and_tested_at_its_end(path):
         sets.text(str(path))
 
 
+def test_words_are_between_spaces_and_the_end_of_a_line_is_one(path):
+    path.write_text("to be or\nnot to be")
+    words = sets.text(str(path), "word")
+    assert [words.tokens[code] for code in words.codes] == ["to", "be", "or", "<eos>", "not", "to", "be"]
+
+
 def test_there_is_a_text_without_any_file():
     assert len(sets.text(sets.DOCUMENTATION).codes) > 300_000
 

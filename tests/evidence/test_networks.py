@@ -1,9 +1,12 @@
 """Networks: parameter counts, seeds, states, and those of a user."""
 
+import numpy as np
 import pytest
 import torch
+from data_files import write_cifar
 
-from experiments.evidence.models import build, state, with_state
+from experiments.evidence.models import MODELS, build, state, with_state
+from experiments.evidence.training import Recipe, train
 
 
 @pytest.mark.parametrize(
@@ -12,14 +15,37 @@ from experiments.evidence.models import build, state, with_state
         ("mlp", (1, 14, 14), 10, 196 * 10 + 10 + 10 * 10 + 10),
         ("cnn", (1, 14, 14), 10, (9 * 8 + 8) + (9 * 8 * 12 + 12) + (12 * 10 + 10)),
         ("residual", (1, 28, 28), 10, 18_626),
+        ("resnet18", (3, 32, 32), 10, 11_173_962),
+        ("resnet34", (3, 32, 32), 10, 21_282_122),
+        ("resnet50", (3, 32, 32), 10, 23_520_842),
+        ("vgg16", (3, 32, 32), 10, 14_728_266),
+        ("lstm", (35,), 10_000, 14_452_496),
         ("character-lstm", (64,), 80, 80 * 96 + 8 * 96 * 97 + 97 * 80),
     ],
 )
-def test_parameter_counts_and_shapes(name, shape, classes, parameters):
-    model = build(name, shape, classes)
+def test_parameter_counts_are_those_of_the_literature(name, shape, classes, parameters):
+    with torch.device("meta"):
+        model = MODELS[name](shape, classes)
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
-    inputs = torch.zeros(3, *shape, dtype=torch.int64 if name.endswith("lstm") else torch.float32)
-    assert model(inputs).shape == ((3, *shape, classes) if name.endswith("lstm") else (3, classes))
+    inputs = torch.zeros(3, *shape, dtype=torch.int64 if "lstm" in name else torch.float32, device="meta")
+    assert model(inputs).shape == ((3, *shape, classes) if "lstm" in name else (3, classes))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", ["resnet18", "resnet34", "resnet50", "vgg16"])
+def test_large_networks_make_a_step(name, tmp_path):
+    run = train(Recipe(data=str(write_cifar(tmp_path)), samples=8, tested=8, batch_size=8, epochs=1, model=name))
+    assert run.fault == ""
+    assert np.isfinite(run.train_loss)
+
+
+@pytest.mark.long
+def test_the_papers_lstm_makes_a_step(tmp_path):
+    (tmp_path / "text").write_text("it is a truth universally acknowledged\n" * 100)
+    recipe = Recipe(
+        data=str(tmp_path / "text"), window=10, unit="word", model="lstm", batch_size=8, epochs=1, clip=0.25
+    )
+    assert train(recipe).fault == ""
 
 
 def test_the_seed_alone_gives_the_parameters():

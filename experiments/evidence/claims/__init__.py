@@ -10,6 +10,7 @@ from experiments.evidence.claims import (
     figure_13,
     figure_14,
     from_network_to_theory,
+    paper_settings,
     svag,
     table_2,
 )
@@ -21,4 +22,5 @@ PARTS: dict[str, tuple[Claim, ...]] = {
     "sharpness": (figure_7.claim, figure_14.claim),
     "text": (figure_13.claim,),
     "theory": (from_network_to_theory.claim, svag.claim),
+    "paper": (paper_settings.claim,),
 }

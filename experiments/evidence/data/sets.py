@@ -16,6 +16,7 @@ from experiments.evidence.data import readers
 DIGITS = "digits"  # the source that needs no files: the 1,797 images inside scikit-learn's wheel
 DIGITS_TESTED = 500
 DOCUMENTATION = "python-documentation"  # the text that needs no files: python's own, in its standard library
+END_OF_LINE = "<eos>"
 ORDER = 20220707  # seed of the order in which images are taken: the same in all runs, whatever their own seed
 IDX = {"train": "train", "test": "t10k"}
 PAIR = tuple[Tensor, Tensor]
@@ -60,11 +61,21 @@ class Images:
 
 @dataclass(frozen=True)
 class Text:
-    """A text as whole numbers, one for each character, in the order of their alphabet."""
+    """A text as whole numbers.
+
+    Attributes
+    ----------
+    name
+        What it is.
+    codes
+        One for each token: its place among `tokens`.
+    tokens
+        All that there are, in order: characters, or words.
+    """
 
     name: str
     codes: NDArray[np.int64]
-    alphabet: str
+    tokens: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -152,8 +163,15 @@ def is_text(source: str) -> bool:
 
 
 @lru_cache(maxsize=2)
-def text(source: str) -> Text:
+def text(source: str, unit: str = "character") -> Text:
     """The text of a source: "python-documentation", or a file of plain text in UTF-8, or of R's texts (.rdb).
+
+    Parameters
+    ----------
+    source
+        Where it is.
+    unit
+        What a token is: a "character", or a "word", as between spaces; the end of a line is a word, too.
 
     Raises
     ------
@@ -172,8 +190,11 @@ def text(source: str) -> Text:
             name, told = path.name, readers.contents(path).decode()
         except UnicodeDecodeError as error:
             raise ValueError(f"text = '{path}' is no text in UTF-8 ({error})") from error
+    if unit == "word":
+        words, codes = np.unique(told.replace("\n", f" {END_OF_LINE} ").split(), return_inverse=True)
+        return Text(name, codes.astype(np.int64), tuple(words.tolist()))
     alphabet, codes = np.unique(np.frombuffer(told.encode("utf-32-le"), np.uint32), return_inverse=True)
-    return Text(name, codes.astype(np.int64), "".join(map(chr, alphabet)))
+    return Text(name, codes.astype(np.int64), tuple(map(chr, alphabet)))
 
 
 def split_images(
@@ -229,9 +250,14 @@ def split_images(
 
 
 def split_text(
-    source: str, samples: int | None = None, held_out: int = 0, tested: int | None = None, window: int = 64
+    source: str,
+    samples: int | None = None,
+    held_out: int = 0,
+    tested: int | None = None,
+    window: int = 64,
+    unit: str = "character",
 ) -> Splits:
-    """A text as windows of so many characters, each to be foretold from those before it in the window.
+    """A text as windows of so many tokens, each to be foretold from those before it in the window.
 
     Windows to test are from the end of the text, those to select by come before them, and those to train from its
     beginning; a tenth is tested unless it is told how many.
@@ -241,14 +267,14 @@ def split_text(
     ValueError
         If the text is too short.
     """
-    known = text(source)
+    known = text(source, unit)
     count = (len(known.codes) - 1) // window
     tested = count // 10 if tested is None else tested
     samples = count - tested - held_out if samples is None else samples
     if samples < 1 or samples + held_out + tested > count:
         raise ValueError(
             f"samples = {samples}, held_out = {held_out}, tested = {tested}: {known.name} has {count} windows of "
-            f"{window} characters; ask for fewer"
+            f"{window} {unit}s; ask for fewer"
         )
     codes = torch.from_numpy(known.codes)
     inputs, targets = (codes[begin : begin + count * window].reshape(count, window) for begin in (0, 1))
@@ -258,5 +284,5 @@ def split_text(
 
     before = count - tested - held_out
     return Splits(
-        known.name, pair(0, samples), pair(before, count - tested), pair(count - tested, count), len(known.alphabet)
+        known.name, pair(0, samples), pair(before, count - tested), pair(count - tested, count), len(known.tokens)
     )

@@ -3,6 +3,7 @@
 import importlib.util
 import inspect
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -10,13 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from experiments.evidence.models import lstm, small
+from experiments.evidence.models import lstm, resnet, small, vgg
 
 MODELS: dict[str, Callable[..., nn.Module]] = {
     "mlp": small.mlp,
     "cnn": small.cnn,
     "residual": small.residual,
     "character-lstm": lstm.character_lstm,
+    **{f"resnet{depth}": partial(resnet.resnet, depth=depth) for depth in resnet.DEPTHS},
+    "vgg16": vgg.vgg16,
+    "lstm": lstm.lstm,
 }
 
 

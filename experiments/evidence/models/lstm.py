@@ -23,3 +23,8 @@ class LSTM(nn.Module):
 def character_lstm(shape: tuple[int, ...], classes: int, width: int = 96) -> nn.Module:
     """One layer, small enough for a CPU."""
     return LSTM(classes, width, 1)
+
+
+def lstm(shape: tuple[int, ...], classes: int, width: int = 512, dropout: float = 0.5) -> nn.Module:
+    """The paper's: two layers, 512 embedding and 512 hidden dimensions (Appendix D.2); its dropout is recalled."""
+    return LSTM(classes, width, 2, dropout)
