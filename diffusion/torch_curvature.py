@@ -14,7 +14,7 @@ from torch.func import grad, jacrev, jvp, vmap
 
 from diffusion.torch_model import Index, SampleLosses, chunks, count
 
-TOLERANCE = 1e-8  # of the eigenpairs that are looked for one by one, relative
+TOLERANCE = {torch.float64: 1e-8, torch.float32: 1e-4}  # of eigenpairs found by Lanczos, relative; above rounding
 
 Array = NDArray[Any]
 
@@ -40,18 +40,11 @@ def hessian_matrix(model: SampleLosses, theta: torch.Tensor, index: Index) -> to
 def gauss_newton_matrix(model: SampleLosses, theta: torch.Tensor, index: Index) -> torch.Tensor:
     """The generalised Gauss-Newton matrix, shape (P, P): the Hessian without the second derivatives of the model's outputs."""
     total = torch.zeros(model.dimension, model.dimension, dtype=model.dtype, device=model.device)
-
-    def loss_of_one(outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        losses: torch.Tensor = model.loss(outputs[None], target[None])
-        return losses[0]
-
     slopes = vmap(jacrev(lambda theta, x: model.called(theta, x[None])[0]), in_dims=(None, 0))
-    curved = vmap(jacrev(grad(loss_of_one)))
     width = max(1, model.outputs(theta, slice(0, 1)).numel())
     for part in chunks(index, max(1, model.at_once() // width)):
-        outputs = model.outputs(theta, part).detach()
-        jacobian = slopes(theta, model.inputs[part]).detach().reshape(len(outputs), width, -1)
-        bend = curved(outputs, model.targets[part]).detach().reshape(len(outputs), width, width)
+        _, bend = by_outputs(model, theta, part)
+        jacobian = slopes(theta, model.inputs[part]).detach().reshape(len(bend), width, -1)
         total += jacobian.flatten(0, 1).T @ (bend @ jacobian).flatten(0, 1)
     return (total + total.T) / (2 * count(index))
 
@@ -72,33 +65,52 @@ def top_eigenpairs(model: SampleLosses, theta: torch.Tensor, k: int) -> tuple[Ar
 
         operator = LinearOperator((model.dimension,) * 2, matvec=product, dtype=np.float64)
         start = np.random.Generator(np.random.Philox(0)).standard_normal(model.dimension)
-        values, vectors = eigsh(operator, k, which="LA", v0=start, tol=TOLERANCE)
+        values, vectors = eigsh(operator, k, which="LA", v0=start, tol=TOLERANCE[model.dtype])
     order = np.argsort(values)[::-1]
     vectors = vectors[:, order]
     largest = vectors[np.abs(vectors).argmax(axis=0), np.arange(k)]
     return values[order], vectors * np.sign(largest)
 
 
-def slopes_along(
+def by_outputs(model: SampleLosses, theta: torch.Tensor, index: Index) -> tuple[torch.Tensor, torch.Tensor]:
+    """Gradients (some, w) and Hessians (some, w, w) of single samples' losses by the w outputs of the model."""
+
+    def loss_of_one(outputs: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        losses: torch.Tensor = model.loss(outputs[None], target[None])
+        return losses[0]
+
+    outputs, targets = model.outputs(theta, index).detach(), model.targets[index]
+    slopes, bends = (vmap(of)(outputs, targets) for of in (grad(loss_of_one), jacrev(grad(loss_of_one))))
+    width = outputs[0].numel()
+    return slopes.detach().reshape(-1, width), bends.detach().reshape(-1, width, width)
+
+
+def outputs_along(model: SampleLosses, theta: torch.Tensor, direction: torch.Tensor, index: Index) -> torch.Tensor:
+    """First derivatives of the outputs along a direction (P,), shape (some, w)."""
+    return _once(lambda place: _flat(model.outputs(place, index)), theta, direction)[1]
+
+
+def outputs_twice_along(
     model: SampleLosses, theta: torch.Tensor, direction: torch.Tensor, index: Index
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Slopes of single samples' losses along a direction (P,), and their Gauss-Newton curvatures, each shape (some,)."""
-    outputs, moved = _once(lambda place: model.outputs(place, index), theta, direction)
+    """First and second derivatives of the outputs along a direction (P,), each shape (some, w)."""
     zero = torch.zeros((), dtype=model.dtype, device=model.device)
-    _, slopes, gauss_newton = _twice(lambda t: model.loss(outputs + t * moved, model.targets[index]), zero)
-    return slopes, gauss_newton
+    one = torch.ones_like(zero)
+
+    def line(t: torch.Tensor) -> torch.Tensor:
+        return _flat(model.outputs(theta + t * direction, index))
+
+    return _once(lambda t: _once(line, t, one)[1], zero, one)
 
 
-def curvatures_along(model: SampleLosses, theta: torch.Tensor, direction: torch.Tensor, index: Index) -> torch.Tensor:
-    """Curvatures of single samples' losses along a direction (P,), shape (some,)."""
-    zero = torch.zeros((), dtype=model.dtype, device=model.device)
-    curvatures: torch.Tensor = _twice(lambda t: model.losses(theta + t * direction, index), zero)[2]
-    return curvatures
+def _flat(outputs: torch.Tensor) -> torch.Tensor:
+    return outputs.reshape(outputs.shape[0], -1)
 
 
-def _once(function: Callable[[torch.Tensor], Any], at: torch.Tensor, direction: torch.Tensor) -> tuple[Any, Any]:
-    """Value and derivative along a direction."""
-    load_forward_mode()
+def _once(
+    function: Callable[[torch.Tensor], torch.Tensor], at: torch.Tensor, direction: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Value and derivative along a direction; after `load_forward_mode`."""
     found: Any = jvp(function, (at,), (direction,))
     return found[0], found[1]
 
@@ -109,10 +121,3 @@ def load_forward_mode() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         jvp(torch.sin, (torch.zeros(1),), (torch.zeros(1),))
-
-
-def _twice(line: Callable[[torch.Tensor], torch.Tensor], at: torch.Tensor) -> tuple[Any, Any, Any]:
-    """Value, first and second derivative of a function of a number."""
-    one = torch.ones_like(at)
-    (value, slope), (_, bend) = _once(lambda t: _once(line, t, one), at, one)
-    return value, slope, bend

@@ -260,7 +260,9 @@ class TorchLandscape:
     def _finite(self, theta: ArrayLike | None) -> torch.Tensor:
         position = self._one(theta)
         if not position.isfinite().all():
-            raise ValueError("theta is not finite, and has no curvature or noise; take it from before the training diverged")
+            raise ValueError(
+                "theta is not finite, and has no curvature or noise; take it from before the training diverged"
+            )
         return position
 
     def _refuse_matrix(self, what: str) -> None:

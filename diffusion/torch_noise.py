@@ -10,8 +10,8 @@ import torch
 from numpy.typing import NDArray
 from torch.func import vmap
 
-from diffusion.torch_curvature import curvatures_along, load_forward_mode, slopes_along
-from diffusion.torch_model import Index, SampleLosses, chunks
+from diffusion.torch_curvature import by_outputs, load_forward_mode, outputs_along, outputs_twice_along
+from diffusion.torch_model import Index, SampleLosses, chunks, count
 from diffusion.variables import describe
 
 if TYPE_CHECKING:
@@ -29,20 +29,35 @@ def along_directions(model: SampleLosses, theta: torch.Tensor, vectors: Array, s
     Squared curvatures are of the samples `squared_over`, the others of all.
     """
     load_forward_mode()
-    slopes_of = vmap(lambda direction, index: slopes_along(model, theta, direction, index), in_dims=(0, None))
-    curvatures_of = vmap(lambda direction, index: curvatures_along(model, theta, direction, index), in_dims=(0, None))
+    first = vmap(lambda direction, index: outputs_along(model, theta, direction, index), in_dims=(0, None))
+    second = vmap(lambda direction, index: outputs_twice_along(model, theta, direction, index), in_dims=(0, None))
     rows = torch.as_tensor(vectors.T.copy()).to(theta)
+    everything, few = (
+        [(part, *by_outputs(model, theta, part)) for part in chunks(index)]
+        for index in (slice(0, model.samples), squared_over)
+    )
     found: dict[str, list[Array]] = {"gauss_newton": [], "squared_curvature": [], "moments": []}
-    for some in rows.split(SIDE_BY_SIDE):  # type: ignore[no-untyped-call]
-        parts = [slopes_of(some, part) for part in chunks(slice(0, model.samples))]
-        slopes, gauss_newton = (torch.cat(one, dim=1).cpu().numpy() for one in zip(*parts, strict=True))
-        curvatures = torch.cat([curvatures_of(some, part) for part in chunks(squared_over)], dim=1).cpu().numpy()
-        found["gauss_newton"].append(gauss_newton.mean(axis=1))
-        found["squared_curvature"].append(np.mean(curvatures**2, axis=1))
-        away = slopes - slopes.mean(axis=1, keepdims=True)
+    for some in torch.split(rows, SIDE_BY_SIDE):
+        slopes, gauss_newton, squares = [], rows.new_zeros(len(some)), rows.new_zeros(len(some))
+        for part, slope, bend in everything:
+            moved = first(some, part)
+            slopes.append((moved * slope).sum(dim=2))
+            gauss_newton += _bent(moved, bend).sum(dim=1)
+        for part, slope, bend in few:
+            moved, turned = second(some, part)
+            squares += ((_bent(moved, bend) + (turned * slope).sum(dim=2)) ** 2).sum(dim=1)
+        found["gauss_newton"].append((gauss_newton / model.samples).cpu().numpy())
+        found["squared_curvature"].append((squares / count(squared_over)).cpu().numpy())
+        away = torch.cat(slopes, dim=1).cpu().numpy()
+        away -= away.mean(axis=1, keepdims=True)
         found["moments"].append(np.array([np.mean(away**power, axis=1) for power in (2, 3, 4)]))
     moments = np.concatenate(found.pop("moments"), axis=1)
     return {name: np.concatenate(each) for name, each in found.items()} | _shape(moments)
+
+
+def _bent(moved: torch.Tensor, bend: torch.Tensor) -> torch.Tensor:
+    """Curvature of the loss of samples n with their outputs' moves, shape (directions, n, w), taken as straight."""
+    return (torch.einsum("dnw,nwv->dnv", moved, bend) * moved).sum(dim=2)
 
 
 def in_coordinates(model: SampleLosses, theta: torch.Tensor) -> dict[str, Array]:

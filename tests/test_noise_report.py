@@ -104,11 +104,26 @@ def test_where_labels_are_noisier_than_the_model_says_the_noise_is_the_loss_time
     np.testing.assert_allclose(report["sample_variance"] / report["loss_curvature"], 2, rtol=1e-9)
 
 
+def test_a_model_may_give_one_number_for_each_sample():
+    """Outputs of shape (N,), as of shape (N, 1): the same report."""
+    inputs, targets = regression(3.0).sample_losses.inputs, regression(3.0).sample_losses.targets
+    model = torch.nn.Sequential(torch.nn.Linear(3, 1), torch.nn.Flatten(0))
+    flat = TorchLandscape(
+        model, lambda outputs, targets: (outputs - targets) ** 2 / 2, (inputs, targets)
+    ).noise_report()
+    column = TorchLandscape(model[0], half_square, (inputs, targets)).noise_report()
+    for name in ("gauss_newton", "squared_curvature", "sample_variance"):
+        np.testing.assert_allclose(flat[name], column[name], rtol=1e-9)
+
+
 def test_noise_that_vanishes_has_no_shape():
-    """Interpolated data: the variance is 0, and skewness and kurtosis are no numbers."""
-    report = regression(0.0).noise_report()
-    assert float(abs(report["sample_variance"]).max()) < 1e-25
-    assert float(report["loss"]) < 1e-25
+    """A weight whose input is always 0: no variance, and neither skewness nor kurtosis, in that coordinate alone."""
+    inputs = torch.tensor([[1.0, 0.0], [2.0, 0.0], [-1.0, 0.0]])
+    landscape = TorchLandscape(torch.nn.Linear(2, 1, bias=False), half_square, (inputs, torch.tensor([1.0, 0.0, 2.0])))
+    report = landscape.noise_report()
+    np.testing.assert_array_equal(report["coordinate_variance"] == 0, [False, True])
+    for name in ("coordinate_skewness", "coordinate_kurtosis"):
+        np.testing.assert_array_equal(np.isnan(report[name][0]), [False, True])
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,7 @@ def matrices(claim: str, case: Case) -> Named:
         norm = LogNorm(size.max() / 10**DECADES, size.max(), clip=True)
         for axis, matrix, name in zip(row, (np.diag(size), np.abs(more["block"])), ("|H|", "B |C|"), strict=True):
             shown = axis.imshow(np.maximum(matrix, norm.vmin), norm=norm, cmap="viridis", interpolation="nearest")
-            axis.set(title=f"{name}, {stage}", xlabel="eigenvector", ylabel="eigenvector")
-            axis.set_xticks([0, len(size) - 1], ["sharpest", "flattest"])
-            axis.set_yticks([0, len(size) - 1], ["sharpest", "flattest"], rotation=90, va="center")
+            axis.set(title=f"{name}, {stage}", xlabel="eigenvector, from the sharpest", xticks=[], yticks=[])
         figure.colorbar(shown, ax=row[1], fraction=0.046)
     title = f"{claim}: the matrices |H| and C in the Hessian's eigenbasis"
     figure.suptitle(title)
@@ -94,7 +92,7 @@ def exponents(claim: str, measured: Iterable[Case]) -> Named:
     colours, losses = (BLUE, ORANGE, GREEN, PURPLE), []
     for case, colour in zip(measured, colours, strict=False):
         stages = list(case.points.values())
-        loss = np.array([[point.loss for point in points] for points in stages])
+        loss = np.array([[point.loss_factor * point.loss for point in points] for points in stages])
         for group, style in (("positive", "o-"), ("top", "s:")):
             ratio = np.array([[10 ** -noise.log_ratio(point, group) for point in points] for points in stages])
             label = f"{case.name}, {'all' if group == 'positive' else 'sharpest'} directions"
@@ -116,7 +114,7 @@ def exponents(claim: str, measured: Iterable[Case]) -> Named:
     axis.annotate("Theorem 3", (ends[1], 1), xytext=(0, 5), textcoords="offset points", ha="right")
     axis.plot(ends, 1 / ends, color=GREY, lw=2)
     axis.annotate("1/loss", (ends[0], 1 / ends[0]), xytext=(6, 0), textcoords="offset points", color=GREY)
-    axis.set(xscale="log", yscale="log", xlabel="loss at the stage of training")
+    axis.set(xscale="log", yscale="log", xlabel="loss; of mean-square loss 2/classes times it")
     axis.set_ylabel("exponent with the measured noise over Theorem 3's")
     axis.legend(fontsize=9)
     title = "Theorem 3's exponent with the measured noise"

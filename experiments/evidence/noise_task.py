@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.func import grad, jvp, vmap
 
-from diffusion.torch_curvature import load_forward_mode, slopes_along
+from diffusion.torch_curvature import by_outputs, load_forward_mode, outputs_along
 from diffusion.torch_landscape import TorchLandscape
 from diffusion.torch_model import chunks
 from experiments.evidence import tails
@@ -73,9 +73,9 @@ def noise_of(landscape: TorchLandscape, directions: int) -> dict[str, Array]:
     -------
     dict
         Of the fields of `noise.Point` arrays (directions,); of coordinates "coordinate_skewness" and
-        "coordinate_kurtosis" (P,); tail indices of the noise and of its Gaussian likeness, see `tails`; "cosine" between
-        the matrices |H| and C, NaN of a large network; and "block", C between some eigenvectors, whose eigenvalues,
-        "block_curvature", fall in size.
+        "coordinate_kurtosis" (P,); tail indices of the noise and of its Gaussian likeness, see `tails`; "cosine"
+        between the matrices |H| and C, NaN of a large network; and "block", C between some eigenvectors, whose
+        eigenvalues, "block_curvature", fall in size.
     """
     whole = landscape.dimension <= WHOLE
     if whole:
@@ -85,14 +85,11 @@ def noise_of(landscape: TorchLandscape, directions: int) -> dict[str, Array]:
     seen = min(landscape.samples, max(2, NUMBERS // landscape.dimension))
     gradients = landscape.sample_gradients(samples=np.arange(seen))
     chosen = _spread(len(curvature), directions)
-    load_forward_mode()
     measured: dict[str, Array] = {"curvature": curvature[chosen], "loss": np.array(landscape.loss())}
     measured |= _matrix(curvature, vectors, gradients)
     measured["cosine"] = measured["cosine"] if whole else np.array(np.nan)
-    single = [_along(landscape, vectors[:, k]) for k in chosen]
-    slopes, linear = (np.stack(columns, axis=1) for columns in zip(*single, strict=True))
+    slopes, measured["gauss_newton"] = _along(landscape, vectors[:, chosen])
     measured["variance"], measured["skewness"], measured["kurtosis"] = tails.moments(slopes)
-    measured["gauss_newton"] = linear.mean(axis=0)
     measured["squared_curvature"] = np.array([_squared_curvature(landscape, vectors[:, k]) for k in chosen])
     _, measured["coordinate_skewness"], measured["coordinate_kurtosis"] = tails.moments(gradients)
     for size in BATCH_SIZES:
@@ -103,12 +100,18 @@ def noise_of(landscape: TorchLandscape, directions: int) -> dict[str, Array]:
     return measured
 
 
-def _along(landscape: TorchLandscape, direction: Array) -> tuple[Array, Array]:
-    """Slopes and Gauss-Newton curvatures of single samples' losses along a direction."""
-    model, vector = landscape.sample_losses, torch.as_tensor(direction.copy())
-    parts = [slopes_along(model, model.start, vector, part) for part in chunks(slice(0, landscape.samples))]
-    slopes, linear = (torch.cat(columns).cpu().numpy() for columns in zip(*parts, strict=True))
-    return np.asarray(slopes), np.asarray(linear)
+def _along(landscape: TorchLandscape, vectors: Array) -> tuple[Array, Array]:
+    """Slopes of single samples' losses along columns (samples, directions), and the mean Gauss-Newton curvatures."""
+    model = landscape.sample_losses
+    load_forward_mode()
+    parts = [(part, *by_outputs(model, model.start, part)) for part in chunks(slice(0, landscape.samples))]
+    slopes, curvatures = [], []
+    for direction in torch.as_tensor(vectors.T.copy()):
+        moves = [outputs_along(model, model.start, direction, part) for part, _, _ in parts]
+        slopes.append(torch.cat([(move * slope).sum(dim=1) for move, (_, slope, _) in zip(moves, parts, strict=True)]))
+        bent = [torch.einsum("nw,nwv,nv->", move, bend, move) for move, (_, _, bend) in zip(moves, parts, strict=True)]
+        curvatures.append(float(torch.stack(bent).sum()) / landscape.samples)
+    return np.asarray(torch.stack(slopes, dim=1).cpu().numpy()), np.array(curvatures)
 
 
 def _squared_curvature(landscape: TorchLandscape, direction: Array) -> float:

@@ -23,15 +23,8 @@ def kurtosis(claim: str, pieces: Sequence[Evidence], limit: float) -> Named:
             style = {"color": colours[name], "ls": STYLES[stage], "marker": "o", "ms": 5, "capsize": 3}
             low = np.maximum(rows["measured_low"], rows["measured"] / 100)
             points(axis, rows["batch_size"], rows["measured"], low, rows["measured_high"], label=piece.subject, **style)
-        axis.axhline(limit, color="black", lw=1)
+        axis.axhline(limit, color="black", lw=1, label=f"{limit:g}: twice Gauss' share beyond 3 sigma")
         axis.set(xscale="log", yscale="log", xlabel="batch size B", title=f"along {along}")
-    axes[0].annotate(
-        f"{limit:g}: twice Gauss' share beyond 3 sigma",
-        (1000, limit),
-        xytext=(0, 4),
-        textcoords="offset points",
-        ha="right",
-    )
     axes[0].set_ylabel("excess kurtosis, median")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
     title = f"{claim}: how Gaussian the gradient of a minibatch is"
@@ -66,7 +59,7 @@ def indices(claim: str, pieces: Sequence[Evidence]) -> Named:
                 )
         axis.axvline(2, color="black", ls=DASHED, lw=1)
         axis.set_title(f"over {over.partition(',')[0]}\nB = {size}", fontsize=11)
-        axis.set(xlim=(0.8, 2.15), xlabel="tail index")
+        axis.set(xlim=(0.8, 2.5), xlabel="tail index")
     axes[0].set_yticks(range(len(pieces)), [piece.subject for piece in pieces])
     axes[0].set_ylim(len(pieces) - 0.4, -0.6)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)

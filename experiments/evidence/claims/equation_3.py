@@ -80,8 +80,12 @@ def at_stage(case: Case, stage: str) -> Iterator[Evidence]:
     }
     for quantity, (statistic, stated) in of_groups.items():
         values = {group: [statistic(point, group) for point in points] for group in groups}
-        yield _piece(case, stage, quantity, values, stated)
-    yield _piece(case, stage, COSINE, {EVERYWHERE: [float(point.more["cosine"]) for point in points]}, 1.0)
+        yield _piece(
+            case, stage, quantity, {k: seeds for k, seeds in values.items() if not np.isnan(seeds).all()}, stated
+        )
+    cosines = [float(point.more["cosine"]) for point in points]
+    if np.isfinite(cosines).any():
+        yield _piece(case, stage, COSINE, {EVERYWHERE: cosines}, 1.0)
     yield _piece(case, stage, GAIN, {EVERYWHERE: [noise.correlation_gain(point) for point in points]})
     yield _models(case, stage, MISFIT, [[point] for point in points])
 

@@ -76,6 +76,7 @@ def of_case(case: Case) -> Iterator[Evidence]:
                 reasons=unsampled(REASON, exact=REASON),
             )
             for group, seeds in values.items()
+            if not np.isnan(seeds).all()
         ]
         piece = Evidence.of_rows(subject, quantity, rows, case=case)
         piece.data.attrs["told"] = case.told(stage)
