@@ -1,7 +1,8 @@
 """Is the noise of a gradient like the Hessian? Numbers of arrays along the Hessian's eigenvectors.
 
 Noise is that of one sample drawn with replacement: a minibatch of B has 1/B of its covariance, so that the paper's
-Equation 3, C = |H|/B, is ``variance = |curvature|`` here.
+Equation 3, C = |H|/B, is ``variance = |curvature|`` here. Over directions medians are taken: there are a few without
+noise, such as that of the sum of all outputs under mean-square loss, which the network learns to be 1 for every sample.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 Array = NDArray[np.float64]
 
@@ -79,12 +81,12 @@ class Point:
 
 
 def slope(point: Point, group: str) -> float:
-    """The power of |H_i| that the variance goes with, by least squares on logarithms; NaN of too few directions."""
+    """The power of |H_i| that the variance goes with, by Theil and Sen on logarithms; NaN of too few directions."""
     chosen = point.groups[group]
     if chosen.sum() < FEW:
         return np.nan
     x, y = np.log(np.abs(point.curvature[chosen])), np.log(point.variance[chosen])
-    return float(np.polyfit(x, y, 1)[0])
+    return float(stats.theilslopes(y, x).slope)
 
 
 def log_ratio(point: Point, group: str) -> float:
@@ -105,23 +107,18 @@ def correlation_gain(point: Point) -> float:
 
 
 def misfit(points: Sequence[Point], model: str, *, free: bool) -> float:
-    """How far a model of the noise is off, in decades: root mean square of log10(variance/model) over directions.
+    """How far off a model of the noise is, in decades: the median of the size of log10(variance/model) over directions.
 
     Parameters
     ----------
     points
-        Of one network along its training; each counts as much.
+        Of one network along its training.
     model
         One of `MODELS`.
     free
         Whether one constant, the same at all points, is fitted first.
     """
-    logs, weights = [], []
-    for point in points:
-        chosen = point.resolved
-        stated = point.models()[model][chosen]
-        with np.errstate(divide="ignore"):
-            logs.append(np.log10(point.variance[chosen] / stated))
-        weights.append(np.full(chosen.sum(), 1 / chosen.sum()))
-    log, weight = np.concatenate(logs), np.concatenate(weights)
-    return float(np.sqrt(np.average((log - free * np.average(log, weights=weight)) ** 2, weights=weight)))
+    with np.errstate(divide="ignore"):
+        logs = [np.log10(point.variance / point.models()[model])[point.resolved] for point in points]
+    log = np.concatenate(logs)
+    return float(np.median(np.abs(log - free * np.median(log))))

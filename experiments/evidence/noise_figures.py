@@ -78,7 +78,7 @@ def models(claim: str, pieces: Sequence[Evidence]) -> Named:
     axis.set_yticks(range(len(pieces)), [piece.subject for piece in pieces])
     axis.set_ylim(len(pieces) - 0.4, -0.6)
     axis.set_xlim(left=0)
-    axis.set_xlabel("root mean square of $\\log_{10}$ of the variance over the model (decades)")
+    axis.set_xlabel("median size of $\\log_{10}$ of the variance over the model (decades)")
     axis.legend(loc="best")
     title = f"{claim}: how far off models of the noise are"
     axis.set_title(title)

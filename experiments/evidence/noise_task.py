@@ -51,7 +51,7 @@ def noise_along_training(directions: int, steps: list[int], **recipe: Any) -> di
         for step in steps
         if step in run.states and np.isfinite(run.states[step]).all()
     ]
-    points = [noise_of(landscape, directions) for landscape in landscapes]
+    points = [noise_of(landscape, directions, plan.seed) for landscape in landscapes]
     if not points:
         raise ValueError(f"the training diverged at iteration {run.diverged}, before any step that is measured")
     lost = [{name: np.full_like(array, np.nan) for name, array in points[0].items()}] * (len(steps) - len(points))
@@ -59,7 +59,7 @@ def noise_along_training(directions: int, steps: list[int], **recipe: Any) -> di
     return stacked | {"parameters": landscapes[0].dimension, "error": run.curves["test_error"][-1]}
 
 
-def noise_of(landscape: TorchLandscape, directions: int) -> dict[str, Array]:
+def noise_of(landscape: TorchLandscape, directions: int, seed: int) -> dict[str, Array]:
     """Curvature and noise of one network, by eigenvector of its Hessian and by coordinate.
 
     Parameters
@@ -68,6 +68,8 @@ def noise_of(landscape: TorchLandscape, directions: int) -> dict[str, Array]:
         The network's loss on its data.
     directions
         How many eigenvectors; of a large network at most `FOUND`, those of largest eigenvalue.
+    seed
+        Of the minibatches and of the Gaussian noise whose tails are looked at.
 
     Returns
     -------
@@ -93,8 +95,8 @@ def noise_of(landscape: TorchLandscape, directions: int) -> dict[str, Array]:
     measured["squared_curvature"] = np.array([_squared_curvature(landscape, vectors[:, k]) for k in chosen])
     _, measured["coordinate_skewness"], measured["coordinate_kurtosis"] = tails.moments(gradients)
     for size in BATCH_SIZES:
-        across = tails.tail_indices(gradients, size, ACROSS, seed=size)
-        over = tails.tail_indices_along(slopes[:, _spread(len(chosen), BLOCK)], size, OVER, seed=size)
+        across = tails.tail_indices(gradients, size, ACROSS, seed)
+        over = tails.tail_indices_along(slopes[:, _spread(len(chosen), BLOCK)], size, OVER, seed)
         names = (f"{where} {what} {size}" for where in ("across", "along") for what in ("noise", "gauss"))
         measured |= dict(zip(names, (*across, *over), strict=True))
     return measured

@@ -52,7 +52,7 @@ def tail_indices(gradients: Array, batch_size: int, batches: int, seed: int) -> 
     tuple
         Two arrays of shape (batches,).
     """
-    generator = np.random.Generator(np.random.Philox(seed))
+    generator = np.random.Generator(np.random.Philox([batch_size, seed]))
     centred = gradients - gradients.mean(axis=0)
     centred = centred[:, np.any(centred != 0, axis=0)]
     drawn = generator.multinomial(batch_size, np.full(len(centred), 1 / len(centred)), size=batches) / batch_size
@@ -66,7 +66,7 @@ def tail_indices_along(slopes: Array, batch_size: int, batches: int, seed: int) 
     `slopes` are gradients of single samples along directions, shape (samples, directions); so are both results'
     shapes, (directions,).
     """
-    generator = np.random.Generator(np.random.Philox(seed))
+    generator = np.random.Generator(np.random.Philox([batch_size, seed]))
     centred = slopes - slopes.mean(axis=0)
     drawn = generator.multinomial(batch_size, np.full(len(centred), 1 / len(centred)), size=batches) / batch_size
     gauss = generator.standard_normal((batches, centred.shape[1]))
