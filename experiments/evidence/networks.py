@@ -10,7 +10,7 @@ import numpy as np
 from experiments.evidence.data import sets
 from experiments.evidence.lab import Lab, failure
 from experiments.evidence.noise import Point
-from experiments.evidence.noise_task import noise_along_training
+from experiments.evidence.noise_task import WHOLE, noise_along_training
 
 STAGES = ("initialisation", "early", "late")
 CROSS_ENTROPY, MEAN_SQUARE = "cross-entropy", "mean-square"
@@ -51,14 +51,21 @@ class Case:
         """On what the numbers of a stage hold."""
         known = {"network": self.network, "parameters": int(self.results[0]["parameters"]), "data": self.data}
         known |= {"samples": self.samples, "loss": self.loss, "seeds": len(self.results), "stage": stage}
+        known |= {"eigenvectors": self.eigenvectors, "mode": "evaluation, statistics frozen"}
         return known | {"mean_loss": float(np.mean([point.loss for point in self.points[stage]]))}
+
+    @property
+    def eigenvectors(self) -> str:
+        """Along which of the Hessian's eigenvectors it was measured."""
+        count, parameters = self.results[0]["curvature"].shape[1], int(self.results[0]["parameters"])
+        return f"the {count} sharpest" if parameters > WHOLE else f"{count} of {parameters}"
 
     def told(self, stage: str) -> str:
         """The same in words."""
         known = self.regime(stage)
         return (
             f"{self.network} of {known['parameters']} parameters on {self.samples} images ({self.data}), {self.loss} "
-            f"{known['mean_loss']:.2g}, {known['seeds']} seeds"
+            f"{known['mean_loss']:.2g}, {known['seeds']} seeds, {self.eigenvectors} eigenvectors"
         )
 
     @cached_property
@@ -80,7 +87,7 @@ class Plan:
     """One case that is to be measured: over how many seeds, at which steps, along how many eigenvectors."""
 
     network: str
-    recipe: Mapping[str, Any]
+    recipe: dict[str, Any]
     steps: tuple[int, ...]
     seeds: int
     directions: int = 128

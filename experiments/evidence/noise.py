@@ -59,7 +59,7 @@ class Point:
     def resolved(self) -> NDArray[np.bool_]:
         """Directions whose curvature and noise are above rounding."""
         size = np.abs(self.curvature)
-        return (size > RESOLVED * size.max()) & (self.variance > RESOLVED**2 * self.variance.max())
+        return np.asarray((size > RESOLVED * size.max()) & (self.variance > RESOLVED**2 * self.variance.max()))
 
     @property
     def groups(self) -> dict[str, NDArray[np.bool_]]:

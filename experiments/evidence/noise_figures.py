@@ -54,9 +54,10 @@ def matrices(claim: str, case: Case) -> Named:
     for row, stage in zip(axes, stages, strict=True):
         more = case.points[stage][0].more
         size = np.abs(more["block_curvature"])
-        norm = LogNorm(size.max() / 10**DECADES, size.max(), clip=True)
+        least = size.max() / 10**DECADES
+        norm = LogNorm(least, size.max())
         for axis, matrix, name in zip(row, (np.diag(size), np.abs(more["block"])), ("|H|", "B |C|"), strict=True):
-            shown = axis.imshow(np.maximum(matrix, norm.vmin), norm=norm, cmap="viridis", interpolation="nearest")
+            shown = axis.imshow(np.maximum(matrix, least), norm=norm, cmap="viridis", interpolation="nearest")
             axis.set(title=f"{name}, {stage}", xlabel="eigenvector, from the sharpest", xticks=[], yticks=[])
         figure.colorbar(shown, ax=row[1], fraction=0.046)
     title = f"{claim}: the matrices |H| and C in the Hessian's eigenbasis"

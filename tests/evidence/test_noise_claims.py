@@ -83,7 +83,10 @@ def test_the_nearest_of_four_models_is_named(loss_power, nearest):
     (verdict,) = equation_3.claim.verdicts(list(equation_3.at_stage(known, "late")))
     (text,) = (finding.text for finding in verdict.findings if finding.name == "the nearest model of the noise")
     assert f"is {nearest};" in text
-    assert "MLP of 200 parameters on 100 images (synthetic data), cross-entropy 0.02, 3 seeds" in text
+    assert (
+        "MLP of 200 parameters on 100 images (synthetic data), cross-entropy 0.02, 3 seeds, 200 of 200 eigenvectors"
+        in text
+    )
 
 
 @pytest.mark.parametrize(("heavy", "gaussian"), [(0.0, True), (40.0, False)])

@@ -53,11 +53,12 @@ class Equation3(Claim):
         pieces = {piece.quantity: piece for piece in evidence}
         where = evidence[0].data.attrs["told"]
         for quantity, told in ((SLOPE, _slope), (RATIO, _ratio), (COSINE, _cosine), (GAIN, _gain)):
-            data = pieces[quantity].data if quantity in pieces else None
-            for k, group in enumerate([] if data is None else data["directions"].values.tolist()):
-                interval = Interval.of(data.isel(row=k))
-                if interval.known:
-                    yield told(group, interval)
+            if quantity in pieces:
+                data = pieces[quantity].data
+                for k, group in enumerate(data["directions"].values.tolist()):
+                    interval = Interval.of(data.isel(row=k))
+                    if interval.known:
+                        yield told(group, interval)
         for quantity in (MISFIT, FREE):
             if quantity in pieces:
                 yield from _ranked(pieces[quantity], where)
