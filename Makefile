@@ -1,5 +1,6 @@
 # make verify   check every claim and write results/verify/report.html
 # make escape   measure escape rates against sharpness; interrupted, it goes on where it stopped
+# make evidence try the claims about networks on real networks; interrupted, it goes on; make evidence-quick in minutes
 # make test     run the tests; make test-browser those of the lessons in a real browser
 # make teach    open the lessons in the browser; make lessons-static writes them as pages without a server
 # make docs     build the documentation into results/docs (open index.html); its verdicts are those of the last verify
@@ -11,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: verify quick escape teach lessons-static test test-long test-browser bench docs readme lint clean
+.PHONY: verify quick escape evidence evidence-quick teach lessons-static test test-long test-browser bench docs readme lint clean
 
 verify: $(INSTALLED)
 	$(BIN)/diffusion-lab verify --out results/verify
@@ -21,6 +22,12 @@ quick: $(INSTALLED)
 
 escape: $(INSTALLED)
 	$(BIN)/diffusion-lab escape --out results/escape
+
+evidence: $(INSTALLED)
+	$(BIN)/diffusion-lab evidence --out results/evidence
+
+evidence-quick: $(INSTALLED)
+	$(BIN)/diffusion-lab evidence --quick --out results/evidence-quick
 
 teach: $(INSTALLED)
 	$(BIN)/diffusion-lab teach
@@ -42,11 +49,11 @@ test-browser: $(INSTALLED)
 	CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -m 'browser and not long' -s
 
 bench: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,sweep,teach,dev,bench]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[evidence,sweep,teach,dev,bench]'
 	$(BIN)/diffusion-lab bench --out results/bench
 
 docs: $(INSTALLED) results/verify/verdicts.json
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,sweep,dev,docs]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[evidence,sweep,dev,docs]'
 	$(BIN)/sphinx-build -W --keep-going -b html docs results/docs
 
 results/verify/verdicts.json: | $(INSTALLED)
@@ -63,7 +70,7 @@ lint: $(INSTALLED)
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[torch,sweep,teach,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[evidence,sweep,teach,dev]'
 	touch $(INSTALLED)
 
 clean:

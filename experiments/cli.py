@@ -145,6 +145,91 @@ def escape(
 
 
 @app.command
+def evidence(
+    *,
+    only: Annotated[
+        list[str] | None,
+        Parameter(negative="", help="A part, as noise, or a claim by the beginning of its name; may be repeated."),
+    ] = None,
+    names: Annotated[
+        bool, Parameter(name="--list", negative="", help="Name the parts and claims, and run nothing.")
+    ] = False,
+    out: Annotated[Path, Parameter(help="Directory for the results; a run there is continued.")] = Path(
+        "results/evidence"
+    ),
+    quick: Annotated[
+        bool, Parameter(negative="", help="On 1,797 small images, in minutes; too little to resolve much.")
+    ] = False,
+    full: Annotated[bool, Parameter(negative="", help="More networks, seeds and settings; takes hours.")] = False,
+    data: Annotated[
+        Path | None, Parameter(help="Directory with images: IDX files of the MNIST family, or CIFAR's pickles.")
+    ] = None,
+    cifar: Annotated[
+        Path | None, Parameter(help="Directory with CIFAR's pickles: runs the paper's own settings, hours on a GPU.")
+    ] = None,
+    text: Annotated[Path | None, Parameter(help="A text, in UTF-8.")] = None,
+    model: Annotated[str, Parameter(help="Your own network: a function, as mine.py:net or package.module:net.")] = "",
+    seed: Annotated[int, Parameter(help="Seed of all runs, a whole number >= 0.")] = 0,
+    threads: Annotated[int | None, Parameter(help="Worker processes; default: one for each core.")] = None,
+) -> int:
+    """Try the paper's claims about networks on real networks and real data.
+
+    Trains small networks on Fashion-MNIST, which it gets from Debian's package
+    if need be and can, else on the digits inside scikit-learn; prints a
+    verdict for each claim and writes to the output directory what verify
+    writes: report.html, verdicts.json, claims.json, data/*.nc, figures/*.png
+    and figures/*.svg. It needs the extra `evidence`.
+
+    Every trained network is kept in stores/. Interrupted, the same command
+    goes on from there, unless the code has changed. The exit status is 0, 1
+    if a claim could not be judged, or 2 for a bad argument. It says nothing
+    of what the verdicts are.
+
+    For example:
+
+      diffusion-lab evidence
+      diffusion-lab evidence --quick --out results/evidence-quick
+      diffusion-lab evidence --only noise --only table2
+      diffusion-lab evidence --data path/to/mnist --only noise
+      diffusion-lab evidence --model mine.py:net --data path/to/mnist
+      diffusion-lab evidence --only paper --cifar path/to/cifar-10-batches-py
+    """
+    from diffusion import checks, progress
+    from diffusion.progress import task
+    from experiments.extras import need
+
+    checks.whole("seed", seed, least=0)
+    if threads is not None:
+        checks.whole("threads", threads)
+    if full and quick:
+        raise ValueError("full = True and quick = True contradict each other; give one")
+    need("evidence", "torch", "pytorch_optimizer", "sklearn")
+    from experiments.evidence import job
+    from experiments.referee import report, verify
+
+    selected = only or (["noise"] if model and not cifar else [])
+    claims = job.select(selected)
+    if names:
+        print(job.told(claims))
+        return 0
+    verify.check_directory(out)
+    size = "quick" if quick else "full" if full else "default"
+    given = job.Given(data, cifar, text, model)
+    try:
+        with progress():
+            outcome = job.run(claims, out, size=size, given=given, seed=seed, threads=threads, selected=only or ())
+            with task("writing the report"):
+                verify.write(outcome, out)
+    except KeyboardInterrupt:
+        print(
+            f"diffusion-lab: interrupted; what is finished is kept in {out}, the same command goes on", file=sys.stderr
+        )
+        return 130
+    report.print_table(outcome, out)
+    return 0 if outcome.passed and not outcome.unjudged else 1
+
+
+@app.command
 def compare(
     file: Annotated[Path, Parameter(help="The question, a TOML file.")],
     /,

@@ -20,7 +20,7 @@ NOT_HAD = (ValueError, ArithmeticError)  # what a route raises that cannot resol
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a number is missing, and the state of a row that lacks it."""
+    """Why a number is missing, and the state of a row that lacks it: "ok" if that it is missing is a result."""
 
     reason: str
     state: str = "failed"

@@ -30,6 +30,8 @@ class Outcome:
         False-positive rate of each of them: `laws.FAMILY_WISE_RATE` shared equally (Bonferroni).
     settings
         Seed, replicas and the like, for the record.
+    command
+        The command that gives the numbers again, without the claims that are asked for.
     """
 
     claims: Sequence[Claim]
@@ -39,6 +41,7 @@ class Outcome:
     tests: int
     rate: float
     settings: dict[str, Any]
+    command: tuple[str, ...]
 
     @property
     def instrument(self) -> Counter[str]:

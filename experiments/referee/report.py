@@ -16,7 +16,7 @@ from experiments.referee import laws, pages, standing
 from experiments.referee.outcome import Outcome
 
 SIGNS = {True: "✓", False: "✗", None: "·"}  # of a finding, on a terminal
-TEMPLATE = pages.environment().get_template("report.html")
+ASKED = {"verify": "--claim", "evidence": "--only"}  # jobs, and how each is asked for some claims
 WHOLE = 3  # most claims of which a terminal shows every finding
 PACKAGES = ("diffusion-lab", "numpy", "scipy", "numba", "torch")
 
@@ -25,15 +25,18 @@ def instrument_line(outcome: Outcome) -> str:
     """The state of the instrument in a sentence."""
     counts, settings = outcome.instrument, outcome.settings
     state = "right" if outcome.passed else "NOT right"
+    replicas = f", {settings['replicas']} replicas" if "replicas" in settings else ""
+    tests = (
+        f"{outcome.tests} tests at a family-wise false-positive rate of {laws.FAMILY_WISE_RATE:g}, each at "
+        f"{outcome.rate:.2g}; "
+    )
     line = (
         f"The instrument is {state}: of {len(outcome.rows)} rows {counts['ok']} are ok, {counts['failed']} failed, "
-        f"{counts['inconclusive']} inconclusive ({outcome.tests} tests at a family-wise false-positive rate of "
-        f"{laws.FAMILY_WISE_RATE:g}, each at {outcome.rate:.2g}; seed {settings['seed']}, "
-        f"{settings['replicas']} replicas)."
+        f"{counts['inconclusive']} inconclusive ({tests if outcome.tests else ''}seed {settings['seed']}{replicas})."
     )
     if outcome.unjudged:
         line += f" {outcome.unjudged} of {len(outcome.verdicts)} verdicts could not be drawn."
-    if settings["quick"]:
+    if settings["quick"] and outcome.tests:
         line += " This was a quick run: its tests are too weak to be conclusive, and that does not count against it."
     return line
 
@@ -69,7 +72,8 @@ def html(outcome: Outcome, drawn: Sequence[Drawn]) -> str:
         for name in laws.LARGEST_DETECTABLE
     }
     routes = [route for pieces in outcome.evidence.values() for piece in pieces for route in piece.measured.values()]
-    return TEMPLATE.render(
+    template = pages.environment().get_template(f"{outcome.command[0]}.html")
+    return template.render(
         outcome=outcome,
         line=instrument_line(outcome),
         standings=standing.standings([verdict.as_json() for verdict in outcome.verdicts], outcome.rows),
@@ -77,7 +81,7 @@ def html(outcome: Outcome, drawn: Sequence[Drawn]) -> str:
         figures={name: [figure for figure in drawn if figure.claim == name] for name in names},
         inlined={figure.name: b64encode(figure.svg.read_bytes()).decode() for figure in drawn},
         tables={name: columns([row for row in outcome.rows if row["claim"] == name]) for name in names},
-        commands={name: command(outcome.settings, name) for name in names},
+        commands={name: command(outcome, name) for name in names},
         laws=laws,
         reached={name: max(numbers) for name, numbers in detectable.items() if numbers},
         allowance=max((float(np.max(route.allowance)) for route in routes), default=0.0),
@@ -85,11 +89,11 @@ def html(outcome: Outcome, drawn: Sequence[Drawn]) -> str:
     )
 
 
-def command(settings: Mapping[str, Any], claim: str) -> str:
+def command(outcome: Outcome, claim: str) -> str:
     """The command that gives the numbers of a claim again."""
-    chosen = chain.from_iterable(("--claim", name) for name in settings.get("selected") or (claim,))
-    options = ["--seed", str(settings["seed"]), *["--quick"] * settings["quick"]]
-    return shlex.join(["diffusion-lab", "verify", *chosen, *options])
+    job, *options = outcome.command
+    chosen = chain.from_iterable((ASKED[job], name) for name in outcome.settings.get("selected") or (claim,))
+    return shlex.join(["diffusion-lab", job, *chosen, *options])
 
 
 def columns(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, str], dict[str, list[str]]]:

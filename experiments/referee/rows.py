@@ -75,7 +75,7 @@ def _instrument(row: dict[str, Any], rate: float, missing: bool, states: set[str
     if rejected or apart or missing or "failed" in states:
         return "failed"
     weak = any(not test["detectable"] <= laws.LARGEST_DETECTABLE[name] for name, test in row["tests"].items())
-    return "inconclusive" if weak or states else "ok"
+    return "inconclusive" if weak or "inconclusive" in states else "ok"
 
 
 def number(value: Any) -> float | None:

@@ -48,20 +48,31 @@ def run(
     selected
         How these claims were asked for, for the record; nothing if all were.
     """
-    began, share = time.monotonic(), QUICK if quick else 1
+    share = QUICK if quick else 1
+    routes = Routes(REPLICAS // share, TORCH_REPLICAS // share, seed, threads, quick)
+    settings: dict[str, Any] = {"seed": seed, "quick": quick, "lr": saddles.LR, "batch_size": saddles.BATCH_SIZE}
+    settings |= {"replicas": routes.replicas, "torch_replicas": routes.torch_replicas}
+    return tried(claims, routes, settings, selected, ("verify", "--seed", str(seed), *["--quick"] * quick))
+
+
+def tried(
+    claims: Sequence[Claim], routes: Routes, settings: dict[str, Any], selected: Sequence[str], command: tuple[str, ...]
+) -> Outcome:
+    """Try claims one after another with these routes, and judge them; the last three are for the record."""
+    began = time.monotonic()
     with task("claims", len(claims)) as progress:
-        routes = Routes(REPLICAS // share, TORCH_REPLICAS // share, seed, threads, quick, progress.say)
+        routes.on_start = progress.say
         for claim in claims:
             claim.tried(routes)
             progress.step(claim.name)
-    settings: dict[str, Any] = {"seed": seed, "quick": quick, "lr": saddles.LR, "batch_size": saddles.BATCH_SIZE}
-    settings |= {"replicas": routes.replicas, "torch_replicas": routes.torch_replicas}
-    settings["seconds"] = round(time.monotonic() - began, 1)
+    settings = settings | {"seconds": round(time.monotonic() - began, 1)}
     settings |= {"selected": list(selected)} if selected else {}
-    return judge(claims, {claim.name: claim.tried(routes) for claim in claims}, settings)
+    return judge(claims, {claim.name: claim.tried(routes) for claim in claims}, settings, command)
 
 
-def judge(claims: Sequence[Claim], evidence: dict[str, list[Evidence]], settings: dict[str, Any]) -> Outcome:
+def judge(
+    claims: Sequence[Claim], evidence: dict[str, list[Evidence]], settings: dict[str, Any], command: tuple[str, ...]
+) -> Outcome:
     """Verdicts and rows from the evidence."""
     tests = sum(piece.tests for pieces in evidence.values() for piece in pieces)
     rate = laws.FAMILY_WISE_RATE / max(tests, 1)
@@ -73,7 +84,7 @@ def judge(claims: Sequence[Claim], evidence: dict[str, list[Evidence]], settings
             for piece in evidence[claim.name]:
                 if piece.subject == verdict.subject:
                     listed += rows.rows(claim, verdict, piece, rate)
-    return Outcome(claims, evidence, verdicts, listed, tests, rate, settings)
+    return Outcome(claims, evidence, verdicts, listed, tests, rate, settings, command)
 
 
 def check_directory(out: Path) -> None:

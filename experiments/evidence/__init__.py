@@ -1,0 +1,1 @@
+"""The paper's claims about networks, tried on real networks and real data."""
