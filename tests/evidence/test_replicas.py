@@ -32,7 +32,7 @@ def _one_thread():
 
 
 def exact(rule):
-    """The recursion's variances at the saved iterations; SVAG has more steps, each with as many times the covariance."""
+    """The recursion's variances at the saved iterations; SVAG has more steps, each with as many times the noise."""
     h, level = np.array(QUADRATIC), rule.level
     return theory.discrete_msd(
         level * np.array(SAVED)[:, None],
