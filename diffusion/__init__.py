@@ -24,6 +24,7 @@ from diffusion.dynamics import (
 )
 from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
+from diffusion.minibatches import Minibatches
 from diffusion.motion import Motion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
@@ -59,6 +60,7 @@ __all__ = [
     "Lion",
     "LossLevel",
     "MinibatchNoise",
+    "Minibatches",
     "Momentum",
     "Motion",
     "OwnDynamics",

@@ -79,31 +79,32 @@ def top_eigenpairs(model: SampleLosses, theta: torch.Tensor, k: int) -> tuple[Ar
     return values[order], vectors * np.sign(largest)
 
 
-def along(
+def slopes_along(
     model: SampleLosses, theta: torch.Tensor, direction: torch.Tensor, index: Index
-) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Slopes, curvatures and Gauss-Newton curvatures of single samples' losses along a direction (P,), each shape (some,)."""
-    target, zero = model.targets[index], torch.zeros((), dtype=model.dtype, device=model.device)
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Slopes of single samples' losses along a direction (P,), and their Gauss-Newton curvatures, each shape (some,)."""
+    outputs, moved = _once(lambda place: model.outputs(place, index), theta, direction)
+    zero = torch.zeros((), dtype=model.dtype, device=model.device)
+    _, slopes, gauss_newton = _twice(lambda t: model.loss(outputs + t * moved, model.targets[index]), zero)
+    return slopes, gauss_newton
 
-    def loss(outputs: torch.Tensor) -> torch.Tensor:
-        losses: torch.Tensor = model.loss(outputs, target)
-        return losses
 
-    outputs, moved, bent = _twice(lambda t: model.outputs(theta + t * direction, index), zero)
-    _, slope, gauss_newton = _twice(lambda t: loss(outputs + t * moved), zero)
-    _, rest = _once(loss, outputs, bent)
-    return slope, gauss_newton + rest, gauss_newton
+def curvatures_along(model: SampleLosses, theta: torch.Tensor, direction: torch.Tensor, index: Index) -> torch.Tensor:
+    """Curvatures of single samples' losses along a direction (P,), shape (some,)."""
+    zero = torch.zeros((), dtype=model.dtype, device=model.device)
+    curvatures: torch.Tensor = _twice(lambda t: model.losses(theta + t * direction, index), zero)[2]
+    return curvatures
 
 
 def _once(function: Callable[[torch.Tensor], Any], at: torch.Tensor, direction: torch.Tensor) -> tuple[Any, Any]:
     """Value and derivative along a direction."""
-    _load_forward_mode()
+    load_forward_mode()
     found: Any = jvp(function, (at,), (direction,))
     return found[0], found[1]
 
 
 @cache
-def _load_forward_mode() -> None:
+def load_forward_mode() -> None:
     """Let torch load what it needs of itself for derivatives forwards, with its own deprecation warnings, once."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import threading
 from collections.abc import Callable, Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -51,7 +53,7 @@ class SampleLosses:
                 raise ValueError(f"model: parameter {name} is not finite; give a model whose training did not diverge")
         self.dtype = dtype
         self.device = next(iter(trained.values())).device
-        self.model = copy.deepcopy(model).eval().to(dtype).requires_grad_(False)
+        self._given, self._own = copy.deepcopy(model).eval().to(dtype).requires_grad_(False), threading.local()
         self.loss = loss
         self.names, self.shapes = list(trained), [p.shape for p in trained.values()]
         self.sizes = [p.numel() for p in trained.values()]
@@ -109,6 +111,14 @@ class SampleLosses:
             )
 
     @property
+    def model(self) -> torch.nn.Module:
+        """The copy of this thread: a call with other parameters puts them into the model for as long as it takes."""
+        if not hasattr(self._own, "model"):
+            self._own.model = copy.deepcopy(self._given)
+        model: torch.nn.Module = self._own.model
+        return model
+
+    @property
     def samples(self) -> int:
         """Samples N in the data."""
         return len(self.inputs)
@@ -118,6 +128,7 @@ class SampleLosses:
         """Parameters P."""
         return len(self.start)
 
+    @cached_property
     def digest(self) -> str:
         """What tells this problem from others: of the model's structure, parameters and statistics, the loss, and the data."""
         loss = (
@@ -130,10 +141,14 @@ class SampleLosses:
         return found.hexdigest()[:16]
 
     def vector(self, name: str, value: ArrayLike | torch.Tensor | None) -> torch.Tensor:
-        """A vector of P finite numbers, or several as rows; None: the model's parameters."""
+        """A vector of P numbers, or several as rows; None: the model's parameters."""
         if value is None:
             return self.start
-        tensor = torch.as_tensor(value).detach().to(self.device, self.dtype)
+        tensor = (
+            torch.as_tensor(value if isinstance(value, torch.Tensor) else np.ascontiguousarray(value))
+            .detach()
+            .to(self.device, self.dtype)
+        )
         if tensor.dim() == 0 or tensor.shape[-1] != self.dimension:
             raise ValueError(
                 f"{name} has shape {tuple(tensor.shape)}, and must have {self.dimension} entries along its last axis"

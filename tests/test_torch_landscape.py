@@ -6,42 +6,26 @@ import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+from torch_problems import half_square, linear_landscape, network_landscape  # noqa: E402
+
 from diffusion import TorchLandscape  # noqa: E402
+from diffusion.torch_ensemble import one_thread_each  # noqa: E402
 
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
-def half_square(outputs, targets):
-    return (outputs[:, 0] - targets) ** 2 / 2
+    with one_thread_each():
+        yield
 
 
 @pytest.fixture(scope="module")
 def linear():
-    """Inputs, targets and the landscape of a linear model without bias under half the squared error."""
-    rng = np.random.default_rng(0)
-    inputs, targets = rng.normal(size=(30, 4)) * [2.0, 1.0, 0.5, 0.3], rng.normal(size=30)
-    model = torch.nn.Linear(4, 1, bias=False)
-    with torch.no_grad():
-        model.weight[:] = torch.tensor([[0.3, -0.2, 0.5, 1.0]])
-    return inputs, targets, TorchLandscape(model, half_square, (torch.tensor(inputs), torch.tensor(targets)))
+    return linear_landscape(30)
 
 
 @pytest.fixture(scope="module")
 def network():
-    """A small network with batch normalisation and dropout, given in training mode, under cross-entropy."""
-    torch.manual_seed(1)
-    model = torch.nn.Sequential(
-        torch.nn.Linear(5, 6), torch.nn.BatchNorm1d(6), torch.nn.Tanh(), torch.nn.Dropout(0.5), torch.nn.Linear(6, 3)
-    )
-    model(3 * torch.randn(100, 5) + 1)  # statistics that are not 0 and 1
-    data = torch.randn(40, 5), torch.randint(3, (40,))
-    return TorchLandscape(model, torch.nn.CrossEntropyLoss(reduction="none"), data)
+    return network_landscape()
 
 
 def test_a_linear_model_has_its_closed_forms(linear):
@@ -198,6 +182,7 @@ def test_matrices_too_large_for_memory_are_refused_with_the_estimate_and_the_alt
     [
         (lambda one: one.gradient(np.zeros(3)), r"theta has shape \(3,\), and must have 4 entries"),
         (lambda one: one.hessian(theta=np.zeros((2, 4))), r"theta has shape \(2, 4\), and must be one vector"),
+        (lambda one: one.hessian(1, theta=[np.nan, 0, 0, 0]), "theta is not finite, and has no curvature or noise"),
         (lambda one: one.hessian(5), "k = 5 must be at most 4"),
         (lambda one: one.gradient(samples=[30]), "samples must lie between 0 and 29"),
         (lambda one: one.gradient(samples=[0.5]), "must be a non-empty list of positions"),

@@ -10,8 +10,9 @@ from scipy import stats
 
 from experiments.evidence.data import sets
 from experiments.evidence.lab import Lab
-from experiments.evidence.paired import holm
+from experiments.evidence.paired import Difference, holm
 from experiments.evidence.training import Recipe, Run
+from experiments.referee import EVERY, Evidence, Row, Sample, unsampled
 from experiments.referee.faults import Fault
 from experiments.referee.laws import LEVEL, Student
 
@@ -119,7 +120,7 @@ def selection(lab: Lab, names: Sequence[str], weight_decay: float = DECAY) -> di
 
 
 def select(held_out: Array) -> int:
-    """The rate with the least mean error (%), of shape (rates, seeds); a run that diverged is wrong throughout."""
+    """The rate with the least mean error (%) or loss, of shape (rates, seeds); a run that diverged has 100."""
     return int(np.argmin(np.nan_to_num(held_out, nan=100.0).mean(axis=1)))
 
 
@@ -133,7 +134,7 @@ def recipe(lab: Lab, optimizer: str, lr: float, seed: int, weight_decay: float =
     sizes: dict[str, Any] = {"held_out": 5000, "samples": lab.pick(1000, 10000, 20000), "epochs": lab.pick(8, 10, 20)}
     sizes["every"] = 2
     if small:
-        sizes |= {"held_out": 250, "samples": 1000, "tested": 500, "batch_size": 64, "epochs": lab.pick(8, 40, 40)}
+        sizes |= {"held_out": 250, "samples": 1000, "tested": 500, "batch_size": 64, "epochs": lab.pick(6, 40, 40)}
     decay = weight_decay / lr if optimizer in DECOUPLED else weight_decay
     own = {"optimizer": optimizer, "lr": lr, "weight_decay": decay, "seed": seed}
     made = Recipe(**({"data": lab.images} | sizes | own | changes))
@@ -193,6 +194,18 @@ def scope(row: Any) -> str:
         "{data}, {samples:,} samples, {network} of {parameters:,} parameters, {epochs} epochs: it can contradict the "
         "paper's order here, not reproduce its numbers"
     ).format(**told)
+
+
+def difference(row: Any) -> Difference:
+    """The difference that a row of evidence holds, see `Difference.as_values`."""
+    return Difference(*(float(row[name]) for name in ("difference", "difference_low", "difference_high", "holm")))
+
+
+def not_run(quantity: str, reason: str) -> Evidence:
+    """Evidence that says why there is none, which is no fault."""
+    sample = Sample(np.nan, Student(1.0, 2), fault=Fault(f"not run: {reason}", "ok"))
+    row = Row({"optimizer": EVERY}, samples={"trained": sample}, reasons=unsampled("not run"))
+    return Evidence.of_rows(EVERY, quantity, [row])
 
 
 def student(values: Array) -> Student:

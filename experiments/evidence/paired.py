@@ -36,6 +36,11 @@ class Difference:
         """1 or -1 where the difference is resolved, else 0."""
         return int(np.sign(self.value)) if self.p < 1 - LEVEL else 0
 
+    @property
+    def as_values(self) -> dict[str, float]:
+        """The numbers of a row of evidence."""
+        return {"difference": self.value, "difference_low": self.low, "difference_high": self.high, "holm": self.p}
+
     def told(self, digits: int = 2) -> str:
         """The difference with its interval."""
         return f"{self.value:+.{digits}f} [{self.low:+.{digits}f}, {self.high:+.{digits}f}]"

@@ -153,7 +153,8 @@ class Student(Law):
 
     def p_value(self, value: ArrayLike, expected: ArrayLike) -> Array:
         """Of the difference in standard errors."""
-        deviate = np.abs(np.asarray(value) - np.asarray(expected)) / np.asarray(self.error)
+        with np.errstate(divide="ignore", invalid="ignore"):  # repetitions may all have given the same
+            deviate = np.abs(np.asarray(value) - np.asarray(expected)) / np.asarray(self.error)
         return np.asarray(2 * stats.t.sf(deviate, np.asarray(self.repetitions) - 1))
 
     def detectable(self, value: ArrayLike, rate: float) -> Array:

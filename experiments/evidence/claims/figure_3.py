@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import xarray
+from matplotlib.ticker import LogLocator, NullLocator
 from numpy.typing import NDArray
 
 from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named, subplots
@@ -133,7 +134,7 @@ def _speed(row: xarray.Dataset) -> Finding:
         f"{ratio:.2f} [{low:.2f}, {high:.2f}] times {other}'s epochs to a training loss of {float(row['level']):.3g}"
     )
     if float(row["reached"]) < 1:
-        tells += f", over the {float(row['reached']):.0%} of pairs in which both reach it"
+        tells += f", over the {100 * float(row['reached']):.0f} % of pairs in which both reach it"
     words = {
         -1: f"Adai converges faster than {other}",
         0: f"Adai's speed and {other}'s are not told apart",
@@ -160,10 +161,15 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
                     known["epoch"], known[name], color=GREY, lw=1, alpha=0.5, label=None if labelled else "the others"
                 )
         labelled |= colour is None
-    for axis, title in zip(axes, ("training loss", "test error (%)"), strict=True):
+    for axis, name, title in zip(
+        axes, ("training_loss", "test_error"), ("training loss", "test error (%)"), strict=True
+    ):
         axis.set(yscale="log", xlabel="epoch", title=title)
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter("{x:g}")
+        axis.yaxis.set_minor_locator(NullLocator())
+        means = np.concatenate([piece.data[name].values for piece in curves])
+        axis.set_ylim(np.nanmin(means) / 1.5, np.nanmax(means) * 1.2)  # bands of few seeds may go below 0
     axes[0].legend()
     findings = [finding for verdict in claim.verdicts(evidence) for finding in verdict.findings]
     texts = [finding.text.partition(":")[0] for finding in findings if finding.name.startswith("speed")]
@@ -172,7 +178,8 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     first = curves[0].data
     caption = (
         f"{title}. {contest.scope(first)}. Means over {int(first['seeds'])} seeds with 95 % bands, each optimizer at "
-        "the rate selected for it; a rate is lowered tenfold at half and at three quarters of the epochs."
+        "the rate selected for it, which is lowered tenfold at half and at three quarters of the epochs; the training "
+        "loss is the mean over an epoch's batches."
     )
     return "figure-3", claim.name, figure, caption
 

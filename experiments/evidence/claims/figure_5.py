@@ -22,6 +22,7 @@ NAMES = ("Adai", "SGDM", "Adam")
 FACTORS = (1 / 3, 1.0, 3.0)  # of the learning rate that is selected for Table 2
 DECAYS = (1e-4, 5e-4, 2.5e-3)
 MARGIN = 1.0  # points above an optimizer's own least error within which its basin is
+FEWER = 5000  # samples of a run that is not full
 FINE = 61  # points of a side at which a surface is looked at
 GRID = "test error (%)"
 WIDTH = f"share of the grid within {MARGIN:g} point of its own least error (1)"
@@ -70,7 +71,7 @@ class Figure5(Claim):
         rows = [
             Row(
                 {**known, "optimizer": "Adai", "other": other, "of": what},
-                _values(each),
+                each.as_values,
                 reasons=unsampled("networks are trained"),
             )
             for (what, other), each in compare(surfaces).items()
@@ -82,10 +83,12 @@ class Figure5(Claim):
         data = {piece.quantity: piece.data for piece in evidence}
         row, errors = data[WIDTH].isel(row=0), data[GRID]["trained"].values
         share = [float(row[f"trained{end}"]) for end in ("", "_low", "_high")]
-        text = "{:.0%} [{:.0%}, {:.0%}] of its grid is within ".format(*np.clip(share, 0, 1))
-        text += f"{MARGIN:g} point of its least error"
+        text = "{:.0f} % [{:.0f}, {:.0f}]".format(*np.clip(np.multiply(share, 100), 0, 100))
+        text += f" of its grid is within {MARGIN:g} point of its least error"
         if float(row["at_edge"]):
-            text += f", which is at the grid's edge with {float(row['at_edge']):.0%} of seeds: the basin goes on beyond"
+            text += (
+                f", which with {100 * float(row['at_edge']):.0f} % of seeds is at the grid's edge: it goes on beyond"
+            )
         yield Finding("width of the basin", share[0], f"{text} ({contest.scope(row)})")
         if np.isfinite(errors).any():
             least = data[GRID].isel(row=int(np.nanargmin(errors)))
@@ -103,10 +106,11 @@ class Figure5(Claim):
 def _recipe(lab: Lab, name: str, lr: float, seed: int, weight_decay: float) -> Recipe:
     """A shorter run than those of Table 2, evaluated at its end."""
     made = contest.recipe(lab, name, lr, seed, weight_decay)
-    shorter: dict[str, Any] = {"samples": (made.samples or 0) // 2, "epochs": max(made.epochs // 2, 1)}
-    return contest.recipe(
-        lab, name, lr, seed, weight_decay, **(shorter if lab.size != "full" else {}), held_out=0, every=made.epochs
-    )
+    changes: dict[str, Any] = {"held_out": 0, "every": made.epochs}
+    if lab.size != "full":
+        changes["epochs"] = made.epochs // 2
+        changes["samples"] = min(made.samples or 0, FEWER)
+    return contest.recipe(lab, name, lr, seed, weight_decay, **changes)
 
 
 def basin(errors: Array, margin: float = MARGIN) -> float:
@@ -137,10 +141,6 @@ def compare(surfaces: Mapping[str, Array]) -> dict[tuple[str, str], Difference]:
     return dict(zip(keys, found.values(), strict=True))
 
 
-def _values(each: Difference) -> dict[str, float]:
-    return {"difference": each.value, "difference_low": each.low, "difference_high": each.high, "holm": each.p}
-
-
 def _grid(regime: Mapping[str, Any], surface: Array) -> Iterator[Row]:
     """The grid's points, with how many runs diverged there."""
     for i, factor in enumerate(FACTORS):
@@ -162,7 +162,7 @@ def _at_edge(surface: Array) -> float:
 
 def _judged(row: xarray.Dataset) -> Finding:
     """Whether a difference has the paper's sign."""
-    found = Difference(*(float(row[name]) for name in ("difference", "difference_low", "difference_high", "holm")))
+    found = contest.difference(row)
     what, other = row["of"].item(), row["other"].item()
     right, wrong, paper = WORDS[what]
     words = {
@@ -180,14 +180,15 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     shares = {piece.subject: float(piece.data["trained"][0]) for piece in evidence if piece.quantity == WIDTH}
     shape = (len(FACTORS), len(DECAYS))
     tables = {name: data["trained"].values.reshape(shape) for name, data in grids.items()}
-    least = min(float(np.nanmin(table)) for table in tables.values())
+    own = {name: float(np.nan_to_num(table, nan=INSTEAD).min()) for name, table in tables.items()}
+    least = min(own.values())
     figure, axes = subplots(1, len(grids), size=(13, 4.8))
     for axis, (name, table) in zip(axes, tables.items(), strict=True):
         shown = axis.imshow(
             table.T, origin="lower", cmap="viridis_r", vmin=least, vmax=least + 8 * MARGIN, aspect="auto"
         )
         for i, j in np.ndindex(shape):
-            inside = table[i, j] <= np.nanmin(table) + MARGIN
+            inside = table[i, j] <= own[name] + MARGIN
             text = f"{table[i, j]:.1f}" if np.isfinite(table[i, j]) else "diverged"
             dark = np.isfinite(table[i, j]) and table[i, j] > least + 4 * MARGIN
             axis.text(
@@ -202,7 +203,8 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
         rates = grids[name]["lr"].values.reshape(shape)[:, 0]
         axis.set_xticks(range(shape[0]), [f"{rate:.2g}" for rate in rates])
         axis.set_yticks(range(shape[1]), [f"{decay:g}" for decay in DECAYS])
-        axis.set(xlabel="learning rate", title=f"{name}: {shares[name]:.0%} within {MARGIN:g} point of its least")
+        share = f"{100 * shares[name]:.0f} % within {MARGIN:g} point of its least"
+        axis.set(xlabel="learning rate", title=f"{name}: {share}")
     axes[0].set_ylabel("weight decay")
     figure.colorbar(shown, ax=list(axes), label="test error (%)", extend="max")
     findings = [finding for verdict in claim.verdicts(evidence) for finding in verdict.findings]

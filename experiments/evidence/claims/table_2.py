@@ -56,10 +56,16 @@ class Table2(Claim):
         if ERROR not in data or "lr" not in data[ERROR]:
             return
         row = data[ERROR].isel(row=0)
-        rates = ", ".join(f"{rate:g}" for rate in data[HELD_OUT]["lr"].values)
+        tried = data[HELD_OUT]
+        rates = ", ".join(f"{rate:g}" for rate in tried["lr"].values)
         text = f"lr = {row['lr'].item():g} of {rates} is selected on images held out of the training set"
+        lost = zip(tried["lr"].values, tried["diverged"].values, tried["seeds"].values, strict=True)
+        text += "".join(f"; at {rate:g} {number} of {total} runs diverged" for rate, number, total in lost if number)
         yield Finding("learning rate", row["lr"].item(), text)
-        if "trained" in row and np.isfinite(row["trained"]):
+        if row["diverged"].item():
+            text = f"{row['diverged'].item()} of {row['seeds'].item()} runs diverged, so that it is not compared"
+            yield Finding(ERROR, np.nan, f"{text} ({contest.scope(row)})")
+        else:
             text = f"{interval(row)} % of test images are wrong ({contest.scope(row)})"
             name = row["optimizer"].item()
             if name in AUTHORS:
@@ -95,9 +101,10 @@ def interval(row: xarray.Dataset, name: str = "trained", digits: int = 2) -> str
 def _tried(regime: Mapping[str, Any], entry: Entry, place: int) -> Row:
     """One learning rate that was tried."""
     errors = entry.held_out[place]
-    fault = contest.diverged(int(np.isnan(errors).sum()), len(errors))
-    sample = Sample(float(errors.mean()), contest.student(errors), fault=fault)
-    chosen = {"lr": entry.rates[place], "selected": entry.rates[place] == entry.lr, "seeds": len(errors)}
+    lost = int(np.isnan(errors).sum())
+    sample = Sample(float(errors.mean()), contest.student(errors), fault=contest.diverged(lost, len(errors)))
+    rate = entry.rates[place]
+    chosen = {"lr": rate, "selected": rate == entry.lr, "seeds": len(errors), "diverged": lost}
     return Row({**regime, **chosen}, samples={"trained": sample}, reasons=unsampled("networks are trained"))
 
 
@@ -107,14 +114,17 @@ def _row(regime: Mapping[str, Any], name: str, entry: Entry) -> Row:
     sample = Sample(float(errors.mean()), contest.student(errors), fault=entry.fault)
     values = {"authors_cifar10": AUTHORS[name][0]} if name in AUTHORS else {}
     return Row(
-        {**regime, "lr": entry.lr}, values, {"trained": sample}, reasons=unsampled("networks are trained", paper=CIFAR)
+        {**regime, "lr": entry.lr, "diverged": int(np.isnan(errors).sum())},
+        values,
+        {"trained": sample},
+        reasons=unsampled("networks are trained", paper=CIFAR),
     )
 
 
 def _difference(regime: Mapping[str, Any], other: str, found: Difference) -> Row:
     """A difference with its simultaneous interval and Holm's p, beside the authors' difference."""
     name = regime["optimizer"]
-    values = {"difference": found.value, "difference_low": found.low, "difference_high": found.high, "holm": found.p}
+    values = found.as_values
     if {name, other} <= set(AUTHORS):
         values["authors_cifar10"] = AUTHORS[name][0] - AUTHORS[other][0]
     return Row({**regime, "other": other}, values, reasons=unsampled("networks are trained", paper=CIFAR))
@@ -122,7 +132,7 @@ def _difference(regime: Mapping[str, Any], other: str, found: Difference) -> Row
 
 def _order(row: xarray.Dataset) -> Finding:
     """Whether the optimizer's error is on the authors' side of the other's."""
-    found = Difference(*(float(row[name]) for name in ("difference", "difference_low", "difference_high", "holm")))
+    found = contest.difference(row)
     name, other = row["optimizer"].item(), row["other"].item()
     tells = f"{found.told()} points, p = {found.p:.2g} of the family"
     authors = float(row["authors_cifar10"]) if "authors_cifar10" in row else np.nan
