@@ -24,6 +24,7 @@ from diffusion.dynamics import (
 )
 from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
+from diffusion.minibatches import Minibatches
 from diffusion.motion import Motion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
@@ -37,6 +38,7 @@ from diffusion.splitting import rare_escape_rate
 if TYPE_CHECKING:
     from diffusion.torch_ensemble import simulate_torch
     from diffusion.torch_exits import Samples, exit_times_torch
+    from diffusion.torch_landscape import TorchLandscape
 
 __all__ = [
     "SGD",
@@ -58,6 +60,7 @@ __all__ = [
     "Lion",
     "LossLevel",
     "MinibatchNoise",
+    "Minibatches",
     "Momentum",
     "Motion",
     "OwnDynamics",
@@ -73,6 +76,7 @@ __all__ = [
     "SeparableLandscape",
     "SignSGD",
     "StyblinskiTang",
+    "TorchLandscape",
     "Yogi",
     "escape_prospect",
     "escape_rate",
@@ -87,6 +91,7 @@ __all__ = [
 # Imported when first asked for: torch takes seconds, plots and grids half a second.
 _OF_TORCH = {
     "Samples": "torch_exits",
+    "TorchLandscape": "torch_landscape",
     "exit_times_torch": "torch_exits",
     "optimizers": "",
     "simulate_torch": "torch_ensemble",

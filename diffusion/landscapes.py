@@ -139,6 +139,17 @@ class Landscape(ABC):
         """The Hessian at one position, shape (d, d)."""
         return np.diag(self.hessian_diagonal(theta))
 
+    @property
+    def network(self) -> Any:
+        """The `TorchLandscape` that it stands for, whose samples can be drawn.
+
+        Raises
+        ------
+        ValueError
+            If it stands for none.
+        """
+        raise ValueError(f"{self!r} has no samples to draw; use a TorchLandscape")
+
     def pieces(self) -> Pieces:
         """Curvature around each critical point, for piecewise noise.
 

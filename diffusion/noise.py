@@ -223,9 +223,10 @@ class IsotropicNoise(Noise):
 
 @dataclass(frozen=True)
 class MinibatchNoise(Noise):
-    """The exact covariance of a minibatch gradient of `StyblinskiTang` with data x ~ N(0, data_variance).
+    """Gaussian noise with the exact covariance of a minibatch gradient.
 
-    The gradient of one sample is ``sqrt(k) f'(u - x)``; its variance follows from the moments of a Gaussian.
+    Of `StyblinskiTang` with data x ~ N(0, data_variance) the gradient of one sample is ``sqrt(k) f'(u - x)``; its variance
+    follows from the moments of a Gaussian. Of a `TorchLandscape` it is that of its samples at the reference point.
 
     Parameters
     ----------
@@ -235,7 +236,7 @@ class MinibatchNoise(Noise):
     Raises
     ------
     ValueError
-        If batch_size is below 1, or the landscape is another or has no data variance.
+        If batch_size is below 1, or the landscape has no data.
     """
 
     batch_size: float
@@ -245,8 +246,15 @@ class MinibatchNoise(Noise):
         HessianNoise(self.batch_size)
 
     def variance_along(self, landscape: Landscape) -> Array:
-        """Variance of one minibatch gradient at the reference point, shape (d,)."""
+        """Variance of one minibatch gradient at the reference point, along the landscape's basis, shape (d,)."""
+        if landscape.formulas.coupled:
+            return np.asarray(landscape.network.noise_along(landscape.basis) / self.batch_size)
         return self.variance_at(landscape, landscape.reference)
+
+    def mixing(self, landscape: Landscape) -> Array:
+        """A square root of the covariance, shape (d, d)."""
+        eigenvalues, vectors = np.linalg.eigh(landscape.network.noise_covariance())
+        return np.asarray(vectors * np.sqrt(np.maximum(eigenvalues, 0.0) / self.batch_size) @ vectors.T)
 
     def deviation(self, landscape: Landscape) -> Deviation:
         """The standard deviation as a formula."""

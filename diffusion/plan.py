@@ -29,7 +29,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Plan:
-    """A validated run; arrays have shape (d,), along the eigenvectors, but origin, basis and walls (2, d), which are in coordinates."""
+    """A validated run; arrays have shape (d,), along the eigenvectors, but origin, basis and walls (2, d), which are in coordinates.
+
+    Of a torch model there may be fewer directions than coordinates: basis then has shape (d, k), and what is along it (k,).
+    """
 
     dynamics: Dynamics
     landscape: Landscape
@@ -81,6 +84,10 @@ def plan_run(
     checks.choice("keep", keep, ("moments", "states"))
     checks.choice("precision", precision, ("float64", "mixed"))
     seed = checks.whole("seed", seed, least=0, most=2**64 - 1)
+    if not isinstance(landscape, Landscape):
+        raise ValueError(
+            f"landscape = {landscape!r} must be a landscape; a TorchLandscape runs in simulate_torch and exit_times_torch alone"
+        )
     d = landscape.dimension
     saves = save_points(save, iterations)
     schedule = _schedule(substeps, iterations)
@@ -105,8 +112,8 @@ def plan_run(
         if not whole:
             dynamics.substep(int(schedule[0]))  # refuses
         # its learning rate may not be known in advance: clocks then use the nominal one
-        nominal = np.full(d, float(dynamics.lr)) if hasattr(dynamics, "lr") else dynamics.learning_rate(variance)
-        bound = np.full(d, dynamics.shipped_bound if whole else np.inf)
+        nominal = np.full_like(variance, dynamics.lr) if hasattr(dynamics, "lr") else dynamics.learning_rate(variance)
+        bound = np.full_like(variance, dynamics.shipped_bound if whole else np.inf)
         _check_stability(dynamics, bound, nominal * landscape.hessian)
     else:
         rule = dynamics.rule(variance)
@@ -226,5 +233,5 @@ def label(
     if positions is not None:
         data["position"] = (("replica", "iteration", "coordinate"), positions)
         coords["replica"] = np.arange(len(positions))
-        coords["coordinate"] = np.arange(len(plan.hessian))
+        coords["coordinate"] = np.arange(len(plan.origin))
     return describe(xarray.Dataset(data, coords), plan.parameters)

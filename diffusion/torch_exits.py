@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,12 +15,15 @@ from diffusion.edges import NO_COORDINATE, NO_PART, Edge, edge_of
 from diffusion.engine import Interruptible
 from diffusion.escape import label_exits, warn_any_coordinate
 from diffusion.landscapes import Landscape, StyblinskiTang
+from diffusion.minibatches import Minibatches
 from diffusion.noise import Noise
 from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
 from diffusion.regions import Boundary
+from diffusion.torch_along import Gradient, as_landscape, minibatch_gradient
 from diffusion.torch_ensemble import one_thread_each
 from diffusion.torch_factory import Factory, as_dynamics
+from diffusion.torch_landscape import TorchLandscape
 
 if TYPE_CHECKING:
     import xarray
@@ -30,7 +32,6 @@ STRIDE = 64  # minibatches drawn at a time, so that the generator is called rare
 MOST_DRAWS = 4_000_000  # indices drawn at a time
 
 Array = NDArray[np.float64]
-Gradient = Callable[[torch.Tensor, int], torch.Tensor]  # of positions (replicas, d) and the iteration
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class Samples:
 
 def exit_times_torch(
     dynamics: Dynamics | Factory,
-    landscape: Landscape,
+    landscape: Landscape | TorchLandscape,
     *,
     noise: Noise | Samples,
     start: ArrayLike | None = None,
@@ -79,9 +80,10 @@ def exit_times_torch(
         over 40 steps. Optimizers that draw random numbers are refused, as `seed` would not fix the result.
     landscape
         Any landscape; for `Samples` a `StyblinskiTang` with data_variance above 0, whose loss of one
-        sample is ``f(u - x)``.
+        sample is ``f(u - x)``; or a `TorchLandscape`, whose model's parameters are the start unless another is given.
     noise
-        A noise model, drawn as normals, or `Samples`.
+        A noise model, drawn as normals, or `Samples`, or of a `TorchLandscape` `Minibatches` of its data, under which a
+        replica has the same bits among any others.
     start, boundary, max_iterations, replicas, positions, partial
         As in `diffusion.exit_times`.
     seed
@@ -105,14 +107,17 @@ def exit_times_torch(
     """
     max_iterations, replicas = checks.whole("max_iterations", max_iterations), checks.whole("replicas", replicas)
     seed, boundary = checks.whole("seed", seed, least=0, most=2**63 - 1), regions.plain(boundary)
+    landscape = as_landscape(landscape, noise)
     dynamics = as_dynamics(dynamics, replicas, landscape.dimension)
     origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
     edge = edge_of(boundary, landscape, origin)
-    warn_hopeless(dynamics, landscape, noise, edge, origin, replicas=replicas, max_iterations=max_iterations)
     generator = torch.Generator().manual_seed(seed)
-    if isinstance(noise, Samples):
+    if isinstance(noise, Minibatches):
+        gradient = minibatch_gradient(landscape, noise, seed, range(replicas))
+    elif isinstance(noise, Samples):
         gradient = _sampled(landscape, noise, replicas, generator)
     else:
+        warn_hopeless(dynamics, landscape, noise, edge, origin, replicas=replicas, max_iterations=max_iterations)
         gradient = _modelled(landscape, noise, generator)
     out = {
         "exit_iteration": np.full(replicas, np.nan), "exited": np.zeros(replicas, bool),
@@ -166,7 +171,7 @@ def _sampled(landscape: Landscape, noise: Samples, replicas: int, generator: tor
     stride = max(1, min(STRIDE, MOST_DRAWS // (replicas * noise.batch_size)))
     drawn = torch.empty(0)
 
-    def gradient(theta: torch.Tensor, iteration: int) -> torch.Tensor:
+    def gradient(theta: torch.Tensor, iteration: int, inside: NDArray[np.bool_]) -> torch.Tensor:
         nonlocal drawn
         if iteration % stride == 0:
             drawn = torch.randint(noise.size, (stride, replicas, noise.batch_size), generator=generator)
@@ -181,7 +186,7 @@ def _modelled(landscape: Landscape, noise: Noise, generator: torch.Generator) ->
     if mixing is None:
         noise.deviation(landscape)  # refuses what the landscape cannot give
 
-    def gradient(theta: torch.Tensor, iteration: int) -> torch.Tensor:
+    def gradient(theta: torch.Tensor, iteration: int, inside: NDArray[np.bool_]) -> torch.Tensor:
         draws = torch.randn(theta.shape, generator=generator, dtype=torch.float64).numpy()
         position = theta.numpy()
         shaken = np.sqrt(noise.variance_at(landscape, position)) * draws if mixing is None else draws @ mixing.T
@@ -209,7 +214,7 @@ def _run(
     theta = torch.nn.Parameter(torch.from_numpy(np.tile(origin, (len(out["exited"]), 1))))
     optimizer, inside = dynamics.torch_optimizer([theta]), np.ones(len(theta), dtype=bool)
     while inside.any() and iterations[0] < max_iterations and not stop[0]:
-        theta.grad = gradient(theta.detach(), int(iterations[0]))
+        theta.grad = gradient(theta.detach(), int(iterations[0]), inside)
         optimizer.step()
         here = theta.detach().numpy()
         parts, coordinates, sides = edge.crossed(landscape, here)

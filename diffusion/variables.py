@@ -38,6 +38,22 @@ VARIABLES = (
         "theta^2 / loss",
         "iterations times the direction's learning rate (as shipped: times the nominal lr)",
     ),
+    Variable("loss", (), "loss", "mean loss of all samples"),
+    Variable("curvature", ("direction",), "loss / theta^2", "Hessian of the mean loss"),
+    Variable("gauss_newton", ("direction",), "loss / theta^2", "generalised Gauss-Newton matrix"),
+    Variable("sample_variance", ("direction",), "(loss / theta)^2", "variance of the gradient of one sample"),
+    Variable("loss_curvature", ("direction",), "loss^2 / theta^2", "loss times the magnitude of the curvature"),
+    Variable("squared_curvature", ("direction",), "(loss / theta^2)^2", "mean square of single samples' curvatures"),
+    Variable("eigenvector", ("coordinate", "direction"), "1", "eigenvectors as columns"),
+    Variable("batch_size", ("batch_size",), "1", "samples in a minibatch, drawn with replacement"),
+    Variable("coordinate_variance", ("coordinate",), "(loss / theta)^2", "variance of the gradient of one sample"),
+    *(
+        Variable(
+            f"{of}{name}", ("batch_size", f"{of.strip('_') or 'direction'}"), "1", f"{meaning} of a minibatch gradient"
+        )
+        for of in ("", "coordinate_")
+        for name, meaning in (("skewness", "skewness"), ("kurtosis", "excess kurtosis"))
+    ),
     Variable("msd", ("iteration", "direction"), "theta^2", "mean squared displacement from the start"),
     Variable("msd_stderr", ("iteration", "direction"), "theta^2", "standard error of msd"),
     Variable("diverged", ("iteration",), "1", "replicas out of range; msd is NaN where there are any"),

@@ -32,7 +32,8 @@ def cross_entropy(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def mean_square(outputs: Tensor, targets: Tensor) -> Tensor:
     """Per sample: the mean over classes of the squared distance from 1 for the right class, and from 0 for others."""
-    wanted = functional.one_hot(targets, outputs.shape[-1]).to(outputs)
+    classes = torch.arange(outputs.shape[-1], device=outputs.device)
+    wanted = (targets[..., None] == classes).to(outputs)  # one_hot cannot be taken of single samples by torch.func
     losses = (outputs - wanted).square().mean(dim=-1)
     return losses.flatten(1).mean(dim=1) if losses.dim() > 1 else losses
 
@@ -75,7 +76,7 @@ class Recipe:
     keep
         Iterations after which the state is kept besides that at the end; 0: the initial one.
     device, mixed
-        "cpu" or "cuda", and whether there the forward pass is in half precision.
+        "cpu" or "cuda", where bits may differ from run to run, and whether there the forward pass is in half precision.
     """
 
     data: str = "digits"
@@ -195,8 +196,10 @@ def trained(**arguments: Any) -> dict[str, Any]:
 
 
 def continued(checkpoint: Path, **arguments: Any) -> dict[str, Any]:
-    """The same for a run that takes long: it goes on from where it was interrupted."""
-    return train(Recipe(**arguments), checkpoint).as_arrays()
+    """The same for a run that takes long: it goes on after an interruption, and leaves curves, but no states."""
+    run = train(Recipe(**arguments), checkpoint)
+    run.states.clear()
+    return run.as_arrays()
 
 
 def train(recipe: Recipe, checkpoint: Path | None = None) -> Run:

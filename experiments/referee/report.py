@@ -26,14 +26,17 @@ def instrument_line(outcome: Outcome) -> str:
     counts, settings = outcome.instrument, outcome.settings
     state = "right" if outcome.passed else "NOT right"
     replicas = f", {settings['replicas']} replicas" if "replicas" in settings else ""
+    tests = (
+        f"{outcome.tests} tests at a family-wise false-positive rate of {laws.FAMILY_WISE_RATE:g}, each at "
+        f"{outcome.rate:.2g}; "
+    )
     line = (
         f"The instrument is {state}: of {len(outcome.rows)} rows {counts['ok']} are ok, {counts['failed']} failed, "
-        f"{counts['inconclusive']} inconclusive ({outcome.tests} tests at a family-wise false-positive rate of "
-        f"{laws.FAMILY_WISE_RATE:g}, each at {outcome.rate:.2g}; seed {settings['seed']}{replicas})."
+        f"{counts['inconclusive']} inconclusive ({tests if outcome.tests else ''}seed {settings['seed']}{replicas})."
     )
     if outcome.unjudged:
         line += f" {outcome.unjudged} of {len(outcome.verdicts)} verdicts could not be drawn."
-    if settings["quick"]:
+    if settings["quick"] and outcome.tests:
         line += " This was a quick run: its tests are too weak to be conclusive, and that does not count against it."
     return line
 

@@ -90,6 +90,14 @@ def test_a_run_that_diverges_says_where():
     assert run.states == {}
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_mixed_precision_on_a_gpu_learns_and_goes_on(tmp_path):
+    recipe, kept = replace(SMALL, model="residual", device="cuda", mixed=True, augment=True), tmp_path / "run"
+    run = train(recipe, kept)
+    assert run.curves["running_loss"][-1] < run.curves["running_loss"][0]
+    assert np.array_equal(train(recipe, kept).last, run.last)
+
+
 def test_the_learning_rate_falls_at_the_milestones(monkeypatch):
     rates = []
 
@@ -168,6 +176,7 @@ def test_a_run_survives_its_arrays():
         ({"epochs": 0}, "epochs = 0 must be at least 1"),
         ({"batch_size": 300}, "batch_size = 300 is more than the 256 samples"),
         ({"samples": 9999}, "samples = 9999"),
+        ({"mixed": True}, "mixed = True needs device = 'cuda'"),
     ],
 )
 def test_recipes_that_cannot_be_used_are_refused(change, message):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,17 +55,13 @@ def found(package: Package, root: Path = Path("/")) -> Path | None:
     for folder in (root, kept):
         if (folder / package.inside).exists():
             return folder / package.inside
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{package.name}-", dir=kept.parent) as beside:
-        downloaded = _downloaded(package, Path(beside))
-        tree = Path(beside) / "tree"
-        if downloaded is None or not _ran("dpkg-deb", "-x", str(downloaded), str(tree)):
-            return None
-        if not (tree / package.inside).exists():
-            return None
-        if not kept.exists():
-            tree.rename(kept)
-    return kept / package.inside
+    with suppress(OSError):  # where there is no folder to write to, or another run was faster
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{package.name}-", dir=kept.parent) as beside:
+            downloaded, tree = _downloaded(package, Path(beside)), Path(beside) / "tree"
+            if downloaded and _ran("dpkg-deb", "-x", str(downloaded), str(tree)) and (tree / package.inside).exists():
+                tree.rename(kept)
+    return kept / package.inside if (kept / package.inside).exists() else None
 
 
 def cache() -> Path:
