@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import paper
+import readme
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from sphinx.application import Sphinx
@@ -69,10 +70,25 @@ class PaperSentences(Results):
         return rendered("paper.html", sentences=paper.judged(self.read("verdicts.json")))
 
 
+class KeptVerdicts(SphinxDirective):
+    """The verdicts on the claim that is named, of the last full run, which docs/verdicts.json keeps."""
+
+    required_arguments = 1
+    final_argument_whitespace = True
+
+    def run(self) -> list[nodes.Node]:
+        """Of each subject what was found."""
+        self.env.note_dependency(str(readme.KEPT))
+        kept = json.loads(readme.KEPT.read_text(encoding="utf-8"))
+        verdicts = [verdict for verdict in kept if verdict["claim"] == self.arguments[0]]
+        return rendered("kept_verdicts.html", claim=self.arguments[0], verdicts=verdicts)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
     app.add_config_value("verify_results", "", "env")
     app.add_directive("result-variables", ResultVariables)
     app.add_directive("verdicts", Verdicts)
     app.add_directive("paper-sentences", PaperSentences)
+    app.add_directive("kept-verdicts", KeptVerdicts)
     return {"parallel_read_safe": True}

@@ -56,7 +56,7 @@ def _measured(
     lab: Lab, recipes: Mapping[tuple[str, int], Recipe], runs: Mapping[tuple[str, int], Run]
 ) -> dict[tuple[str, int], Minimum]:
     """Both measures of all runs that did not diverge, where they are needed alone."""
-    sizes = {"samples": lab.pick(250, 500, 2000), "perturbed": lab.pick(1000, 2000, 5000)}
+    sizes = {"samples": lab.pick(150, 500, 2000), "perturbed": lab.pick(500, 2000, 5000)}
     ended = {key: run for key, run in runs.items() if not run.fault}
     states = {key: [run.states[step] for step in sorted(run.states)] for key, run in ended.items()}
     tasks = [
@@ -71,12 +71,12 @@ def _measured(
     ways = {key: bracket(curve, equal[key[1]]) for key, curve in curves.items()}
     last = {key: len(each) - 1 for key, each in states.items()}
     wanted = [(key, place) for key in states for place in sorted({last[key], *(ways[key] or {})})]
-    common = sizes | {"draws": lab.pick(20, 30, 60), "seed": lab.seed_of("perturbations")}
+    common = sizes | {"draws": lab.pick(10, 30, 60), "seed": lab.seed_of("perturbations")}
     tasks = [
         {
             "recipe": recipes[key].as_arguments,
             "state": states[key][place],
-            "eigenvalues": lab.pick(3, 10, 10) if place == last[key] else 1,
+            "eigenvalues": lab.pick(2, 10, 10) if place == last[key] else 1,
         }
         | common
         for key, place in wanted

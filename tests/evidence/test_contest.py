@@ -21,7 +21,8 @@ class Planted(Lab):
 
     def _run(self, recipe):
         both = np.random.default_rng([recipe.seed]).normal()  # pairs share it
-        own = np.random.default_rng([recipe.seed, crc32(repr(recipe).encode())]).normal()
+        point = f"{recipe.optimizer} {recipe.lr:g} {recipe.weight_decay:g}"
+        own = np.random.default_rng([recipe.seed, crc32(point.encode())]).normal()
         error = self.error(recipe) + NOISE * (both + own)
         curves = {name: np.full(recipe.epochs, error) for name in CURVES}
         curves["running_loss"] = np.exp(-np.arange(recipe.epochs) / 2) * (1 + error)

@@ -32,13 +32,13 @@ def _one_thread():
 
 
 def exact(rule):
-    """The recursion's variances, at the saved iterations; SVAG has l steps, each with l times the noise's covariance."""
-    h, l = np.array(QUADRATIC), rule.level
+    """The recursion's variances at the saved iterations; SVAG has more steps, each with as many times the noise."""
+    h, level = np.array(QUADRATIC), rule.level
     return theory.discrete_msd(
-        l * np.array(SAVED)[:, None],
+        level * np.array(SAVED)[:, None],
         hessian=h,
-        noise_variance=l * np.abs(h) / rule.batch_size,
-        lr=rule.lr / l,
+        noise_variance=level * np.abs(h) / rule.batch_size,
+        lr=rule.lr / level,
         inertia=rule.inertia,
         gradient_weight=1 - rule.inertia,
         start=rule.start,

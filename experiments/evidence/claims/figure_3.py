@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import xarray
-from matplotlib.ticker import LogLocator, NullLocator
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 from numpy.typing import NDArray
 
 from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named, subplots
@@ -165,6 +165,7 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
         axes, ("training_loss", "test_error"), ("training loss", "test error (%)"), strict=True
     ):
         axis.set(yscale="log", xlabel="epoch", title=title)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_locator(NullLocator())

@@ -87,6 +87,8 @@ class Figure7(Claim):
             axis.plot(shown["rank"], ends[0], "o-", color=COLOURS[name], label=name, ms=5)
             axis.fill_between(shown["rank"], ends[1], ends[2], color=COLOURS[name], alpha=0.15, lw=0)
         axis.set(yscale="log", xlabel="rank", title=f"eigenvalues {self.measures[measure]}")
+        axis.set_xticks(shown["rank"].values)
+        axis.yaxis.set_minor_formatter("")
 
     def _values(self, regime: Mapping[str, Any], found: Sequence[Minimum]) -> Iterator[Row]:
         """A row for each measure, place and rank: the geometric mean over seeds."""
@@ -208,6 +210,10 @@ def draw_ratios(axis: Any, measures: Mapping[str, str], pairs: Mapping[str, xarr
     axis.set_yticks(range(len(pairs)), [subject.replace(" against ", " / ") for subject in pairs])
     axis.set_ylim(len(pairs) - 0.5, -0.5)
     axis.set(xscale="log", xlabel="sharpness over the other's, same seeds")
+    low, high = axis.get_xlim()
+    shown = [tick for tick in (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100) if low <= tick <= high]
+    axis.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    axis.minorticks_off()
     axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=10)
 
 

@@ -58,7 +58,7 @@ class FromNetworkToTheory(Claim):
         """Of replicas from the end of one training, at a small and a large learning rate, and of the control."""
         lab = Lab.of(routes)
         made, run, basis = checkpoint(lab)
-        count = lab.pick(96, 256, 512)
+        count = lab.pick(64, 256, 512)
         saved = {lr: [k for k in iterations if k <= lab.pick(300, 1000, 1000)] for lr, iterations in SAVED.items()}
         tasks = [(lr, name) for lr in SAVED for name in ENSEMBLES]
         common = {"recipe": made.as_arguments, "state": run.last, "count": count}
@@ -201,7 +201,7 @@ def _geometric(values: Array) -> float:
 
 def _controlled(lab: Lab) -> Evidence:
     """The control, whose rows are tested against the exact recursion."""
-    count = lab.pick(2048, 8192, 8192)
+    count = lab.pick(1024, 8192, 8192)
     settings = {"rules": {name: asdict(rule) for name, rule in CONTROL_RULES.items()}, "save": list(CONTROL_SAVED)}
     (found,) = whole(lab.each(control, [settings | {"count": count, "seed": lab.seed_of("control")}], "control"))
     h = np.array(QUADRATIC)
