@@ -26,7 +26,7 @@ class Figure3(Claim):
     """How many epochs Adai needs for the training loss that SGDM has before its rate is lowered."""
 
     name = "Figures 2 and 3"
-    place = "Section 6, Figures 2 and 3"
+    place = "Section 6, Figures 2 and 3; Appendix F, Figure 11"
     statement = (
         "Adai converges as fast as SGD with Momentum and Adam, or faster. Convergence is counted in epochs to the "
         "training loss that SGDM has in the last epoch before rates are lowered; it is refuted where Adai surely needs "
