@@ -1,5 +1,6 @@
 """Shared constants of the suite, and its order."""
 
+import gc
 import os
 import sys
 import warnings
@@ -48,6 +49,11 @@ def pytest_collection_modifyitems(items):
     first = {name: place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: first.get(group(item.path), len(first)))
     items.sort(key=lambda item: item.name == "test_the_suite_compiles_at_most_forty_kernels")
+
+
+def pytest_collection_finish():
+    """All modules and tests are there to stay: the garbage collector, which a compiler keeps busy, need not walk them."""
+    gc.freeze()
 
 
 @pytest.hookimpl(optionalhook=True)

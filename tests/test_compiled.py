@@ -86,26 +86,26 @@ def one_step(landscape, dynamics=None):
 
 def test_a_landscape_is_compiled_for_the_global_that_it_reads(monkeypatch):
     """Mean first passage at D = 0.08 by quadrature with mpmath; one step of SGD moves by lr times the gradient."""
-    runs, times = [], []
+    wells, times = [], []
     for value in (1.0, 4.0):
         monkeypatch.setattr(sys.modules[__name__], "scale", value)
-        landscape = well()
-        runs.append(one_step(landscape))
+        wells.append(well())
         times.append(
-            fokker_planck.mean_first_passage_time(landscape, diffusion=0.08, start=1.0, boundary=0.0).mfpt.item()
+            fokker_planck.mean_first_passage_time(wells[-1], diffusion=0.08, start=1.0, boundary=0.0).mfpt.item()
         )
     assert times == pytest.approx([57.478304, 154015.963], rel=1e-6)
-    np.testing.assert_allclose(runs[0].position - runs[1].position, 0.1 * 3.0 * (0.5**3 - 0.5), rtol=1e-12)
-    records = [json.loads(run.attrs["parameters"])["landscape"] for run in runs]
-    assert records[0] != records[1]
-    assert "[scale = 4.0]" in records[1]
+    one, four = one_step(declared(1.0)), one_step(wells[1])
+    np.testing.assert_allclose(one.position - four.position, 0.1 * 3.0 * (0.5**3 - 0.5), rtol=1e-12)
+    assert repr(wells[0]) != repr(wells[1])
+    assert "[scale = 4.0]" in json.loads(four.attrs["parameters"])["landscape"]
 
 
 def test_a_landscape_stays_what_it_was_when_a_global_changes_later(monkeypatch):
-    before = well()
     monkeypatch.setattr(sys.modules[__name__], "scale", 4.0)
-    assert before.gradient([2.0]) == [6.0]
-    np.testing.assert_array_equal(one_step(before).position, one_step(declared(1.0)).position)
+    before = well()
+    monkeypatch.setattr(sys.modules[__name__], "scale", 1.0)
+    assert before.gradient([2.0]) == [24.0]
+    np.testing.assert_array_equal(one_step(before).position, one_step(declared(4.0)).position)
 
 
 def test_declared_parameters_compile_once():
@@ -257,12 +257,11 @@ class OwnNoise(Noise):
 
 
 def test_a_noise_made_by_subclassing_follows_what_it_reads(monkeypatch):
+    """It moves three times as far as noise of variance 1."""
+    monkeypatch.setattr(sys.modules[__name__], "scale", 3.0)
     moved = []
-    for value in (1.0, 3.0):
-        monkeypatch.setattr(sys.modules[__name__], "scale", value)
-        run = simulate(
-            SGD(0.1), StyblinskiTang(1, height=1e-9), noise=OwnNoise(), iterations=1, replicas=4, keep="states"
-        )
+    for noise in (IsotropicNoise(1.0), OwnNoise()):
+        run = simulate(SGD(0.1), StyblinskiTang(1, height=1e-9), noise=noise, iterations=1, replicas=4, keep="states")
         moved.append(run.position.values - run.position.values.mean())
     np.testing.assert_allclose(moved[1], 3 * moved[0], rtol=1e-5)
 

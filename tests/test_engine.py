@@ -76,14 +76,18 @@ def check_against_reference(dynamics, landscape, noise, precision, substeps=1, i
         np.testing.assert_allclose(run["position"].values[replica], expected, rtol=1e-12, atol=1e-12 * scale)
 
 
+def is_running_adam(dynamics):
+    return isinstance(dynamics, Adam) and dynamics.second_moment == "running"
+
+
 SHORT = [  # (landscape, noise, precision, wanted dynamics): few kernels, every dynamics and every formula of noise
-    (TANG, MinibatchNoise(10), "float64", lambda dynamics: dynamics.update is None),
+    (TANG, MinibatchNoise(10), "float64", lambda dynamics: dynamics.update is None or is_running_adam(dynamics)),
     (PARABOLAS, HessianNoise(10, at="piecewise"), "float64", lambda dynamics: isinstance(dynamics, Adai)),
     (
         TANG,
         POINTWISE,
         "mixed",
-        lambda dynamics: isinstance(dynamics, Adam | RMSprop) and dynamics.second_moment != "following",
+        lambda dynamics: isinstance(dynamics, RMSprop) and dynamics.second_moment != "following",
     ),
 ]
 
@@ -207,7 +211,7 @@ SPLITS = [
     (SGD(0.002), "mixed"),
     (Momentum(0.002), "float64"),
     (Adam(0.3, second_moment="running"), "float64"),
-    (RMSprop(0.1, second_moment="running"), "float64"),
+    pytest.param(RMSprop(0.1, second_moment="running"), "float64", marks=pytest.mark.long),  # a part of Adam's kernels
     (Adai(0.002, second_moment="running"), "float64"),
 ]
 

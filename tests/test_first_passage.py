@@ -302,12 +302,13 @@ def test_drift_to_the_boundary_is_inverse_gaussian(speed):
     np.testing.assert_allclose(found, exact, atol=1e-11)
 
 
-def test_a_start_far_up_the_slope_is_nearly_deterministic():
+@pytest.mark.parametrize("diffusion", [4e-3, pytest.param(1e-3, marks=pytest.mark.long)])  # the less, the slower
+def test_a_start_far_up_the_slope_is_nearly_deterministic(diffusion):
     """x = 5 e^-t, and to the minimum S = erf(x0 e^-t/sqrt(2 D (1 - e^-2t)))."""
     assert first_passage_time(harmonic, 1e-3, start=5.0, boundary=1.0) == pytest.approx(np.log(5), rel=1e-3)
     times = np.array([1.0, 4.0, 5.0, 100.0])
-    found = survival(harmonic, 1e-3, times, start=-5.0, boundary=0.0)
-    exact = erf(5 * np.exp(-times) / np.sqrt(2e-3 * (1 - np.exp(-2 * times))))
+    found = survival(harmonic, diffusion, times, start=-5.0, boundary=0.0)
+    exact = erf(5 * np.exp(-times) / np.sqrt(2 * diffusion * (1 - np.exp(-2 * times))))
     np.testing.assert_allclose(found, exact, atol=1e-11)
 
 

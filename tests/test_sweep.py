@@ -218,8 +218,8 @@ def test_exact_rates_are_one_over_the_mean_first_passage_time(tmp_path):
 
 def test_blocks_together_give_what_one_ensemble_of_all_gives(tmp_path):
     """Exit times: the rate of the blocks' exits, put one after another."""
-    path = sweeps.description(tmp_path / "a.toml", replicas=40, block=10, points=1)
-    sweeps.complete(path, "--out", tmp_path / "a.zarr", "--workers", 1)
+    asked = Sweep.from_toml(sweeps.description(tmp_path / "a.toml", replicas=40, block=10, points=1))
+    run(asked, tmp_path / "a.zarr", workers=0)
     found = xarray.open_zarr(tmp_path / "a.zarr").sel(route="simulated").squeeze().compute()
     assert found.sizes == {"replica": 40, "block": 4}
     exits = xarray.Dataset(

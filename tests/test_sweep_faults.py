@@ -18,7 +18,7 @@ import psutil
 import pytest
 import sweeps
 
-from experiments.sweep import report
+from experiments.sweep import Sweep, report, run
 from experiments.sweep.cluster import without_script
 
 long = pytest.mark.long
@@ -26,10 +26,10 @@ long = pytest.mark.long
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
-    """A description, and the store of a run with one worker."""
+    """A description, and the store of a run in this process."""
     folder = tmp_path_factory.mktemp("undisturbed")
     path = sweeps.description(folder / "a.toml", replicas=800, block=50, points=3, low=1.3)
-    sweeps.complete(path, "--out", folder / "a.zarr", "--workers", 1)
+    run(Sweep.from_toml(path), folder / "a.zarr", workers=0)
     return path, sweeps.contents(folder / "a.zarr")
 
 
@@ -370,8 +370,9 @@ def test_a_scheduler_over_tls(undisturbed, cluster, tmp_path):
     assert "tls_key is missing" in text
 
 
-def test_an_address_that_is_none_is_refused(undisturbed, tmp_path):
-    path, _ = undisturbed
-    text = sweeps.complete(path, "--out", tmp_path / "a.zarr", "--scheduler", "localhost:8786", status=2)
-    assert "must be tcp://host:port or tls://host:port" in text
+def test_an_address_that_is_none_is_refused(tmp_path):
+    asked = Sweep.from_toml(sweeps.description(tmp_path / "a.toml"))
+    with pytest.raises(ValueError, match="must be tcp://host:port or tls://host:port"):
+        run(asked, tmp_path / "a.zarr", scheduler="localhost:8786")
+    assert not (tmp_path / "a.zarr").exists()
     assert not (tmp_path / "a.zarr").exists()

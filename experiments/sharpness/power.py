@@ -93,8 +93,14 @@ def fit_power(sharpness: ArrayLike, minus_log_rate: ArrayLike, error: ArrayLike,
         coefficients, *_ = np.linalg.lstsq(design.T, y / s, rcond=None)
         return float(np.sum((coefficients @ design - y / s) ** 2)), coefficients
 
+    def centred(values: Array) -> Array:
+        return values - np.average(values, axis=-1, weights=s**-2)[..., None]
+
     grid = np.linspace(LEAST, MOST, 181)
-    start = grid[int(np.argmin([linear(p)[0] for p in grid]))]
+    power = np.where(abs(grid) > 1e-9, grid, 1e-9)[:, None]
+    columns, rest = centred(np.expm1(-power * np.log(k)) / power), centred(y)
+    slopes = np.sum(columns * rest / s**2, axis=1) / np.sum(columns**2 / s**2, axis=1)
+    start = grid[int(np.argmin(np.sum(((rest - slopes[:, None] * columns) / s) ** 2, axis=1)))]
     best = minimize_scalar(
         lambda p: linear(p)[0], bounds=(start - 0.1, start + 0.1), method="bounded", options={"xatol": 1e-10}
     )
