@@ -81,7 +81,8 @@ def largest(landscape: TorchLandscape, count: int, scale: Array) -> Array:
 
     operator = LinearOperator((landscape.dimension,) * 2, matvec=product, dtype=np.float64)
     start = np.random.Generator(np.random.Philox(0)).standard_normal(landscape.dimension)
-    values = eigsh(operator, count, which="LA", v0=start, tol=ACCURACY, return_eigenvectors=False)
+    kept = min(max(2 * count + 1, 10), landscape.dimension)  # vectors between restarts: few, as accuracy is not sought
+    values = eigsh(operator, count, which="LA", ncv=kept, v0=start, tol=ACCURACY, return_eigenvectors=False)
     return np.sort(values)[::-1]
 
 

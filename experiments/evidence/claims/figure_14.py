@@ -20,10 +20,7 @@ class Figure14(Figure7):
         "By the expected sharpness E[L(theta + v)] - L(theta) with Gaussian v, Adai and Momentum learn significantly "
         "flatter minima than Adam."
     )
-    measures: ClassVar[dict[str, str]] = {
-        "rise": f"deviation {SIGMA:g} of every parameter",
-        "free_rise": f"deviation {RELATIVE_SIGMA:g} of each filter's size",
-    }
+    measures: ClassVar[dict[str, str]] = {"rise": "absolute", "free_rise": "free of scale"}
     quantity: ClassVar[str] = "expected sharpness (1)"
     below: ClassVar[tuple[tuple[str, str], ...]] = (("Adai", "Adam"), ("SGDM", "Adam"))
 
@@ -34,9 +31,9 @@ class Figure14(Figure7):
                 shown = rows.isel(row=(rows["measure"].values == measure) & (rows["where"].values == where))
                 ends = [shown[f"measured{end}"].values for end in ("", "_low", "_high")]
                 style = {"color": COLOURS[name], "mfc": COLOURS[name] if where == END else "white", "ms": 8}
-                label = None if place else where
-                points(axis, [place + shift], *ends, fmt="o", label=label, **style)
-        axis.set(yscale="log", title=self.measures[measure], ylabel="expected sharpness")
+                points(axis, [place + shift], *ends, fmt="o", **style)
+        sigma = {"rise": f"σ = {SIGMA:g}", "free_rise": f"σ = {RELATIVE_SIGMA:g} of filters"}[measure]
+        axis.set(yscale="log", title=f"expected sharpness, {sigma}")
         axis.set_xticks(range(len(data)), list(data))
         axis.set_xlim(-0.5, len(data) - 0.5)
 

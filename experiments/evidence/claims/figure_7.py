@@ -32,7 +32,7 @@ class Figure7(Claim):
     name = "Figure 7"
     place = "Section 6, Figure 7"
     statement = "The top eigenvalues of the Hessian given by Adai are significantly smaller than those of SGD and Adam."
-    measures: ClassVar[dict[str, str]] = {"eigenvalues": "of H", "free_eigenvalues": "free of scale"}
+    measures: ClassVar[dict[str, str]] = {"eigenvalues": "absolute", "free_eigenvalues": "free of scale"}
     quantity: ClassVar[str] = "largest eigenvalues of the Hessian (1)"
     below: ClassVar[tuple[tuple[str, str], ...]] = (("Adai", "SGDM"), ("Adai", "Adam"))  # what the paper says
 
@@ -68,11 +68,12 @@ class Figure7(Claim):
             return
         figure, (*left, right) = subplots(1, 3, size=(14, 5.4), width_ratios=[1, 1, 1.1])
         data = {piece.subject: piece.data for piece in evidence if piece.quantity != RATIO}
+        pairs = {piece.subject: piece.data for piece in evidence if piece.quantity == RATIO}
         for axis, measure in zip(left, self.measures, strict=True):
             self.draw(axis, measure, data)
-        left[0].legend(loc="best")
-        pairs = {piece.subject: piece.data for piece in evidence if piece.quantity == RATIO}
-        draw_ratios(right, self.measures, pairs)
+        handles = [axis.plot([], [], "o", color=colour, label=name)[0] for name, colour in COLOURS.items()]
+        handles += draw_ratios(right, self.measures, pairs)
+        figure.legend(handles=handles, loc="outside lower center", ncols=len(COLOURS))
         title = self._title(evidence)
         figure.suptitle(title)
         scope = contest.scope(next(iter(data.values())).isel(row=0))
@@ -86,7 +87,7 @@ class Figure7(Claim):
             ends = [shown[f"measured{end}"].values for end in ("", "_low", "_high")]
             axis.plot(shown["rank"], ends[0], "o-", color=COLOURS[name], label=name, ms=5)
             axis.fill_between(shown["rank"], ends[1], ends[2], color=COLOURS[name], alpha=0.15, lw=0)
-        axis.set(yscale="log", xlabel="rank", title=f"eigenvalues {self.measures[measure]}")
+        axis.set(yscale="log", xlabel="rank", title=f"eigenvalues, {self.measures[measure]}")
         axis.set_xticks(shown["rank"].values)
         axis.yaxis.set_minor_formatter("")
 
@@ -192,20 +193,22 @@ def _log(measure: str, arrays: Mapping[str, Array]) -> float:
     return float(np.log(minima.summary(measure, arrays[measure])))
 
 
-def draw_ratios(axis: Any, measures: Mapping[str, str], pairs: Mapping[str, xarray.Dataset]) -> None:
-    """Ratios of pairs with intervals, each measure in a colour, open marks at equal loss."""
+def draw_ratios(axis: Any, measures: Mapping[str, str], pairs: Mapping[str, xarray.Dataset]) -> list[Any]:
+    """Ratios of pairs with intervals, each measure with its mark, open at equal loss; what a legend shows of them."""
+    styles = {
+        (measure, where): {"marker": mark, "color": GREY, "mfc": GREY if where == END else "white", "ms": 7}
+        for measure, mark in zip(measures, "sD", strict=True)
+        for where in PLACES
+    }
     for place, rows in enumerate(pairs.values()):
-        for k, (measure, where) in enumerate((measure, where) for measure in measures for where in PLACES):
+        for k, ((measure, where), style) in enumerate(styles.items()):
             row = rows.isel(row=(rows["measure"].values == measure) & (rows["where"].values == where)).isel(row=0)
             value, low, high = np.exp([float(row[f"log_ratio{end}"]) for end in ("", "_low", "_high")])
-            colour = (GREY, ORANGE)[list(measures).index(measure)]
-            style = {"fmt": "o", "color": colour, "mfc": colour if where == END else "white", "ms": 7, "capsize": 3}
-            label = f"{measures[measure]}, {where}" if not place else None
             height = place + 0.17 * (k - 1.5)
             if np.isfinite(value):
-                axis.errorbar(value, height, xerr=[[value - low], [high - value]], label=label, **style)
+                axis.errorbar(value, height, xerr=[[value - low], [high - value]], capsize=3, **style)
                 if row["sign"]:
-                    axis.annotate("*", (high, height), xytext=(4, -4), textcoords="offset points", color=colour)
+                    axis.annotate("*", (high, height), xytext=(4, -5), textcoords="offset points")
     axis.axvline(1, color=GREY, lw=1)
     axis.set_yticks(range(len(pairs)), [subject.replace(" against ", " / ") for subject in pairs])
     axis.set_ylim(len(pairs) - 0.5, -0.5)
@@ -214,7 +217,10 @@ def draw_ratios(axis: Any, measures: Mapping[str, str], pairs: Mapping[str, xarr
     shown = [tick for tick in (0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30, 100) if low <= tick <= high]
     axis.set_xticks(shown, [f"{tick:g}" for tick in shown])
     axis.minorticks_off()
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, fontsize=10)
+    return [
+        axis.plot([], [], ls="", label=f"{measures[measure]}, {where}", **style)[0]
+        for (measure, where), style in styles.items()
+    ]
 
 
 claim = Figure7()
