@@ -14,7 +14,7 @@ from experiments.evidence.training import Recipe
 from experiments.referee import Claim, Evidence, Finding, Measured, Routes, Row, unsampled
 
 # Learning rates that are tried, as many for each optimizer, a factor of about 3 apart.
-RATES = {"Adai": (1.0, 3.0, 10.0, 30.0), "SGDM": (0.2, 0.6, 2.0, 6.0), "Adam": (1e-3, 3e-3, 1e-2, 3e-2)}
+RATES = {"Adai": (1.0, 3.0, 10.0, 30.0), "SGDM": (0.2, 0.6, 2.0, 6.0), "Adam": (3e-3, 1e-2, 3e-2, 1e-1)}
 COLOURS = {"Adai": BLUE, "SGDM": GREEN, "Adam": ORANGE}
 CLIP = 1.0
 CURVE = "cross-entropy of the test text (nats per character)"

@@ -166,7 +166,7 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     ):
         axis.set(yscale="log", xlabel="epoch", title=title)
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
         axis.yaxis.set_major_formatter("{x:g}")
         axis.yaxis.set_minor_locator(NullLocator())
         means = np.concatenate([piece.data[name].values for piece in curves])
