@@ -9,6 +9,7 @@ import pytest
 from markupsafe import escape
 
 from experiments.claims import CLAIMS
+from experiments.evidence.claims import PARTS as OF_NETWORKS
 from experiments.referee import pages
 from experiments.sharpness.findings import PLACES  # claims that `diffusion-lab escape` judges
 
@@ -31,7 +32,8 @@ def without_formulas(text):
 def test_every_sentence_is_judged_by_known_claims_or_says_what_is_missing():
     listed = paper.sentences()
     assert len(listed) > 45
-    names = {claim.name for claim in CLAIMS} | set(PLACES)
+    networks = {claim.name for claims in OF_NETWORKS.values() for claim in claims}
+    names = {claim.name for claim in CLAIMS} | set(PLACES) | networks
     used = {name for sentence in listed for name in sentence.claims}
     assert used == names
     for sentence in listed:
@@ -81,7 +83,8 @@ def test_the_page_has_every_sentence_with_its_findings_or_its_need():
     finding = {"holds": True, "text": "it is <exact>"}
     verdict = {"claim": "Theorem 1", "subject": "SGD", "level": "right", "findings": [finding], "missing": ""}
     missing = {"claim": "Theorem 2", "subject": "all", "level": "open", "findings": [], "missing": "no reference"}
-    html = environment.get_template("paper.html").render(sentences=paper.judged([verdict, missing]))
+    found = {"sentences": paper.judged([verdict, missing]), "pages_of": {"Theorem 1": "verdicts.html"}}
+    html = environment.get_template("paper.html").render(**found)
     listed = paper.sentences()
     assert html.count("<details>") == len(listed)
     for sentence in listed:
@@ -89,6 +92,7 @@ def test_the_page_has_every_sentence_with_its_findings_or_its_need():
         assert str(escape(sentence.needs)) in html
     about = [sentence for sentence in listed if "Theorem 1" in sentence.claims]
     assert html.count("it is &lt;exact&gt;") == len(about) > 2
+    assert html.count('<a href="verdicts.html#theorem-1">') == len(about)
     assert "not judged: no reference" in html
     assert f"Not in this run: {about[0].claims[1]}" in html
 

@@ -13,8 +13,10 @@ from sphinx.errors import ExtensionError
 from sphinx.util.docutils import SphinxDirective
 
 from diffusion.variables import VARIABLES
+from experiments.evidence.claims import PARTS
 from experiments.referee import pages, registry, standing
 
+NETWORKS = {claim.name: claim for claims in PARTS.values() for claim in claims}
 TEMPLATES = pages.environment(Path(__file__).parent / "templates")
 
 
@@ -66,8 +68,12 @@ class PaperSentences(Results):
     """The sentences of the paper, in its order."""
 
     def run(self) -> list[nodes.Node]:
-        """Each with the verdicts on it, or with what is missing."""
-        return rendered("paper.html", sentences=paper.judged(self.read("verdicts.json")))
+        """Each with the verdicts on it, those of the last full run where this run has none, or with what is missing."""
+        verdicts = self.read("verdicts.json")
+        here = {verdict["claim"] for verdict in verdicts}
+        others = [verdict for verdict in kept(self) if verdict["claim"] not in here]
+        pages_of = dict.fromkeys(here, "verdicts.html") | dict.fromkeys(NETWORKS, "networks.html")
+        return rendered("paper.html", sentences=paper.judged([*verdicts, *others]), pages_of=pages_of)
 
 
 class KeptVerdicts(SphinxDirective):
@@ -78,10 +84,26 @@ class KeptVerdicts(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Of each subject what was found."""
-        self.env.note_dependency(str(readme.KEPT))
-        kept = json.loads(readme.KEPT.read_text(encoding="utf-8"))
-        verdicts = [verdict for verdict in kept if verdict["claim"] == self.arguments[0]]
+        verdicts = [verdict for verdict in kept(self) if verdict["claim"] == self.arguments[0]]
         return rendered("kept_verdicts.html", claim=self.arguments[0], verdicts=verdicts)
+
+
+class NetworkVerdicts(SphinxDirective):
+    """The same of every claim about networks, with what each says."""
+
+    def run(self) -> list[nodes.Node]:
+        """One section for each claim, which other pages can point to."""
+        by_claim: dict[str, list[dict[str, Any]]] = {name: [] for name in NETWORKS}
+        for verdict in kept(self):
+            by_claim.get(verdict["claim"], []).append(verdict)
+        return rendered("network_verdicts.html", claims=NETWORKS.values(), verdicts=by_claim)
+
+
+def kept(directive: SphinxDirective) -> list[dict[str, Any]]:
+    """The verdicts of the last full runs, on which the directive's page then depends."""
+    directive.env.note_dependency(str(readme.KEPT))
+    entries: list[dict[str, Any]] = json.loads(readme.KEPT.read_text(encoding="utf-8"))
+    return entries
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
@@ -91,4 +113,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("verdicts", Verdicts)
     app.add_directive("paper-sentences", PaperSentences)
     app.add_directive("kept-verdicts", KeptVerdicts)
+    app.add_directive("network-verdicts", NetworkVerdicts)
     return {"parallel_read_safe": True}
