@@ -4,7 +4,7 @@
 # make test     run the tests; make test-browser those of the lessons in a real browser
 # make teach    open the lessons in the browser; make lessons-static writes them as pages without a server
 # make docs     build the documentation into results/docs (open index.html); its verdicts are those of the last verify
-# make readme   renew README's table of findings from the last verify and escape
+# make readme   renew README's table of findings from the last verify, escape and evidence
 # make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
 # Each creates .venv and installs what it needs; PYTHON chooses the interpreter (3.11 or newer).
 
@@ -60,7 +60,7 @@ results/verify/verdicts.json: | $(INSTALLED)
 	$(BIN)/diffusion-lab verify --quick --out results/verify
 
 readme: $(INSTALLED)
-	$(BIN)/python docs/_ext/readme.py results/verify/verdicts.json results/escape/verdicts.json
+	$(BIN)/python docs/_ext/readme.py results/verify/verdicts.json results/escape/verdicts.json results/evidence/verdicts.json
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .
