@@ -24,7 +24,6 @@ from diffusion.dynamics import (
 )
 from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
-from diffusion.minibatches import Minibatches
 from diffusion.motion import Motion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
@@ -34,6 +33,7 @@ from diffusion.rates import escape_rate
 from diffusion.regions import Beyond, Box, HalfSpace, LossLevel, Radius, Region
 from diffusion.simulate import simulate
 from diffusion.splitting import rare_escape_rate
+from diffusion.torch_minibatches import TorchMinibatches
 
 if TYPE_CHECKING:
     from diffusion.torch_ensemble import simulate_torch
@@ -60,7 +60,6 @@ __all__ = [
     "Lion",
     "LossLevel",
     "MinibatchNoise",
-    "Minibatches",
     "Momentum",
     "Motion",
     "OwnDynamics",
@@ -77,6 +76,7 @@ __all__ = [
     "SignSGD",
     "StyblinskiTang",
     "TorchLandscape",
+    "TorchMinibatches",
     "Yogi",
     "escape_prospect",
     "escape_rate",

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import checks
 from diffusion.directions import directions as eigenvectors
 from diffusion.landscapes import Formulas, Landscape
-from diffusion.minibatches import Minibatches
 from diffusion.torch_landscape import TorchLandscape
+from diffusion.torch_minibatches import TorchMinibatches
 
 Array = NDArray[np.float64]
 Gradient = Callable[[torch.Tensor, int, NDArray[np.bool_]], torch.Tensor]
@@ -118,16 +118,16 @@ def as_landscape(
         if directions is not None:
             raise ValueError("directions are for a TorchLandscape; those of other landscapes are their own")
         return landscape
-    if directions is not None and not isinstance(noise, Minibatches):
+    if directions is not None and not isinstance(noise, TorchMinibatches):
         raise ValueError(
-            f"directions: {noise!r} would leave out all other directions of {landscape.dimension}; use Minibatches, or None"
+            f"directions: {noise!r} would leave out all other directions of {landscape.dimension}; use TorchMinibatches, or None"
         )
-    if isinstance(noise, Minibatches):
+    if isinstance(noise, TorchMinibatches):
         noise.refuse_too_many(landscape.samples)
     return TorchAlong(landscape, directions)
 
 
-def minibatch_gradient(landscape: Landscape, noise: Minibatches, seed: int, replicas: Sequence[int]) -> Gradient:
+def minibatch_gradient(landscape: Landscape, noise: TorchMinibatches, seed: int, replicas: Sequence[int]) -> Gradient:
     """Gradients of rows (replica, P) by each replica's own minibatch, 0 where one is no longer inside.
 
     Rows are taken one by one: each has the bits that it has alone, and on CPUs stacking them is no faster.

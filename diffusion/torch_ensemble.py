@@ -14,13 +14,13 @@ from diffusion import checks
 from diffusion.dynamics import Dynamics
 from diffusion.engine import Interruptible, thread_count
 from diffusion.landscapes import Landscape, QuadraticSaddle
-from diffusion.minibatches import Minibatches
 from diffusion.noise import Noise
 from diffusion.plan import DIVERGED, Plan, label, plan_run
 from diffusion.progress import task
 from diffusion.torch_along import Gradient, as_landscape, minibatch_gradient
 from diffusion.torch_factory import Factory, as_dynamics
 from diffusion.torch_landscape import TorchLandscape
+from diffusion.torch_minibatches import TorchMinibatches
 
 if TYPE_CHECKING:
     import xarray
@@ -46,7 +46,7 @@ def simulate_torch(
     """Run the shipped torch optimizer on many replicas at once, in float64, from rest.
 
     Each step hands the optimizer the gradient of the loss plus a normal draw from the noise model, or, of a
-    `TorchLandscape` under `Minibatches`, each replica's gradient of its own minibatch. Parameters, result and errors are those of `diffusion.simulate`; the seed is that of a `torch.Generator` for each block of replicas, so the
+    `TorchLandscape` under `TorchMinibatches`, each replica's gradient of its own minibatch. Parameters, result and errors are those of `diffusion.simulate`; the seed is that of a `torch.Generator` for each block of replicas, so the
     draws differ from `simulate`'s. Adam, RMSprop and Adai must have ``second_moment="running"``: torch ships no other.
     Any other torch optimizer is given by a function that makes it, as `exit_times_torch` takes it; an iteration then lasts
     its learning rate in ``dynamical_time``.
@@ -65,7 +65,7 @@ def simulate_torch(
     squares, fourths = (np.zeros((len(plan.save), plan.basis.shape[1])) for _ in range(2))
     diverged = np.zeros(len(plan.save), dtype=np.int64)
     states = np.empty((replicas if keep == "states" else 0, *shape))
-    drawn = isinstance(noise, Minibatches)  # for each replica by itself, so that blocks may be of any size
+    drawn = isinstance(noise, TorchMinibatches)  # for each replica by itself, so that blocks may be of any size
     blocks = -(-replicas // (min(BLOCK, max(1, BLOCK_BYTES // (8 * shape[0] * shape[1]))) if drawn else BLOCK))
     ends = [round(replicas * k / blocks) for k in range(blocks + 1)]
     clocks, pool = np.zeros(blocks, np.int64), Interruptible(min(threads, blocks))
@@ -108,7 +108,7 @@ def _run(
 
 def _gradient(plan: Plan, block: int, replicas: range) -> Gradient:
     """The minibatch gradients of a block of replicas: of their own minibatches, or from the noise model."""
-    if isinstance(plan.noise, Minibatches):
+    if isinstance(plan.noise, TorchMinibatches):
         return minibatch_gradient(plan.landscape, plan.noise, int(plan.seed), replicas)
     seed = np.random.SeedSequence([int(plan.seed), block]).generate_state(1, np.uint64)[0]
     generator, modelled = torch.Generator().manual_seed(int(seed)), _modelled(plan)

@@ -15,7 +15,6 @@ from diffusion.edges import NO_COORDINATE, NO_PART, Edge, edge_of
 from diffusion.engine import Interruptible
 from diffusion.escape import label_exits, warn_any_coordinate
 from diffusion.landscapes import Landscape, StyblinskiTang
-from diffusion.minibatches import Minibatches
 from diffusion.noise import Noise
 from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
@@ -24,6 +23,7 @@ from diffusion.torch_along import Gradient, as_landscape, minibatch_gradient
 from diffusion.torch_ensemble import one_thread_each
 from diffusion.torch_factory import Factory, as_dynamics
 from diffusion.torch_landscape import TorchLandscape
+from diffusion.torch_minibatches import TorchMinibatches
 
 if TYPE_CHECKING:
     import xarray
@@ -82,7 +82,7 @@ def exit_times_torch(
         Any landscape; for `Samples` a `StyblinskiTang` with data_variance above 0, whose loss of one
         sample is ``f(u - x)``; or a `TorchLandscape`, whose model's parameters are the start unless another is given.
     noise
-        A noise model, drawn as normals, or `Samples`, or of a `TorchLandscape` `Minibatches` of its data, under which a
+        A noise model, drawn as normals, or `Samples`, or of a `TorchLandscape` `TorchMinibatches` of its data, under which a
         replica has the same bits among any others.
     start, boundary, max_iterations, replicas, positions, partial
         As in `diffusion.exit_times`.
@@ -112,7 +112,7 @@ def exit_times_torch(
     origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
     edge = edge_of(boundary, landscape, origin)
     generator = torch.Generator().manual_seed(seed)
-    if isinstance(noise, Minibatches):
+    if isinstance(noise, TorchMinibatches):
         gradient = minibatch_gradient(landscape, noise, seed, range(replicas))
     elif isinstance(noise, Samples):
         gradient = _sampled(landscape, noise, replicas, generator)

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import checks, torch_noise
 from diffusion import torch_curvature as curvature
 from diffusion.directions import directions as eigenvectors
-from diffusion.minibatches import Minibatches
 from diffusion.plan import refuse_memory
+from diffusion.torch_minibatches import TorchMinibatches
 from diffusion.torch_model import SampleLosses, chunks, count
 
 if TYPE_CHECKING:
@@ -226,8 +226,8 @@ class TorchLandscape:
     def batches(
         self, batch_size: int, replacement: bool = True, seed: int = 0, replica: int = 0
     ) -> Iterator[NDArray[np.int64]]:
-        """Positions of the samples in one minibatch after another, without end, as `Minibatches` gives them to a replica."""
-        drawn = Minibatches(batch_size, replacement)
+        """Positions of the samples in one minibatch after another, without end, as `TorchMinibatches` gives them to a replica."""
+        drawn = TorchMinibatches(batch_size, replacement)
         drawn.refuse_too_many(self.samples)
         return (drawn.positions(self.samples, seed, replica, iteration) for iteration in itertools.count())
 

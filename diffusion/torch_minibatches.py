@@ -1,4 +1,4 @@
-"""Minibatches of a torch model's own data: which samples each replica draws at each iteration."""
+"""TorchMinibatches of a torch model's own data: which samples each replica draws at each iteration."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Minibatches(Noise):
+class TorchMinibatches(Noise):
     """Real minibatches of a `TorchLandscape`'s data, in `simulate_torch` and `exit_times_torch`.
 
     They depend on the seed, the replica and the iteration alone, by the counter-based generator Philox: a replica draws the

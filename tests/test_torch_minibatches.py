@@ -17,12 +17,12 @@ from diffusion import (  # noqa: E402
     HalfSpace,
     HessianNoise,
     LossLevel,
-    Minibatches,
     MinibatchNoise,
     Momentum,
     QuadraticSaddle,
     Radius,
     TorchLandscape,
+    TorchMinibatches,
     exit_times_torch,
     simulate,
     simulate_torch,
@@ -68,7 +68,7 @@ def test_sgd_with_replacement_has_the_exact_moments_of_the_linear_recursion(line
     x, y, landscape = linear
     for replacement in (True, False):
         run = simulate_torch(
-            SGD(0.1), landscape, noise=Minibatches(4, replacement), iterations=6, save=[6], replicas=200, seed=5
+            SGD(0.1), landscape, noise=TorchMinibatches(4, replacement), iterations=6, save=[6], replicas=200, seed=5
         )
         _, basis = np.linalg.eigh(x.T @ x / len(x))
         expected = exact_msd(x, y, landscape.parameters, basis, 0.1, 4, 6)
@@ -81,7 +81,7 @@ def test_sgd_with_replacement_has_the_exact_moments_of_the_linear_recursion(line
 def test_each_replica_follows_its_own_minibatches(linear, replacement):
     """Step by step in NumPy, to rounding, over more than an epoch; along all eigenvectors, or some."""
     x, y, landscape = linear
-    noise = Minibatches(5, replacement)
+    noise = TorchMinibatches(5, replacement)
     problem = {"noise": noise, "iterations": 6, "save": [1, 6], "replicas": 3, "seed": 2}
     run = simulate_torch(Momentum(0.05), landscape, keep="states", **problem)
     theta, velocity = np.tile(landscape.parameters, (3, 1)), 0
@@ -107,9 +107,9 @@ def test_minibatches_have_the_covariance_that_they_tell(linear):
     gradients = landscape.sample_gradients()
     means = np.array([gradients[list(chosen)].mean(axis=0) for chosen in combinations(range(12), 4)])
     basis = np.linalg.eigh(landscape.hessian())[1]
-    expected = Minibatches(4, replacement=False).share(12) * landscape.noise_along(basis)
+    expected = TorchMinibatches(4, replacement=False).share(12) * landscape.noise_along(basis)
     np.testing.assert_allclose(np.var(means @ basis, axis=0), expected, rtol=1e-10)
-    assert Minibatches(4).share(12) == 1 / 4
+    assert TorchMinibatches(4).share(12) == 1 / 4
 
 
 def test_an_epoch_without_replacement_has_every_sample_once_and_the_next_another_order(linear):
@@ -126,7 +126,9 @@ def test_draws_with_replacement_are_uniform():
     """Pearson's chi-square of 20,000 draws at the suite's rate; draws of which one sample is left out are rejected."""
     from scipy import stats
 
-    drawn = np.concatenate([Minibatches(100).positions(10, 3, replica, t) for replica in range(10) for t in range(20)])
+    drawn = np.concatenate(
+        [TorchMinibatches(100).positions(10, 3, replica, t) for replica in range(10) for t in range(20)]
+    )
     counts = np.bincount(drawn, minlength=10)
     assert stats.chisquare(counts).pvalue > SUITE_RATE
     assert stats.chisquare(np.bincount(drawn[drawn > 0], minlength=10)).pvalue < SUITE_RATE
@@ -148,7 +150,15 @@ def test_draws_with_replacement_are_uniform():
 def test_a_replica_in_a_stack_has_the_bits_of_a_single_run(network, kind, factory):
     """Whatever the replicas beside it: a plain loop over a vector of parameters, fed the replica's minibatches."""
     run = simulate_torch(
-        kind, network, noise=Minibatches(8), iterations=5, save=[5], replicas=4, keep="states", directions=1, seed=7
+        kind,
+        network,
+        noise=TorchMinibatches(8),
+        iterations=5,
+        save=[5],
+        replicas=4,
+        keep="states",
+        directions=1,
+        seed=7,
     )
     theta = torch.nn.Parameter(torch.from_numpy(network.parameters[None]))
     optimizer = factory([theta])
@@ -159,7 +169,7 @@ def test_a_replica_in_a_stack_has_the_bits_of_a_single_run(network, kind, factor
 
 
 def test_same_seed_same_bits_for_any_number_of_threads_and_blocks(network, monkeypatch):
-    problem = {"noise": Minibatches(4), "iterations": 3, "replicas": 5, "directions": 1, "keep": "states"}
+    problem = {"noise": TorchMinibatches(4), "iterations": 3, "replicas": 5, "directions": 1, "keep": "states"}
     one = simulate_torch(SGD(0.1), network, threads=1, **problem)["position"]
     monkeypatch.setattr(torch_ensemble, "BLOCK_BYTES", 1)  # each replica is a block of its own
     two, other = (simulate_torch(SGD(0.1), network, threads=2, seed=seed, **problem)["position"] for seed in (0, 1))
@@ -178,7 +188,7 @@ class Waiting(torch.nn.Linear):
 def test_threads_do_not_see_each_other_s_parameters(monkeypatch):
     monkeypatch.setattr(torch_ensemble, "BLOCK_BYTES", 1)
     landscape = TorchLandscape(Waiting(3, 1), half_square, (torch.randn(9, 3), torch.randn(9)))
-    problem = {"noise": Minibatches(2), "iterations": 3, "replicas": 4, "keep": "states"}
+    problem = {"noise": TorchMinibatches(2), "iterations": 3, "replicas": 4, "keep": "states"}
     one, two = (simulate_torch(SGD(0.1), landscape, threads=n, **problem)["position"] for n in (1, 2))
     np.testing.assert_array_equal(one, two)
 
@@ -187,7 +197,7 @@ def test_threads_do_not_see_each_other_s_parameters(monkeypatch):
 def test_exits_from_any_region_are_where_single_runs_leave(linear, boundary):
     landscape = linear[2]
     exits = exit_times_torch(
-        SGD(0.4), landscape, noise=Minibatches(1), boundary=boundary, max_iterations=30, replicas=6, positions=True
+        SGD(0.4), landscape, noise=TorchMinibatches(1), boundary=boundary, max_iterations=30, replicas=6, positions=True
     )
     start = landscape.parameters
     outside = {
@@ -213,7 +223,7 @@ def test_full_batches_are_stable_up_to_twice_the_inverse_of_the_sharpness_and_no
     x, y, landscape = linear
     minimum = np.linalg.lstsq(x, y, rcond=None)[0]
     (sharpness,), vector = landscape.hessian(1)
-    problem = {"noise": Minibatches(12, replacement=False), "start": minimum + 0.1 * vector[:, 0], "replicas": 1}
+    problem = {"noise": TorchMinibatches(12, replacement=False), "start": minimum + 0.1 * vector[:, 0], "replicas": 1}
     for factor, leaves in ((0.99, False), (1.01, True)):
         lr = factor * 2 / sharpness
         exits = exit_times_torch(SGD(lr), landscape, boundary=Radius(0.5), max_iterations=200, **problem)
@@ -228,7 +238,7 @@ def test_noise_models_run_on_a_torch_model_too(linear):
     run = simulate_torch(SGD(0.1), landscape, noise=MinibatchNoise(4), iterations=1, replicas=2000, keep="states")
     moved = run["position"].values[:, 0] - landscape.parameters + 0.1 * landscape.gradient()
     np.testing.assert_allclose(np.cov(moved.T) / 0.01, landscape.noise_covariance() / 4, atol=0.2)
-    direct = Minibatches(4)
+    direct = TorchMinibatches(4)
     real = simulate_torch(SGD(0.1), landscape, noise=direct, iterations=1, replicas=2)
     np.testing.assert_allclose(run["noise_variance"], real["noise_variance"], rtol=1e-9)
     hessian = simulate_torch(SGD(0.1), landscape, noise=HessianNoise(4), iterations=1, replicas=2)
@@ -238,28 +248,28 @@ def test_noise_models_run_on_a_torch_model_too(linear):
 @pytest.mark.parametrize(
     ("ask", "message"),
     [
-        (lambda one: Minibatches(0), "batch_size = 0 must be a whole number >= 1"),
-        (lambda one: Minibatches(2, "no"), "replacement = 'no' must be True or False"),
+        (lambda one: TorchMinibatches(0), "batch_size = 0 must be a whole number >= 1"),
+        (lambda one: TorchMinibatches(2, "no"), "replacement = 'no' must be True or False"),
         (lambda one: one.batches(13, replacement=False), "batch_size = 13 is more than the 12 samples; lower it"),
         (
             lambda one: exit_times_torch(
-                SGD(1.0), one, noise=Minibatches(13, False), boundary=Radius(1.0), max_iterations=1, replicas=1
+                SGD(1.0), one, noise=TorchMinibatches(13, False), boundary=Radius(1.0), max_iterations=1, replicas=1
             ),
             "batch_size = 13 is more than the 12 samples",
         ),
         (
             lambda one: simulate_torch(
-                SGD(0.1), QuadraticSaddle([1.0]), noise=Minibatches(2), iterations=1, replicas=2
+                SGD(0.1), QuadraticSaddle([1.0]), noise=TorchMinibatches(2), iterations=1, replicas=2
             ),
             "has no samples to draw; use a TorchLandscape",
         ),
         (
             lambda one: simulate_torch(SGD(0.1), one, noise=HessianNoise(2), iterations=1, replicas=2, directions=1),
-            "would leave out all other directions of 4; use Minibatches, or None",
+            "would leave out all other directions of 4; use TorchMinibatches, or None",
         ),
         (
             lambda one: simulate_torch(
-                SGD(0.1), one, noise=Minibatches(2), iterations=1, replicas=2, directions=np.ones((4, 2))
+                SGD(0.1), one, noise=TorchMinibatches(2), iterations=1, replicas=2, directions=np.ones((4, 2))
             ),
             r"directions of shape \(4, 2\) must be orthonormal columns of 4 entries",
         ),
