@@ -1,4 +1,4 @@
-"""The optimizers of the paper's Table 2, as shipped and with a second moment that follows the noise."""
+"""The optimizers of the paper's Table 2 and two of signs, as shipped and with v following the noise."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -84,6 +84,14 @@ class Entry:
             return optimizers.Momentum(lr, BETA1)
         return optimizers.Padam(lr, BETA1, partial=self.power, second_moment="following")
 
+    def near_saddle(self, lr: float) -> Dynamics:
+        """It at a saddle, v at its level times the noise and held there; without weight decay."""
+        if isinstance(self.make(lr, BETA2), optimizers.Adai | optimizers.AdaiW):
+            return optimizers.Adai(lr, BETA0)
+        if not self.power:
+            return optimizers.Momentum(lr, BETA1)
+        return optimizers.Padam(lr / self.level**self.power, BETA1, partial=self.power, second_moment="frozen")
+
     def fit(self, barriers: Sequence[float], times: Sequence[float], errors: Any = EXACT_ERROR) -> Power:
         """The power of sharpness in mean times in iterations."""
         k = np.array([self.sharpness(barrier) for barrier in barriers])
@@ -109,4 +117,10 @@ TABLE_2: dict[str, Entry] = {
     "Padam": Entry(lambda lr, beta2: optimizers.Padam(lr, BETA1, beta2, partial=0.125), 0.125),
     "AdaBound, early": Entry(lambda lr, beta2: optimizers.AdaBound(lr, BETA1, beta2, final_lr=lr, gamma=OPEN), 0.5),
     "AdaBound, late": Entry(lambda lr, beta2: optimizers.AdaBound(lr, BETA1, beta2, final_lr=lr, gamma=MET), 0.0),
+}
+
+# their steps have one length, q = 1/2 by symmetry, and there is no idealized rule
+SIGNS: dict[str, Entry] = {
+    "SignSGD": Entry(lambda lr, _: optimizers.SignSGD(lr), 0.5),
+    "Lion": Entry(lambda lr, _: optimizers.Lion(lr), 0.5),
 }
