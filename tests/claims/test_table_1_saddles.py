@@ -68,6 +68,16 @@ def test_as_shipped_the_power_is_that_of_the_law_and_another_law_is_found_wrong(
     assert (adams.holds, adams.target, adams.value) == (False, 0.0, told.value)
 
 
+@pytest.mark.parametrize(("v", "eps", "power"), [(1e-6, 1e-3, 0.62), (1e-6, 0, 0.47), (0, 1e-3, 0.48), (0, 0, 0.0)])
+def test_yogis_first_step_depends_on_curvature_by_its_first_v_and_its_eps(v, eps, power):
+    """By quadrature over the gradient; the power of the first step as shipped is the first of these."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(200)
+    square = np.array(CURVATURES)[:, None] / 10 * nodes**2
+    moved = v + 0.001 * np.where(square > v, 1, -1) * square
+    msd = (0.001 * square / (np.sqrt(moved) + eps) ** 2) @ weights
+    assert np.polyfit(np.log10(CURVATURES), np.log10(msd), 1)[0] == pytest.approx(power, abs=0.005)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("name", OTHERS)
 def test_every_optimizer_as_shipped_has_the_power_of_the_law_but_yogi_and_radam_at_first(name):
