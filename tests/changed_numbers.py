@@ -9,7 +9,7 @@ import numpy as np
 from experiments.referee.evidence import Evidence
 
 FACTORS = (1e-3, 0.5, 0.9, 1.1, 2.0, 1e3, 1e5)
-POWERS = (0.5, 1.1, 2.0)
+POWERS = (0.5, 1.1, 2.0, 0.1)
 ENDS = ("", "_low", "_high")
 
 

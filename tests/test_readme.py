@@ -48,6 +48,9 @@ def test_the_table_shows_the_mildest_of_what_does_not_hold():
     assert readme.summary(verdict(findings=findings[2:3], level="measured")) == "**measured**: · d: 0.5"
     unknown = [("g", None, None, 1.0, 0.1)]
     assert readme.summary(verdict(findings=unknown, level="measured")) == "**measured**: · g: not known (1 ± 0.1)"
+    measured = verdict(findings=findings[:1], level="right")
+    measured["findings"][0]["interval"] = [0.912, 1.1]
+    assert readme.summary(measured) == r"**right** (1 of 1 hold): ✓ a: 1 \[0.91, 1.10] (1 ± 0.05)"
     assert readme.summary(verdict(level="open", missing="no <grid>")) == "**open**: no \\<grid>"
 
 

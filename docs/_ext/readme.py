@@ -57,8 +57,10 @@ def main(paths: Sequence[str]) -> None:
 
 
 def _told(finding: Json) -> str:
-    """A finding's number beside the paper's."""
+    """A finding's number, with its interval where the verdict has one, beside the paper's."""
     value = "not known" if finding["value"] is None else f"{finding['value']:.4g}"
+    if "interval" in finding:
+        value += r" \[{:.2f}, {:.2f}]".format(*finding["interval"])
     beside = "" if finding["target"] is None else f" ({finding['target']:.3g} ± {finding['tolerance']:.2g})"
     return f"{SIGNS[finding['holds']]} {_plain(finding['name'])}: {value}{beside}"
 

@@ -9,16 +9,17 @@ from numpy.typing import NDArray
 from scipy import stats
 
 import theory
+from diffusion import rare_escape_rate
 from diffusion.dynamics import AdaBound
 from experiments.drawing import BLUE, GREEN, GREY, ORANGE, Named, points, subplots, ticks
 from experiments.problems import exits
-from experiments.problems.exits import AT, BARRIER, ITERATIONS, ONE
+from experiments.problems.exits import AT, BARRIER, ITERATIONS, ONE, RATE
 from experiments.problems.optimizers import BETA1
-from experiments.problems.table_2 import BETA2, DEFAULT, HIGHEST, TABLE_2, Entry, problem
-from experiments.problems.wells import GRID_TOLERANCE
-from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, unsampled
-from experiments.referee.faults import Fault
-from experiments.referee.laws import LEVEL, Student
+from experiments.problems.table_2 import BETA2, DEFAULT, HIGHEST, TABLE_2, Entry, minibatches, problem
+from experiments.problems.wells import GRID_TOLERANCE, Setting
+from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, told, unsampled
+from experiments.referee.faults import Fault, quietly
+from experiments.referee.laws import LEVEL, MeanSquare, Student
 
 Array = NDArray[np.float64]
 
@@ -28,9 +29,16 @@ TOLERANCE = abs(1 - 0.5) / 2  # half the distance of the powers of SGD and Adam,
 SLOPE_FROM = 3.0  # least barrier over temperature between which exponents of two optimizers are compared
 GAMMAS = tuple(np.geomspace(1e-5, 1e-1, 9).tolist())  # of AdaBound, whose bounds meet after some 1/gamma iterations
 CROSSOVER = "mean escape time of AdaBound (iterations)"
+BATCH, SMALLER = 10, 2  # of data
+STEEPER = {BATCH: (1.0, 2.0), SMALLER: (1.4, 2.8)}  # from and to which factor of k^(1-q), so of the learning rate
+DATA, DATA_POWER = "mean escape time under minibatches (iterations)", "p under minibatches"
+SPLIT, SPLIT_REPLICAS, REPETITIONS = 12.0, 250, 8  # of splitting: barrier over temperature, and its runs
+IS_SPLIT = ("Momentum", "Adam", "Yogi", "Padam")  # not AMSGrad: its largest v grows, and no rate is reached
+SPLIT_POWER = f"p with barriers over temperature to {SPLIT:g}"
 POWER = "p in -log(rate/k^(1-q)) = c + a k^-p"
 EXPONENT = "exponent over Adam's at one learning rate"
 SYMMETRY = "of the instrument: under Hessian noise the power follows from the scaling symmetry"
+NO_RATE = "some leave at once and others late, so that a mean time tells no rate"
 ONLY_TIMES = "the mean escape times that it is fitted to are rows of their own"
 SURE = 10**6  # repetitions with which Student's law is the normal one
 
@@ -62,6 +70,10 @@ class AdamVariants(Claim):
                 yield Evidence.of_rows(name, ITERATIONS, default, label=f"{name}, beta2 = {DEFAULT:g}")
             yield Evidence.of_rows(name, POWER, [_power(name, entry, rows, measured, default)], label=f"{name}, power")
             series[name] = measured
+            if not routes.quick:
+                yield from on_data(routes, name, entry)
+                if name in IS_SPLIT:
+                    yield from deeper(routes, name, entry, measured)
             if entry.level != 1:
                 exponent = _exponent(name, entry, measured, series["Adam"])
                 yield Evidence.of_rows(name, EXPONENT, [exponent], label=f"{name}, psi")
@@ -73,6 +85,7 @@ class AdamVariants(Claim):
         """The power beside 1 - q, exact and as shipped; of a variant what becomes of the sentence; and the exponent."""
         data = {piece.quantity: piece.data.isel(row=0) for piece in evidence}
         yield from _judged(data[POWER], TABLE_2[evidence[0].subject])
+        yield from _beyond(data, TABLE_2[evidence[0].subject])
         for piece in evidence:
             if piece.label == piece.subject and "exact" in piece.data:
                 flattest = piece.data.sortby("sharpness").isel(row=0)
@@ -100,26 +113,52 @@ def _judged(row: xarray.Dataset, entry: Entry) -> Iterator[Finding]:
     exact, target = float(row["exact"]), float(row["paper"])
     low, high = row["sharpness"].item()
     judge: dict[str, Any] = {"target": target, "tolerance": TOLERANCE}
+    shipped = float(row["shipped"]) if "shipped" in row else np.nan
+    measured: dict[str, Any] = {}
+    if np.isfinite(shipped):  # first of all, so that the table of findings shows it
+        measured = {"interval": (float(row["shipped_low"]), float(row["shipped_high"]))}
+        right, wrong = "as shipped it is 1 - q, too", "as shipped it is not 1 - q"
+        tells = f"p = {_interval(row)}, with beta2 = {BETA2:g}"
+        yield Finding.judged("power of sharpness as shipped", shipped, right, wrong, tells, **judge, **measured)
     tells = f"p = {exact:.2f} over a factor {high / low:.3g} in sharpness, 1 - q = {target:.3g} (exact, without inertia"
     tells += f"; with it {float(row['exact_inertia']):.2f}" if "exact_inertia" in row else ""
     tells += f"; with weight decay {entry.decay:g}" if entry.decay else ""
     tells += "; a test of the instrument)"
     yield Finding.judged("power of sharpness", exact, "it is 1 - q", "it is not 1 - q", tells, **judge)
-    shipped = float(row["shipped"]) if "shipped" in row else np.nan
-    if np.isfinite(shipped):
-        right, wrong = "as shipped it is 1 - q, too", "as shipped it is not 1 - q"
-        tells = f"p = {_interval(row)}, with beta2 = {BETA2:g}"
-        yield Finding.judged("power of sharpness as shipped", shipped, right, wrong, tells, **judge)
     if "default" in row and np.isfinite(row["default"]):
-        told = _interval(row, "default")
-        text = f"with beta2 = {DEFAULT:g}, whose memory is as long as many of these escapes, p = {told}"
+        long = _interval(row, "default")
+        text = f"with beta2 = {DEFAULT:g}, whose memory is as long as many of these escapes, p = {long}"
         yield Finding("power of sharpness with a long memory", float(row["default"]), text)
     if entry.variant:
         right = "the sentence holds of it: it prefers flat minima less than SGD does"
         wrong = "the sentence does not hold of it: it prefers flat minima about as SGD does"
         value, by = (shipped, "as shipped") if np.isfinite(shipped) else (exact, "exact")
         tells = f"p = {value:.2f} ({by}), of Adam 0.5, of SGD 1"
-        yield Finding.judged("the paper's sentence", value, right, wrong, tells, target=0.5, tolerance=TOLERANCE)
+        judge |= {"target": 0.5} | measured
+        yield Finding.judged("the paper's sentence", value, right, wrong, tells, **judge)
+
+
+def _beyond(data: dict[str, xarray.Dataset], entry: Entry) -> Iterator[Finding]:
+    """The power under minibatches, and with rates of splitting; of minibatches also where steps are smaller."""
+    judge: dict[str, Any] = {"target": 1 - entry.power, "tolerance": TOLERANCE}
+    for quantity, name in ((DATA_POWER, "under minibatches"), (SPLIT_POWER, "with rates by splitting")):
+        if quantity not in data:
+            continue
+        row = data[quantity]
+        if "shipped" not in row or not np.isfinite(row["shipped"]):
+            yield Finding(f"power of sharpness {name}", np.nan, f"{name} it cannot be told: {NO_RATE}")
+            continue
+        tells = f"p = {_interval(row)}"
+        if quantity == DATA_POWER:
+            tells += f" with batches of {BATCH}, {float(row['exact']):.2f} of the SDE without inertia at the same k"
+        else:
+            tells += f", down to a rate of {float(data[RATE]['splitting']):.2g}"
+        if "smaller" in row and np.isfinite(row["smaller"]):
+            tells += f"; {_interval(row, 'smaller')} with batches of {SMALLER}, whose learning rates are smaller"
+        right, wrong = (f"{name} it {word} 1 - q" for word in ("is", "is not"))
+        measured = float(row["shipped_low"]), float(row["shipped_high"])
+        said = (f"power of sharpness {name}", float(row["shipped"]), right, wrong, tells)
+        yield Finding.judged(*said, **judge, interval=measured)
 
 
 def _interval(row: xarray.Dataset, name: str = "shipped") -> str:
@@ -180,17 +219,85 @@ def _power(name: str, entry: Entry, rows: Sequence[Row], measured: Sequence[Row]
         values["exact_inertia"] = entry.fit(MEASURED, [row.values["exact"] for row in measured]).p
     for route, series in (("shipped", measured), ("default", default)):
         if series:
-            samples[route] = _fitted(entry, [row.samples["shipped"] for row in series])
+            samples[route] = _fitted(entry, MEASURED, [row.samples["shipped"] for row in series])
     span = sorted(float(row.regime["sharpness"]) for row in (rows[0], rows[-1]))
     regime = {"optimizer": name, "landscape": problem().title, "exit": AT, "q": entry.power, "sharpness": span}
     reasons = unsampled(ONLY_TIMES, **({} if measured else {"shipped": "measured in a full run"}))
     return Row(ONE | regime | {"test": SYMMETRY}, values, samples, reasons=reasons)
 
 
-def _fitted(entry: Entry, times: Sequence[Sample]) -> Sample:
+def on_data(routes: Routes, name: str, entry: Entry) -> Iterator[Evidence]:
+    """Mean times under minibatches of data, and the power that they give; of some with smaller batches too."""
+    powers: dict[str, Sample] = {}
+    exact = 0.0
+    sizes = {"shipped": BATCH} | ({"smaller": SMALLER} if entry.quick else {})
+    for route, size in sizes.items():
+        well, lr = minibatches(size), entry.data_learning_rate(size)
+        steeper = np.geomspace(*STEEPER[size], len(MEASURED))
+        rows = [_data_time(routes, name, entry, well, lr, float(k ** (1 / (1 - entry.power)))) for k in steeper]
+        yield Evidence.of_rows(name, DATA, rows, label=f"{name}, batches of {size}")
+        k = [row.regime["sharpness"] for row in rows]
+        if all(row.samples for row in rows):
+            powers[route] = _fitted(entry, k, [row.samples["shipped"] for row in rows], of_barriers=False)
+        if size == BATCH:
+            exact = entry.fit_sharpness(k, [row.values["exact"] for row in rows]).p
+    regime = {"optimizer": name, "landscape": minibatches(BATCH).title, "exit": AT, "q": entry.power}
+    reasons = unsampled(ONLY_TIMES, **({} if powers else {"shipped": NO_RATE}))
+    row = Row(ONE | regime, {"paper": 1 - entry.power, "exact": exact}, powers, reasons=reasons)
+    yield Evidence.of_rows(name, DATA_POWER, [row], label=f"{name}, power under minibatches")
+
+
+def _data_time(routes: Routes, name: str, entry: Entry, well: Setting, lr: float, k: float) -> Row:
+    """A mean time on data, if it tells a rate, beside that of the SDE without inertia and with v following."""
+    start, saddle = well.positions(k)
+    mean = exits.ensemble(routes, entry.make(lr, BETA2), well, k, saddle, replicas=REPLICAS)
+    motion = theory.following_motion(
+        well.gradient(k), well.variance(k), lr=lr / entry.level**entry.power, power=entry.power
+    )
+    time = theory.first_passage_time(*motion, start=start, boundary=saddle)
+    reasons = unsampled("the optimizer as shipped alone", paper=exits.NOT_SAID)
+    regime = {"optimizer": name, "landscape": well.title, "batch_size": well.batch_size, "exit": AT, "q": entry.power}
+    regime |= {"lr": lr, "sharpness": k, "beta2": BETA2}
+    told_of = not (mean.fault and mean.fault.state == "inconclusive")
+    samples = {"shipped": Sample.of(mean)} if told_of else {}
+    reasons |= {"shipped": NO_RATE}
+    return Row(ONE | regime, {"exact": time}, samples, reasons=reasons)
+
+
+def deeper(routes: Routes, name: str, entry: Entry, measured: Sequence[Row]) -> Iterator[Evidence]:
+    """A rate by splitting beyond what direct runs see, and the power with it."""
+    well, k, optimizer = problem(), entry.sharpness(SPLIT), entry.make(entry.learning_rate, BETA2)
+    start, saddle = well.positions(k)
+    where: dict[str, Any] = {"noise": well.noise, "start": start, "boundary": saddle, "repetitions": REPETITIONS}
+    where |= routes.options(told("splitting", optimizer, SPLIT), SPLIT_REPLICAS)
+    with quietly():
+        run = rare_escape_rate(optimizer, well.landscape(1, k), **where)
+    repeated = run["repetition_rate"].values
+    rate, error = float(repeated.mean()), float(repeated.std(ddof=1) / len(repeated) ** 0.5)
+    fault = None if bool(run["reliable"]) else Fault(str(run.attrs["doubt"]), "inconclusive")
+    rates = {"splitting": Sample(rate, Student(error, REPETITIONS), fault=fault)}
+    passage = well.motion(entry.following, k).passage(start, saddle, GRID_TOLERANCE)
+    reasons = unsampled(exits.TOO_HIGH, paper=exits.NOT_SAID, shipped="by splitting")
+    checks = {"grid": (passage.error, 2 * GRID_TOLERANCE)}
+    regime = _regime(name, entry, SPLIT) | {"beta2": BETA2}
+    rows = [Row(regime, {"exact": passage.rate}, rates, checks, reasons)]
+    yield Evidence.of_rows(name, RATE, rows, label=f"{name}, by splitting")
+    # as a mean time whose logarithm has this error
+    deepest = Sample(1 / rate, MeanSquare(2 * (rate / error) ** 2), fault=fault)
+    power = _fitted(entry, (*MEASURED, SPLIT), [*(row.samples["shipped"] for row in measured), deepest])
+    exact = entry.fit((*MEASURED, SPLIT), [*(row.values["exact"] for row in measured), passage.iterations])
+    regime = {"optimizer": name, "landscape": problem().title, "exit": AT, "q": entry.power}
+    values = {"paper": 1 - entry.power, "exact": exact.p}
+    row = Row(ONE | regime, values, {"shipped": power}, reasons=unsampled(ONLY_TIMES))
+    yield Evidence.of_rows(name, SPLIT_POWER, [row], label=f"{name}, power with splitting")
+
+
+def _fitted(entry: Entry, at: Sequence[float], times: Sequence[Sample], *, of_barriers: bool = True) -> Sample:
+    """The power of times at these barriers over temperature, or sharpnesses."""
     fault = next((sample.fault for sample in times if sample.fault), None)
     if fault is None:
-        fitted = entry.fit(MEASURED, [sample.value for sample in times], _errors(times))
+        fit = entry.fit if of_barriers else entry.fit_sharpness
+        fitted = fit(at, [sample.value for sample in times], _errors(times))
         if np.isfinite(fitted.high - fitted.low):
             error = (fitted.high - fitted.low) / 2 / float(stats.norm.isf((1 - LEVEL) / 2))
             return Sample(fitted.p, Student(error, SURE))

@@ -100,6 +100,13 @@ def order_check(orders: Array) -> dict[str, tuple[Array, float]]:
     return {"order of the scheme": (1 - np.where(np.isnan(orders), 1.0, orders), 1 - LEAST_ORDER)}
 
 
+def shipped(routes: Routes, departure: Departure, optimizer: Dynamics) -> Measured:
+    """An optimizer as shipped that leaves where this departure does, from rest."""
+    return _two_sample(
+        departure, _ensemble(routes, "shipped", simulate, optimizer, departure.saddle, departure.simulated)
+    )[0]
+
+
 def _measured(routes: Routes, departure: Departure, exact: dict[str, Array]) -> dict[str, Measured]:
     measured: dict[str, Measured] = {}
     dynamics, saddle, save = departure.dynamics, departure.saddle, departure.simulated

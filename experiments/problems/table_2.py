@@ -1,4 +1,4 @@
-"""The optimizers of the paper's Table 2, as shipped and with a second moment that follows the noise."""
+"""The optimizers of the paper's Table 2 and two of signs, as shipped and with v following the noise."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 import theory
-from diffusion import DoubleParabola
+from diffusion import DoubleParabola, MinibatchNoise
 from diffusion import dynamics as optimizers
 from diffusion.dynamics import Dynamics
 from experiments.problems.optimizers import BETA0, BETA1
@@ -20,6 +20,7 @@ SLOWER = 4  # times lower than the setting: the second moment's memory is to be 
 HIGHEST = 6.0  # barrier over temperature at k = 1
 BETA2, DEFAULT = 0.99, 0.999  # memories of 100 iterations and, told besides, of 1,000
 DECAY = 1e-3  # of AdamW and AdaiW: 0.01 of the curvature at k = 1, and more of that of flatter minima
+DATA_BARRIERS = {0.0: 10.0, 0.125: 7.5, 0.5: 5.0}  # by q: some hundreds to some ten thousand iterations as k doubles
 EXACT_ERROR = 0.01  # of logarithms, the same for all: exact values have no sampling error
 
 
@@ -32,6 +33,11 @@ def problem() -> Setting:
         key="variants",
         landscape=lambda d, k: DoubleParabola(0.5 * height, height * k, 4 * height * k, d),
     )
+
+
+def minibatches(batch_size: int) -> Setting:
+    """The setting of minibatches of data, of this size."""
+    return replace(settings()["minibatch"], noise=MinibatchNoise(batch_size), batch_size=batch_size)
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,11 @@ class Entry:
         psi = theory.escape_exponent(**known, lr=1.0, batch_size=1, split=alone.valley.split, power=self.power)
         return float(psi * self.level**self.power / HIGHEST)
 
+    def data_learning_rate(self, batch_size: int) -> float:
+        """That at which the barrier over temperature of `minibatches` is its `DATA_BARRIERS` at k = 1."""
+        psi = 2 * minibatches(batch_size).climb(self.power, 1.0)
+        return float(psi * self.level**self.power / DATA_BARRIERS[self.power])
+
     def sharpness(self, barrier: float) -> float:
         """The k at which barrier over temperature is this."""
         return float((HIGHEST / barrier) ** (1 / (1 - self.power)))
@@ -84,9 +95,21 @@ class Entry:
             return optimizers.Momentum(lr, BETA1)
         return optimizers.Padam(lr, BETA1, partial=self.power, second_moment="following")
 
+    def near_saddle(self, lr: float) -> Dynamics:
+        """It at a saddle, v at its level times the noise and held there; without weight decay."""
+        if isinstance(self.make(lr, BETA2), optimizers.Adai | optimizers.AdaiW):
+            return optimizers.Adai(lr, BETA0)
+        if not self.power:
+            return optimizers.Momentum(lr, BETA1)
+        return optimizers.Padam(lr / self.level**self.power, BETA1, partial=self.power, second_moment="frozen")
+
     def fit(self, barriers: Sequence[float], times: Sequence[float], errors: Any = EXACT_ERROR) -> Power:
         """The power of sharpness in mean times in iterations."""
-        k = np.array([self.sharpness(barrier) for barrier in barriers])
+        return self.fit_sharpness([self.sharpness(barrier) for barrier in barriers], times, errors)
+
+    def fit_sharpness(self, sharpness: Sequence[float], times: Sequence[float], errors: Any = EXACT_ERROR) -> Power:
+        """The same for minima of these sharpnesses."""
+        k = np.array(sharpness)
         return fit_power(k, np.log(times) + (1 - self.power) * np.log(k), np.broadcast_to(errors, k.shape))
 
 
@@ -109,4 +132,10 @@ TABLE_2: dict[str, Entry] = {
     "Padam": Entry(lambda lr, beta2: optimizers.Padam(lr, BETA1, beta2, partial=0.125), 0.125),
     "AdaBound, early": Entry(lambda lr, beta2: optimizers.AdaBound(lr, BETA1, beta2, final_lr=lr, gamma=OPEN), 0.5),
     "AdaBound, late": Entry(lambda lr, beta2: optimizers.AdaBound(lr, BETA1, beta2, final_lr=lr, gamma=MET), 0.0),
+}
+
+# their steps have one length, q = 1/2 by symmetry, and there is no idealized rule
+SIGNS: dict[str, Entry] = {
+    "SignSGD": Entry(lambda lr, _: optimizers.SignSGD(lr), 0.5, 2 / np.pi),  # where noise dominates
+    "Lion": Entry(lambda lr, _: optimizers.Lion(lr), 0.5),
 }

@@ -124,6 +124,11 @@ class Setting:
     def exponent(self, optimizer: str, sharpness: float, factor: float = 1.0) -> float:
         """Barrier over temperature: ``2 int L'/(lr C)`` (times gamma M), of Adam ``2 int L'/(lr sqrt(C))``."""
         leaver = LEAVERS[optimizer]
+        total = self.climb(0.5 if leaver.adaptive else 0.0, sharpness)
+        return 2 * leaver.friction * total / (self.lr[optimizer] * factor)
+
+    def climb(self, power: float, sharpness: float) -> float:
+        """``int L' C^(q-1)`` from the minimum to the boundary, q the power."""
         bottom, boundary = self.bottom / np.sqrt(sharpness), self.positions(sharpness)[1]
         between = [x for x in self.breaks(sharpness) if (x - bottom) * (x - boundary) < 0]
         edges = [bottom, *sorted(between, key=lambda x: abs(x - bottom)), boundary]
@@ -133,9 +138,9 @@ class Setting:
             x = left + (right - left) * (nodes + 1) / 2
             inside = left + (right - left) * np.clip((nodes + 1) / 2, 1e-9, 1 - 1e-9)
             c = self.variance(sharpness)(inside)
-            slope = self.gradient(sharpness)(x) / (np.sqrt(c) if leaver.adaptive else c)
+            slope = self.gradient(sharpness)(x) / (np.sqrt(c) if power == 0.5 else c ** (1 - power))
             total += float(np.sum(slope * weights) * (right - left) / 2)
-        return 2 * leaver.friction * total / (self.lr[optimizer] * factor)
+        return total
 
     @property
     def ends_at_saddle(self) -> bool:

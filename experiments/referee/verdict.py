@@ -25,6 +25,8 @@ class Finding:
         The finding in words. Where there is a target, `judged` chooses between two texts by whether it holds.
     target, tolerance
         The paper's number, and how far from it the value may be; None where the paper says nothing.
+    interval
+        That of the value, of 95 %, where it was measured and the table of findings is to show it.
     """
 
     name: str
@@ -32,16 +34,26 @@ class Finding:
     text: str
     target: float | None = None
     tolerance: float | None = None
+    interval: tuple[float, float] | None = None
 
     @classmethod
     def judged(
-        cls, name: str, value: Any, right: str, wrong: str, tells: str = "", *, target: Any = 1, tolerance: Any = CLOSE
+        cls,
+        name: str,
+        value: Any,
+        right: str,
+        wrong: str,
+        tells: str = "",
+        *,
+        target: Any = 1,
+        tolerance: Any = CLOSE,
+        interval: tuple[float, float] | None = None,
     ) -> "Finding":
         """A finding that the paper's number decides: its text is `right` or `wrong`, and in both cases what it tells.
 
         Without a target the value is the paper's number over the exact one, which counts as right within `CLOSE`.
         """
-        undecided = cls(name, float(value), f"{name} is not known", float(target), float(tolerance))
+        undecided = cls(name, float(value), f"{name} is not known", float(target), float(tolerance), interval)
         if undecided.holds is None:
             return undecided
         return replace(undecided, text=": ".join(filter(None, (right if undecided.holds else wrong, tells))))
@@ -60,7 +72,8 @@ class Finding:
             name: None if number is None or not np.isfinite(number) else float(number)
             for name, number in numbers.items()
         }
-        return {"name": self.name, "holds": self.holds, **known, "text": self.text}
+        interval = {"interval": list(self.interval)} if self.interval else {}
+        return {"name": self.name, "holds": self.holds, **known, **interval, "text": self.text}
 
 
 @dataclass(frozen=True)

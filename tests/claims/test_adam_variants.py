@@ -8,10 +8,16 @@ from changed_numbers import scaled, with_data
 from shared_evidence import finding, titles
 
 import theory
-from experiments.claims.adam_variants import CROSSOVER, MEASURED, POWER, claim
-from experiments.problems.table_2 import BETA2, TABLE_2, problem
+from diffusion import Momentum, rare_escape_rate
+from experiments.claims.adam_variants import CROSSOVER, DATA_POWER, MEASURED, POWER, SPLIT_POWER, claim, on_data
+from experiments.problems import exits
+from experiments.problems.exits import RATE
+from experiments.problems.optimizers import BETA1
+from experiments.problems.table_2 import BETA2, DATA_BARRIERS, TABLE_2, minibatches, problem
+from experiments.problems.wells import GRID_TOLERANCE
 from experiments.referee import Evidence, Row, Sample
-from experiments.referee.laws import MeanSquare
+from experiments.referee.laws import MeanSquare, Student
+from experiments.referee.routes import Routes
 
 ELEVEN = {"AdaiW", "Adai", "Momentum", "Adam", "AMSGrad", "AdamW", "AdaBound", "Padam", "Yogi", "RAdam", "AdaBelief"}
 AGAINST = {"Padam", "AdaBound, late"}
@@ -63,6 +69,80 @@ def test_a_power_that_changes_turns_the_sentence_round(quick_routes):
         (after,) = (each for each in changed if each.name == SENTENCE)
         assert after.holds is not before.holds
         assert after.text != before.text
+
+
+@pytest.mark.parametrize("name", ["Momentum", "Padam", "Adam", "Yogi"])
+def test_under_minibatches_the_sdes_power_is_1_less_q(name):
+    """By exact times, at learning rates with one barrier over temperature whatever the size of batches."""
+    entry = TABLE_2[name]
+    q, lr = entry.power, entry.data_learning_rate(10)
+    assert lr / entry.data_learning_rate(2) == pytest.approx(5 ** (1 - q))
+    assert 2 * minibatches(10).climb(q, 1.0) * entry.level**q / lr == pytest.approx(DATA_BARRIERS[q])
+    k, times = np.geomspace(1, 2, 5) ** (1 / (1 - q)), []
+    for each in k:
+        well = minibatches(10)
+        start, saddle = well.positions(each)
+        drift, spread = theory.following_motion(
+            well.gradient(each), well.variance(each), lr=lr / entry.level**q, power=q
+        )
+        times.append(theory.first_passage_time(drift, spread, start=start, boundary=saddle))
+    assert entry.fit_sharpness(k, times).p == pytest.approx(1 - q, abs=0.06)
+    other = TABLE_2["Adam" if q < 0.5 else "Momentum"]
+    assert abs(other.fit_sharpness(k, times).p - (1 - other.power)) > 0.06
+
+
+@pytest.mark.parametrize(("quantity", "said"), [(DATA_POWER, "under minibatches"), (SPLIT_POWER, "rates by splitting")])
+def test_a_power_beyond_the_clean_runs_is_judged_by_the_law(quick_routes, quantity, said):
+    law = Student(0.05, 10**6)
+    rates = [Row({"optimizer": "Adam"}, {"exact": 1e-8}, {"splitting": Sample(1.5e-8, Student(1e-9, 8))})]
+    for value, holds in ((0.55, True), (0.9, False)):
+        row = Row({"optimizer": "Adam"}, {"paper": 0.5, "exact": 0.5}, {"shipped": Sample(value, law)})
+        more = [
+            Evidence.of_rows("Adam", quantity, [row], label="power"),
+            Evidence.of_rows("Adam", RATE, rates, label="split"),
+        ]
+        findings = claim.findings([powers(quick_routes)["Adam"], *more])
+        (told,) = (each for each in findings if said in each.name)
+        assert told.holds is holds
+        assert told.interval == pytest.approx((value - 0.098, value + 0.098), abs=1e-4)
+
+
+def test_a_power_that_times_do_not_tell_is_neither_right_nor_wrong(quick_routes):
+    row = Row({"optimizer": "RAdam"}, {"paper": 0.5, "exact": 0.5})
+    more = Evidence.of_rows("RAdam", DATA_POWER, [row], label="power")
+    (told,) = (each for each in claim.findings([powers(quick_routes)["RAdam"], more]) if "minibatches" in each.name)
+    assert told.holds is None
+    assert "cannot be told" in told.text
+
+
+@pytest.mark.long
+def test_under_minibatches_momentum_leaves_as_its_sde_with_inertia_and_not_as_that_without():
+    """Of Gaussian noise of equal covariance: damping is weak at these learning rates, which puts the power off."""
+    well, lr, k = minibatches(10), TABLE_2["Momentum"].data_learning_rate(10), 2.0
+    start, saddle = well.positions(k)
+    grid = well.motion(Momentum(lr, BETA1), k).passage(start, saddle, GRID_TOLERANCE).iterations
+    times = next(piece for piece in on_data(Routes(1536, 64), "Momentum", TABLE_2["Momentum"])).data.isel(row=-1)
+    assert times["sharpness"] == pytest.approx(k)
+    assert abs(np.log(times["shipped"] / grid)) < 4.9 / 640**0.5  # rejects a right mean with probability 1e-6
+    assert abs(np.log(times["shipped"] / times["exact"])) > 4.9 / 640**0.5
+
+
+@pytest.mark.long
+def test_splitting_and_direct_runs_of_adam_as_shipped_agree():
+    """Where both reach, at 6 temperatures; a rate of twice the learning rate is another one."""
+    adam, well = TABLE_2["Adam"], problem()
+    start, saddle = well.positions(1.0)
+    where = {"noise": well.noise, "start": start, "boundary": saddle}
+    rates = []
+    for lr in (adam.learning_rate, 2 * adam.learning_rate):
+        optimizer = adam.make(lr, BETA2)
+        run = rare_escape_rate(optimizer, well.landscape(1, 1.0), **where, replicas=500, repetitions=16)
+        rates.append((float(run["rate"]), float(run["rate_high"] - run["rate_low"]) / 2 / 1.96))
+    direct = exits.ensemble(Routes(1536, 64), adam.make(adam.learning_rate, BETA2), well, 1.0, saddle, replicas=1000)
+    (rate, error), (wrong, _) = rates
+    spread = np.hypot(error, 1 / direct.value / direct.events**0.5)
+    assert abs(rate - 1 / direct.value) < 4.9 * spread  # rejects a right rate with probability 1e-6
+    assert abs(wrong - 1 / direct.value) > 4.9 * spread
 
 
 def test_times_of_a_learning_rate_that_ignores_v_do_not_pass_for_adams():

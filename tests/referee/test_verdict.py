@@ -30,6 +30,12 @@ def test_a_value_that_is_no_number_is_null_and_holds_nothing(value):
     assert told["text"] != "yes"
 
 
+def test_an_interval_is_told_where_there_is_one():
+    judge = {"target": 1, "right": "yes", "wrong": "no"}
+    assert Finding.judged("n", 1.0, **judge, interval=(0.9, 1.2)).as_json()["interval"] == [0.9, 1.2]
+    assert "interval" not in Finding.judged("n", 1.0, **judge).as_json()
+
+
 def test_a_finding_on_which_the_paper_says_nothing_neither_holds_nor_falls():
     assert Finding("n", 3.0, "three").holds is None
 
