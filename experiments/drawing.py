@@ -1,19 +1,24 @@
 """What all figures share: style, colours, how they begin and are saved; no display and no backend is needed."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import fill
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 
 from diffusion.plot.style import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, STYLE
 
 __all__ = ["BLUE", "DASHED", "GREEN", "GREY", "ORANGE", "PURPLE", "STYLE"]
-__all__ += ["Drawn", "Named", "points", "save", "subplots", "ticks"]
+__all__ += ["Drawn", "Named", "headline", "plain_decades", "points", "save", "subplots", "ticks"]
+
+CHARACTERS = 10.0  # of a headline, for each inch of the figure
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,18 @@ def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **op
 def points(axis: Axes, x: Any, value: Any, low: Any, high: Any, **style: Any) -> None:
     """Points with their intervals; style as of `Axes.errorbar`."""
     axis.errorbar(x, value, np.array([value - low, high - value]), **({"capsize": 2} | style))
+
+
+def headline(figure: Figure, text: str) -> None:
+    """The title of a whole figure, in as many lines as its width needs."""
+    figure.suptitle(fill(text, int(CHARACTERS * figure.get_figwidth())))
+
+
+def plain_decades(axis: Axis, steps: Sequence[float] = (1, 2, 5)) -> None:
+    """A logarithmic axis of few decades: ticks at these steps in each, as plain numbers."""
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def ticks(axis: Axes, at: Iterable[float]) -> None:

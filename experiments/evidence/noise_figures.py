@@ -1,16 +1,17 @@
 """Figures of the noise beside the curvature."""
 
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, subplots
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, headline, subplots
 from experiments.evidence import noise
 from experiments.evidence.networks import Case
 from experiments.evidence.over_seeds import Interval
-from experiments.referee import Evidence
+from experiments.referee import Evidence, span
 from experiments.referee.pages import slug
 
 COLOURS = dict(zip(noise.MODELS, (BLUE, GREEN, ORANGE, PURPLE), strict=True))
@@ -18,9 +19,9 @@ DECADES = 5.0  # of a matrix that are shown
 SIGNS = {"positive": (BLUE, "H > 0"), "negative": (ORANGE, "H < 0")}
 
 
-def scatter(claim: str, case: Case) -> Named:
-    """The variance along each eigenvector against its curvature, by stage, with what theories say."""
-    figure, axes = subplots(1, len(case.stages), size=(1 + 4.2 * len(case.stages), 4.8), squeeze=False)
+def scatter(claim: str, case: Case, title: str, judged: Mapping[str, str]) -> Named:
+    """The variance along each eigenvector against its curvature, by stage, with what theories and verdicts say."""
+    figure, axes = subplots(1, len(case.stages), size=(max(7, 1 + 4.2 * len(case.stages)), 5.2), squeeze=False)
     for axis, (stage, points) in zip(axes[0], case.points.items(), strict=True):
         for group, (colour, label) in SIGNS.items():
             for point in points:
@@ -38,16 +39,15 @@ def scatter(claim: str, case: Case) -> Named:
         axis.plot(
             ends, factor * ends, color=GREY, lw=1.5, label="loss times |H|" if factor == loss else "2 loss |H|/classes"
         )
-        axis.set(xscale="log", yscale="log", xlabel="$|H_i|$", title=f"{stage}, loss {loss:.2g}")
+        axis.set(xscale="log", yscale="log", xlabel="$|H_i|$", title=f"{stage}, loss {loss:.2g}\n{judged[stage]}")
     axes[0, 0].set_ylabel("variance of one sample's gradient, $B\\,C_{ii}$")
     axes[0, 0].legend(loc="upper left", markerscale=3, fontsize=9)
-    title = f"{claim}: is the noise along eigenvectors the curvature?"
-    figure.suptitle(f"{title}\n{case.name}", fontsize=12)
-    caption = f"{title} {case.told(case.stages[-1])}; a point for each seed and eigenvector that was measured."
+    headline(figure, title)
+    caption = f"{title}. {case.told(case.stages[-1])}; a point for each seed and eigenvector that was measured."
     return f"{slug(claim)}-{slug(case.name)}", claim, figure, caption
 
 
-def matrices(claim: str, case: Case) -> Named:
+def matrices(claim: str, case: Case, title: str) -> Named:
     """|H| and C in the Hessian's eigenbasis at the first stage and the last, as the paper's Figure 1 has them."""
     stages = list(dict.fromkeys((case.stages[0], case.stages[-1])))
     figure, axes = subplots(len(stages), 2, size=(9.5, 1 + 4.2 * len(stages)), squeeze=False)
@@ -60,12 +60,12 @@ def matrices(claim: str, case: Case) -> Named:
             shown = axis.imshow(np.maximum(matrix, least), norm=norm, cmap="viridis", interpolation="nearest")
             axis.set(title=f"{name}, {stage}", xlabel="eigenvector, from the sharpest", xticks=[], yticks=[])
         figure.colorbar(shown, ax=row[1], fraction=0.046)
-    title = f"{claim}: the matrices |H| and C in the Hessian's eigenbasis"
-    figure.suptitle(title)
+    headline(figure, title)
     caption = (
-        f"{title}, as in the paper's Figure 1. {case.told(case.stages[0])}; its first, at eigenvectors whose ranks "
+        f"{title}. In the Hessian's eigenbasis, as the paper's Figure 1 has them, at eigenvectors whose ranks are "
+        f"spaced in logarithms; the first seed of {case.told(case.stages[0])}."
     )
-    return f"{slug(claim)}-matrices", claim, figure, f"{caption}are spaced in logarithms."
+    return f"{slug(claim)}-matrices", claim, figure, caption
 
 
 def models(claim: str, pieces: Sequence[Evidence]) -> Named:
@@ -81,13 +81,25 @@ def models(claim: str, pieces: Sequence[Evidence]) -> Named:
     axis.set_xlim(left=0)
     axis.set_xlabel("median size of $\\log_{10}$ of the variance over the model (decades)")
     axis.legend(loc="best")
-    title = f"{claim}: how far off models of the noise are"
-    axis.set_title(title)
-    caption = f"{title} that state its size, over all eigenvectors, with 95 % intervals over seeds."
+    title = _nearest(claim, pieces)
+    headline(figure, title)
+    caption = f"{title}. How far off models that state the noise's size are, over all eigenvectors, with 95 % intervals"
+    caption += " over seeds."
     return f"{slug(claim)}-models", claim, figure, caption
 
 
-def exponents(claim: str, measured: Iterable[Case]) -> Named:
+def _nearest(claim: str, pieces: Sequence[Evidence]) -> str:
+    """Which model is the nearest most often, how far off it is there, and how far off |H| is."""
+    off = [
+        dict(zip(piece.data["model"].values.tolist(), piece.data["measured"].values, strict=True)) for piece in pieces
+    ]
+    (winner, wins), *_ = Counter(min(each, key=lambda model: each[model]) for each in off).most_common()
+    far = {model: span(each[model] for each in off) for model in (winner, noise.HESSIAN)}
+    told = f"{claim}: of models of the noise, {winner} is nearest in {wins} of {len(off)}, off by {far[winner]} decades"
+    return told if winner == noise.HESSIAN else f"{told}; |H| is off by {far[noise.HESSIAN]}"
+
+
+def exponents(claim: str, measured: Iterable[Case], factors: Mapping[str, float]) -> Named:
     """Theorem 3's exponent with the measured noise, over its own, against the loss."""
     figure, axis = subplots(size=(8, 5.4))
     colours, losses = (BLUE, ORANGE, GREEN, PURPLE), []
@@ -114,15 +126,14 @@ def exponents(claim: str, measured: Iterable[Case]) -> Named:
     ends = np.array([min(losses), max(losses)])
     axis.annotate("Theorem 3", (ends[1], 1), xytext=(0, 5), textcoords="offset points", ha="right")
     axis.plot(ends, 1 / ends, color=GREY, lw=2)
-    axis.annotate("1/loss", (ends[0], 1 / ends[0]), xytext=(6, 0), textcoords="offset points", color=GREY)
+    axis.annotate("1/loss", (ends[1], 1 / ends[1]), xytext=(-12, 0), textcoords="offset points", color=GREY, ha="right")
     axis.set(xscale="log", yscale="log", xlabel="loss; of mean-square loss 2/classes times it")
     axis.set_ylabel("exponent with the measured noise over Theorem 3's")
     axis.legend(fontsize=9)
-    title = "Theorem 3's exponent with the measured noise"
-    axis.set_title(title)
-    caption = (
-        f"{title}, over the paper's, against the loss: a line for each seed, from initialisation to late training."
-    )
+    told = ", ".join(f"{factor:.3g} ({name})" for name, factor in factors.items())
+    title = f"Theorem 3's exponent with the measured noise is late in training {told} times the paper's"
+    headline(figure, title)
+    caption = f"{title}. A line for each seed, from initialisation to late training."
     return slug(claim), claim, figure, caption
 
 

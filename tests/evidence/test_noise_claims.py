@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.evidence import networks, tails
+from experiments.evidence import networks, noise_figures, tails
 from experiments.evidence.claims import equation_3, figure_8, theorem_3_networks
 from experiments.evidence.data import sets
 from experiments.evidence.lab import Lab
@@ -105,6 +105,22 @@ def test_exponents_with_measured_noise_are_theorem_3s_where_it_is_the_hessian_an
     assert wrong["power of sharpness"] is True
     assert wrong["power of the loss"] is False
     assert wrong["log10 of exponents, positive"] is False
+
+
+def test_titles_of_figures_state_the_findings():
+    known = case(loss_power=1.0, heavy=40.0)
+    pieces = [piece for stage in STAGES for piece in equation_3.at_stage(known, stage)]
+    _, _, figure, caption = next(iter(equation_3.claim.figures(pieces)))
+    stated = "where H > 0, B C is 2, 0.5, 0.02 times |H| in the median, and goes with its power 1.00, 1.00, 1.00."
+    assert caption.startswith(f"Equation 3, MLP, cross-entropy: {stated}")
+    assert figure.axes[2].get_title() == "late, loss 0.02\nsize not as stated, power as stated"
+    models = noise_figures.models("Equation 3", [piece for piece in pieces if piece.quantity == equation_3.MISFIT])[-1]
+    assert models.startswith("Equation 3: of models of the noise, loss times |H| is nearest in 3 of 3, off by 0.01 dec")
+    kurtosis, indices = (each[-1] for each in figure_8.claim.figures(list(figure_8.at_stage(known, "late"))))
+    assert "falls below 0.5 at batch sizes of 80 along coordinates, 80 along eigenvectors" in kurtosis
+    assert "is -0.40 over parameters, -0.40 over minibatches; alike in 0 of 4, unlike in 4" in indices
+    ((*_, exponents),) = theorem_3_networks.claim.figures(list(theorem_3_networks.of_case(known)))
+    assert "is late in training 50 (MLP, cross-entropy) times the paper's" in exponents
 
 
 def test_a_finding_whose_interval_crosses_its_tolerance_is_open():

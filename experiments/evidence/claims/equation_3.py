@@ -25,6 +25,7 @@ PARALLEL = 0.1  # a cosine of 0.9 at least
 NEAR = 0.05  # decades: a model that is so little behind the nearest is as good
 REASON = "measured on networks alone"
 EVERYWHERE = "all directions"
+HELD = {True: "as stated", False: "not as stated", None: "not resolved"}
 
 
 class Equation3(Claim):
@@ -65,9 +66,17 @@ class Equation3(Claim):
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """The noise against curvature, the matrices, and how far off four models are."""
+        told = {verdict.subject: {each.name: each for each in verdict.findings} for verdict in self.verdicts(evidence)}
         measured: list[Case] = list(dict.fromkeys(piece.case for piece in evidence))
-        yield from (noise_figures.scatter(self.name, case) for case in measured)
-        yield noise_figures.matrices(self.name, measured[0])
+        for case in measured:
+            found = {stage: told[f"{case.name}, {stage}"] for stage in case.stages}
+            yield noise_figures.scatter(self.name, case, f"{self.name}, {case.name}: {_like(found)}", _judged(found))
+        first = measured[0]
+        ends = {stage: told[f"{first.name}, {stage}"] for stage in (first.stages[0], first.stages[-1])}
+        cosines = _by_stage(ends, "cosine of C and |H|").items()
+        listed = ", ".join(f"{each.value:.2f} ({stage}: {HELD[each.holds]})" for stage, each in cosines)
+        title = f"{self.name}, {first.name}: the cosine between the matrices C and |H| is {listed or 'not known'}"
+        yield noise_figures.matrices(self.name, first, title)
         yield noise_figures.models(self.name, [piece for piece in evidence if piece.quantity == MISFIT])
 
 
@@ -146,6 +155,27 @@ def _gain(group: str, interval: Interval) -> Finding:
     right, wrong = (f"they go together {word} along the flatter half" for word in ("better", "less well"))
     tells = f"their logarithms' correlation there less that in the sharper half is {interval.told()}"
     return judged("correlation along flat directions", interval, right, wrong, tells, target=1, tolerance=1)
+
+
+def _by_stage(found: Mapping[str, Mapping[str, Finding]], name: str) -> dict[str, Finding]:
+    """The findings of a name, of the stages that have it."""
+    return {stage: findings[name] for stage, findings in found.items() if name in findings}
+
+
+def _like(found: Mapping[str, Mapping[str, Finding]]) -> str:
+    """How large the noise is at each stage, and what it goes with."""
+    sizes = ", ".join(f"{10**each.value:.2g}" for each in _by_stage(found, "log10 of ratio, positive").values())
+    powers = ", ".join(f"{each.value:.2f}" for each in _by_stage(found, "power, positive").values())
+    return f"where H > 0, B C is {sizes} times |H| in the median, and goes with its power {powers}"
+
+
+def _judged(found: Mapping[str, Mapping[str, Finding]]) -> dict[str, str]:
+    """Whether that is as stated, by stage."""
+    names = {"size": "log10 of ratio, positive", "power": "power, positive"}
+    return {
+        stage: ", ".join(f"{word} {HELD[each[name].holds]}" for word, name in names.items() if name in each)
+        for stage, each in found.items()
+    }
 
 
 def _ranked(piece: Evidence, where: str) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import xarray
 
-from experiments.drawing import points
+from experiments.drawing import plain_decades, points
 from experiments.evidence.claims.figure_7 import COLOURS, PLACES, Figure7
 from experiments.evidence.minima import END
 from experiments.evidence.sharpness import RELATIVE_SIGMA, SIGMA
@@ -34,6 +34,7 @@ class Figure14(Figure7):
                 points(axis, [place + shift], *ends, fmt="o", **style)
         sigma = {"rise": f"σ = {SIGMA:g}", "free_rise": f"σ = {RELATIVE_SIGMA:g} of filters"}[measure]
         axis.set(yscale="log", title=f"expected sharpness, {sigma}")
+        plain_decades(axis.yaxis)
         axis.set_xticks(range(len(data)), list(data))
         axis.set_xlim(-0.5, len(data) - 0.5)
 

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import xarray
-from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named, subplots
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named, plain_decades, subplots
 from experiments.evidence import contest
 from experiments.evidence.contest import BASELINE, Entry
 from experiments.evidence.lab import Lab
@@ -147,30 +147,26 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     figure, axes = subplots(1, 2, size=(12.5, 5.2))
     labelled = False
     curves = [piece for piece in evidence if piece.quantity == CURVES]
+    names = {"training_loss": "training loss", "test_error": "test error (%)"}
+    means = {name: np.concatenate([piece.data[name].values for piece in curves]) for name in names}
+    limits = {name: (np.nanmin(values) / 1.5, np.nanmax(values) * 1.2) for name, values in means.items()}
     for piece in curves:
         colour = COLOURS.get(piece.subject)
-        for axis, name in zip(axes, ("training_loss", "test_error"), strict=True):
+        for axis, name in zip(axes, names, strict=True):
             known = piece.data.isel(epoch=np.flatnonzero(np.isfinite(piece.data[name].values)))
             if colour:
                 axis.plot(known["epoch"], known[name], color=colour, lw=2, label=piece.subject, zorder=3)
-                axis.fill_between(
-                    known["epoch"], known[f"{name}_low"], known[f"{name}_high"], color=colour, alpha=0.2, lw=0
-                )
+                low = np.maximum(known[f"{name}_low"], limits[name][0])  # bands of few seeds may go below 0
+                axis.fill_between(known["epoch"], low, known[f"{name}_high"], color=colour, alpha=0.2, lw=0)
             else:
                 axis.plot(
                     known["epoch"], known[name], color=GREY, lw=1, alpha=0.5, label=None if labelled else "the others"
                 )
         labelled |= colour is None
-    for axis, name, title in zip(
-        axes, ("training_loss", "test_error"), ("training loss", "test error (%)"), strict=True
-    ):
-        axis.set(yscale="log", xlabel="epoch", title=title)
+    for axis, (name, title) in zip(axes, names.items(), strict=True):
+        axis.set(yscale="log", xlabel="epoch", title=title, ylim=limits[name])
         axis.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 1.5, 2, 3, 5, 7)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_locator(NullLocator())
-        means = np.concatenate([piece.data[name].values for piece in curves])
-        axis.set_ylim(np.nanmin(means) / 1.5, np.nanmax(means) * 1.2)  # bands of few seeds may go below 0
+        plain_decades(axis.yaxis, (1, 1.5, 2, 3, 5, 7))
     axes[0].legend()
     findings = [finding for verdict in claim.verdicts(evidence) for finding in verdict.findings]
     texts = [finding.text.partition(":")[0] for finding in findings if finding.name.startswith("speed")]
@@ -180,7 +176,7 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     caption = (
         f"{title}. {contest.scope(first)}. Means over {int(first['seeds'])} seeds with 95 % bands, each optimizer at "
         "the rate selected for it, which is lowered tenfold at half and at three quarters of the epochs; the training "
-        "loss is the mean over an epoch's batches."
+        "loss is the mean over an epoch's batches. Bands are cut at the axis."
     )
     return "figure-3", claim.name, figure, caption
 

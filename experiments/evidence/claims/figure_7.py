@@ -8,7 +8,7 @@ import xarray
 from numpy.typing import NDArray
 from scipy import stats
 
-from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named, subplots
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named, headline, plain_decades, subplots
 from experiments.evidence import contest, minima
 from experiments.evidence.lab import Lab
 from experiments.evidence.minima import END, EQUAL, Minimum
@@ -75,7 +75,7 @@ class Figure7(Claim):
         handles += draw_ratios(right, self.measures, pairs)
         figure.legend(handles=handles, loc="outside lower center", ncols=len(COLOURS))
         title = self._title(evidence)
-        figure.suptitle(title)
+        headline(figure, title)
         scope = contest.scope(next(iter(data.values())).isel(row=0))
         caption = f"{title}. {scope}; geometric means over seeds and ratios with 95 %; * resolved by Holm's correction."
         yield self.name.lower().replace(" ", "-"), self.name, figure, caption
@@ -89,7 +89,7 @@ class Figure7(Claim):
             axis.fill_between(shown["rank"], ends[1], ends[2], color=COLOURS[name], alpha=0.15, lw=0)
         axis.set(yscale="log", xlabel="rank", title=f"eigenvalues, {self.measures[measure]}")
         axis.set_xticks(shown["rank"].values)
-        axis.yaxis.set_minor_formatter("")
+        plain_decades(axis.yaxis)
 
     def _values(self, regime: Mapping[str, Any], found: Sequence[Minimum]) -> Iterator[Row]:
         """A row for each measure, place and rank: the geometric mean over seeds."""

@@ -57,8 +57,12 @@ class Figure8(Claim):
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """Kurtosis against the batch size, and tail indices beside Gaussian ones."""
-        yield tail_figures.kurtosis(self.name, [piece for piece in evidence if piece.quantity == KURTOSIS], GAUSSIAN)
-        yield tail_figures.indices(self.name, [piece for piece in evidence if piece.quantity == INDEX])
+        kurtosis = [piece for piece in evidence if piece.quantity == KURTOSIS]
+        yield tail_figures.kurtosis(self.name, kurtosis, GAUSSIAN, RECALLED)
+        findings = [finding for verdict in self.verdicts(evidence) for finding in verdict.findings]
+        alike = [finding.holds for finding in findings if finding.name.startswith("tail index")]
+        indices = [piece for piece in evidence if piece.quantity == INDEX]
+        yield tail_figures.indices(self.name, indices, alike.count(True), alike.count(False))
 
 
 def at_stage(case: Case, stage: str) -> Iterator[Evidence]:

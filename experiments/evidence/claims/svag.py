@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
-from textwrap import wrap
+from textwrap import fill
 from typing import Any
 
 import numpy as np
 import xarray
 from numpy.typing import NDArray
 
-from experiments.drawing import BLUE, GREY, ORANGE, Named, points, subplots
+from experiments.drawing import BLUE, GREY, ORANGE, Named, headline, points, subplots
 from experiments.evidence.claims.from_network_to_theory import (
     BATCH_SIZE,
     TOLERANCE,
@@ -29,6 +29,7 @@ Array = NDArray[np.float64]
 
 TIME = 10.0  # of the SDE: learning rate times iterations
 RATES = (0.1, 0.4)
+LINEAR = "linear recursion, C as measured"
 SPREAD = "variance along the 10 directions of largest curvature (theta^2)"
 STATISTICS = {
     "rise": "change of the training loss (1)",
@@ -144,26 +145,32 @@ def _agree(data: xarray.Dataset, one: int, last: int, what: str, whose: str, jud
 
 def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     subjects = list(dict.fromkeys(piece.subject for piece in evidence))
-    figure, axes = subplots(len(subjects), len(STATISTICS), size=(14, 7), squeeze=False, sharex=True)
+    figure, axes = subplots(len(subjects), len(STATISTICS), size=(14, 7.4), squeeze=False, sharex=True)
     for row, subject, colour in zip(axes, subjects, (BLUE, ORANGE), strict=True):
         for axis, piece in zip(row, (piece for piece in evidence if piece.subject == subject), strict=True):
             data = piece.data
             points(
-                axis, data["level"], *(data[f"measured{end}"] for end in ("", "_low", "_high")), fmt="o", color=colour
+                axis,
+                data["level"],
+                *(data[f"measured{end}"] for end in ("", "_low", "_high")),
+                fmt="o",
+                color=colour,
+                label=f"{subject}, and SVAG: 95 %",
             )
             if "exact_discrete" in data:
-                axis.plot(data["level"], data["exact_discrete"], color=GREY, lw=2)
+                axis.plot(data["level"], data["exact_discrete"], color=GREY, lw=2, label=LINEAR)
             axis.set_xscale("log", base=2)
             axis.set_xticks(data["level"].values, [f"{level}" for level in data["level"].values])
-            axis.set_title(
-                "\n".join(wrap(piece.quantity.removesuffix(" (1)").replace("theta^2", "θ²"), 32)), fontsize=12
-            )
+            axis.set_ylabel(fill(piece.quantity.removesuffix(" (1)").replace("theta^2", "θ²"), 32))
             axis.margins(x=0.15)
-        row[0].set_ylabel(subject)
     for axis in axes[-1]:
         axis.set_xlabel("l: 1 is SGD, ∞ its SDE")
     title = _title(evidence)
-    figure.suptitle(title)
+    headline(figure, title)
+    keys = {
+        label: handle for axis in axes.flat for handle, label in zip(*axis.get_legend_handles_labels(), strict=True)
+    }
+    figure.legend(keys.values(), keys, loc="outside lower center", ncols=len(keys))
     first = evidence[0].data.isel(row=0)
     told = "{data}, {network} of {parameters} parameters, {replicas} replicas"
     told = told.format(**{name: first[name].item() for name in ("data", "network", "parameters", "replicas")})
@@ -171,8 +178,8 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
         "svag",
         claim.name,
         figure,
-        f"{title}. {told}, after learning rate times iterations = {TIME:g}; points with 95 %; grey: the linear "
-        "recursion with C as measured.",
+        f"{title}. {told}, after learning rate times iterations = {TIME:g}; points with 95 %; the linear recursion is "
+        "that of a quadratic loss, with C as measured at the checkpoint.",
     )
 
 

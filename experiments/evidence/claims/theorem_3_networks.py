@@ -53,7 +53,10 @@ class Theorem3Networks(Claim):
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """The exponent over Theorem 3's, by direction and loss."""
-        yield noise_figures.exponents(self.name, [piece.case for piece in evidence if piece.quantity == RATIO])
+        pieces = [piece for piece in evidence if piece.quantity == RATIO]
+        intervals = {piece.subject: Interval.of(piece.data.isel(row=0)) for piece in pieces}
+        factors = {name: 10**interval.value for name, interval in intervals.items() if interval.known}
+        yield noise_figures.exponents(self.name, [piece.case for piece in pieces], factors)
 
 
 def of_case(case: Case) -> Iterator[Evidence]:
