@@ -101,7 +101,7 @@ def _nearest(claim: str, pieces: Sequence[Evidence]) -> str:
 
 def exponents(claim: str, measured: Iterable[Case], factors: Mapping[str, float]) -> Named:
     """Theorem 3's exponent with the measured noise, over its own, against the loss."""
-    figure, axis = subplots(size=(8, 5.4))
+    figure, axis = subplots(size=(9, 5.6))
     colours, losses = (BLUE, ORANGE, GREEN, PURPLE), []
     for case, colour in zip(measured, colours, strict=False):
         stages = list(case.points.values())

@@ -48,8 +48,9 @@ class Interval:
 
     def told_as_factor(self, sign: int = 1) -> str:
         """Of a logarithm to base 10 the factor that it stands for, or with a sign of -1 the inverse factor."""
-        ends = sorted((10 ** (sign * self.low), 10 ** (sign * self.high)))
-        return f"{10 ** (sign * self.value):.2g} [{ends[0]:.2g}, {ends[1]:.2g}]"
+        logs = (self.value, *sorted((self.low, self.high), key=lambda end: sign * end))
+        value, low, high = (f"{float(f'{10 ** (sign * log):.2g}'):g}" for log in logs)  # 140, not 1.4e+02
+        return f"{value} [{low}, {high}]"
 
 
 def judged(

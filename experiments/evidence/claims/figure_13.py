@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import xarray
 
-from experiments.drawing import BLUE, GREEN, ORANGE, Named, subplots
+from experiments.drawing import BLUE, GREEN, ORANGE, Named, headline, subplots
 from experiments.evidence import contest
 from experiments.evidence.lab import Lab
 from experiments.evidence.paired import differences
@@ -142,7 +142,7 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     findings = [finding for verdict in claim.verdicts(evidence) for finding in verdict.findings]
     texts = [finding.text.partition(":")[0] for finding in findings if finding.name.startswith("order")]
     title = ": ".join(filter(None, (claim.name, "; ".join(texts))))
-    axis.set_title(title)
+    headline(figure, title)
     caption = f"{title}. {contest.scope(first)}. Means over {int(first['seeds'])} seeds with 95 % bands."
     return "figure-13", claim.name, figure, caption
 
