@@ -7,7 +7,7 @@ import numpy as np
 from experiments.drawing import Named
 from experiments.evidence import noise, noise_figures
 from experiments.evidence.lab import Lab
-from experiments.evidence.networks import Case, cases
+from experiments.evidence.networks import Case, cases, unreached
 from experiments.evidence.noise import HESSIAN, MODELS, Point
 from experiments.evidence.over_seeds import MEASURED, Interval, judged, sample
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, unsampled
@@ -43,6 +43,7 @@ class Equation3(Claim):
         for case in cases(Lab.of(routes)):
             for stage in case.stages:
                 yield from at_stage(case, stage)
+            yield from unreached(case)
             if len(case.stages) > 1:
                 yield _models(
                     case, "over training", FREE, [list(seed) for seed in zip(*case.points.values(), strict=True)]
@@ -51,7 +52,7 @@ class Equation3(Claim):
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """Whether it is proportional, equal and parallel to the Hessian; and which of four models is nearest."""
         pieces = {piece.quantity: piece for piece in evidence}
-        where = evidence[0].data.attrs["told"]
+        where = evidence[0].data.attrs.get("told", "")
         for quantity, told in ((SLOPE, _slope), (RATIO, _ratio), (COSINE, _cosine), (GAIN, _gain)):
             if quantity in pieces:
                 data = pieces[quantity].data
@@ -65,10 +66,11 @@ class Equation3(Claim):
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """The noise against curvature, the matrices, and how far off four models are."""
-        measured: list[Case] = list(dict.fromkeys(piece.case for piece in evidence))
+        measured: list[Case] = [case for case in dict.fromkeys(piece.case for piece in evidence) if case.stages]
         yield from (noise_figures.scatter(self.name, case) for case in measured)
-        yield noise_figures.matrices(self.name, measured[0])
-        yield noise_figures.models(self.name, [piece for piece in evidence if piece.quantity == MISFIT])
+        if measured:
+            yield noise_figures.matrices(self.name, measured[0])
+            yield noise_figures.models(self.name, [piece for piece in evidence if piece.quantity == MISFIT])
 
 
 def at_stage(case: Case, stage: str) -> Iterator[Evidence]:

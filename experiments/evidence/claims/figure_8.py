@@ -9,7 +9,7 @@ import xarray
 from experiments.drawing import Named
 from experiments.evidence import tail_figures
 from experiments.evidence.lab import Lab
-from experiments.evidence.networks import Case, cases
+from experiments.evidence.networks import Case, cases, unreached
 from experiments.evidence.noise import Point
 from experiments.evidence.noise_task import BATCH_SIZES
 from experiments.evidence.over_seeds import MEASURED, Interval, judged, sample
@@ -44,10 +44,13 @@ class Figure8(Claim):
         for case in cases(Lab.of(routes)):
             for stage in case.stages:
                 yield from at_stage(case, stage)
+            yield from unreached(case)
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """Whether it is Gaussian by its moments, and whether its tail index is that of Gaussian noise."""
         data = {piece.quantity: piece.data for piece in evidence}
+        if INDEX not in data:  # a stage that training did not reach
+            return
         for quantity, name in ((KURTOSIS, "excess kurtosis"), (SKEWNESS, "skewness")):
             for along in ALONG:
                 yield _moment(
@@ -57,8 +60,10 @@ class Figure8(Claim):
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """Kurtosis against the batch size, and tail indices beside Gaussian ones."""
-        yield tail_figures.kurtosis(self.name, [piece for piece in evidence if piece.quantity == KURTOSIS], GAUSSIAN)
-        yield tail_figures.indices(self.name, [piece for piece in evidence if piece.quantity == INDEX])
+        of = {name: [piece for piece in evidence if piece.quantity == name] for name in (KURTOSIS, INDEX)}
+        if of[INDEX]:
+            yield tail_figures.kurtosis(self.name, of[KURTOSIS], GAUSSIAN)
+            yield tail_figures.indices(self.name, of[INDEX])
 
 
 def at_stage(case: Case, stage: str) -> Iterator[Evidence]:

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.drawing import Named
 from experiments.evidence import noise, noise_figures
 from experiments.evidence.lab import Lab
-from experiments.evidence.networks import Case, cases
+from experiments.evidence.networks import Case, cases, unreached
 from experiments.evidence.noise import Point
 from experiments.evidence.over_seeds import MEASURED, Interval, judged, sample
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, unsampled
@@ -38,7 +38,7 @@ class Theorem3Networks(Claim):
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Of each network late in training, and of each over its stages."""
         for case in cases(Lab.of(routes)):
-            yield from of_case(case)
+            yield from unreached(case) if case.lost else of_case(case)
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """How many times the exponent is off along which directions, and what it depends on."""
@@ -53,7 +53,9 @@ class Theorem3Networks(Claim):
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """The exponent over Theorem 3's, by direction and loss."""
-        yield noise_figures.exponents(self.name, [piece.case for piece in evidence if piece.quantity == RATIO])
+        measured = [piece.case for piece in evidence if piece.quantity == RATIO]
+        if measured:
+            yield noise_figures.exponents(self.name, measured)
 
 
 def of_case(case: Case) -> Iterator[Evidence]:
