@@ -97,7 +97,7 @@ def contest(lab: Lab, weight_decay: float = DECAY) -> dict[str, Entry]:
         recipes = [
             recipe(lab, name, entry.lr, seed, weight_decay) for name, entry in entries.items() for seed in competing
         ]
-        runs = iter(trained(lab, recipes, "competing"))
+        runs = iter(lab.runs(recipes, "competing"))
         return {name: replace(entry, runs=[next(runs) for _ in competing]) for name, entry in entries.items()}
 
     entries: dict[str, Entry] = lab.once(("contest", weight_decay), compute)
@@ -113,7 +113,7 @@ def selection(lab: Lab, names: Sequence[str], weight_decay: float = DECAY) -> di
     selecting = seeds(lab)[: lab.pick(2, 2, 3)]
     tried = {name: RATES[name][: lab.pick(2, 2, 4)] for name in names}
     keys = [(name, lr, seed) for name, rates in tried.items() for lr in rates for seed in selecting]
-    runs = trained(lab, [recipe(lab, *key, weight_decay) for key in keys], "selecting learning rates")
+    runs = lab.runs([recipe(lab, *key, weight_decay) for key in keys], "selecting learning rates")
     errors = iter(100 * curves(runs, "held_out_error")[:, -1])
     held_out = {name: np.array([[next(errors) for _ in selecting] for _ in rates]) for name, rates in tried.items()}
     return {name: Entry(rates, held_out[name], rates[select(held_out[name])]) for name, rates in tried.items()}
@@ -147,21 +147,6 @@ def recipe(lab: Lab, optimizer: str, lr: float, seed: int, weight_decay: float =
 def seeds(lab: Lab) -> list[int]:
     """The seeds that compete."""
     return [lab.seed_of(f"contest {number}") for number in range(lab.pick(3, 8, 12))]
-
-
-def trained(lab: Lab, recipes: Sequence[Recipe], title: str) -> list[Run]:
-    """The runs of recipes, of which one may diverge but none may fail.
-
-    Raises
-    ------
-    ValueError
-        If one could not be run.
-    """
-    runs = lab.runs(recipes, title)
-    failed = next((run.failed for run in runs if run.failed), "")
-    if failed:
-        raise ValueError(f"training failed: {failed}")
-    return runs
 
 
 def diverged(lost: int, total: int) -> Fault | None:

@@ -109,10 +109,23 @@ class Lab(Routes):
                 progress.step(title or task.__name__)
         return [results[path] for path in paths]
 
+    def whole(self, task: Task, settings: Sequence[Mapping[str, Any]], title: str = "") -> list[dict[str, Any]]:
+        """The same where none may fail.
+
+        Raises
+        ------
+        ValueError
+            With what was done and the reason, if a task failed.
+        """
+        results = self.each(task, settings, title)
+        reason = next((failure(arrays) for arrays in results if failure(arrays)), "")
+        if reason:
+            raise ValueError(f"{title or task.__name__}: {reason}")
+        return results
+
     def runs(self, recipes: Sequence[Recipe], title: str = "training") -> list[Run]:
-        """The runs of some recipes, in their order; one that failed says why."""
-        results = self.each(trained, [recipe.as_arguments for recipe in recipes], title)
-        return [Run({}, failed=failure(arrays)) if failure(arrays) else Run.of_arrays(arrays) for arrays in results]
+        """The runs of some recipes, in their order, of which one may diverge but none may fail, see `whole`."""
+        return [Run.of_arrays(arrays) for arrays in self.whole(trained, [each.as_arguments for each in recipes], title)]
 
     def close(self) -> None:
         """End the workers, whatever they do."""

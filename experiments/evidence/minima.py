@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from experiments.evidence import contest
-from experiments.evidence.lab import Lab, failure
+from experiments.evidence.lab import Lab
 from experiments.evidence.sharpness import losses, sharpness
 from experiments.evidence.training import Recipe, Run
 
@@ -43,7 +42,7 @@ def minima(lab: Lab) -> tuple[dict[str, contest.Entry], dict[str, list[Minimum]]
         entries = contest.selection(lab, contest.LOOKED_AT)
         keys = [(name, seed) for name in contest.LOOKED_AT for seed in contest.seeds(lab)[: lab.pick(3, 3, 5)]]
         recipes = {(name, seed): contest.recipe(lab, name, entries[name].lr, seed) for name, seed in keys}
-        runs = dict(zip(keys, contest.trained(lab, list(recipes.values()), "competing"), strict=True))
+        runs = dict(zip(keys, lab.runs(list(recipes.values()), "competing"), strict=True))
         measured = _measured(lab, recipes, runs)
         found = {name: [measured[key] for key in keys if key[0] == name] for name in contest.LOOKED_AT}
         return entries, found, recipes[keys[0]]
@@ -63,7 +62,7 @@ def _measured(
         {"recipe": recipes[key].as_arguments, "states": np.array(each), "samples": sizes["perturbed"]}
         for key, each in states.items()
     ]
-    curves = dict(zip(states, (each["loss"] for each in _whole(lab.each(losses, tasks, "losses"))), strict=True))
+    curves = dict(zip(states, (each["loss"] for each in lab.whole(losses, tasks, "losses")), strict=True))
     equal = {
         seed: max(float(curve.min()) for (_, other), curve in curves.items() if other == seed)
         for seed in {seed for _, seed in curves}
@@ -81,7 +80,7 @@ def _measured(
         | common
         for key, place in wanted
     ]
-    found = dict(zip(wanted, _whole(lab.each(sharpness, tasks, "sharpness of minima")), strict=True))
+    found = dict(zip(wanted, lab.whole(sharpness, tasks, "sharpness of minima"), strict=True))
     result = {key: Minimum({}, {}, run.fault) for key, run in runs.items() if run.fault}
     for key, curve in curves.items():
         loss, measures = {END: float(curve[-1])}, {END: found[key, last[key]]}
@@ -120,10 +119,3 @@ def between(found: Sequence[Mapping[str, Array]], weights: Sequence[float]) -> d
 def summary(name: str, array: Array) -> float:
     """One number of a measure: the largest eigenvalue, or the mean rise."""
     return float(array[0] if "eigenvalues" in name else array.mean())
-
-
-def _whole(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    reason = next((failure(result) for result in results if failure(result)), "")
-    if reason:
-        raise ValueError(reason)
-    return results

@@ -1,16 +1,20 @@
 """Which networks the noise of gradients is measured on, in which size of a run, and what was measured."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from experiments.evidence import contest
 from experiments.evidence.data import sets
-from experiments.evidence.lab import Lab, failure
+from experiments.evidence.lab import Lab
 from experiments.evidence.noise import Point
 from experiments.evidence.noise_task import WHOLE, noise_along_training
+from experiments.evidence.over_seeds import MEASURED
+from experiments.referee import Evidence, Row, Sample, unsampled
+from experiments.referee.laws import Student
 
 STAGES = ("initialisation", "early", "late")
 CROSS_ENTROPY, MEAN_SQUARE = "cross-entropy", "mean-square"
@@ -32,6 +36,8 @@ class Case:
         Names of the iterations at which it was measured.
     results
         For each seed what `noise_along_training` gave.
+    lost
+        By the name of each later stage, how many of the runs had diverged before it.
     """
 
     network: str
@@ -41,6 +47,7 @@ class Case:
     classes: int
     stages: tuple[str, ...]
     results: tuple[Mapping[str, Any], ...]
+    lost: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -119,7 +126,7 @@ def cases(lab: Lab) -> list[Case]:
     Raises
     ------
     ValueError
-        If a network could not be trained or measured.
+        If a network could not be measured for another reason than that its training diverged.
     """
     return list(lab.once("noise of networks", lambda: _measured(lab, plans(lab)), "noise of networks"))
 
@@ -135,14 +142,23 @@ def _measured(lab: Lab, planned: Sequence[Plan]) -> list[Case]:
         for plan in planned
         for seed in range(plan.seeds)
     ]
-    results = lab.each(noise_along_training, settings, "noise of networks")
-    reason = next((failure(result) for result in results if failure(result)), "")
-    if reason:
-        raise ValueError(f"a network is not measured: {reason}")
+    results = lab.whole(noise_along_training, settings, "noise of networks")
     listed = []
     for plan in planned:
         own, results = results[: plan.seeds], results[plan.seeds :]
         loss, count = plan.recipe.get("loss", CROSS_ENTROPY), min(plan.recipe["samples"], len(images.train))
-        stages = STAGES[-len(plan.steps) :]
-        listed.append(Case(plan.network, images.name, loss, count, images.classes, stages, tuple(own)))
+        diverged = np.isnan([each["loss"] for each in own]).sum(axis=0)
+        every = dict(zip(STAGES[-len(plan.steps) :], diverged.tolist(), strict=True))
+        stages, lost = tuple(name for name in every if not every[name]), {k: runs for k, runs in every.items() if runs}
+        listed.append(Case(plan.network, images.name, loss, count, images.classes, stages, tuple(own), lost))
     return listed
+
+
+def unreached(case: Case) -> Iterator[Evidence]:
+    """That training diverged, as a row for each stage which some seed did not reach: a result, none is dropped."""
+    known = {"network": case.network, "data": case.data, "samples": case.samples, "loss": case.loss}
+    for stage, runs in case.lost.items():
+        sample = Sample(np.nan, Student(1.0, 2), fault=contest.diverged(runs, len(case.results)))
+        regime = known | {"seeds": len(case.results), "stage": stage}
+        row = Row(regime, samples={MEASURED: sample}, reasons=unsampled("the training diverged"))
+        yield Evidence.of_rows(f"{case.name}, {stage}", "noise of networks", [row], case=case)

@@ -41,7 +41,8 @@ def noise_along_training(directions: int, steps: list[int], **recipe: Any) -> di
     Returns
     -------
     dict
-        What `noise_of` gives, stacked along a first axis of the steps; of a run that diverged before a step NaN there.
+        What `noise_of` gives, stacked along a first axis of the steps; of a run that diverged before a step NaN there,
+        and of one that did before all of them its "loss" alone.
     """
     recipe["epochs"] = 1 + (max(steps) - 1) // Recipe(**recipe).steps if max(steps) else 1
     plan = Recipe(**recipe, keep=tuple(steps))
@@ -53,7 +54,7 @@ def noise_along_training(directions: int, steps: list[int], **recipe: Any) -> di
     ]
     points = [noise_of(landscape, directions, plan.seed) for landscape in landscapes]
     if not points:
-        raise ValueError(f"the training diverged at iteration {run.diverged}, before any step that is measured")
+        return {"loss": np.full(len(steps), np.nan)}
     lost = [{name: np.full_like(array, np.nan) for name, array in points[0].items()}] * (len(steps) - len(points))
     stacked = {name: np.stack([point[name] for point in points + lost]) for name in points[0]}
     return stacked | {"parameters": landscapes[0].dimension, "error": run.curves["test_error"][-1]}

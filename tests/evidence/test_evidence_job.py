@@ -1,13 +1,19 @@
 """The job `diffusion-lab evidence`: what it is asked for, what it writes, and that it gives the same bits again."""
 
 import json
+import sys
+import warnings
 
 import data_files
 import pytest
 from toy_claim import CLAIM
 
-from experiments.evidence import claims, job
+from experiments.cli import main
+from experiments.evidence import claims, job, lab, networks
 from experiments.referee import report, verify
+
+NAMED = {"Equation 3", "Figure 5", "Figure 7", "Figure 8", "Figure 13", "Figure 14", "Table 2"}
+SMALL = networks.Plan("MLP", {"model": "mlp", "model_settings": [["hidden", [1]]], "samples": 100}, (0, 20), 2, 24)
 
 
 @pytest.fixture(autouse=True)
@@ -49,6 +55,46 @@ def test_a_second_run_takes_what_is_finished_and_one_elsewhere_has_the_same_bits
     for where in (out, tmp_path):
         assert job.run([CLAIM], where, size="quick", threads=1).rows == ran.rows
     assert job.run([CLAIM], tmp_path, size="quick", seed=1, threads=1).rows != ran.rows
+
+
+@pytest.fixture
+def command(monkeypatch):
+    """A quick run by `diffusion-lab evidence`: the bytes of verdicts.json and of claims.json."""
+    monkeypatch.setattr(job, "PARTS", claims.PARTS)
+    monkeypatch.setenv("MPLBACKEND", "agg")
+    monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
+
+    def written(out, *arguments):
+        monkeypatch.setattr(sys, "argv", ["diffusion-lab", "evidence", "--quick", "--out", str(out), *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        assert end.value.code == 0
+        return [(out / name).read_bytes() for name in ("verdicts.json", "claims.json")]
+
+    return written
+
+
+def test_the_command_judges_a_network_and_gives_the_same_bytes_from_its_store(command, tmp_path, monkeypatch):
+    """The smallest form of a claim as it is shipped: one network, two seeds, two stages."""
+    monkeypatch.setattr(networks, "plans", lambda lab: [SMALL])
+    arguments = (tmp_path, "--only", "Theorem 3", "--threads", "1")
+    first = command(*arguments)
+    monkeypatch.setattr(lab, "work", None)  # nothing is left to do
+    assert command(*arguments) == first
+    (verdict,) = json.loads(first[0])
+    assert verdict["subject"] == "MLP, cross-entropy"
+    assert len(verdict["findings"]) > 1
+    assert [path.suffix for path in (tmp_path / "stores").iterdir()] == [".npz"] * 2
+    assert list((tmp_path / "figures").glob("theorem-3*.svg"))
+
+
+@pytest.mark.long
+def test_a_quick_run_judges_what_the_paper_says_of_networks_and_another_has_the_same_bits(command, tmp_path):
+    first = command(tmp_path / "first")
+    verdicts = json.loads(first[0])
+    assert {verdict["claim"] for verdict in verdicts} >= NAMED
+    assert all(verdict["findings"] for verdict in verdicts if verdict["claim"] in NAMED)
+    assert command(tmp_path / "second") == first
 
 
 def test_claims_are_selected_by_part_or_name(monkeypatch):

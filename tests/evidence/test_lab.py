@@ -104,12 +104,19 @@ def test_the_sources_that_count_are_those_that_a_task_imports():
     assert not {"lab.py", "job.py", "claim.py"} & counted
 
 
-def test_a_run_that_fails_or_diverges_says_so(lab):
+def test_a_run_that_diverges_says_so_and_one_that_fails_costs_all_of_them(lab):
     recipe = Recipe(samples=64, batch_size=32, epochs=1, model="residual")
-    good, failed, diverged = lab.runs([recipe, Recipe(samples=10**6), Recipe(**recipe.as_arguments | {"lr": 1e30})])
+    good, diverged = lab.runs([recipe, Recipe(**recipe.as_arguments | {"lr": 1e30})])
     assert good.fault == ""
-    assert "samples = 1000000" in failed.fault
     assert diverged.fault.startswith("diverged at iteration")
+    with pytest.raises(ValueError, match="training: ValueError: samples = 1000000"):
+        lab.runs([recipe, Recipe(samples=10**6)])
+
+
+def test_where_none_may_fail_the_first_reason_is_told(lab):
+    assert len(lab.whole(lab_tasks.failing, SETTINGS[::2])) == 2
+    with pytest.raises(ValueError, match="sums: ArithmeticError: seed 1 is odd"):
+        lab.whole(lab_tasks.failing, SETTINGS, "sums")
 
 
 def test_a_lab_is_what_diffusion_lab_evidence_has():

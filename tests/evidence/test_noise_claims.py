@@ -170,6 +170,55 @@ def test_a_network_is_measured_along_its_training(small):
     assert np.all(np.abs(small["cosine"]) <= 1)
 
 
+class Diverging(Lab):
+    """A lab in which the CNN's first run diverged before it was measured, and one under mean-square loss later."""
+
+    def each(self, task, settings, title="", **more):
+        return [self._measured(**arguments) for arguments in settings]
+
+    def _measured(self, model, steps, seed, loss=networks.CROSS_ENTROPY, **recipe):
+        if model == "cnn" and not seed:
+            return {"loss": np.full(len(steps), np.nan)}
+        stages = [0, 1, 1][-len(steps) :]
+        found = {name: array[stages] if array.ndim else array for name, array in self.small.items()}
+        if loss == networks.MEAN_SQUARE and seed == 1:
+            for array in filter(np.ndim, found.values()):
+                array[-1] = np.nan
+        return found
+
+
+def test_a_training_that_diverged_is_a_row_that_says_so_and_the_rest_is_judged(small):
+    lab = Diverging(size="quick", quick=True)
+    lab.small = {name: np.asarray(array) for name, array in small.items()}
+    for claim in (equation_3.claim, figure_8.claim, theorem_3_networks.claim):
+        pieces = claim.tried(lab)
+        told = {verdict.subject: verdict for verdict in claim.verdicts(pieces)}
+        assert "1 of 2 runs diverged" in told.pop("CNN, cross-entropy, late").sentence
+        assert "1 of 3 runs diverged" in told.pop("MLP, mean-square, late").sentence
+        assert any(subject.startswith("MLP, cross-entropy") for subject in told)
+        assert not any(verdict.missing or "diverged" in verdict.sentence for verdict in told.values())
+        assert {fault.state for piece in pieces for _, fault in piece.faults if "diverged" in fault.reason} == {"ok"}
+        assert all(figure.axes for _, _, figure, _ in claim.figures(pieces))
+    assert "MLP, mean-square, early" in {piece.subject for piece in figure_8.claim.tried(lab)}
+
+
+def test_where_all_training_diverged_every_row_says_so(monkeypatch):
+    lab = Diverging(size="quick", quick=True)
+    plan = networks.Plan("CNN", {"model": "cnn", "samples": 100}, (5,), seeds=1)
+    monkeypatch.setattr(networks, "plans", lambda lab: [plan])
+    for claim in (equation_3.claim, figure_8.claim, theorem_3_networks.claim):
+        pieces = claim.tried(lab)
+        (verdict,) = claim.verdicts(pieces)
+        assert not verdict.missing
+        assert "1 of 1 runs diverged" in verdict.sentence
+        assert not list(claim.figures(pieces))
+
+
+def test_a_training_that_diverges_before_any_stage_is_measured_as_such():
+    recipe = {"data": sets.DIGITS, "samples": 120, "tested": 10, "model": "mlp", "lr": 1e30}
+    assert np.isnan(noise_along_training(directions=24, steps=[30, 60], batch_size=60, **recipe)["loss"]).all()
+
+
 def test_every_claim_about_noise_is_judged_and_drawn_from_what_was_measured(small, tmp_path):
     lab = Lab(size="quick", quick=True, out=tmp_path)
     lab.once("noise of networks", lambda: [Case("MLP", "digits", "cross-entropy", 120, 10, STAGES[1:], (small,) * 2)])

@@ -7,7 +7,7 @@ import numpy as np
 from experiments.drawing import Named
 from experiments.evidence import noise, noise_figures
 from experiments.evidence.lab import Lab
-from experiments.evidence.networks import Case, cases
+from experiments.evidence.networks import Case, cases, unreached
 from experiments.evidence.noise import HESSIAN, MODELS, Point
 from experiments.evidence.over_seeds import MEASURED, Interval, judged, sample
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, unsampled
@@ -44,6 +44,7 @@ class Equation3(Claim):
         for case in cases(Lab.of(routes)):
             for stage in case.stages:
                 yield from at_stage(case, stage)
+            yield from unreached(case)
             if len(case.stages) > 1:
                 yield _models(
                     case, "over training", FREE, [list(seed) for seed in zip(*case.points.values(), strict=True)]
@@ -52,7 +53,7 @@ class Equation3(Claim):
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """Whether it is proportional, equal and parallel to the Hessian; and which of four models is nearest."""
         pieces = {piece.quantity: piece for piece in evidence}
-        where = evidence[0].data.attrs["told"]
+        where = evidence[0].data.attrs.get("told", "")
         for quantity, told in ((SLOPE, _slope), (RATIO, _ratio), (COSINE, _cosine), (GAIN, _gain)):
             if quantity in pieces:
                 data = pieces[quantity].data
@@ -67,17 +68,17 @@ class Equation3(Claim):
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """The noise against curvature, the matrices, and how far off four models are."""
         told = {verdict.subject: {each.name: each for each in verdict.findings} for verdict in self.verdicts(evidence)}
-        measured: list[Case] = list(dict.fromkeys(piece.case for piece in evidence))
+        measured: list[Case] = [case for case in dict.fromkeys(piece.case for piece in evidence) if case.stages]
         for case in measured:
             found = {stage: told[f"{case.name}, {stage}"] for stage in case.stages}
             yield noise_figures.scatter(self.name, case, f"{self.name}, {case.name}: {_like(found)}", _judged(found))
-        first = measured[0]
-        ends = {stage: told[f"{first.name}, {stage}"] for stage in (first.stages[0], first.stages[-1])}
-        cosines = _by_stage(ends, "cosine of C and |H|").items()
-        listed = ", ".join(f"{each.value:.2f} ({stage}: {HELD[each.holds]})" for stage, each in cosines)
-        title = f"{self.name}, {first.name}: the cosine between the matrices C and |H| is {listed or 'not known'}"
-        yield noise_figures.matrices(self.name, first, title)
-        yield noise_figures.models(self.name, [piece for piece in evidence if piece.quantity == MISFIT])
+        for case in measured[:1]:
+            ends = {stage: told[f"{case.name}, {stage}"] for stage in (case.stages[0], case.stages[-1])}
+            cosines = _by_stage(ends, "cosine of C and |H|").items()
+            listed = ", ".join(f"{each.value:.2f} ({stage}: {HELD[each.holds]})" for stage, each in cosines)
+            title = f"{self.name}, {case.name}: the cosine between the matrices C and |H| is {listed or 'not known'}"
+            yield noise_figures.matrices(self.name, case, title)
+            yield noise_figures.models(self.name, [piece for piece in evidence if piece.quantity == MISFIT])
 
 
 def at_stage(case: Case, stage: str) -> Iterator[Evidence]:

@@ -34,7 +34,7 @@ class Figure12(Claim):
             for name, entry in contest.selection(lab, names).items()
             for seed in seeds
         ]
-        ended = contest.trained(lab, recipes, "at a fixed rate")
+        ended = lab.runs(recipes, "at a fixed rate")
         regime = contest.regime(recipes[0]) | {"optimizer": "Adai", "other": "Adam", "seeds": len(seeds)}
         pairs = {}
         for name, (curve, unit) in NUMBERS.items():

@@ -37,14 +37,14 @@ class Figure13(Claim):
         lab = Lab.of(routes)
         seeds = [lab.seed_of(f"text {number}") for number in range(lab.pick(3, 3, 6))]
         tried = [(name, lr) for name, rates in RATES.items() for lr in rates]
-        ended = contest.trained(lab, [_recipe(lab, *key, seeds[0]) for key in tried], "selecting on text")
+        ended = lab.runs([_recipe(lab, *key, seeds[0]) for key in tried], "selecting on text")
         held_out = dict(zip(tried, contest.curves(ended, "held_out_loss")[:, -1], strict=True))
         chosen = {
             name: rates[contest.select(np.array([[held_out[name, lr]] for lr in rates]))]
             for name, rates in RATES.items()
         }
         recipes = [_recipe(lab, name, lr, seed) for name, lr in chosen.items() for seed in seeds]
-        runs = iter(contest.trained(lab, recipes, "text"))
+        runs = iter(lab.runs(recipes, "text"))
         losses = {name: contest.curves([next(runs) for _ in seeds], "test_loss") for name in chosen}
         known = contest.regime(recipes[0]) | {"seeds": len(seeds)}
         for name, values in losses.items():

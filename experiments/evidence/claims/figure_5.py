@@ -55,7 +55,7 @@ class Figure5(Claim):
             for factor in FACTORS
             for decay in DECAYS
         ]
-        ended = contest.trained(lab, recipes, "basins of error")
+        ended = lab.runs(recipes, "basins of error")
         errors = 100 * contest.curves(ended, "test_error")[:, -1]
         surfaces = dict(zip(NAMES, errors.reshape(len(NAMES), len(seeds), len(FACTORS), len(DECAYS)), strict=True))
         known = contest.regime(recipes[0]) | {"seeds": len(seeds)}

@@ -9,7 +9,7 @@ import xarray
 from experiments.drawing import Named
 from experiments.evidence import tail_figures
 from experiments.evidence.lab import Lab
-from experiments.evidence.networks import Case, cases
+from experiments.evidence.networks import Case, cases, unreached
 from experiments.evidence.noise import Point
 from experiments.evidence.noise_task import BATCH_SIZES
 from experiments.evidence.over_seeds import MEASURED, Interval, judged, sample
@@ -44,10 +44,13 @@ class Figure8(Claim):
         for case in cases(Lab.of(routes)):
             for stage in case.stages:
                 yield from at_stage(case, stage)
+            yield from unreached(case)
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """Whether it is Gaussian by its moments, and whether its tail index is that of Gaussian noise."""
         data = {piece.quantity: piece.data for piece in evidence}
+        if INDEX not in data:  # a stage that training did not reach
+            return
         for quantity, name in ((KURTOSIS, "excess kurtosis"), (SKEWNESS, "skewness")):
             for along in ALONG:
                 yield _moment(
@@ -57,12 +60,13 @@ class Figure8(Claim):
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """Kurtosis against the batch size, and tail indices beside Gaussian ones."""
-        kurtosis = [piece for piece in evidence if piece.quantity == KURTOSIS]
-        yield tail_figures.kurtosis(self.name, kurtosis, GAUSSIAN, RECALLED)
-        findings = [finding for verdict in self.verdicts(evidence) for finding in verdict.findings]
-        alike = [finding.holds for finding in findings if finding.name.startswith("tail index")]
-        indices = [piece for piece in evidence if piece.quantity == INDEX]
-        yield tail_figures.indices(self.name, indices, alike.count(True), alike.count(False))
+        of = {name: [piece for piece in evidence if piece.quantity == name] for name in (KURTOSIS, INDEX)}
+        if of[INDEX]:
+            yield tail_figures.kurtosis(self.name, of[KURTOSIS], GAUSSIAN, RECALLED)
+            alike = [
+                _index(piece.data.isel(row=k)).holds for piece in of[INDEX] for k in range(piece.data.sizes["row"])
+            ]
+            yield tail_figures.indices(self.name, of[INDEX], alike.count(True), alike.count(False))
 
 
 def at_stage(case: Case, stage: str) -> Iterator[Evidence]:

@@ -13,7 +13,7 @@ from experiments.drawing import Named
 from experiments.evidence import departure_figure
 from experiments.evidence.data.sets import DIGITS
 from experiments.evidence.departures import GROUPS, QUADRATIC, control, departure, eigenbasis
-from experiments.evidence.lab import Lab, failure
+from experiments.evidence.lab import Lab
 from experiments.evidence.replicas import Rule
 from experiments.evidence.training import Recipe, Run
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, span, unsampled
@@ -68,7 +68,7 @@ class FromNetworkToTheory(Claim):
             | {"rule": asdict(rule_of(lr, name)), "save": saved[lr], "seed": lab.seed_of(f"departure {lr} {name}")}
             for lr, name in tasks
         ]
-        found = dict(zip(tasks, whole(lab.each(departure, settings, "replicas of a network")), strict=True))
+        found = dict(zip(tasks, lab.whole(departure, settings, "replicas of a network"), strict=True))
         told = regime(made, run) | {"replicas": count}
         for name in ENSEMBLES:
             rows = [
@@ -118,22 +118,8 @@ def checkpoint(lab: Lab) -> tuple[Recipe, Run, dict[str, Any]]:
     (run,) = lab.runs([made])
     if run.fault:
         raise ValueError(f"the training of its network: {run.fault}")
-    (basis,) = whole(lab.each(eigenbasis, [{"recipe": made.as_arguments, "state": run.last}], "eigenvectors"))
+    (basis,) = lab.whole(eigenbasis, [{"recipe": made.as_arguments, "state": run.last}], "eigenvectors")
     return made, run, basis
-
-
-def whole(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Results of tasks, of which none may have failed.
-
-    Raises
-    ------
-    ValueError
-        With the reason, if one has.
-    """
-    reason = next((failure(result) for result in results if failure(result)), "")
-    if reason:
-        raise ValueError(reason)
-    return results
 
 
 def regime(made: Recipe, run: Run) -> dict[str, Any]:
@@ -203,7 +189,7 @@ def _controlled(lab: Lab) -> Evidence:
     """The control, whose rows are tested against the exact recursion."""
     count = lab.pick(1024, 8192, 8192)
     settings = {"rules": {name: asdict(rule) for name, rule in CONTROL_RULES.items()}, "save": list(CONTROL_SAVED)}
-    (found,) = whole(lab.each(control, [settings | {"count": count, "seed": lab.seed_of("control")}], "control"))
+    (found,) = lab.whole(control, [settings | {"count": count, "seed": lab.seed_of("control")}], "control")
     h = np.array(QUADRATIC)
     rows = []
     for name, rule in CONTROL_RULES.items():

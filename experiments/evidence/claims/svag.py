@@ -17,7 +17,6 @@ from experiments.evidence.claims.from_network_to_theory import (
     formulas,
     regime,
     scope,
-    whole,
 )
 from experiments.evidence.departures import TOP, svag
 from experiments.evidence.lab import Lab
@@ -70,7 +69,7 @@ class SVAG(Claim):
             }
             for lr, level in tasks
         ]
-        found = dict(zip(tasks, whole(lab.each(svag, settings, "SVAG")), strict=True))
+        found = dict(zip(tasks, lab.whole(svag, settings, "SVAG"), strict=True))
         told = regime(made, run) | {"replicas": count}
         for rate in RATES:
             results = {level: arrays for (lr, level), arrays in found.items() if lr == rate}

@@ -8,7 +8,7 @@ import numpy as np
 from experiments.drawing import Named
 from experiments.evidence import noise, noise_figures
 from experiments.evidence.lab import Lab
-from experiments.evidence.networks import Case, cases
+from experiments.evidence.networks import Case, cases, unreached
 from experiments.evidence.noise import Point
 from experiments.evidence.over_seeds import MEASURED, Interval, judged, sample
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, unsampled
@@ -38,7 +38,7 @@ class Theorem3Networks(Claim):
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Of each network late in training, and of each over its stages."""
         for case in cases(Lab.of(routes)):
-            yield from of_case(case)
+            yield from unreached(case) if case.lost else of_case(case)
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """How many times the exponent is off along which directions, and what it depends on."""
@@ -56,7 +56,8 @@ class Theorem3Networks(Claim):
         pieces = [piece for piece in evidence if piece.quantity == RATIO]
         intervals = {piece.subject: Interval.of(piece.data.isel(row=0)) for piece in pieces}
         factors = {name: 10**interval.value for name, interval in intervals.items() if interval.known}
-        yield noise_figures.exponents(self.name, [piece.case for piece in pieces], factors)
+        if pieces:
+            yield noise_figures.exponents(self.name, [piece.case for piece in pieces], factors)
 
 
 def of_case(case: Case) -> Iterator[Evidence]:
