@@ -32,7 +32,6 @@ from diffusion import (
     exit_times,
     simulate,
 )
-from diffusion.kernels import jit
 
 TANG = StyblinskiTang(3, data_variance=1.0)
 PARABOLAS = DoubleParabola(barrier=1.0, hessian_minimum=1.0, hessian_saddle=4.0, dimension=5)
@@ -352,8 +351,3 @@ def test_a_kernel_just_compiled_gives_the_bits_of_one_from_disk(tmp_path):
     line = [sys.executable, "-c", FUSED]
     first, second = (subprocess.check_output(line, env=environment, text=True, timeout=120) for _ in range(2))
     assert first == second
-
-
-def test_the_suite_compiles_at_most_forty_kernels():
-    """Runs last: kernels compiled in this process, each for one set of formulas."""
-    assert 0 < len(jit.specialisations) <= 40
