@@ -212,9 +212,12 @@ class Dynamics:
 
 
 def adaptive_learning_rate(v: Any, lr: Any, eps: Any) -> Any:
-    """``lr / (sqrt(v) + eps)``: Adam's and RMSprop's learning rate for the second moment v; 0 where that divides by 0."""
+    """``lr / (sqrt(v) + eps)``: Adam's and RMSprop's learning rate for the second moment v, a number or an array.
+
+    Where that divides by 0 every gradient was 0, and whatever multiplies the rate is: it is finite there, ``lr``.
+    """
     root = np.sqrt(v) + eps
-    return 0.0 if root == 0.0 else lr / root
+    return lr / (root + (root == 0.0))
 
 
 def idealized_learning_rate(dynamics: Any, v: Array) -> Array:
