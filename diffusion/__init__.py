@@ -24,6 +24,7 @@ from diffusion.dynamics import (
 )
 from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
+from diffusion.laws import Batch, Empirical, Law, Normal, Quantile, Skewed, Stable, StudentT
 from diffusion.motion import Motion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
@@ -49,24 +50,29 @@ __all__ = [
     "AdaiW",
     "Adam",
     "AdamW",
+    "Batch",
     "Beyond",
     "Box",
     "CoupledLandscape",
     "DoubleParabola",
     "Dynamics",
+    "Empirical",
     "HalfSpace",
     "HessianNoise",
     "IsotropicNoise",
+    "Law",
     "Lion",
     "LossLevel",
     "MinibatchNoise",
     "Momentum",
     "Motion",
+    "Normal",
     "OwnDynamics",
     "OwnOptimizer",
     "Padam",
     "Prospect",
     "QuadraticSaddle",
+    "Quantile",
     "RAdam",
     "RMSprop",
     "Radius",
@@ -74,6 +80,9 @@ __all__ = [
     "Samples",
     "SeparableLandscape",
     "SignSGD",
+    "Skewed",
+    "Stable",
+    "StudentT",
     "StyblinskiTang",
     "TorchLandscape",
     "TorchMinibatches",

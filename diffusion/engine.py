@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from diffusion import checks
 from diffusion.dynamics import Rule
 from diffusion.landscapes import QuadraticSaddle
+from diffusion.laws import NORMAL, Law, tabulated
 from diffusion.noise import raised, unit_deviation
 from diffusion.plan import Plan
 
@@ -40,6 +41,8 @@ class Prepared:
         As `diffusion.kernels.step.advance` and the kernels take them.
     turned
         Whether positions are along the eigenvectors.
+    law
+        Of the noise.
     """
 
     parts: dict[str, Any]
@@ -47,6 +50,7 @@ class Prepared:
     rule: tuple[Any, ...]
     start: tuple[Array, Array, Array]
     turned: bool
+    law: Law
 
     def specialised(self, **parts: Any) -> Prepared:
         """The same with more for the kernel to be specialised with."""
@@ -94,12 +98,14 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     if plan.precision == "mixed":
         parts |= {"draw": random.draw_float32, "WIDTH": 4}
     else:
-        parts |= {"draw": random.draw_float64, "WIDTH": 2}
+        parts |= {"draw": random.draw_float64 if plan.noise.law == NORMAL else random.draw_law, "WIDTH": 2}
     slots, numbers = np.zeros(1), list[tuple[float, ...]]([(), ()])
     if shipped is None:
         rule = plan.dynamics.rule(plan.variance)
         rows = [rule.coefficients(int(n)) for n in substeps]
         coefficients = tuple(np.ascontiguousarray([one[k] for one in rows]) for k in range(4))
+        if plan.noise.law.moments <= 2:  # a stable law's noise grows with the time to the power 1/alpha, not 1/2
+            coefficients[2][:] *= (substeps ** (0.5 - 1 / plan.noise.law.moments))[:, None]
         if formulas.coupled:
             parts["ALONG"], table, mixing, momentum = _along(plan, rule, coefficients, mixing)
         elif plan.thermal:
@@ -127,7 +133,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts["WALLS"] = True
     origin = plan.basis.T @ plan.origin if turned else plan.origin.copy()
     problem = formulas.parameters, table, mixing, plan.walls
-    return Prepared(parts, problem, (*coefficients, tuple(numbers)), (origin, momentum, slots), turned)
+    return Prepared(parts, problem, (*coefficients, tuple(numbers)), (origin, momentum, slots), turned, plan.noise.law)
 
 
 def _padded(table: Array, rows: int) -> Array:
@@ -167,8 +173,11 @@ def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[A
     rows = (d, d if pushed else 0, *[d] * len(prepared.start[2]), *[1] * len(betas))
     state = tuple(np.zeros((size, width)) for size in rows)
     draws = -(-d // drawn) * drawn if parts["COUPLED"] else drawn
+    scratch: Any = np.zeros((drawn, width), word)
+    if prepared.law != NORMAL:
+        scratch = scratch, np.zeros((drawn, width)), tabulated(prepared.law), prepared.law.draws
     lanes = (
-        *(np.zeros(width, np.uint64) for _ in range(3)), np.zeros((draws, width), normal), np.zeros((drawn, width), word),
+        *(np.zeros(width, np.uint64) for _ in range(3)), np.zeros((draws, width), normal), scratch,
         tuple(np.zeros((1, width)) for _ in range(told + ("MEAN" in parts))),
     )  # fmt: skip
     return state, lanes

@@ -14,7 +14,7 @@ from diffusion.dynamics import Dynamics
 from diffusion.edges import NO_COORDINATE, NO_PART, PLANE, Edge, Walls, check_walls, edge_of
 from diffusion.engine import Interruptible, Prepared, allocate, kernel, lanes_for, prepare, thread_count
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import Noise, refuse_other_laws
 from diffusion.observations import problem_digest
 from diffusion.plan import Plan, plan_run, refuse_memory
 from diffusion.progress import task
@@ -133,6 +133,8 @@ def exit_times(
     edge = edge_of(boundary, landscape, plan.origin)
     check_walls(plan.walls, edge, reflecting)
     bridged = crossing == "bridge"
+    if bridged:
+        refuse_other_laws(noise, "crossing = 'bridge'")
     if bridged:
         edge = _with_bridge(plan, prepared, edge)
     ours = edge.turned(plan.basis) if prepared.turned and plan.rotated else edge

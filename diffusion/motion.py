@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Formulas, Landscape
-from diffusion.noise import MinibatchNoise, Noise
+from diffusion.noise import MinibatchNoise, Noise, refuse_other_laws
 
 Array = NDArray[np.float64]
 
@@ -59,13 +59,14 @@ class Motion(Coordinate):
     Raises
     ------
     ValueError
-        If the second moment is a running one, or coordinates are coupled.
+        If the second moment is a running one, coordinates are coupled, or the noise is not normal.
     """
 
     def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: Noise) -> None:
         if dynamics.update is not None or landscape.formulas.coupled:
             unknown = f"no equation along one coordinate is known of {dynamics!r} on {type(landscape).__name__}"
             raise ValueError(f"{unknown}: it needs an idealized rule and a separable loss")
+        refuse_other_laws(noise, "an equation of motion")
         super().__init__(landscape, noise)
         self.dynamics = dynamics
         rule = dynamics.rule(noise.variance_along(landscape))

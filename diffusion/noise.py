@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import checks
 from diffusion.dynamics.elementary import power
 from diffusion.landscapes import PARAMETERS, Landscape, StyblinskiTang
+from diffusion.laws import NORMAL, Law, check_law
 
 Array = NDArray[np.float64]
 
@@ -36,7 +37,15 @@ class Deviation:
 
 
 class Noise(ABC):
-    """A model of gradient noise."""
+    """A model of gradient noise.
+
+    Attributes
+    ----------
+    law
+        The law of z, what the deviation is multiplied by: normal unless a model says otherwise.
+    """
+
+    law: Law = NORMAL
 
     @abstractmethod
     def variance_along(self, landscape: Landscape) -> Array:
@@ -59,6 +68,26 @@ class Noise(ABC):
         curvature = landscape.hessian_diagonal(position)
         value = deviation.formula(position, curvature, tuple(deviation.parameters))
         return np.broadcast_to(value, position.shape) ** 2
+
+
+def told(noise: Any) -> str:
+    """The repr of a dataclass of noise: its law is named where it is not normal."""
+    named = [field.name for field in fields(noise) if field.name != "law" or noise.law != NORMAL]
+    return f"{type(noise).__name__}({', '.join(f'{name}={getattr(noise, name)!r}' for name in named)})"
+
+
+def refuse_other_laws(noise: Noise, what: str) -> None:
+    """Refuse noise that is not normal where the normal law is assumed.
+
+    Raises
+    ------
+    ValueError
+        If it has another law.
+    """
+    if noise.law != NORMAL:
+        raise ValueError(
+            f"law = {noise.law!r}: {what} assumes normal noise; use law=Normal(), or simulate or exit_times for this law"
+        )
 
 
 def unit_deviation(theta: Any, curvature: Any, q: Any) -> Any:
@@ -120,6 +149,9 @@ class HessianNoise(Noise):
         critical point. A position: there instead. "piecewise": at the minimum on its side of the inflection, at the saddle
         beyond it, as in the theory of escapes. "pointwise": at the present position; it vanishes at inflections, which the
         overdamped SDE then cannot cross.
+    law
+        The law of a minibatch's noise over its deviation, drawn along each coordinate by itself, along the eigenvectors where the
+        Hessian couples coordinates: `Normal`, `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
 
     Raises
     ------
@@ -134,9 +166,11 @@ class HessianNoise(Noise):
 
     batch_size: float
     at: str | float | Sequence[float] = "reference"
+    law: Law = NORMAL
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)
+        check_law(self.law)
         checks.positive("batch_size", self.batch_size)
         if self.batch_size < 1:
             raise ValueError(f"batch_size = {self.batch_size!r} must be at least 1")
@@ -190,6 +224,9 @@ class HessianNoise(Noise):
     def _position(self, landscape: Landscape) -> Array:
         return checks.per_coordinate("at", self.at, landscape.dimension)
 
+    def __repr__(self) -> str:
+        return told(self)
+
 
 @dataclass(frozen=True)
 class IsotropicNoise(Noise):
@@ -199,6 +236,9 @@ class IsotropicNoise(Noise):
     ----------
     variance
         Variance of one minibatch gradient per coordinate, above 0.
+    law
+        The law of a minibatch's noise over its deviation, drawn along each coordinate by itself, along the eigenvectors where the
+        Hessian couples coordinates: `Normal`, `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
 
     Raises
     ------
@@ -207,9 +247,11 @@ class IsotropicNoise(Noise):
     """
 
     variance: float
+    law: Law = NORMAL
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)
+        check_law(self.law)
         checks.positive("variance", self.variance)
 
     def variance_along(self, landscape: Landscape) -> Array:
@@ -219,6 +261,9 @@ class IsotropicNoise(Noise):
     def mixing(self, landscape: Landscape) -> Array:
         """A multiple of the identity, shape (d, d)."""
         return np.asarray(np.eye(landscape.dimension) * np.sqrt(self.variance))
+
+    def __repr__(self) -> str:
+        return told(self)
 
 
 @dataclass(frozen=True)

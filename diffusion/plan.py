@@ -14,6 +14,7 @@ from diffusion import checks
 from diffusion.dynamics import Dynamics
 from diffusion.edges import Walls, walls_of
 from diffusion.landscapes import Landscape, QuadraticSaddle
+from diffusion.laws import NORMAL, Law
 from diffusion.noise import Noise
 from diffusion.variables import describe
 
@@ -100,6 +101,8 @@ def plan_run(
         )
     walls = walls_of(reflecting, position)
     variance = _variance(noise, landscape)
+    if noise.law != NORMAL:
+        _check_law(noise.law, dynamics, velocity, schedule, precision)
     shipped = dynamics.update is not None or dynamics.second_moment == "running"
     if shipped and (velocity == "thermal" or np.ptp(schedule) > 0):
         raise ValueError(
@@ -132,6 +135,8 @@ def plan_run(
     }  # fmt: skip
     if reflecting is not None:
         parameters["reflecting"] = repr(checks.plain(reflecting))
+    if noise.law.moments <= 2 and schedule.max() > 1:
+        parameters["noise_scaling"] = f"dt^(1/{noise.law.moments:g})"
     return Plan(
         dynamics, landscape, noise, landscape.basis, landscape.hessian, variance, position, velocity == "thermal", saves,
         schedule, keep == "states", precision, np.uint64(seed), parameters, nominal, walls,
@@ -190,6 +195,28 @@ def _check_following(landscape: Landscape, variance: Array) -> None:
         )
 
 
+def _check_law(law: Law, dynamics: Dynamics, velocity: str, schedule: NDArray[np.int64], precision: str) -> None:
+    """Refuse what is known of normal noise alone."""
+    if precision == "mixed" or velocity == "thermal":
+        named = "precision = 'mixed'" if precision == "mixed" else "velocity = 'thermal'"
+        raise ValueError(f"{named} draws normals, and law = {law!r}; use precision='float64' and velocity='rest'")
+    stable = law.moments <= 2
+    if schedule.max() > 1 and not (stable and dynamics.update is None):
+        why = (
+            "the SDE is that of normal noise, the limit of any law with a variance" if not stable else "no SDE is known"
+        )
+        raise ValueError(
+            f"substeps = {schedule.max()}: law = {law!r} is that of one minibatch, and {why}; use substeps=1, or law=Normal()"
+        )
+    if stable and dynamics.update is None:
+        one, other = (dynamics.rule(np.array([variance])) for variance in (1.0, 4.0))
+        if (one.learning_rate, one.inertia) != (other.learning_rate, other.inertia) or dynamics.follows:
+            raise ValueError(
+                f"{dynamics!r} goes by the noise's variance, which is infinite of law = {law!r}; use SGD, Momentum or "
+                "second_moment='running'"
+            )
+
+
 def _check_stability(dynamics: Dynamics, bound: Array, step: Array) -> None:
     unstable = step >= bound
     if unstable.any():
@@ -212,6 +239,14 @@ def label(
         where = int(plan.save[np.argmax(diverged > 0)])
         warnings.warn(
             f"{diverged.max()} of {replicas} replicas left floating-point range; msd is NaN from iteration {where} on",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    law = plan.noise.law
+    if law.moments <= 4:
+        what = "msd and msd_stderr have" if law.moments <= 2 else "msd_stderr has"
+        warnings.warn(
+            f"law = {law!r} has moments below {law.moments:g} alone: {what} no expectation; use keep='states', or exit_times",
             RuntimeWarning,
             stacklevel=3,
         )

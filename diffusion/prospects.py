@@ -16,7 +16,7 @@ from diffusion import checks
 from diffusion.dynamics import Dynamics, Rule
 from diffusion.edges import BALL, LEVEL, OWN, PLANE, Edge, edge_of
 from diffusion.landscapes import Landscape, QuadraticSaddle
-from diffusion.noise import Noise
+from diffusion.noise import Noise, refuse_other_laws
 from diffusion.regions import Boundary
 
 Array = NDArray[np.float64]
@@ -114,8 +114,9 @@ def escape_prospect(
     Raises
     ------
     ValueError
-        If the boundary is none for this start.
+        If the boundary is none for this start, or the noise is not normal.
     """
+    refuse_other_laws(noise, "escape_prospect")
     origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
     return prospect_of(dynamics, landscape, noise, edge_of(boundary, landscape, origin), origin, substeps)
 
@@ -125,6 +126,7 @@ def prospect_of(
 ) -> Prospect | None:
     """The same for a boundary that is checked already."""
     try:
+        refuse_other_laws(noise, "this estimate")
         rule = dynamics.rule(noise.variance_along(landscape))
         ways = list(_ways(_Heat(dynamics, landscape, noise, rule), origin, edge, substeps))
     except (UnknownError, ValueError):  # or there is no idealized rule, or no noise on the way

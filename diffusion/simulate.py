@@ -68,8 +68,9 @@ def simulate(
     keep
         "moments", or "states" to add every replica's position (refused above 2 GiB).
     substeps
-        SDE substeps per iteration: 1 is the discrete optimizer with Gaussian noise, many approach the SDE. A
-        sequence gives one number for each iteration. Of optimizers as shipped RMSprop, Adam, AdamW, AMSGrad, AdaBound, Padam,
+        SDE substeps per iteration: 1 is the discrete optimizer, many approach the SDE. A sequence gives one number for each
+        iteration. More than 1 are refused of noise of another law with a variance, the limit of which is normal; the noise of a
+        `Stable` law then grows with the time to the power 1/alpha, not 1/2, as the attribute ``noise_scaling`` says. Of optimizers as shipped RMSprop, Adam, AdamW, AMSGrad, AdaBound, Padam,
         Adai and AdaiW have an SDE, by one number: see `diffusion.Dynamics.substep`.
     reflecting
         Walls, as in `exit_times`.
@@ -98,7 +99,7 @@ def simulate(
     Warns
     -----
     RuntimeWarning
-        If replicas diverged.
+        If replicas diverged, or the noise has no fourth moment, so that msd or its error have no expectation.
     """
     plan = plan_run(
         dynamics,

@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import checks
 from diffusion.directions import directions as eigenvectors
 from diffusion.landscapes import Formulas, Landscape
+from diffusion.laws import NORMAL, Law
 from diffusion.torch_landscape import TorchLandscape
 from diffusion.torch_minibatches import TorchMinibatches
 
@@ -125,6 +126,12 @@ def as_landscape(
     if isinstance(noise, TorchMinibatches):
         noise.refuse_too_many(landscape.samples)
     return TorchAlong(landscape, directions)
+
+
+def deviates(law: Law, shape: Sequence[int], generator: torch.Generator) -> torch.Tensor:
+    """Draws of a law, of unit deviation."""
+    normals = torch.randn((law.draws, *shape), generator=generator, dtype=torch.float64)
+    return normals[0] if law == NORMAL else torch.from_numpy(law.of_normals(normals.numpy()))
 
 
 def minibatch_gradient(landscape: Landscape, noise: TorchMinibatches, seed: int, replicas: Sequence[int]) -> Gradient:

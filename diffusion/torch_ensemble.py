@@ -17,7 +17,7 @@ from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.noise import Noise
 from diffusion.plan import DIVERGED, Plan, label, plan_run
 from diffusion.progress import task
-from diffusion.torch_along import Gradient, as_landscape, minibatch_gradient
+from diffusion.torch_along import Gradient, as_landscape, deviates, minibatch_gradient
 from diffusion.torch_factory import Factory, as_dynamics
 from diffusion.torch_landscape import TorchLandscape
 from diffusion.torch_minibatches import TorchMinibatches
@@ -114,7 +114,7 @@ def _gradient(plan: Plan, block: int, replicas: range) -> Gradient:
     generator, modelled = torch.Generator().manual_seed(int(seed)), _modelled(plan)
 
     def gradient(theta: torch.Tensor, iteration: int, inside: NDArray[np.bool_]) -> torch.Tensor:
-        return modelled(theta, torch.randn(theta.shape, generator=generator, dtype=torch.float64))
+        return modelled(theta, deviates(plan.noise.law, theta.shape, generator))
 
     return gradient
 

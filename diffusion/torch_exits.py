@@ -19,7 +19,7 @@ from diffusion.noise import Noise
 from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
 from diffusion.regions import Boundary
-from diffusion.torch_along import Gradient, as_landscape, minibatch_gradient
+from diffusion.torch_along import Gradient, as_landscape, deviates, minibatch_gradient
 from diffusion.torch_ensemble import one_thread_each
 from diffusion.torch_factory import Factory, as_dynamics
 from diffusion.torch_landscape import TorchLandscape
@@ -187,7 +187,7 @@ def _modelled(landscape: Landscape, noise: Noise, generator: torch.Generator) ->
         noise.deviation(landscape)  # refuses what the landscape cannot give
 
     def gradient(theta: torch.Tensor, iteration: int, inside: NDArray[np.bool_]) -> torch.Tensor:
-        draws = torch.randn(theta.shape, generator=generator, dtype=torch.float64).numpy()
+        draws = deviates(noise.law, theta.shape, generator).numpy()
         position = theta.numpy()
         shaken = np.sqrt(noise.variance_at(landscape, position)) * draws if mixing is None else draws @ mixing.T
         return torch.from_numpy(landscape.gradient(position) + shaken)

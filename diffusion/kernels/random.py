@@ -9,6 +9,7 @@ import numpy as np
 
 from diffusion.kernels.jit import inlined, jit
 from diffusion.kernels.llvm import at, bits_of, bits_of_32, float_of, float_of_32, full_width
+from diffusion.laws import EDGE
 
 NOISE, START, BRIDGE, CROSSING = 0, 1, 2, 3  # streams
 ROUNDS = 7
@@ -189,3 +190,37 @@ def draw_float32(out, words, seed, replica, iteration, substep, group, wanted, n
         a, b = box_muller_32(words[0, lane], words[1, lane])
         c, d = box_muller_32(words[2, lane], words[3, lane])
         out[0, lane], out[1, lane], out[2, lane], out[3, lane] = a, b, c, d
+
+
+@jit
+def draw_law(out, scratch, seed, replica, iteration, substep, group, wanted, n):
+    """Noise of another law in two coordinates, of which `wanted` are, for lanes 0 to n.
+
+    out is (>= 2, lanes). scratch: words (2, lanes), uniforms or normals (2, lanes), a law's table (see `diffusion.laws.Law`), and how many
+    draws are added; each has a substep of its own.
+    """
+    full_width()
+    words, each, table, draws = scratch
+    cells, discrete = table.shape[0], table.shape[1] == 1
+    scale = np.float64(cells) if discrete else cells / (2.0 * EDGE)
+    for k in range(2):
+        for lane in range(n):
+            out[k, lane] = 0.0
+    for turn in range(draws):
+        for lane in range(n):
+            t, k = at(iteration, lane), at(substep, lane) + np.uint64(turn)
+            words[0, lane], words[1, lane] = two_words(seed, NOISE, replica[lane], t, k, group)
+        if discrete:
+            for j in range(min(wanted, 2)):
+                for lane in range(n):
+                    out[j, lane] += table[np.int32(scale * (1.0 - uniform(words[j, lane]))), 0]
+            continue
+        for lane in range(n):
+            each[0, lane], each[1, lane] = box_muller(words[0, lane], words[1, lane])
+        for j in range(min(wanted, 2)):
+            for lane in range(n):
+                place = (each[j, lane] + EDGE) * scale
+                cell = np.int32(place)
+                far = place - cell
+                c0, c1, c2, c3 = table[cell, 0], table[cell, 1], table[cell, 2], table[cell, 3]
+                out[j, lane] += c0 + far * (c1 + far * (c2 + far * c3))

@@ -15,7 +15,7 @@ from diffusion.edges import edge_of
 from diffusion.engine import prepare, thread_count
 from diffusion.escape import warn_any_coordinate
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import Noise, refuse_other_laws
 from diffusion.plan import Plan, plan_run, refuse_memory
 from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
@@ -106,7 +106,7 @@ def rare_escape_rate(
     Raises
     ------
     ValueError
-        If a parameter is out of range, the start is on the boundary, the reaction coordinate does not compile, is not a finite number or
+        If a parameter is out of range, the noise is not normal, the start is on the boundary, the reaction coordinate does not compile, is not a finite number or
         does not separate the well from the boundary, the well is too flat for replicas to settle, too few come to its rim, or a path
         diverges or is held between well and boundary.
 
@@ -121,6 +121,7 @@ def rare_escape_rate(
     repetitions, boundary = checks.whole("repetitions", repetitions, least=2), regions.plain(boundary)
     level = checks.confidence(level)
     plan = plan_run(dynamics, landscape, noise, 1, replicas, start, "rest", [1], "moments", substeps, seed, "float64")
+    refuse_other_laws(noise, "rare_escape_rate")
     edge = edge_of(boundary, landscape, plan.origin)
     prepared = prepare(plan, plan.substeps)
     if prepared.turned and plan.rotated:

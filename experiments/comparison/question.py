@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from diffusion import QuadraticSaddle, checks
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import Noise, refuse_other_laws
 from experiments import drawing
 from experiments.claims import proposition_1, proposition_3, theorem_1, theorem_2
 from experiments.comparison import figure
@@ -169,6 +169,7 @@ def ask(
     threads: int | None,
 ) -> Question:
     """What is asked, from what is given; arguments and errors are those of `compare`."""
+    refuse_other_laws(noise, "compare")
     if isinstance(landscape, QuadraticSaddle) and boundary is None:
         rule = dynamics.rule(noise.variance_along(landscape))
         inert = bool(rule.inertia.any())
