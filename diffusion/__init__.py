@@ -26,7 +26,7 @@ from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
 from diffusion.laws import Batch, Empirical, Law, Normal, Quantile, Skewed, Stable, StudentT
 from diffusion.motion import Motion
-from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
+from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise, Noise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
 from diffusion.progress import progress
 from diffusion.prospects import Prospect, escape_prospect
@@ -66,6 +66,7 @@ __all__ = [
     "MinibatchNoise",
     "Momentum",
     "Motion",
+    "Noise",
     "Normal",
     "OwnDynamics",
     "OwnOptimizer",

@@ -14,7 +14,7 @@ from diffusion.dynamics import Dynamics
 from diffusion.edges import NO_COORDINATE, NO_PART, PLANE, Edge, Walls, check_walls, edge_of
 from diffusion.engine import Interruptible, Prepared, allocate, kernel, lanes_for, prepare, thread_count
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise, refuse_other_laws
+from diffusion.noise import NoiseModel, refuse_other_laws
 from diffusion.observations import problem_digest
 from diffusion.plan import Plan, plan_run, refuse_memory
 from diffusion.progress import task
@@ -38,7 +38,7 @@ def exit_times(
     dynamics: Dynamics,
     landscape: Landscape,
     *,
-    noise: Noise,
+    noise: NoiseModel,
     start: ArrayLike | None = None,
     boundary: Boundary,
     max_iterations: int,

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Formulas, Landscape
-from diffusion.noise import MinibatchNoise, Noise, refuse_other_laws
+from diffusion.noise import MinibatchNoise, NoiseModel, refuse_other_laws
 
 Array = NDArray[np.float64]
 
@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 class Coordinate:
     """One coordinate of a landscape and its noise, all others being at the same position; functions of arrays."""
 
-    def __init__(self, landscape: Landscape, noise: Noise) -> None:
+    def __init__(self, landscape: Landscape, noise: NoiseModel) -> None:
         self.landscape, self.noise = landscape, noise
 
     def gradient(self, x: Any) -> Array:
@@ -62,7 +62,7 @@ class Motion(Coordinate):
         If the second moment is a running one, coordinates are coupled, or the noise is not normal.
     """
 
-    def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: Noise) -> None:
+    def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: NoiseModel) -> None:
         if dynamics.update is not None or landscape.formulas.coupled:
             unknown = f"no equation along one coordinate is known of {dynamics!r} on {type(landscape).__name__}"
             raise ValueError(f"{unknown}: it needs an idealized rule and a separable loss")

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
+from diffusion.callables import described, formula
 from diffusion.dynamics.elementary import power
 from diffusion.landscapes import PARAMETERS, Landscape, StyblinskiTang
 from diffusion.laws import NORMAL, Law, check_law
@@ -36,7 +37,7 @@ class Deviation:
     parameters: Array
 
 
-class Noise(ABC):
+class NoiseModel(ABC):
     """A model of gradient noise.
 
     Attributes
@@ -76,7 +77,7 @@ def told(noise: Any) -> str:
     return f"{type(noise).__name__}({', '.join(f'{name}={getattr(noise, name)!r}' for name in named)})"
 
 
-def refuse_other_laws(noise: Noise, what: str) -> None:
+def refuse_other_laws(noise: NoiseModel, what: str) -> None:
     """Refuse noise that is not normal where the normal law is assumed.
 
     Raises
@@ -137,7 +138,7 @@ def _table(dimension: int, *values: Any) -> Array:
 
 
 @dataclass(frozen=True)
-class HessianNoise(Noise):
+class HessianNoise(NoiseModel):
     """Covariance ``[H]^+ / B``, Equation 3: variance ``|H_i| / B`` along eigenvector i.
 
     Parameters
@@ -229,7 +230,7 @@ class HessianNoise(Noise):
 
 
 @dataclass(frozen=True)
-class IsotropicNoise(Noise):
+class IsotropicNoise(NoiseModel):
     """The same variance in every direction, whatever the curvature.
 
     Parameters
@@ -267,7 +268,7 @@ class IsotropicNoise(Noise):
 
 
 @dataclass(frozen=True)
-class MinibatchNoise(Noise):
+class MinibatchNoise(NoiseModel):
     """Gaussian noise with the exact covariance of a minibatch gradient.
 
     Of `StyblinskiTang` with data x ~ N(0, data_variance) the gradient of one sample is ``sqrt(k) f'(u - x)``; its variance
@@ -310,3 +311,86 @@ class MinibatchNoise(Noise):
         root, height = np.sqrt(landscape.sharpness), landscape.height
         table = _table(landscape.dimension, height * root / np.sqrt(self.batch_size), root, landscape.data_variance)
         return Deviation(_minibatch_formula, table)
+
+
+class Noise(NoiseModel):
+    """Noise of any deviation and any law, independent in each coordinate.
+
+    Parameters
+    ----------
+    deviation
+        Standard deviation of one minibatch gradient, at least 0: one number, one for each coordinate, or a function of theta, the
+        position along the coordinate, that numba can compile, for losses that are a sum over coordinates. Of a `Stable` law, which
+        has no variance, what multiplies z. Values that the function reads besides are read once, here.
+    law
+        As for `HessianNoise`.
+
+    Raises
+    ------
+    ValueError
+        If a number is below 0, the function does not compile, or law is no law; when it is used, if the function is below 0 or not
+        finite at the reference point, or its coordinates are not those of the landscape.
+    """
+
+    def __init__(self, deviation: float | Sequence[float] | Callable[[float], float], law: Law = NORMAL) -> None:
+        check_law(law)
+        self.law, self._values = law, np.zeros(0)
+        self._function: Any = None
+        if callable(deviation):
+            self._function = checks.compiled("deviation(theta) -> float", deviation, 1.0)
+            return
+        self._values = checks.finite_vector("deviation", deviation)
+        if self._values.min() < 0:
+            raise ValueError(f"deviation = {checks.plain(deviation)!r} must be 0 or more in each coordinate")
+
+    def variance_along(self, landscape: Landscape) -> Array:
+        """Variance of one minibatch gradient at the reference point, along the landscape's basis, shape (d,)."""
+        if landscape.formulas.coupled:
+            return np.asarray(np.sum((landscape.basis.T @ self.mixing(landscape)) ** 2, axis=1))
+        return self.variance_at(landscape, landscape.reference)
+
+    def deviation(self, landscape: Landscape) -> Deviation:
+        """The standard deviation as a formula."""
+        d = landscape.dimension
+        if self._function is None:
+            values = checks.per_coordinate("deviation", self._values, d)
+            even = not np.ptp(values)
+        else:
+            values, even = self._at(landscape.reference), False
+        if not np.all((values >= 0) & (values < np.inf)):
+            raise ValueError(f"deviation is {values.tolist()} at the reference point; it must be a finite number >= 0")
+        if not even and not np.array_equal(landscape.basis, np.eye(d)):
+            raise ValueError(
+                f"deviation is of coordinates, which are not the eigenvectors of {type(landscape).__name__}; give one number, or "
+                "IsotropicNoise or HessianNoise"
+            )
+        if self._function is None:
+            return _constant(values)
+        return Deviation(formula("lambda theta, curvature, q: function(theta)", self._function), _table(d))
+
+    def mixing(self, landscape: Landscape) -> Array:
+        """A diagonal matrix, shape (d, d)."""
+        if self._function is not None:
+            raise ValueError(
+                f"deviation is a function of one coordinate, and those of {type(landscape).__name__} are coupled; give numbers"
+            )
+        return np.diag(checks.per_coordinate("deviation", self._values, landscape.dimension))
+
+    def variance_at(self, landscape: Landscape, theta: ArrayLike) -> Array:
+        """Variance of one minibatch gradient in each coordinate, at positions of shape (..., d)."""
+        position = np.asarray(theta, np.float64)
+        if self._function is None:
+            values = checks.per_coordinate("deviation", self._values, landscape.dimension)
+            return np.broadcast_to(values**2, position.shape)
+        if landscape.formulas.coupled:
+            self.mixing(landscape)  # refuses
+        return self._at(position) ** 2
+
+    def _at(self, position: Array) -> Array:
+        return np.asarray(np.vectorize(self._function, otypes=[float])(position))
+
+    def __repr__(self) -> str:
+        values = self._values.tolist()
+        given = values[0] if len(values) == 1 else values
+        named = f"deviation={given if self._function is None else described(self._function)}"
+        return f"Noise({named})" if self.law == NORMAL else f"Noise({named}, law={self.law!r})"

@@ -15,7 +15,7 @@ from diffusion.dynamics import Dynamics
 from diffusion.edges import Walls, walls_of
 from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.laws import NORMAL, Law
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from diffusion.variables import describe
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Plan:
 
     dynamics: Dynamics
     landscape: Landscape
-    noise: Noise
+    noise: NoiseModel
     basis: Array
     hessian: Array
     variance: Array
@@ -66,7 +66,7 @@ class Plan:
 def plan_run(
     dynamics: Dynamics,
     landscape: Landscape,
-    noise: Noise,
+    noise: NoiseModel,
     iterations: int,
     replicas: int,
     start: ArrayLike | None,
@@ -149,7 +149,7 @@ def refuse_memory(size: int, what: str, remedy: str) -> None:
         raise ValueError(f"{what} would take {size / 2**30:.1f} GiB, above {MAX_STATE_BYTES / 2**30:.0f}; {remedy}")
 
 
-def _variance(noise: Noise, landscape: Landscape) -> Array:
+def _variance(noise: NoiseModel, landscape: Landscape) -> Array:
     """Noise variance at the reference point, along the directions in which the rule holds."""
     if landscape.formulas.coupled and not isinstance(landscape, QuadraticSaddle):
         noise.mixing(landscape)  # refuses what the landscape cannot give

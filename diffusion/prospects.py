@@ -16,7 +16,7 @@ from diffusion import checks
 from diffusion.dynamics import Dynamics, Rule
 from diffusion.edges import BALL, LEVEL, OWN, PLANE, Edge, edge_of
 from diffusion.landscapes import Landscape, QuadraticSaddle
-from diffusion.noise import Noise, refuse_other_laws
+from diffusion.noise import NoiseModel, refuse_other_laws
 from diffusion.regions import Boundary
 
 Array = NDArray[np.float64]
@@ -80,7 +80,7 @@ def escape_prospect(
     dynamics: Dynamics,
     landscape: Landscape,
     *,
-    noise: Noise,
+    noise: NoiseModel,
     boundary: Boundary,
     start: ArrayLike | None = None,
     substeps: int = 1,
@@ -122,7 +122,7 @@ def escape_prospect(
 
 
 def prospect_of(
-    dynamics: Dynamics, landscape: Landscape, noise: Noise, edge: Edge, origin: Array, substeps: int = 1
+    dynamics: Dynamics, landscape: Landscape, noise: NoiseModel, edge: Edge, origin: Array, substeps: int = 1
 ) -> Prospect | None:
     """The same for a boundary that is checked already."""
     try:
@@ -159,7 +159,9 @@ def warn_hopeless(
     Exits are hopeless if fewer are expected in all replicas together than ``0.01 exp(-psi/10)``, by which the estimate may be wrong. Splitting is,
     if psi is more than twice what so many replicas, or 1000, are seen to resolve. Nothing is said of noise that is no model, such as data.
     """
-    prospect = prospect_of(dynamics, landscape, noise, edge, origin, substeps) if isinstance(noise, Noise) else None
+    prospect = (
+        prospect_of(dynamics, landscape, noise, edge, origin, substeps) if isinstance(noise, NoiseModel) else None
+    )
     if prospect is None:
         return
     if max_iterations is None:
@@ -202,7 +204,7 @@ class _Heat:
 
     dynamics: Dynamics
     landscape: Landscape
-    noise: Noise
+    noise: NoiseModel
     rule: Rule
 
     @property
@@ -375,7 +377,7 @@ def _climbed(
     return psi, local, relaxation, -psi - np.log(wait * relaxation)
 
 
-def _settings(dynamics: Dynamics, noise: Noise, rule: Rule) -> Any:
+def _settings(dynamics: Dynamics, noise: NoiseModel, rule: Rule) -> Any:
     """What psi is inversely proportional to, or a power of it."""
     power = 1 - dynamics.follows
     if not dynamics.follows:

@@ -13,7 +13,7 @@ from diffusion.dynamics import Dynamics
 from diffusion.edges import Walls
 from diffusion.engine import Interruptible, allocate, kernel, lanes_for, prepare, thread_count
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from diffusion.plan import DIVERGED, Plan, label, plan_run
 from diffusion.progress import task
 
@@ -29,7 +29,7 @@ def simulate(
     dynamics: Dynamics,
     landscape: Landscape,
     *,
-    noise: Noise,
+    noise: NoiseModel,
     iterations: int,
     replicas: int,
     start: ArrayLike | None = None,

@@ -14,7 +14,7 @@ from diffusion import checks
 from diffusion.dynamics import Dynamics
 from diffusion.engine import Interruptible, thread_count
 from diffusion.landscapes import Landscape, QuadraticSaddle
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from diffusion.plan import DIVERGED, Plan, label, plan_run
 from diffusion.progress import task
 from diffusion.torch_along import Gradient, as_landscape, deviates, minibatch_gradient
@@ -33,7 +33,7 @@ def simulate_torch(
     dynamics: Dynamics | Factory,
     landscape: Landscape | TorchLandscape,
     *,
-    noise: Noise,
+    noise: NoiseModel,
     iterations: int,
     replicas: int,
     start: ArrayLike | None = None,

@@ -15,7 +15,7 @@ from diffusion.edges import NO_COORDINATE, NO_PART, Edge, edge_of
 from diffusion.engine import Interruptible
 from diffusion.escape import label_exits, warn_any_coordinate
 from diffusion.landscapes import Landscape, StyblinskiTang
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
 from diffusion.regions import Boundary
@@ -59,7 +59,7 @@ def exit_times_torch(
     dynamics: Dynamics | Factory,
     landscape: Landscape | TorchLandscape,
     *,
-    noise: Noise | Samples,
+    noise: NoiseModel | Samples,
     start: ArrayLike | None = None,
     boundary: Boundary,
     max_iterations: int,
@@ -181,7 +181,7 @@ def _sampled(landscape: Landscape, noise: Samples, replicas: int, generator: tor
     return gradient
 
 
-def _modelled(landscape: Landscape, noise: Noise, generator: torch.Generator) -> Gradient:
+def _modelled(landscape: Landscape, noise: NoiseModel, generator: torch.Generator) -> Gradient:
     mixing = noise.mixing(landscape) if landscape.formulas.coupled else None
     if mixing is None:
         noise.deviation(landscape)  # refuses what the landscape cannot give

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from diffusion import checks
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 
 DRAWN, ORDERED = 0, 1  # what a part of the random numbers is for
 
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class TorchMinibatches(Noise):
+class TorchMinibatches(NoiseModel):
     """Real minibatches of a `TorchLandscape`'s data, in `simulate_torch` and `exit_times_torch`.
 
     They depend on the seed, the replica and the iteration alone, by the counter-based generator Philox: a replica draws the

@@ -33,7 +33,7 @@ from diffusion import (
 from diffusion.checks import compiled
 from diffusion.kernels import disk, jit
 from diffusion.kernels.functions import digest
-from diffusion.noise import Deviation, Noise
+from diffusion.noise import Deviation, NoiseModel
 
 scale = 1.0
 table = np.array([0.0, 1.0])
@@ -246,7 +246,7 @@ def test_a_pickled_landscape_keeps_its_values_in_another_process(monkeypatch, tm
     assert done.stdout.strip() == "24.0"
 
 
-class OwnNoise(Noise):
+class OwnNoise(NoiseModel):
     """Noise by subclassing, with a formula that reads a global."""
 
     def variance_along(self, landscape):

@@ -1,4 +1,4 @@
-"""Noise of other laws in ensembles: cumulants, widths and ends that follow, bits for any threads, and what refuses it."""
+"""Noise of other laws in ensembles: cumulants, widths and ends that follow, bits for any threads, what refuses it."""
 
 import numpy as np
 import pytest
@@ -15,6 +15,7 @@ from diffusion import (
     IsotropicNoise,
     Momentum,
     Motion,
+    Noise,
     Normal,
     QuadraticSaddle,
     Skewed,
@@ -110,6 +111,33 @@ def test_laws_are_told_where_they_are_not_normal():
         IsotropicNoise(1.0, "normal")
 
 
+def deviation_of_theta(theta):
+    return 1.0 + 0.5 * theta * theta
+
+
+def test_noise_of_any_deviation():
+    """Of one number it is isotropic noise, to the bit; of a function a step has the deviation of its position."""
+    options = {"iterations": 3, "replicas": 5, "save": [3], "keep": "states"}
+    ours, known = (
+        simulate(SGD(ETA), BOWL, noise=noise, **options).position
+        for noise in (Noise(2.0, Skewed(0.5)), IsotropicNoise(4.0, Skewed(0.5)))
+    )
+    assert np.array_equal(ours, known)
+    noise = Noise(deviation_of_theta, Skewed(0.5))
+    np.testing.assert_allclose(noise.variance_at(BOWL, [[0.0, 2.0]]), [[1.0, 9.0]])
+    starts = np.array([0.0, 2.0])
+    from_here, plain = (
+        simulate(SGD(ETA), BOWL, noise=each, start=starts, **options | {"iterations": 1, "save": [1]}).position[:, 0]
+        for each in (noise, Noise(1.0, Skewed(0.5)))
+    )
+    still = (1 - ETA * H) * starts
+    np.testing.assert_allclose(from_here - still, (plain - still) * [1.0, 3.0], rtol=1e-9)
+    assert repr(Noise([1, 2])) == "Noise(deviation=[1.0, 2.0])"
+    assert repr(noise).startswith("Noise(deviation=def deviation_of_theta(theta):")
+    assert repr(noise).endswith("law=Skewed(shape=0.5))")
+
+
+TURNED = QuadraticSaddle([1.0, 0.5], rotation=np.array([[0.6, 0.8], [-0.8, 0.6]]))
 RUN = {"iterations": 1, "replicas": 2}
 LEAVE = {"max_iterations": 1, "replicas": 2, **EXIT}
 REFUSED = {
@@ -127,6 +155,12 @@ REFUSED = {
     "substeps = 2: .* no SDE is known": lambda: simulate(
         Adam(0.1, second_moment="running"), WELL, noise=IsotropicNoise(1.0, Stable(1.5)), substeps=2, **RUN
     ),
+    "deviation is of coordinates, which are not": lambda: simulate(SGD(0.1), TURNED, noise=Noise([1.0, 2.0]), **RUN),
+    "coordinate, and those of .* are coupled": lambda: Noise(deviation_of_theta).mixing(TURNED),
+    r"deviation = \[1.0, -2.0\] must be 0 or more": lambda: Noise([1.0, -2.0]),
+    "deviation is .*-1.0.* at the reference point": lambda: simulate(
+        SGD(0.1), BOWL, noise=Noise(lambda x: -1.0), **RUN
+    ),
     "goes by the noise's variance, which is infinite": lambda: simulate(
         Adam(0.01), WELL, noise=IsotropicNoise(1.0, Stable(1.5)), **RUN
     ),
@@ -134,6 +168,6 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("message", REFUSED)
-def test_what_assumes_normal_noise_refuses_other_laws(message):
+def test_what_assumes_normal_noise_or_other_coordinates_refuses(message):
     with pytest.raises(ValueError, match=message):
         REFUSED[message]()

@@ -28,7 +28,7 @@ from diffusion.fokker_planck.problems import (
 from diffusion.fokker_planck.propagator import propagate
 from diffusion.fokker_planck.stepping import integrate
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from diffusion.progress import task
 
 Array = NDArray[np.float64]
@@ -49,7 +49,7 @@ def density(
     mass: float | None = None,
     damping: float | None = None,
     dynamics: Dynamics | None = None,
-    noise: Noise | None = None,
+    noise: NoiseModel | None = None,
     convention: str = "ito",
     spread: float = 0.0,
     reflecting: Walls = None,
@@ -144,7 +144,7 @@ def stationary_density(
     mass: float | None = None,
     damping: float | None = None,
     dynamics: Dynamics | None = None,
-    noise: Noise | None = None,
+    noise: NoiseModel | None = None,
     convention: str = "ito",
     reflecting: Walls = None,
     breaks: ArrayLike = (),

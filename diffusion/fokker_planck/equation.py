@@ -16,7 +16,7 @@ from diffusion.fokker_planck.overdamped import POWERS
 from diffusion.fokker_planck.path import Diffusion
 from diffusion.landscapes import Landscape
 from diffusion.motion import Motion
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def pose(
     breaks: ArrayLike,
     convention: str,
     dynamics: Dynamics | None,
-    noise: Noise | None,
+    noise: NoiseModel | None,
 ) -> Equation:
     """The equation that a caller means.
 

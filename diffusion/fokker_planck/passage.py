@@ -27,7 +27,7 @@ from diffusion.fokker_planck.problems import (
 )
 from diffusion.fokker_planck.refinement import check_tolerance, refined
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 
 Array = NDArray[np.float64]
 VELOCITIES = ("thermal", "rest")
@@ -42,7 +42,7 @@ def mean_first_passage_time(
     mass: float | None = None,
     damping: float | None = None,
     dynamics: Dynamics | None = None,
-    noise: Noise | None = None,
+    noise: NoiseModel | None = None,
     convention: str = "ito",
     velocity: str | float = "thermal",
     reflecting: Walls = None,
@@ -209,7 +209,7 @@ def committor(
     mass: float | None = None,
     damping: float | None = None,
     dynamics: Dynamics | None = None,
-    noise: Noise | None = None,
+    noise: NoiseModel | None = None,
     convention: str = "ito",
     breaks: ArrayLike = (),
 ) -> xarray.Dataset:

@@ -22,7 +22,7 @@ from diffusion.fokker_planck.problems import (
 )
 from diffusion.fokker_planck.refinement import check_tolerance, refined
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 
 Array = NDArray[np.float64]
 SHALLOW = 1.0  # depth of wells, in temperatures, that are never the slowest to be left
@@ -38,7 +38,7 @@ def escape_rate(
     mass: float | None = None,
     damping: float | None = None,
     dynamics: Dynamics | None = None,
-    noise: Noise | None = None,
+    noise: NoiseModel | None = None,
     convention: str = "ito",
     reflecting: Walls = None,
     breaks: ArrayLike = (),

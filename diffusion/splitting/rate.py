@@ -15,7 +15,7 @@ from diffusion.edges import edge_of
 from diffusion.engine import prepare, thread_count
 from diffusion.escape import warn_any_coordinate
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise, refuse_other_laws
+from diffusion.noise import NoiseModel, refuse_other_laws
 from diffusion.plan import Plan, plan_run, refuse_memory
 from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
@@ -34,7 +34,7 @@ def rare_escape_rate(
     dynamics: Dynamics,
     landscape: Landscape,
     *,
-    noise: Noise,
+    noise: NoiseModel,
     start: ArrayLike | None = None,
     boundary: Boundary,
     coordinate: Coordinate = "exit",

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from diffusion import checks
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from experiments import drawing
 from experiments.comparison import table
 from experiments.comparison.question import REPLICAS, TORCH_REPLICAS, Question, ask
@@ -93,7 +93,7 @@ class Comparison:
 def compare(
     dynamics: Dynamics,
     landscape: Landscape,
-    noise: Noise,
+    noise: NoiseModel,
     *,
     boundary: Any = None,
     start: ArrayLike | None = None,

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 from diffusion import QuadraticSaddle, checks
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise, refuse_other_laws
+from diffusion.noise import NoiseModel, refuse_other_laws
 from experiments import drawing
 from experiments.claims import proposition_1, proposition_3, theorem_1, theorem_2
 from experiments.comparison import figure
@@ -161,7 +161,7 @@ class Question(Claim):
 def ask(
     dynamics: Dynamics,
     landscape: Landscape,
-    noise: Noise,
+    noise: NoiseModel,
     boundary: Any,
     start: ArrayLike | None,
     iterations: Sequence[int] | None,

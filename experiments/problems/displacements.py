@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from diffusion import QuadraticSaddle, simulate
 from diffusion.dynamics import Dynamics
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from experiments import referee
 from experiments.problems import optimizers, saddles
 from experiments.problems.saddles import Departure, Saddle
@@ -216,7 +216,7 @@ def _ensemble(
 ) -> xarray.Dataset:
     """An ensemble in all directions, run once; if it is refused NaN for everything, as if it had diverged at once."""
 
-    def run(landscape: QuadraticSaddle, noise: Noise) -> xarray.Dataset:
+    def run(landscape: QuadraticSaddle, noise: NoiseModel) -> xarray.Dataset:
         options = routes.options(f"{route} {told(dynamics)} {told(noise)}", replicas) | more
         return simulator(dynamics, landscape, noise=noise, iterations=int(save[-1]), save=save, **options)
 
@@ -238,7 +238,7 @@ def _ensemble(
     return ensemble
 
 
-def _joined(saddle: Saddle, run: Callable[[QuadraticSaddle, Noise], xarray.Dataset]) -> xarray.Dataset:
+def _joined(saddle: Saddle, run: Callable[[QuadraticSaddle, NoiseModel], xarray.Dataset]) -> xarray.Dataset:
     """Run all problems and put their directions in order."""
     parts = []
     for landscape, noise in saddle.problems:

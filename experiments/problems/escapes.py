@@ -14,7 +14,7 @@ import theory
 from diffusion import exit_times, rare_escape_rate
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape, QuadraticSaddle
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from diffusion.prospects import Prospect, escape_prospect, splitting_reach, written
 from diffusion.regions import Region, parts_of
 from experiments.problems import exits, optimizers
@@ -71,7 +71,7 @@ class Escape:
 
     dynamics: Dynamics
     landscape: Landscape
-    noise: Noise
+    noise: NoiseModel
     start: Any
     saddle: float
     boundary: Any

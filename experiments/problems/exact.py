@@ -11,7 +11,7 @@ from typing import Any
 from diffusion import fokker_planck, motion
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from theory.chain import discrete_first_passage_time
 from theory.first_passage import first_passage_time
 
@@ -93,7 +93,13 @@ class Motion(motion.Motion):
 
 
 def exact_rate(
-    dynamics: Dynamics, landscape: Landscape, noise: Noise, *, start: float, boundary: float, tolerance: float = 1e-3
+    dynamics: Dynamics,
+    landscape: Landscape,
+    noise: NoiseModel,
+    *,
+    start: float,
+    boundary: float,
+    tolerance: float = 1e-3,
 ) -> tuple[float, float]:
     """Escape rate of the SDE per iteration, one over the mean first-passage time, and its numerical error.
 

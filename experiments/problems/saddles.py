@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, NDArray
 import theory
 from diffusion import HessianNoise, IsotropicNoise, QuadraticSaddle
 from diffusion.dynamics import Dynamics, Rule
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from experiments.problems import optimizers
 
 Array = NDArray[np.float64]
@@ -61,7 +61,7 @@ class Saddle:
         Of all directions, in the order in which results are given.
     """
 
-    problems: tuple[tuple[QuadraticSaddle, Noise], ...]
+    problems: tuple[tuple[QuadraticSaddle, NoiseModel], ...]
     eigenvalues: tuple[float, ...]
 
     @property
@@ -80,7 +80,7 @@ class Saddle:
         among = np.concatenate([landscape.hessian for landscape, _ in self.problems])
         return np.argsort(among, kind="stable")[np.argsort(np.argsort(self.hessian, kind="stable"), kind="stable")]
 
-    def along(self, values: Callable[[QuadraticSaddle, Noise], Any]) -> Array:
+    def along(self, values: Callable[[QuadraticSaddle, NoiseModel], Any]) -> Array:
         """What a function of each problem gives for its directions, in the order of all."""
         return np.concatenate([values(*problem) for problem in self.problems])[self.order]
 
@@ -94,7 +94,7 @@ PAPERS = Saddle(
 )
 
 
-def _told(noise: Noise) -> str:
+def _told(noise: NoiseModel) -> str:
     """A model of noise with its size."""
     return f"{type(noise).__name__}({next(iter(vars(noise).values()))})"
 

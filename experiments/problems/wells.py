@@ -18,7 +18,7 @@ from diffusion import DoubleParabola, HessianNoise, MinibatchNoise, StyblinskiTa
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.motion import Coordinate
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from experiments.problems.exact import Motion
 from experiments.problems.optimizers import LEAVERS, escape_time
 
@@ -63,7 +63,7 @@ class Setting:
     key: str
     title: str
     landscape: Callable[[int, float], Landscape]
-    noise: Noise
+    noise: NoiseModel
     start: float
     bottom: float
     boundary: float
@@ -193,7 +193,7 @@ def _clean(
     key: str,
     title: str,
     landscape: Callable[[int, float, float], Landscape],
-    noise: Noise,
+    noise: NoiseModel,
     start: float,
     boundary: float,
 ) -> Setting:
@@ -282,7 +282,7 @@ def paper_rate(setting: Setting, optimizer: str, sharpness: float, dimension: in
 
 
 def stated_rate(
-    dynamics: Dynamics, landscape: Landscape, noise: Noise, start: float, saddle: float, **more: Any
+    dynamics: Dynamics, landscape: Landscape, noise: NoiseModel, start: float, saddle: float, **more: Any
 ) -> float:
     """Rate per iteration at which any coordinate leaves over its saddle, by Theorem 3, Proposition 2 or 4.
 

@@ -17,7 +17,7 @@ import diffusion
 from diffusion import checks
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from diffusion.splitting.interval import estimate
 from experiments.problems.exact import exact_rate
 from experiments.sweep import naming
@@ -37,7 +37,7 @@ class Problem:
 
     dynamics: Dynamics
     landscape: Landscape
-    noise: Noise
+    noise: NoiseModel
     threads: int | None = 1
 
 

@@ -13,7 +13,7 @@ import diffusion
 from diffusion import checks, dynamics
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
-from diffusion.noise import Noise
+from diffusion.noise import NoiseModel
 from diffusion.regions import Shape
 
 CLASSES = {
@@ -28,7 +28,7 @@ CLASSES = {
     "noise": ("HessianNoise", "IsotropicNoise", "MinibatchNoise"),
     "boundary": ("Beyond", "Box", "HalfSpace", "Radius", "LossLevel"),
 }
-_KINDS: dict[str, type] = {"dynamics": Dynamics, "landscape": Landscape, "noise": Noise, "boundary": Shape}
+_KINDS: dict[str, type] = {"dynamics": Dynamics, "landscape": Landscape, "noise": NoiseModel, "boundary": Shape}
 
 
 def build(section: str, table: dict[str, Any]) -> Any:
