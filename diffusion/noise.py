@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion import checks
 from diffusion.callables import described, formula
 from diffusion.dynamics.elementary import power
-from diffusion.landscapes import PARAMETERS, Landscape, StyblinskiTang
+from diffusion.landscapes import PARAMETERS, Landscape, QuadraticSaddle, StyblinskiTang
 from diffusion.laws import NORMAL, Law, check_law
 
 Array = NDArray[np.float64]
@@ -57,8 +57,13 @@ class NoiseModel(ABC):
         return _constant(np.sqrt(self.variance_along(landscape)))
 
     def mixing(self, landscape: Landscape) -> Array:
-        """Matrix (d, d) that turns normals, one for each direction, into noise in coordinates; for coupled landscapes."""
-        return np.asarray(landscape.basis * np.sqrt(self.variance_along(landscape)))
+        """Matrix (d, d) that turns independent draws of unit variance into noise in coordinates; for coupled landscapes.
+
+        Draws are along the eigenvectors, but of a law that is not normal along coordinates, where it would depend on their signs.
+        """
+        root = np.asarray(landscape.basis * np.sqrt(self.variance_along(landscape)))
+        along = self.law == NORMAL or isinstance(landscape, QuadraticSaddle)
+        return root if along else root @ landscape.basis.T
 
     def variance_at(self, landscape: Landscape, theta: ArrayLike) -> Array:
         """Variance of one minibatch gradient in each coordinate, at positions of shape (..., d)."""
@@ -151,8 +156,8 @@ class HessianNoise(NoiseModel):
         beyond it, as in the theory of escapes. "pointwise": at the present position; it vanishes at inflections, which the
         overdamped SDE then cannot cross.
     law
-        The law of a minibatch's noise over its deviation, drawn along each coordinate by itself, along the eigenvectors where the
-        Hessian couples coordinates: `Normal`, `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
+        The law of a minibatch's noise over its deviation, drawn for each coordinate by itself, of a `QuadraticSaddle` for each
+        eigenvector; where noise is correlated, the symmetric root of its covariance mixes these. `Normal`, `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
 
     Raises
     ------
@@ -219,6 +224,10 @@ class HessianNoise(NoiseModel):
             )
         if isinstance(self.at, str):
             return super().mixing(landscape)
+        if self.law != NORMAL and isinstance(landscape, QuadraticSaddle):
+            raise ValueError(
+                f"at = {self.at!r}: the Hessian of a QuadraticSaddle is the same everywhere; use at='reference'"
+            )
         eigenvalues, vectors = np.linalg.eigh(landscape.hessian_matrix(self._position(landscape)))
         return np.asarray(vectors * np.sqrt(np.abs(eigenvalues) / self.batch_size) @ vectors.T)
 
@@ -238,8 +247,8 @@ class IsotropicNoise(NoiseModel):
     variance
         Variance of one minibatch gradient per coordinate, above 0.
     law
-        The law of a minibatch's noise over its deviation, drawn along each coordinate by itself, along the eigenvectors where the
-        Hessian couples coordinates: `Normal`, `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
+        The law of a minibatch's noise over its deviation, drawn for each coordinate by itself, of a `QuadraticSaddle` for each
+        eigenvector; where noise is correlated, the symmetric root of its covariance mixes these. `Normal`, `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
 
     Raises
     ------
@@ -260,7 +269,9 @@ class IsotropicNoise(NoiseModel):
         return np.full(landscape.dimension, float(self.variance))
 
     def mixing(self, landscape: Landscape) -> Array:
-        """A multiple of the identity, shape (d, d)."""
+        """A multiple of the identity, shape (d, d); of the eigenvectors for another law on a `QuadraticSaddle`."""
+        if self.law != NORMAL and isinstance(landscape, QuadraticSaddle):
+            return super().mixing(landscape)
         return np.asarray(np.eye(landscape.dimension) * np.sqrt(self.variance))
 
     def __repr__(self) -> str:
@@ -359,7 +370,7 @@ class Noise(NoiseModel):
             values, even = self._at(landscape.reference), False
         if not np.all((values >= 0) & (values < np.inf)):
             raise ValueError(f"deviation is {values.tolist()} at the reference point; it must be a finite number >= 0")
-        if not even and not np.array_equal(landscape.basis, np.eye(d)):
+        if not (even and self.law == NORMAL) and not np.array_equal(landscape.basis, np.eye(d)):
             raise ValueError(
                 f"deviation is of coordinates, which are not the eigenvectors of {type(landscape).__name__}; give one number, or "
                 "IsotropicNoise or HessianNoise"

@@ -9,6 +9,7 @@ from diffusion import (
     SGD,
     Adam,
     Batch,
+    CoupledLandscape,
     DoubleParabola,
     Empirical,
     HessianNoise,
@@ -138,6 +139,34 @@ def test_noise_of_any_deviation():
 
 
 TURNED = QuadraticSaddle([1.0, 0.5], rotation=np.array([[0.6, 0.8], [-0.8, 0.6]]))
+
+
+def test_draws_are_along_the_eigenvectors_of_a_saddle_and_else_do_not_depend_on_their_signs():
+    """So that every optimizer, in kernels and in torch, has the same noise there."""
+    for noise in (IsotropicNoise(4.0, Skewed(0.5)), HessianNoise(1.0, law=Skewed(0.5))):
+        expected = TURNED.basis * np.sqrt(noise.variance_along(TURNED))
+        np.testing.assert_array_equal(noise.mixing(TURNED), expected)
+    np.testing.assert_array_equal(IsotropicNoise(4.0).mixing(TURNED), 2 * np.eye(2))
+    with pytest.raises(ValueError, match="is the same everywhere; use at='reference'"):
+        HessianNoise(1.0, [1.0, 1.0], Skewed(0.5)).mixing(TURNED)
+
+
+def pair_loss(X, lane):
+    return 0.5 * (X[0, lane] ** 2 + X[1, lane] ** 2) + 0.25 * X[0, lane] * X[1, lane]
+
+
+def pair_gradient(X, j, lane):
+    return X[j, lane] + 0.25 * X[1 - j, lane]
+
+
+def test_noise_of_a_coupled_landscape_has_the_symmetric_root_of_its_covariance():
+    pair = CoupledLandscape(pair_loss, pair_gradient, dimension=2)
+    root, normal = HessianNoise(1.0, law=Skewed(0.5)).mixing(pair), HessianNoise(1.0).mixing(pair)
+    np.testing.assert_allclose(root, root.T, atol=1e-12)
+    np.testing.assert_allclose(root @ root.T, normal @ normal.T, atol=1e-12)
+    np.testing.assert_allclose(root @ root, [[1.0, 0.25], [0.25, 1.0]], atol=1e-6)
+
+
 RUN = {"iterations": 1, "replicas": 2}
 LEAVE = {"max_iterations": 1, "replicas": 2, **EXIT}
 REFUSED = {
