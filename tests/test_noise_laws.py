@@ -200,3 +200,17 @@ REFUSED = {
 def test_what_assumes_normal_noise_or_other_coordinates_refuses(message):
     with pytest.raises(ValueError, match=message):
         REFUSED[message]()
+
+
+def test_torch_draws_the_same_law():
+    """In one step from the minimum, where positions are draws; the mirrored law is rejected."""
+    pytest.importorskip("torch")
+    from diffusion import simulate_torch
+
+    options = {"iterations": 1, "save": [1], "replicas": 20_000, "keep": "states"}
+    ours, theirs = (
+        run(SGD(ETA), BOWL, noise=IsotropicNoise(1.0, Skewed(0.5)), **options).position.values.ravel()
+        for run in (simulate, simulate_torch)
+    )
+    assert stats.ks_2samp(ours, theirs).pvalue > SUITE_RATE
+    assert stats.ks_2samp(ours, -theirs).pvalue < SUITE_RATE
