@@ -36,6 +36,7 @@ from theory.saddle import (
     sgd_msd,
     sgd_msd_exact,
 )
+from theory.shuffling import shuffled_msd
 from theory.signs import sign_exit_time, sign_exponent
 from theory.stationary import discrete_stationary_variance, equilibrium_velocity_variance, stationary_variance
 
@@ -78,6 +79,7 @@ __all__ = [
     "sgd_escape_time",
     "sgd_msd",
     "sgd_msd_exact",
+    "shuffled_msd",
     "sign_exit_time",
     "sign_exponent",
     "stationary_variance",
