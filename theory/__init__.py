@@ -15,6 +15,7 @@ from theory.kramers import (
     join_is_crossed_once,
     kramers_escape_time,
 )
+from theory.large_deviations import empirical_cumulant, minibatch_action
 from theory.minimum import (
     adai_escape_time,
     adam_escape_time,
@@ -56,6 +57,7 @@ __all__ = [
     "discrete_velocity_variance",
     "effective_diffusion",
     "effective_temperature",
+    "empirical_cumulant",
     "equilibrium_velocity_variance",
     "escape_exponent",
     "exit_probabilities",
@@ -69,6 +71,7 @@ __all__ = [
     "lemma_3",
     "lemma_4",
     "low_temperature_escape_time",
+    "minibatch_action",
     "momentum_drift_msd",
     "momentum_drift_msd_exact",
     "momentum_escape_time",
