@@ -7,6 +7,7 @@ of the simulator, so that theory and simulation meet only where they are compare
 from theory.adaptive import following_motion, resting_second_moment
 from theory.chain import discrete_first_passage_time
 from theory.convergence import convergence_bound, lemma_1, lemma_2, lemma_3, lemma_4
+from theory.finite_data import minibatch_first_passage_time
 from theory.first_passage import exit_probabilities, first_passage_time, leading_rate, survival
 from theory.kramers import (
     barrier_action,
@@ -72,6 +73,7 @@ __all__ = [
     "lemma_4",
     "low_temperature_escape_time",
     "minibatch_action",
+    "minibatch_first_passage_time",
     "momentum_drift_msd",
     "momentum_drift_msd_exact",
     "momentum_escape_time",

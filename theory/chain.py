@@ -19,7 +19,7 @@ DEPTH = 45.0  # the far side is cut where its stationary density is e^-DEPTH of 
 FARTHER = 40  # times 1.6, from the way between start and boundary, that the far side is looked for
 MOST_NODES = 6000
 WIDER = 1.6  # the far side is moved out so, until the result stands, where the law's tail is unknown
-TOLERANCE, WORST = 1e-8, 1e-2  # relative; the second where rounding allows no better
+WORST = 1e-2  # relative error where rounding allows no better
 
 
 def discrete_first_passage_time(
@@ -33,11 +33,12 @@ def discrete_first_passage_time(
     breaks: Sequence[float] = (),
     law: Density | None = None,
     law_breaks: Sequence[float] = (),
+    tolerance: float = 1e-8,
 ) -> float:
     """Mean number of iterations until discrete SGD is first beyond a boundary.
 
     The chain is ``x <- x - lr L'(x) - lr sigma(x) z``; its mean tau solves ``tau(x) = 1 + int p(x, y) tau(y) dy`` over the inside, with p
-    the density of a step, Gaussian unless a law is given. The integral is done by Gauss-Legendre panels, refined until the result stands to 1e-8, or to rounding, 4e-15 times the result. Being the exact mean of the
+    the density of a step, Gaussian unless a law is given. The integral is done by Gauss-Legendre panels, refined until the result stands to the tolerance, or to rounding, 4e-15 times the result. Being the exact mean of the
     recursion itself, it has no error in the learning rate; with substeps it is that of Euler-Maruyama.
 
     Parameters
@@ -59,6 +60,8 @@ def discrete_first_passage_time(
         0 and variance 1 in z. None: normal.
     law_breaks
         The z at which that density, or a low derivative, jumps.
+    tolerance
+        Relative; less is asked of a law whose values are known to few digits.
 
     Returns
     -------
@@ -72,6 +75,7 @@ def discrete_first_passage_time(
         integral would need more than 6000 nodes, or exits so rare that rounding would be above 1 %.
     """
     checks.positive("lr", lr)
+    checks.positive("tolerance", tolerance)
     if substeps < 1 or int(substeps) != substeps:
         raise ValueError(f"substeps = {substeps!r} must be a whole number >= 1")
     first, top = (float(checks.finite(name, value)) for name, value in (("start", start), ("boundary", boundary)))
@@ -118,7 +122,7 @@ def discrete_first_passage_time(
                 f"an exit takes more than {most:.1g} iterations, which is beyond what the chain's integral can tell; use "
                 "theory.first_passage_time, or diffusion.rare_escape_rate"
             )
-        if abs(time - previous) <= max(TOLERANCE, rounding) * time:
+        if abs(time - previous) <= max(tolerance, rounding) * time:
             if law is None or widening:
                 return time
             widening = True
