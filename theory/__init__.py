@@ -9,6 +9,7 @@ from theory.chain import discrete_first_passage_time
 from theory.convergence import convergence_bound, lemma_1, lemma_2, lemma_3, lemma_4
 from theory.finite_data import minibatch_first_passage_time
 from theory.first_passage import exit_probabilities, first_passage_time, leading_rate, survival
+from theory.heavy_tails import stable_exit_time, tail_exponent
 from theory.kramers import (
     barrier_action,
     depopulation,
@@ -87,6 +88,8 @@ __all__ = [
     "shuffled_msd",
     "sign_exit_time",
     "sign_exponent",
+    "stable_exit_time",
     "stationary_variance",
     "survival",
+    "tail_exponent",
 ]
