@@ -7,7 +7,9 @@ of the simulator, so that theory and simulation meet only where they are compare
 from theory.adaptive import following_motion, resting_second_moment
 from theory.chain import discrete_first_passage_time
 from theory.convergence import convergence_bound, lemma_1, lemma_2, lemma_3, lemma_4
+from theory.finite_data import minibatch_first_passage_time
 from theory.first_passage import exit_probabilities, first_passage_time, leading_rate, survival
+from theory.heavy_tails import stable_exit_time, tail_exponent
 from theory.kramers import (
     barrier_action,
     depopulation,
@@ -15,6 +17,7 @@ from theory.kramers import (
     join_is_crossed_once,
     kramers_escape_time,
 )
+from theory.large_deviations import empirical_cumulant, minibatch_action
 from theory.minimum import (
     adai_escape_time,
     adam_escape_time,
@@ -36,6 +39,7 @@ from theory.saddle import (
     sgd_msd,
     sgd_msd_exact,
 )
+from theory.shuffling import shuffled_msd
 from theory.signs import sign_exit_time, sign_exponent
 from theory.stationary import discrete_stationary_variance, equilibrium_velocity_variance, stationary_variance
 
@@ -55,6 +59,7 @@ __all__ = [
     "discrete_velocity_variance",
     "effective_diffusion",
     "effective_temperature",
+    "empirical_cumulant",
     "equilibrium_velocity_variance",
     "escape_exponent",
     "exit_probabilities",
@@ -68,6 +73,8 @@ __all__ = [
     "lemma_3",
     "lemma_4",
     "low_temperature_escape_time",
+    "minibatch_action",
+    "minibatch_first_passage_time",
     "momentum_drift_msd",
     "momentum_drift_msd_exact",
     "momentum_escape_time",
@@ -78,8 +85,11 @@ __all__ = [
     "sgd_escape_time",
     "sgd_msd",
     "sgd_msd_exact",
+    "shuffled_msd",
     "sign_exit_time",
     "sign_exponent",
+    "stable_exit_time",
     "stationary_variance",
     "survival",
+    "tail_exponent",
 ]

@@ -1,4 +1,4 @@
-"""Exact mean exit times of discrete SGD with Gaussian noise in one dimension, by the integral equation of its Markov chain."""
+"""Exact mean exit times of discrete SGD with noise of any law in one dimension, by the integral equation of its Markov chain."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from theory import checks
 from theory.functions import Pointwise
+from theory.step_laws import Density, kinks, law_weights
 
 Array = NDArray[np.float64]
 
@@ -17,7 +18,8 @@ PANEL = 4.0  # width of a panel in standard deviations of a step, at first
 DEPTH = 45.0  # the far side is cut where its stationary density is e^-DEPTH of its maximum
 FARTHER = 40  # times 1.6, from the way between start and boundary, that the far side is looked for
 MOST_NODES = 6000
-TOLERANCE, WORST = 1e-8, 1e-2  # relative; the second where rounding allows no better
+WIDER = 1.6  # the far side is moved out so, until the result stands, where the law's tail is unknown
+WORST = 1e-2  # relative error where rounding allows no better
 
 
 def discrete_first_passage_time(
@@ -29,11 +31,14 @@ def discrete_first_passage_time(
     boundary: float,
     substeps: int = 1,
     breaks: Sequence[float] = (),
+    law: Density | None = None,
+    law_breaks: Sequence[float] = (),
+    tolerance: float = 1e-8,
 ) -> float:
     """Mean number of iterations until discrete SGD is first beyond a boundary.
 
-    The chain is ``x <- x - lr L'(x) + lr sigma(x) xi``; its mean tau solves ``tau(x) = 1 + int p(x, y) tau(y) dy`` over the inside, with p
-    Gaussian. The integral is done by Gauss-Legendre panels, refined until the result stands to 1e-8, or to rounding, 4e-15 times the result. Being the exact mean of the
+    The chain is ``x <- x - lr L'(x) - lr sigma(x) z``; its mean tau solves ``tau(x) = 1 + int p(x, y) tau(y) dy`` over the inside, with p
+    the density of a step, Gaussian unless a law is given. The integral is done by Gauss-Legendre panels, refined until the result stands to the tolerance, or to rounding, 4e-15 times the result. Being the exact mean of the
     recursion itself, it has no error in the learning rate; with substeps it is that of Euler-Maruyama.
 
     Parameters
@@ -50,6 +55,13 @@ def discrete_first_passage_time(
         Euler-Maruyama steps per iteration; 1 is discrete SGD.
     breaks
         Where gradient or deviation jump.
+    law
+        Density of z, the noise of one step over its deviation, added to the gradient: a function of (z, x), arrays that broadcast, of mean
+        0 and variance 1 in z. None: normal.
+    law_breaks
+        The z at which that density, or a low derivative, jumps.
+    tolerance
+        Relative; less is asked of a law whose values are known to few digits.
 
     Returns
     -------
@@ -63,6 +75,7 @@ def discrete_first_passage_time(
         integral would need more than 6000 nodes, or exits so rare that rounding would be above 1 %.
     """
     checks.positive("lr", lr)
+    checks.positive("tolerance", tolerance)
     if substeps < 1 or int(substeps) != substeps:
         raise ValueError(f"substeps = {substeps!r} must be a whole number >= 1")
     first, top = (float(checks.finite(name, value)) for name, value in (("start", start), ("boundary", boundary)))
@@ -85,12 +98,22 @@ def discrete_first_passage_time(
         return np.asarray(noise(x) * lr / np.sqrt(substeps))
 
     first, top = sign * first, sign * top
-    low = _far_side(drift, spread, first, top)
     jumps = sign * np.atleast_1d(checks.finite("breaks", breaks))
-    corners = [low, *sorted(float(x) for x in jumps if low < x < top), top]
-    previous, width = np.nan, PANEL
+    law_jumps = (sign * np.atleast_1d(checks.finite("law_breaks", law_breaks))).tolist()
+    if law is None:
+        low, mirrored = _far_side(drift, spread, first, top), None
+    else:
+        low = _far_side(_thinned(drift), _thinned(spread), first, top)
+
+        def mirrored(z: Array, x: Array) -> Any:
+            return law(sign * z, sign * x)
+
+    previous, width, widening = np.nan, PANEL, False
     while True:
-        time = _mean_steps(drift, spread, corners, first, width) / substeps  # ends at MOST_NODES
+        corners = [low, *sorted(float(x) for x in jumps if low < x < top), top]
+        if law_jumps:
+            corners = kinks(drift, spread, law_jumps, corners)
+        time = _mean_steps(drift, spread, corners, first, width, mirrored, law_jumps) / substeps  # ends at MOST_NODES
         # one minus the transition matrix is singular but for 1/time, so that rounding grows with the time
         rounding = 20 * np.finfo(float).eps * time * substeps
         if not 0 < rounding <= WORST:  # of far longer times rounding leaves not even the sign
@@ -99,9 +122,17 @@ def discrete_first_passage_time(
                 f"an exit takes more than {most:.1g} iterations, which is beyond what the chain's integral can tell; use "
                 "theory.first_passage_time, or diffusion.rare_escape_rate"
             )
-        if abs(time - previous) <= max(TOLERANCE, rounding) * time:
-            return time
-        previous, width = time, width / 1.6
+        if abs(time - previous) <= max(tolerance, rounding) * time:
+            if law is None or widening:
+                return time
+            widening = True
+        previous = time
+        low, width = (first - (first - low) * WIDER, width) if widening else (low, width / 1.6)
+
+
+def _thinned(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """The function at every 20th of many positions in order, and straight lines between."""
+    return lambda x: np.interp(x, x[::20], function(x[::20]))
 
 
 def _far_side(drift: Callable[[Array], Array], spread: Callable[[Array], Array], start: float, top: float) -> float:
@@ -131,23 +162,29 @@ def _mean_steps(
     corners: Sequence[float],
     start: float,
     width: float,
+    law: Density | None,
+    law_jumps: Sequence[float],
 ) -> float:
     nodes, weights = np.polynomial.legendre.leggauss(ORDER)
-    x, w = [], []
+    x, w, ends = [], [], []
     for left, right in itertools.pairwise(corners):
         finest = float(np.min(spread(np.linspace(left, right, 201)[1:-1])))
         edges = np.linspace(left, right, int(np.ceil((right - left) / (width * finest))) + 1)
         half = np.diff(edges)[:, None] / 2
         x.append((edges[:-1, None] + half * (1 + nodes)).ravel())
         w.append((half * weights).ravel())
+        ends.append(edges[:-1])
         if sum(map(len, x)) > MOST_NODES:
             raise ValueError(
                 f"a step of {finest:.3g} is too small beside the valley for the chain's integral; name jumps in "
                 "breaks, or use theory.first_passage_time, the limit of small steps"
             )
-    x_all, w_all = np.concatenate(x), np.concatenate(w)
+    x_all, w_all, all_edges = np.concatenate(x), np.concatenate(w), np.append(np.concatenate(ends), corners[-1])
 
     def transition(points: Array) -> Array:
+        if law is not None:
+            middle = points - drift(points)
+            return law_weights(law, law_jumps, points, middle, spread(points), all_edges, x_all, w_all)
         sigma = spread(points)[:, None]
         z = (x_all - (points - drift(points))[:, None]) / sigma
         return np.asarray(np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * sigma) * w_all)

@@ -188,7 +188,7 @@ def _propagate(
     with np.errstate(all="ignore"):
         for n, length in schedule:
             here = np.clip(steps - begin, 0, length) * n
-            moved, noise = _power(here, *_substep(h, c, eta, beta, weight, n))
+            moved, noise = power(here, *substep(h, c, eta, beta, weight, n))
             covariance = moved @ covariance @ np.swapaxes(moved, -1, -2) + noise
             transition = moved @ transition
             begin += length
@@ -210,8 +210,8 @@ def _runs(substeps: int | ArrayLike, iterations: int) -> list[tuple[int, int]]:
     return [(int(n), len(list(group))) for n, group in groupby(per_iteration)]
 
 
-def _substep(h: Array, c: Array, eta: Array, beta: Array, weight: Array, n: int) -> tuple[Array, Array]:
-    """N = A - 1 and the noise covariance of one substep, state (x, lr r).
+def substep(h: Array, c: Array, eta: Array, beta: Array, weight: Array, n: int) -> tuple[Array, Array]:
+    """Change of the state (x, lr r) in one of n substeps: N = A - 1 and the noise's covariance, each of shape (..., 2, 2).
 
     Keeping N apart from 1 keeps small rates accurate; lr r is a length, so neither entry overflows before the other.
     """
@@ -227,8 +227,8 @@ def _substep(h: Array, c: Array, eta: Array, beta: Array, weight: Array, n: int)
     return n_matrix, q[..., :, None] * q[..., None, :]
 
 
-def _power(steps: NDArray[np.int64], n_matrix: Array, noise: Array) -> tuple[Array, Array]:
-    """A^k and the noise gathered over k steps, elementwise in k, by doubling: S_2k = S_k + A^k S_k (A^k)^T."""
+def power(steps: NDArray[np.int64], n_matrix: Array, noise: Array) -> tuple[Array, Array]:
+    """A^k = (1 + N)^k and the noise gathered over k steps, elementwise in k, by doubling: S_2k = S_k + A^k S_k (A^k)^T."""
     identity = np.eye(2)
     a, total_a, total_s = identity + n_matrix, np.broadcast_to(identity, n_matrix.shape).copy(), np.zeros_like(noise)
     remaining = steps.copy()
