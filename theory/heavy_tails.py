@@ -1,5 +1,7 @@
 """Noise with power-law tails: the tail exponent that multiplicative noise makes, and exits of stable processes."""
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import brentq

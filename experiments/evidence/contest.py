@@ -1,5 +1,7 @@
 """The contest of Table 2: eleven optimizers, the same images, and for each seed the same initial network and order."""
 
+from __future__ import annotations
+
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any

@@ -1,5 +1,7 @@
 """Replicas that leave one checkpoint of a network's training, and their spread along the Hessian's eigenvectors."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any

@@ -1,5 +1,7 @@
 """The minima that four optimizers of Table 2 find: how sharp they are, at the end and where the loss is equal."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 

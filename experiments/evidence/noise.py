@@ -5,6 +5,8 @@ Equation 3, C = |H|/B, is ``variance = |curvature|`` here. Over directions media
 noise, such as that of the sum of all outputs under mean-square loss, which the network learns to be 1 for every sample.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any

@@ -1,5 +1,7 @@
 """A task of `Lab.each`: train a network, and measure its curvature and its gradients' noise along the training."""
 
+from __future__ import annotations
+
 from typing import Any
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Numbers that each seed gives one of: as measured values of rows, and judged by the whole of their interval."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +35,7 @@ class Interval:
     high: float
 
     @classmethod
-    def of(cls, row: xarray.Dataset, route: str = MEASURED) -> "Interval":
+    def of(cls, row: xarray.Dataset, route: str = MEASURED) -> Interval:
         """Of one row of evidence."""
         return cls(*(float(row[f"{route}{end}"]) for end in ("", "_low", "_high")))
 

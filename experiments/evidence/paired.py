@@ -1,5 +1,7 @@
 """Paired comparisons over seeds: differences with simultaneous intervals, and Holm's correction for many of them."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -1,5 +1,7 @@
 """Replicas of a network: runs of SGD or Momentum from one checkpoint, each with minibatches of its own."""
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

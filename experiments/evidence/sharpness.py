@@ -1,5 +1,7 @@
 """How sharp a minimum is: largest eigenvalues of the Hessian and expected sharpness, as they are and free of scale."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping
 from typing import Any
 

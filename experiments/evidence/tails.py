@@ -4,6 +4,8 @@ Of B samples drawn with replacement the mean has 1/sqrt(B) of one sample's skewn
 exactly; both are of the data as they are.
 """
 
+from __future__ import annotations
+
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,5 +1,7 @@
 """Training: a recipe of plain values, and the curves and states that it gives."""
 
+from __future__ import annotations
+
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, fields
@@ -183,7 +185,7 @@ class Run:
         return {**self.curves, **states, "train_loss": np.array(self.train_loss), "diverged": np.array(self.diverged)}
 
     @classmethod
-    def of_arrays(cls, arrays: dict[str, Any]) -> "Run":
+    def of_arrays(cls, arrays: dict[str, Any]) -> Run:
         """The run again."""
         states = {int(name.split()[1]): array for name, array in arrays.items() if name.startswith("state ")}
         curves = {name: arrays[name] for name in CURVES}

@@ -1,5 +1,7 @@
 """Figures 2 and 3: learning curves, and how fast Adai converges."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np

@@ -1,5 +1,7 @@
 """Figure 5: the basin of test errors over learning rate and weight decay."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 

@@ -1,5 +1,7 @@
 """Figure 7: the largest eigenvalues of the Hessian at minima that optimizers find, as they are and free of scale."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 

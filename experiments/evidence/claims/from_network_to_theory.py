@@ -1,5 +1,7 @@
 """From network to theory: Theorems 1 and 2 along the eigenvectors of a network's Hessian, near a minimum."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any

@@ -1,5 +1,7 @@
 """SVAG: whether a stochastic differential equation describes what SGD does to a network."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from textwrap import fill

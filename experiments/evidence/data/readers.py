@@ -1,5 +1,7 @@
 """Readers of the formats that data come in: IDX, the python pickles of CIFAR, R's lazy-load files, plain text."""
 
+from __future__ import annotations
+
 import gzip
 import io
 import pickle

@@ -1,5 +1,7 @@
 """Data sets by their source: a name or a path, as a `Recipe` states it; and what of them a run takes."""
 
+from __future__ import annotations
+
 import re
 from dataclasses import dataclass
 from functools import lru_cache
