@@ -1,4 +1,4 @@
-"""Exact mean exit times under minibatches of finite data, the law of whose noise comes from its characteristic function."""
+"""Exact mean exit times under minibatches of finite data, the law of whose sum comes by FFT."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def _sum_density(values: Array, size: int, at: Array) -> Array:
 
 
 def _neighbours(position: Array) -> list[tuple[NDArray[np.int64], Array]]:
-    """Four points of a periodic grid and the shares of cubic interpolation, which keep sum, mean, variance and skewness."""
+    """Four points of a periodic grid and their shares in cubic interpolation, which keep the first three moments."""
     whole = np.floor(position)
     f, index = position - whole, whole.astype(np.int64)
     shares = (

@@ -58,7 +58,8 @@ def tail_exponent(hessian: float, lr: float, deviation: float) -> float:
     high = 1e-6
     if log_moment(high) >= 0:
         raise ValueError(
-            f"deviation = {deviation!r} leaves no stationary law at lr = {lr!r}, hessian = {hessian!r}; give a smaller one"
+            f"deviation = {deviation!r} leaves no stationary law at lr = {lr!r}, hessian = {hessian!r}; give a "
+            "smaller one"
         )
     while log_moment(high) < 0:
         high *= 2
@@ -66,7 +67,7 @@ def tail_exponent(hessian: float, lr: float, deviation: float) -> float:
 
 
 def stable_exit_time(start: ArrayLike, *, radius: ArrayLike, alpha: ArrayLike) -> NDArray[np.float64]:
-    """Mean exit time of the symmetric stable process from (-radius, radius): ``(r^2 - x^2)^(alpha/2)/Gamma(1 + alpha)``.
+    """Mean exit time of the symmetric stable process from (-r, r): ``(r^2 - x^2)^(alpha/2)/Gamma(1 + alpha)``.
 
     The process has the characteristic function ``exp(-t |k|^alpha)`` (Getoor 1961); at alpha = 2 it is Brownian motion
     with D = 1. In noise of scale s, ``exp(-t |s k|^alpha)``, the time is that over s^alpha: a power of the noise.

@@ -70,8 +70,8 @@ def minibatch_action(
         theta = _root(excess, guess)
         if theta is None:
             raise ValueError(
-                f"cumulant = {cumulant!r} allows no path at x = {x:.6g}, where the slope {slope:.6g} is not outdone by any "
-                "exponential moment of the noise; give a boundary before it, or look at single jumps"
+                f"cumulant = {cumulant!r} allows no path at x = {x:.6g}, where the slope {slope:.6g} is not outdone by "
+                "any exponential moment of the noise; give a boundary before it, or look at single jumps"
             )
         guess = theta
         return theta
@@ -82,8 +82,8 @@ def minibatch_action(
             return float(quad(exponent, min(first, last), max(first, last), epsabs=0, epsrel=1e-8, limit=100)[0])
         except IntegrationWarning as error:
             raise ValueError(
-                f"gradient and cumulant have no finite action between start = {start!r} and boundary = {boundary!r}: noise "
-                "hardly outdoes the slope somewhere, or they are rough; give a boundary before it, or smoother ones"
+                f"gradient and cumulant have no finite action between start = {start!r} and boundary = {boundary!r}: "
+                "noise hardly outdoes the slope somewhere, or they are rough; give a nearer boundary, or smoother ones"
             ) from error
 
 
@@ -119,7 +119,7 @@ def empirical_cumulant(data: ArrayLike, gradient: Callable[[Any, Any], Any]) -> 
 
 
 def _root(rising: Callable[[float], float], guess: float) -> float | None:
-    """Where a function of positive numbers, negative at first, comes through 0; None if it does not, or jumps over it."""
+    """Where a function of positive numbers, negative at first, comes through 0; None if it does not, or jumps."""
     low = high = guess
     for _ in range(OCTAVES):
         if rising(high) > ROUNDING:

@@ -1,4 +1,4 @@
-"""Exact mean squared displacement of SGD and Momentum whose minibatches are drawn without replacement, as training loops draw them."""
+"""Exact mean squared displacement of SGD and Momentum on shuffled epochs, as training loops draw them."""
 
 from __future__ import annotations
 
@@ -24,21 +24,23 @@ def shuffled_msd(
 ) -> Array:
     """Exact MSD from a critical point when each epoch is a new order of the same data.
 
-    The deviations of an epoch's E minibatch gradients from the full one, which is 0 at the critical point, sum to 0: two of them have
-    the covariance ``-C/(E-1)``. With w_j the displacement that a unit gradient j steps ago has made, an epoch adds
-    ``C E/(E-1) [sum w^2 - (sum w)^2/E]``, computed as squares of w minus its mean, without cancellation. For SGD in a flat direction that is
-    ``(lr H E)^2/12`` of what Theorem 1 says. Inside an epoch the deviations are a bridge, whose r draws so far leave
-    ``sum w^2 - (sum w)^2/E`` over those.
+    The deviations of an epoch's E minibatch gradients from the full one, which is 0 at the critical point, sum to 0:
+    two of them have the covariance ``-C/(E-1)``. With w_j the displacement that a unit gradient j steps ago has made,
+    an epoch adds
+    ``C E/(E-1) [sum w^2 - (sum w)^2/E]``, computed as squares of w minus its mean, without cancellation. For SGD in a
+    flat direction that is ``(lr H E)^2/12`` of what Theorem 1 says. Inside an epoch the deviations are a bridge, whose
+    r draws so far leave ``sum w^2 - (sum w)^2/E`` over those.
 
     Parameters
     ----------
     epochs
-        Number of epochs, 0 or above; a fraction is inside an epoch, after a whole number of minibatches. All arguments but batches
-        broadcast.
+        Number of epochs, 0 or above; a fraction is inside an epoch, after a whole number of minibatches. All arguments
+        but batches broadcast.
     hessian
         Eigenvalue H of the Hessian, of all samples' losses alike.
     noise_variance
-        Variance C of one minibatch gradient drawn without replacement: ``(N - B)/(N - 1)`` of that with replacement, for B of N samples.
+        Variance C of one minibatch gradient drawn without replacement: ``(N - B)/(N - 1)`` of that with replacement,
+        for B of N samples.
     lr, inertia, gradient_weight
         The rule's learning rate eta_i, inertia beta_i and beta3_i, as in `theory.discrete_msd`; from rest.
     batches
@@ -59,8 +61,8 @@ def shuffled_msd(
     steps = checks.nonnegative("epochs", epochs) * batches
     if np.any(np.abs(steps - np.round(steps)) > WHOLE * np.maximum(steps, 1)) or np.any(steps > 2.0**53):
         raise ValueError(
-            f"epochs = {epochs!r} must be whole minibatches, of which an epoch has {batches}, and at most 2**53 of them; "
-            f"give multiples of 1/{batches}"
+            f"epochs = {epochs!r} must be whole minibatches, of which an epoch has {batches}, and at most 2**53 of "
+            f"them; give multiples of 1/{batches}"
         )
     h, c, eta, beta, weight = np.broadcast_arrays(
         checks.finite("hessian", hessian),
@@ -91,7 +93,7 @@ def shuffled_msd(
 
 
 def _grown(kick: Array, change: Array, batches: int) -> Array:
-    """``A^j q - q`` for every j below batches, shape (batches, ..., 2), by doubling: small rates keep their relative accuracy."""
+    """``A^j q - q`` for every j below batches, shape (batches, ..., 2), by doubling, which keeps small rates."""
     grown = np.zeros((1, *kick.shape))
     while len(grown) < batches:
         further = grown + np.einsum("...ij,k...j->k...i", change, kick + grown)
@@ -100,7 +102,7 @@ def _grown(kick: Array, change: Array, batches: int) -> Array:
 
 
 def _left(kick: Array, grown: Array, batches: int) -> Array:
-    """Covariance that the last r draws of an epoch, ``q + grown`` each, have left, shape (..., 2, 2), as a sum of positive terms."""
+    """Covariance that r draws of an epoch, ``q + grown`` each, have left, shape (..., 2, 2), by positive terms."""
     drawn, middle = len(grown), grown.mean(axis=0)
     apart, mean = grown - middle, kick + middle
     spread = np.einsum("k...i,k...j->...ij", apart, apart)
