@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from typing import Any
 
@@ -78,7 +78,7 @@ class NoiseModel(ABC):
 
 def told(noise: Any) -> str:
     """The repr of a dataclass of noise: its law is named where it is not normal."""
-    named = [field.name for field in fields(noise) if field.name != "law" or noise.law != NORMAL]
+    named = [each.name for each in fields(noise) if each.name != "law" or noise.law != NORMAL]
     return f"{type(noise).__name__}({', '.join(f'{name}={getattr(noise, name)!r}' for name in named)})"
 
 
@@ -172,7 +172,7 @@ class HessianNoise(NoiseModel):
 
     batch_size: float
     at: str | float | Sequence[float] = "reference"
-    law: Law = NORMAL
+    law: Law = field(default=NORMAL, kw_only=True)
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)
@@ -257,7 +257,7 @@ class IsotropicNoise(NoiseModel):
     """
 
     variance: float
-    law: Law = NORMAL
+    law: Law = field(default=NORMAL, kw_only=True)
 
     def __post_init__(self) -> None:
         checks.plain_fields(self)

@@ -75,7 +75,7 @@ def test_stable_substeps_scale_with_the_time_to_the_power_of_one_over_alpha():
     found = []
     for substeps in (1, 8):
         with pytest.warns(RuntimeWarning, match="msd and msd_stderr have no expectation"):
-            run = simulate(SGD(ETA), flat, noise=IsotropicNoise(1.0, Stable(alpha)), substeps=substeps, **options)
+            run = simulate(SGD(ETA), flat, noise=IsotropicNoise(1.0, law=Stable(alpha)), substeps=substeps, **options)
         found.append(abs(run.position.values.ravel()))
         assert ("noise_scaling" in run.attrs["parameters"]) == (substeps > 1)
     expected = ETA * 4 ** (1 / alpha) * Stable(alpha).of_normals([[stats.norm.ppf(0.75)]])[0]
@@ -85,7 +85,7 @@ def test_stable_substeps_scale_with_the_time_to_the_power_of_one_over_alpha():
 
 
 WELL = DoubleParabola(1.5, 1.0, 4.0, 1)
-NOISE = HessianNoise(1, "piecewise", Skewed(0.5))
+NOISE = HessianNoise(1, "piecewise", law=Skewed(0.5))
 EXIT = {"boundary": float(WELL.valley.saddle)}
 
 
@@ -93,10 +93,12 @@ def test_exits_under_a_mirrored_law_are_those_of_the_mirrored_problem():
     """In a parabola with two ends, of which one is left more often; bits are the same for any threads."""
     options = {"boundary": (-1.0, 1.0), "max_iterations": 3000, "replicas": 2000}
     up, down = (
-        exit_times(SGD(ETA), QuadraticSaddle([1.0]), noise=IsotropicNoise(1.5, Skewed(shape)), threads=1, **options)
+        exit_times(SGD(ETA), QuadraticSaddle([1.0]), noise=IsotropicNoise(1.5, law=Skewed(shape)), threads=1, **options)
         for shape in (-0.5, 0.5)
     )
-    again = exit_times(SGD(ETA), QuadraticSaddle([1.0]), noise=IsotropicNoise(1.5, Skewed(0.5)), threads=3, **options)
+    again = exit_times(
+        SGD(ETA), QuadraticSaddle([1.0]), noise=IsotropicNoise(1.5, law=Skewed(0.5)), threads=3, **options
+    )
     assert np.array_equal(down.exit_iteration, again.exit_iteration, equal_nan=True)
     assert int((up.exit_side > 0).sum()) > 1200
     counts = [int((run.exit_side == side).sum()) for run, side in ((up, 1), (down, -1))]
@@ -106,8 +108,8 @@ def test_exits_under_a_mirrored_law_are_those_of_the_mirrored_problem():
 
 def test_laws_are_told_where_they_are_not_normal():
     assert repr(HessianNoise(10)) == "HessianNoise(batch_size=10, at='reference')"
-    assert repr(IsotropicNoise(1.0, Normal())) == "IsotropicNoise(variance=1.0)"
-    assert repr(IsotropicNoise(1.0, StudentT(3))) == "IsotropicNoise(variance=1.0, law=StudentT(df=3))"
+    assert repr(IsotropicNoise(1.0, law=Normal())) == "IsotropicNoise(variance=1.0)"
+    assert repr(IsotropicNoise(1.0, law=StudentT(3))) == "IsotropicNoise(variance=1.0, law=StudentT(df=3))"
     with pytest.raises(ValueError, match="law = 'normal' must be a law: Normal"):
         IsotropicNoise(1.0, "normal")
 
@@ -121,7 +123,7 @@ def test_noise_of_any_deviation():
     options = {"iterations": 3, "replicas": 5, "save": [3], "keep": "states"}
     ours, known = (
         simulate(SGD(ETA), BOWL, noise=noise, **options).position
-        for noise in (Noise(2.0, Skewed(0.5)), IsotropicNoise(4.0, Skewed(0.5)))
+        for noise in (Noise(2.0, Skewed(0.5)), IsotropicNoise(4.0, law=Skewed(0.5)))
     )
     assert np.array_equal(ours, known)
     noise = Noise(deviation_of_theta, Skewed(0.5))
@@ -143,7 +145,7 @@ TURNED = QuadraticSaddle([1.0, 0.5], rotation=np.array([[0.6, 0.8], [-0.8, 0.6]]
 
 def test_draws_are_along_the_eigenvectors_of_a_saddle_and_else_do_not_depend_on_their_signs():
     """So that every optimizer, in kernels and in torch, has the same noise there."""
-    for noise in (IsotropicNoise(4.0, Skewed(0.5)), HessianNoise(1.0, law=Skewed(0.5))):
+    for noise in (IsotropicNoise(4.0, law=Skewed(0.5)), HessianNoise(1.0, law=Skewed(0.5))):
         expected = TURNED.basis * np.sqrt(noise.variance_along(TURNED))
         np.testing.assert_array_equal(noise.mixing(TURNED), expected)
     np.testing.assert_array_equal(IsotropicNoise(4.0).mixing(TURNED), 2 * np.eye(2))
@@ -182,7 +184,7 @@ REFUSED = {
         SGD(0.1), WELL, noise=NOISE, substeps=2, **RUN
     ),
     "substeps = 2: .* no SDE is known": lambda: simulate(
-        Adam(0.1, second_moment="running"), WELL, noise=IsotropicNoise(1.0, Stable(1.5)), substeps=2, **RUN
+        Adam(0.1, second_moment="running"), WELL, noise=IsotropicNoise(1.0, law=Stable(1.5)), substeps=2, **RUN
     ),
     "deviation is of coordinates, which are not": lambda: simulate(SGD(0.1), TURNED, noise=Noise([1.0, 2.0]), **RUN),
     "coordinate, and those of .* are coupled": lambda: Noise(deviation_of_theta).mixing(TURNED),
@@ -191,7 +193,7 @@ REFUSED = {
         SGD(0.1), BOWL, noise=Noise(lambda x: -1.0), **RUN
     ),
     "goes by the noise's variance, which is infinite": lambda: simulate(
-        Adam(0.01), WELL, noise=IsotropicNoise(1.0, Stable(1.5)), **RUN
+        Adam(0.01), WELL, noise=IsotropicNoise(1.0, law=Stable(1.5)), **RUN
     ),
 }
 
@@ -209,7 +211,7 @@ def test_torch_draws_the_same_law():
 
     options = {"iterations": 1, "save": [1], "replicas": 20_000, "keep": "states"}
     ours, theirs = (
-        run(SGD(ETA), BOWL, noise=IsotropicNoise(1.0, Skewed(0.5)), **options).position.values.ravel()
+        run(SGD(ETA), BOWL, noise=IsotropicNoise(1.0, law=Skewed(0.5)), **options).position.values.ravel()
         for run in (simulate, simulate_torch)
     )
     assert stats.ks_2samp(ours, theirs).pvalue > SUITE_RATE
