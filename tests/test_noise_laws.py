@@ -35,7 +35,7 @@ BOWL = QuadraticSaddle([H, H])
 def positions(law, **changed):
     """Positions after 40 iterations of SGD in a parabola, from its minimum, over the deviation of one step."""
     options = {"iterations": 40, "replicas": 40_000, "save": [40], "keep": "states", "threads": 1} | changed
-    run = simulate(SGD(ETA), BOWL, noise=IsotropicNoise(4.0, law), **options)
+    run = simulate(SGD(ETA), BOWL, noise=IsotropicNoise(4.0, law=law), **options)
     return run.position.values[:, 0].ravel() / (2.0 * ETA)
 
 
@@ -111,7 +111,7 @@ def test_laws_are_told_where_they_are_not_normal():
     assert repr(IsotropicNoise(1.0, law=Normal())) == "IsotropicNoise(variance=1.0)"
     assert repr(IsotropicNoise(1.0, law=StudentT(3))) == "IsotropicNoise(variance=1.0, law=StudentT(df=3))"
     with pytest.raises(ValueError, match="law = 'normal' must be a law: Normal"):
-        IsotropicNoise(1.0, "normal")
+        IsotropicNoise(1.0, law="normal")
 
 
 def deviation_of_theta(theta):
@@ -150,7 +150,7 @@ def test_draws_are_along_the_eigenvectors_of_a_saddle_and_else_do_not_depend_on_
         np.testing.assert_array_equal(noise.mixing(TURNED), expected)
     np.testing.assert_array_equal(IsotropicNoise(4.0).mixing(TURNED), 2 * np.eye(2))
     with pytest.raises(ValueError, match="is the same everywhere; use at='reference'"):
-        HessianNoise(1.0, [1.0, 1.0], Skewed(0.5)).mixing(TURNED)
+        HessianNoise(1.0, [1.0, 1.0], law=Skewed(0.5)).mixing(TURNED)
 
 
 def pair_loss(X, lane):
