@@ -1,11 +1,13 @@
 """The sentences of the paper: in its order, each judged by claims that exist or with what is missing."""
 
+import json
 import os
 import re
 from pathlib import Path
 
 import paper
 import pytest
+import readme
 from markupsafe import escape
 
 from experiments.claims import CLAIMS
@@ -102,3 +104,19 @@ def test_a_sentence_has_claims_or_a_need():
         paper.Sentence("Section 1", "It is so.")
     with pytest.raises(ValueError, match="must have either claims or what it needs"):
         paper.Sentence("Section 1", "It is so.", ("Theorem 1",), "a network")
+
+
+def test_a_sentence_on_some_subjects_is_judged_by_their_verdicts_alone():
+    sentence = next(one for one in paper.sentences() if one.subjects == ("Adam",))
+    findings = {"Adam": [{"holds": True, "text": "yes"}], "Adai": [{"holds": False, "text": "no"}]}
+    listed = [{"claim": sentence.claims[0], "subject": name, "findings": said} for name, said in findings.items()]
+    [judged] = [one for one in paper.judged(listed) if one.sentence == sentence]
+    assert [verdict["subject"] for verdict in judged.verdicts] == ["Adam"]
+    assert judged.level == "right"
+
+
+def test_subjects_of_sentences_are_those_of_kept_verdicts():
+    kept = {(one["claim"], one["subject"]) for one in json.loads(readme.KEPT.read_text())}
+    for sentence in paper.sentences():
+        for name in sentence.subjects:
+            assert any((claim, name) in kept for claim in sentence.claims), (sentence.quote, name)

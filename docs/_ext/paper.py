@@ -25,12 +25,15 @@ class Sentence:
         Names of the claims that judge it.
     needs
         What is missing to judge it, where nothing does.
+    subjects
+        Of which subjects' verdicts it speaks; of all if there are none.
     """
 
     place: str
     quote: str
     claims: tuple[str, ...] = ()
     needs: str = ""
+    subjects: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if bool(self.claims) == bool(self.needs):
@@ -65,7 +68,16 @@ def sentences() -> list[Sentence]:
         If one has neither claims nor what it needs, or both.
     """
     listed = tomllib.loads(SOURCE.read_text("utf-8"))["sentence"]
-    return [Sentence(one["place"], one["quote"], tuple(one.get("claims", ())), one.get("needs", "")) for one in listed]
+    return [
+        Sentence(
+            one["place"],
+            one["quote"],
+            tuple(one.get("claims", ())),
+            one.get("needs", ""),
+            tuple(one.get("subjects", ())),
+        )
+        for one in listed
+    ]
 
 
 def judged(verdicts: Iterable[Mapping[str, Any]]) -> list[Judged]:
@@ -79,7 +91,9 @@ def judged(verdicts: Iterable[Mapping[str, Any]]) -> list[Judged]:
     by_claim: dict[str, list[Mapping[str, Any]]] = {}
     for verdict in verdicts:
         by_claim.setdefault(verdict["claim"], []).append(verdict)
-    return [
-        Judged(sentence, tuple(verdict for name in sentence.claims for verdict in by_claim.get(name, ())))
-        for sentence in sentences()
-    ]
+
+    def on(sentence: Sentence) -> tuple[Mapping[str, Any], ...]:
+        about = [verdict for name in sentence.claims for verdict in by_claim.get(name, ())]
+        return tuple(each for each in about if not sentence.subjects or each["subject"] in sentence.subjects)
+
+    return [Judged(sentence, on(sentence)) for sentence in sentences()]
