@@ -41,7 +41,7 @@ class Outcome:
     tests: int
     rate: float
     settings: dict[str, Any]
-    command: tuple[str, ...]
+    command: tuple[str, ...] = ("verify",)
 
     @property
     def instrument(self) -> Counter[str]:
