@@ -210,7 +210,8 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     axes[0].set_ylabel("weight decay")
     figure.colorbar(shown, ax=list(axes), label="test error (%)", extend="max")
     findings = [finding for verdict in claim.verdicts(evidence) for finding in verdict.findings]
-    texts = [finding.text.partition(":")[0] for finding in findings if finding.name.startswith("basin against")]
+    compared = {f"basin against {name}" for name in grids}
+    texts = [finding.text.partition(":")[0] for finding in findings if finding.name in compared]
     title = f"{claim.name}: {'; '.join(texts)}"
     figure.suptitle(title)
     first = next(iter(grids.values())).isel(row=0)
