@@ -6,6 +6,8 @@ import re
 import pytest
 import readme
 
+from experiments.referee.claim import LEFT_OUT
+
 TEXT = readme.README.read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
 SCRIPT = {"__name__": "__main__"}  # what Python tells a script of itself
@@ -52,6 +54,20 @@ def test_the_table_shows_the_mildest_of_what_does_not_hold():
     measured["findings"][0]["interval"] = [0.912, 1.1]
     assert readme.summary(measured) == r"**right** (1 of 1 hold): ✓ a: 1 \[0.91, 1.10] (1 ± 0.05)"
     assert readme.summary(verdict(level="open", missing="no <grid>")) == "**open**: no \\<grid>"
+
+
+def test_what_was_not_run_says_why():
+    finding = {
+        "name": LEFT_OUT,
+        "holds": None,
+        "value": 1.0,
+        "target": None,
+        "tolerance": None,
+        "text": "it needs <that>",
+    }
+    assert readme.summary(verdict(level="measured") | {"findings": [finding]}) == "**measured**: it needs \\<that>"
+    with_another = [finding, finding | {"name": "d", "value": 0.5}]
+    assert "d: 0.5" in readme.summary(verdict(level="measured") | {"findings": with_another})
 
 
 def test_subjects_of_which_the_same_is_said_share_a_line():

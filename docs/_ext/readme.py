@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from experiments.referee.claim import LEFT_OUT
 from experiments.referee.report import SIGNS
 from experiments.referee.standing import Json, by_claim, shortlist, tally
 
@@ -33,6 +34,8 @@ def summary(verdict: Json) -> str:
     findings = verdict["findings"]
     if not findings:
         return f"**{verdict['level']}**: {_plain(verdict['missing'])}"
+    if all(finding["name"] == LEFT_OUT for finding in findings):  # a number of what is missing says nothing: why does
+        return f"**{verdict['level']}**: {'; '.join(_plain(finding['text']) for finding in findings)}"
     return f"**{verdict['level']}**{tally(findings)}: {'; '.join(map(_told, shortlist(findings)))}"
 
 

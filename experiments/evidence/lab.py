@@ -5,7 +5,6 @@ import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Self, TypeVar
 import torch
 
 from diffusion.progress import task as shown
+from diffusion.torch_ensemble import one_thread_each
 from experiments.evidence import store
 from experiments.evidence.data.sets import DIGITS, DOCUMENTATION
 from experiments.evidence.store import Task
@@ -140,7 +140,7 @@ class Lab(Routes):
         count = 1 if alone else self.threads or os.cpu_count() or 1
         if count == 1:
             for path, arguments in left.items():
-                with _one_thread():
+                with one_thread_each():
                     reason = work(task, arguments, path)
                 yield path, reason
             return
@@ -183,14 +183,3 @@ def work(task: Task, arguments: Mapping[str, Any], path: Path) -> str:
     except Exception as error:  # whatever a task does costs it alone
         return f"{type(error).__name__}: {error}"
     return ""
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """Torch at one thread, as in a worker."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from experiments.drawing import Named
 
 EVERY = "every optimizer"
+LEFT_OUT = "measured values that are left out"  # the finding that says which ensembles are behind no other
 
 
 class Claim(ABC):
@@ -114,4 +115,4 @@ def _left_out(evidence: Sequence[Evidence]) -> Iterator[Finding]:
     faults = [f"{route}: {fault.reason}" for piece in evidence for route, fault in piece.faults]
     if faults:
         text = f"{len(faults)} measured values are left out ({faults[0]})"
-        yield Finding("measured values that are left out", len(faults), text)
+        yield Finding(LEFT_OUT, len(faults), text)
