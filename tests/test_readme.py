@@ -6,7 +6,7 @@ import re
 import pytest
 import readme
 
-from experiments.referee.claim import LEFT_OUT
+from experiments.referee.verdict import LEFT_OUT
 
 TEXT = readme.README.read_text()
 EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, flags=re.DOTALL)
@@ -65,7 +65,7 @@ def test_what_was_not_run_says_why():
         "tolerance": None,
         "text": "it needs <that>",
     }
-    assert readme.summary(verdict(level="measured") | {"findings": [finding]}) == "**measured**: it needs \\<that>"
+    assert readme.summary(verdict(level="open") | {"findings": [finding]}) == "**open**: it needs \\<that>"
     with_another = [finding, finding | {"name": "d", "value": 0.5}]
     assert "d: 0.5" in readme.summary(verdict(level="measured") | {"findings": with_another})
 

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from experiments.referee.claim import LEFT_OUT
 from experiments.referee.report import SIGNS
 from experiments.referee.standing import Json, by_claim, shortlist, tally
+from experiments.referee.verdict import LEFT_OUT
 
 ROOT = Path(__file__).parents[2]
 README, KEPT = ROOT / "README.md", ROOT / "docs" / "verdicts.json"

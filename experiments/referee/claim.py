@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from experiments.referee.evidence import Evidence, Row
 from experiments.referee.faults import NOT_HAD, broken, refused
 from experiments.referee.routes import Routes
-from experiments.referee.verdict import Finding, Verdict, of_ratio
+from experiments.referee.verdict import LEFT_OUT, Finding, Verdict, of_ratio
 
 if TYPE_CHECKING:
     from experiments.drawing import Named
 
 EVERY = "every optimizer"
-LEFT_OUT = "measured values that are left out"  # the finding that says which ensembles are behind no other
 
 
 class Claim(ABC):
@@ -114,5 +113,5 @@ def _left_out(evidence: Sequence[Evidence]) -> Iterator[Finding]:
     """Which ensembles are not behind the findings, and why."""
     faults = [f"{route}: {fault.reason}" for piece in evidence for route, fault in piece.faults]
     if faults:
-        text = f"{len(faults)} measured values are left out ({faults[0]})"
+        text = f"measured values left out: {len(faults)} ({faults[0]})"
         yield Finding(LEFT_OUT, len(faults), text)

@@ -93,7 +93,7 @@ def test_splitting_that_is_not_reliable_neither_agrees_nor_counts():
     (row,), (verdict,) = outcome.rows, outcome.verdicts
     assert (row["instrument"], row["reasons"]["splitting"]) == ("inconclusive", fault.reason)
     assert (row["splitting"], row["tests"]) == (None, {})
-    assert f"1 measured values are left out (splitting: {fault.reason})" in verdict.sentence
+    assert f"measured values left out: 1 (splitting: {fault.reason})" in verdict.sentence
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])

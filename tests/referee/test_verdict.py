@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.referee.verdict import LEVELS, Finding, Verdict, level, of_ratio, size, span
+from experiments.referee.verdict import LEFT_OUT, LEVELS, Finding, Verdict, level, of_ratio, size, span
 
 numbers = st.floats(-1e6, 1e6)
 
@@ -58,6 +58,12 @@ def test_level_is_a_function_of_what_holds(holds, expected):
 def test_a_verdict_that_could_not_be_drawn_says_why():
     verdict = Verdict("Theorem 9", "Section 1", "SGD", (), "no grid")
     assert (verdict.level, verdict.sentence) == ("open", "not judged: no grid")
+
+
+def test_a_verdict_of_nothing_but_what_was_left_out_is_open():
+    left_out = Finding(LEFT_OUT, 2, "measured values left out: 2")
+    assert Verdict("Theorem 9", "Section 1", "SGD", (left_out,)).level == "open"
+    assert Verdict("Theorem 9", "Section 1", "SGD", (left_out, Finding("a", 1, "a"))).level == "measured"
 
 
 @pytest.mark.parametrize(
