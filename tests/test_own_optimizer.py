@@ -10,7 +10,18 @@ import readme
 import torch
 from numba import njit
 
-from diffusion import Adai, Adam, HessianNoise, IsotropicNoise, Momentum, OwnOptimizer, QuadraticSaddle, simulate
+from diffusion import (
+    SGD,
+    Adai,
+    Adam,
+    HessianNoise,
+    IsotropicNoise,
+    Momentum,
+    OwnOptimizer,
+    QuadraticSaddle,
+    Yogi,
+    simulate,
+)
 from diffusion.dynamics import Rule, elementary
 from diffusion.kernels import jit
 from diffusion.kernels.random import NOISE, normal_pair
@@ -175,3 +186,12 @@ def test_the_page_s_nadam_is_torch_s(tmp_path, monkeypatch):
 
     assert ours(0) == pytest.approx(theta.item(), rel=1e-6)
     assert ours(1) != pytest.approx(theta.item(), rel=1e-3)  # corrections of the next iteration
+
+
+def test_it_has_a_torch_optimizer_where_one_is_given():
+    torch = pytest.importorskip("torch")
+    given = {"slots": (0, 0), "betas": (0.9, 0.99)}
+    assert not own(adam, **given).in_torch
+    assert own(adam, **given, torch=lambda params: torch.optim.Adam(params, 0.1)).in_torch
+    assert SGD(0.02).in_torch
+    assert not Yogi(0.02).in_torch

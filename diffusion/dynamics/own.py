@@ -119,6 +119,11 @@ class OwnOptimizer(Dynamics):
             self.step, self.p, tuple(self.slots), tuple(self.betas), observe=self.mean, momentum=self.momentum
         )
 
+    @property
+    def in_torch(self) -> bool:
+        """Whether `torch` is given."""
+        return self.torch is not None
+
     def torch_optimizer(self, params: Iterable[Any]) -> Optimizer:
         """That of `torch`, refused if there is none."""
         return super().torch_optimizer(params) if self.torch is None else self.torch(list(params))

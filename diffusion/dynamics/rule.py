@@ -126,6 +126,11 @@ class Dynamics:
         """The ``lr H`` from which on the optimizer as shipped is known to be unstable."""
         return np.inf
 
+    @property
+    def in_torch(self) -> bool:
+        """Whether `torch_optimizer` gives one."""
+        return type(self).torch_optimizer is not Dynamics.torch_optimizer
+
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """The torch optimizer that does the same; a tensor's leading axis indexes replicas.
 

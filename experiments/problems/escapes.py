@@ -108,7 +108,7 @@ class Escape:
             reasons["shipped"] = exits.NO_SHIPPED
         elif dynamics.update is not None:
             reasons["discrete"] = "it is the optimizer as shipped: see there"
-        if type(dynamics).torch_optimizer is Dynamics.torch_optimizer:
+        if not dynamics.in_torch:
             reasons["torch"] = f"{optimizers.name(dynamics)} has no counterpart in torch"
         return reasons
 
