@@ -1,9 +1,5 @@
 """Rare escapes: against exact rates down to 1e-12, against direct simulation, and refused where they have no meaning."""
 
-import json
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 from conftest import SUITE_RATE
@@ -14,8 +10,10 @@ from benchmarks import rare as rare_costs
 from diffusion import (
     SGD,
     Adai,
+    Adam,
     Beyond,
     Box,
+    CoupledLandscape,
     HalfSpace,
     IsotropicNoise,
     LossLevel,
@@ -61,14 +59,6 @@ def student(values, expected, error=0.0):
 def p_value(found, exact):
     """Of the test that the mean over repetitions is the exact rate."""
     return student(found["repetition_rate"].values, exact)
-
-
-def in_a_process_of_its_own(code):
-    """What a script prints as JSON, warnings being errors there too; here its kernels would count."""
-    line = [sys.executable, "-W", "error", "-c", code]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("barrier", [6.0, 16.0])
@@ -145,55 +135,35 @@ def test_direct_simulation_agrees_where_both_work():
     assert p_value(rare(5.0), float(escape_rate(exits)["rate"])) > SUITE_RATE
 
 
-ADAM = """
-import numpy as np
-from diffusion import Adam, escape_rate, exit_times, rare_escape_rate
-from experiments.problems.wells import settings
-setting = settings()["parabolas-piecewise"]
-adam, k = Adam(setting.lr["Adam"], 0.9, second_moment="running"), 2.0
-start, boundary = setting.positions(k)
-where = {"noise": setting.noise, "start": start, "boundary": boundary}
-exits = exit_times(adam, setting.landscape(1, k), max_iterations=10**7, replicas=3000, **where)
-rates = rare_escape_rate(adam, setting.landscape(1, k), replicas=400, repetitions=16, **where)["repetition_rate"].values
-print([float(escape_rate(exits, burn_in=3000)["rate"]), *map(float, rates)])
-"""
-
-
 def test_adam_as_shipped_with_its_second_moment_in_the_state():
     """Direct simulation, after the second moment has settled, within 6 standard errors."""
-    direct, *rates = in_a_process_of_its_own(ADAM)
+    adam, k = Adam(SETTING.lr["Adam"], 0.9, second_moment="running"), 2.0
+    start, boundary = SETTING.positions(k)
+    well, where = SETTING.landscape(1, k), {"noise": SETTING.noise, "start": start, "boundary": boundary}
+    exits = exit_times(adam, well, max_iterations=10**7, replicas=3000, **where)
+    direct = float(escape_rate(exits, burn_in=3000)["rate"])
+    rates = rare_escape_rate(adam, well, replicas=400, repetitions=16, **where)["repetition_rate"].values
     error = np.std(rates, ddof=1) / np.sqrt(len(rates))
     assert abs(np.mean(rates) - direct) < 6 * np.hypot(error, direct / np.sqrt(2500))
     assert error < 0.15 * direct
 
 
-ONE_COORDINATE = """
-import json
-import numpy as np
-from diffusion import SGD, rare_escape_rate
-from experiments.problems.wells import HIGHEST, settings
-setting, k = settings()["parabolas-piecewise"], HIGHEST / 10
-start, boundary = setting.positions(k)
-
-def run(coordinate, **more):
-    more = {"landscape": setting.landscape(1, k), "replicas": 400, "repetitions": 24, "seed": 1} | more
-    found = rare_escape_rate(SGD(setting.lr["SGD"]), noise=setting.noise, start=start, boundary=boundary, coordinate=coordinate, **more)
-    return found["repetition_rate"].values.tolist()
-
 def waves(theta):  # not monotonic on the way out, and it allocates
     return np.sum(theta + 0.3 * np.sin(20 * theta))
 
-print(json.dumps([run(TRIED), *(run(TRIED, repetitions=2, threads=threads) for threads in (1, 3))]))
-"""
 
-
-@pytest.mark.parametrize("coordinate", ["waves", pytest.param("'loss'", marks=pytest.mark.long)])
+@pytest.mark.parametrize("coordinate", [waves, pytest.param("loss", marks=pytest.mark.long)])
 def test_the_rate_is_exact_whatever_the_reaction_coordinate(coordinate):
     """7e-7 per iteration; the same bits for any number of threads."""
-    exact, (found, one, two) = chain(10.0), in_a_process_of_its_own(ONE_COORDINATE.replace("TRIED", coordinate))
+
+    def run(**more):
+        return rare(10.0, coordinate=coordinate, seed=1, **more)["repetition_rate"].values
+
+    exact, found = chain(10.0), run()
     for rates in (rare(10.0)["repetition_rate"].values, found):
         assert student(rates, exact) > SUITE_RATE > student(rates, 2 * exact)
-    assert one == two == found[:2]
+    for threads in (1, 3):
+        np.testing.assert_array_equal(run(repetitions=2, threads=threads), found[:2])
 
 
 @pytest.mark.long  # kernels of its own
@@ -204,50 +174,37 @@ def test_in_100_coordinates_the_loss_says_too_little():
         rare(10.0, dimension=100, coordinate="loss", replicas=100, repetitions=2)
 
 
-REGIONS = """
-import json
-from diffusion import SGD, Beyond, HalfSpace, IsotropicNoise, QuadraticSaddle, Region, escape_rate, exit_times, rare_escape_rate
-bowl, noise, run = QuadraticSaddle([1.0, 1.0]), IsotropicNoise(20.0), {"replicas": 200, "repetitions": 16, "paths": True}
-
-def rates(boundary, **more):
-    found = rare_escape_rate(SGD(0.02), bowl, noise=noise, boundary=boundary, **run | more)
-    return [found[name].values.tolist() for name in ("repetition_rate", "crossing", "paths_by_coordinate")]
-
 def beyond(X, lane):
     return X[0, lane] > 1.6
+
 
 def along(theta):
     return theta[0]
 
-line, plane, ends = Beyond(0, 1.6), HalfSpace([0.6, 0.8], 1.6), (-1.7, 1.6)
-exits = exit_times(SGD(0.02), bowl, noise=noise, boundary=ends, max_iterations=10**6, replicas=2000)
-print(json.dumps({
-    "line": rates(line), "plane": rates(plane), "own": rates(Region(beyond), coordinate=along), "ends": rates(ends),
-    "direct": float(escape_rate(exits, burn_in=200)["rate"]),
-}))
-"""
-
-
-@pytest.fixture(scope="module")
-def regions():
-    return in_a_process_of_its_own(REGIONS)
-
 
 @pytest.mark.long  # four pairs of kernels
-def test_regions_are_left_as_direct_simulation_and_symmetry_have_it(regions):
+def test_regions_are_left_as_direct_simulation_and_symmetry_have_it():
     """In a round bowl a plane at the same distance is left as often whatever its direction; four ends as in direct simulation."""
-    line, plane, own, ends = (np.array(regions[name][0]) for name in ("line", "plane", "own", "ends"))
+    bowl, noise, four = QuadraticSaddle([1.0, 1.0]), IsotropicNoise(20.0), (-1.7, 1.6)
+    boundaries = {"line": Beyond(0, 1.6), "plane": HalfSpace([0.6, 0.8], 1.6), "own": Region(beyond), "ends": four}
+    found = {}
+    for name, boundary in boundaries.items():
+        more = {"coordinate": along} if name == "own" else {}
+        arguments = {"replicas": 200, "repetitions": 16, "paths": True} | more
+        found[name] = rare_escape_rate(SGD(0.02), bowl, noise=noise, boundary=boundary, **arguments)
+    exits = exit_times(SGD(0.02), bowl, noise=noise, boundary=four, max_iterations=10**6, replicas=2000)
+    line, plane, own, ends = (each["repetition_rate"].values for each in found.values())
     error = line.std(ddof=1) / 4
     for rates in (plane, own):
         assert student(rates, line.mean(), error) > SUITE_RATE > student(rates, 3 * line.mean(), 3 * error)
-    direct = regions["direct"]
+    direct = float(escape_rate(exits, burn_in=200)["rate"])
     assert (
         student(ends, direct, direct / np.sqrt(2000)) > SUITE_RATE > student(ends, direct / 3, direct / np.sqrt(2000))
     )
-    assert np.all(np.array(regions["plane"][1]) @ [0.6, 0.8] > 1.6)
-    place = np.array(regions["ends"][1])
+    assert np.all(found["plane"]["crossing"].values @ [0.6, 0.8] > 1.6)
+    place = found["ends"]["crossing"].values
     assert np.all(((place < -1.7) | (place > 1.6)).any(axis=-1))
-    np.testing.assert_array_equal(np.array(regions["ends"][2]).sum(axis=1), place.shape[1])
+    np.testing.assert_array_equal(found["ends"]["paths_by_coordinate"].sum(axis=1), place.shape[1])
 
 
 def test_a_region_that_does_not_tell_how_far_out_a_path_is_needs_a_coordinate():
@@ -270,98 +227,82 @@ def test_ends_are_found_along_each_coordinate_whatever_the_boundary_is():
     np.testing.assert_allclose(ends(LossLevel(2.0)), [[2.0, 1.0], [-2.0, -1.0]], rtol=1e-12)
 
 
-TWO_COORDINATES = """
-import json
-import warnings
-import numpy as np
-from diffusion import SGD, CoupledLandscape, IsotropicNoise, rare_escape_rate
-warnings.filterwarnings("ignore", ".* coordinate = 'one_sided' does not grow towards the exit by coordinate 1")
-warnings.filterwarnings("ignore", "boundary = 0.0 is a line in each of the 2 coordinates")
-LR, VARIANCE = 0.05, 2.8
+COUPLED_LR, VARIANCE = 0.05, 2.8
+
 
 def loss(X, lane):
     x, y = X[0, lane], X[1, lane]
     return (x * x - 1) ** 2 / 4 + (y * y - 1) ** 2 / 4 + 0.15 * (x - y) ** 2
 
+
 def gradient(X, j, lane):
     return X[j, lane] ** 3 - X[j, lane] + 0.3 * (X[j, lane] - X[1 - j, lane])
+
 
 def inwards(theta):
     return 1.5 - theta[0] - theta[1] - np.exp(-theta[0])
 
+
 def one_sided(theta):  # half of the exits are in the other coordinate, at any value of this
     return -theta[0]
 
-def direct(steps, replicas, settle):
+
+@pytest.fixture(scope="module")
+def landed():
+    """Where replicas of a direct simulation are when they leave, and their rate."""
+    steps, replicas, settle = 15000, 2000, 1000
     rng, x, out = np.random.default_rng(1), np.ones((2, replicas)), []
     for t in range(steps):
-        x -= LR * (x**3 - x + 0.3 * (x - x[::-1]) + np.sqrt(VARIANCE) * rng.standard_normal(x.shape))
+        pushed = np.sqrt(VARIANCE) * rng.standard_normal(x.shape)
+        x -= COUPLED_LR * (x**3 - x + 0.3 * (x - x[::-1]) + pushed)
         gone = (x < 0).any(axis=0)
         if t >= settle:
             out.append(x[:, gone].T)
         x[:, gone] = 1
-    return np.concatenate(out), replicas * (steps - settle)
-
-landed, time = direct(15000, 2000, 1000)
-out = {"direct": landed.tolist(), "rate": len(landed) / time}
-wells = CoupledLandscape(loss, gradient, dimension=2, reference=1.0, domain=0.9)
-for coordinate in TRIED:
-    found = rare_escape_rate(
-        SGD(LR), wells, noise=IsotropicNoise(VARIANCE), boundary=0.0, coordinate=coordinate, replicas=200, repetitions=32, paths=True
-    )
-    name = getattr(coordinate, "__name__", coordinate)
-    out[name] = [found[variable].values.tolist() for variable in ("repetition_rate", "crossing", "paths_by_coordinate")]
-print(json.dumps(out))
-"""
+    positions = np.concatenate(out)
+    return positions, len(positions) / (replicas * (steps - settle))
 
 
-@pytest.fixture(scope="module")
-def two_coordinates():
-    return in_a_process_of_its_own(TWO_COORDINATES.replace("TRIED", '("exit", inwards)'))
-
-
-@pytest.fixture(scope="module")
-def two_more():
-    return in_a_process_of_its_own(TWO_COORDINATES.replace("TRIED", '("loss", one_sided)'))
-
-
-@pytest.mark.parametrize(
-    ("found", "coordinate"),
-    [
-        ("two_coordinates", "exit"),
-        ("two_coordinates", "inwards"),
-        pytest.param("two_more", "loss", marks=pytest.mark.long),
-        pytest.param("two_more", "one_sided", marks=pytest.mark.long),
-    ],
+@pytest.mark.filterwarnings(
+    "ignore:.* coordinate = 'one_sided' does not grow towards the exit by coordinate 1",
+    "ignore:boundary = 0.0 is a line in each of the 2 coordinates",
 )
-def test_coupled_coordinates_leave_as_in_direct_simulation(request, found, coordinate):
+@pytest.mark.parametrize(
+    "coordinate",
+    ["exit", inwards, pytest.param("loss", marks=pytest.mark.long), pytest.param(one_sided, marks=pytest.mark.long)],
+)
+def test_coupled_coordinates_leave_as_in_direct_simulation(landed, coordinate):
     """Two symmetric wells, coupled: the rate, how often each coordinate crosses, and where the other is then.
 
     Five tests at SUITE_RATE for each reaction coordinate. Rejected: half the rate, and the start as the other's position.
     """
-    two_coordinates = request.getfixturevalue(found)
-    rates, crossing, by_coordinate = map(np.array, two_coordinates[coordinate])
+    wells = CoupledLandscape(loss, gradient, dimension=2, reference=1.0, domain=0.9)
+    arguments = {"noise": IsotropicNoise(VARIANCE), "boundary": 0.0, "coordinate": coordinate}
+    run = rare_escape_rate(SGD(COUPLED_LR), wells, replicas=200, repetitions=32, paths=True, **arguments)
+    rates, crossing, by_coordinate = (
+        run[name].values for name in ("repetition_rate", "crossing", "paths_by_coordinate")
+    )
     np.testing.assert_array_equal(by_coordinate[:, 0], (crossing[..., 0] < crossing[..., 1]).sum(axis=1))
-    direct, landed = two_coordinates["rate"], np.array(two_coordinates["direct"])
-    error = direct / np.sqrt(len(landed))
+    positions, direct = landed
+    error = direct / np.sqrt(len(positions))
     assert student(rates, direct, error) > SUITE_RATE > student(rates, direct / 2, error)
 
     def leave_alike(function, expected, error):
         off = rates / rates.mean() * (function(crossing).mean(axis=1) - expected)  # repetitions weigh as their rates
         return student(off, 0.0, error)
 
-    def first(positions):
-        return positions[..., 0] < positions[..., 1]
+    def first(where):
+        return where[..., 0] < where[..., 1]
 
-    def other(positions):
-        return positions.max(axis=-1)
+    def other(where):
+        return where.max(axis=-1)
 
-    def near(positions):
-        return positions.max(axis=-1) < 0.7
+    def near(where):
+        return where.max(axis=-1) < 0.7
 
     assert leave_alike(first, 0.5, 0.0) > SUITE_RATE
     for function in (first, other, near):
-        here = function(landed)
+        here = function(positions)
         assert leave_alike(function, here.mean(), here.std() / np.sqrt(len(here))) > SUITE_RATE
     assert leave_alike(other, 1.0, 0.0) < SUITE_RATE
 
