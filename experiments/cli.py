@@ -2,6 +2,7 @@
 
 import os
 import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Annotated
@@ -36,6 +37,7 @@ def verify(
     quick: Annotated[bool, Parameter(negative="", help="The same table from an eighth of the replicas.")] = False,
     seed: Annotated[int, Parameter(help="Seed of all ensembles, a whole number >= 0.")] = 0,
     threads: Annotated[int | None, Parameter(help="Threads; default: all cores.")] = None,
+    timings: Annotated[bool, Parameter(negative="", help="Print how long each claim took.")] = False,
 ) -> int:
     """Check the paper's claims about saddles and minima, or some, or your own, and write a report.
 
@@ -73,9 +75,13 @@ def verify(
     verify.check_directory(out)
     with progress():
         outcome = verify.run(claims, quick=quick, seed=seed, threads=threads, selected=selected)
+        began = time.monotonic()
         with task("writing the report"):
             verify.write(outcome, out)
+        writing = time.monotonic() - began
     report.print_table(outcome, out)
+    if timings:
+        report.print_timings(outcome, writing)
     return 0 if outcome.passed and not outcome.unjudged else 1
 
 

@@ -28,7 +28,7 @@ long = pytest.mark.long
 def undisturbed(tmp_path_factory):
     """A description, and the store of a run in this process."""
     folder = tmp_path_factory.mktemp("undisturbed")
-    path = sweeps.description(folder / "a.toml", replicas=800, block=50, points=3, low=1.3)
+    path = sweeps.description(folder / "a.toml", replicas=800, block=50, points=3, low=1.6)
     run(Sweep.from_toml(path), folder / "a.zarr", workers=0)
     return path, sweeps.contents(folder / "a.zarr")
 
@@ -162,6 +162,7 @@ def test_a_driver_is_killed(undisturbed, drivers, tmp_path):
     left = (
         3 * 16 - blocks_done + 6 - complete
     )  # blocks, and of each point its summary, which an exact rate has in its one task
+    assert left > 10
     assert f"{left} tasks computed" in sweeps.complete(path, "--out", store, "--resume")
     assert sweeps.contents(store) == wanted
 

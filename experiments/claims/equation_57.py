@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 import theory
+from experiments.claims import theorem_3_damping
 from experiments.problems import exits, turnover
 from experiments.problems.exits import DAMPED
 from experiments.referee import Claim, Evidence, Finding, Routes, Row
@@ -14,6 +15,7 @@ class Equation57(Claim):
     name = "Equation 57"
     place = "Appendix A.3"
     statement = "At the saddle inertia multiplies the effective diffusion by 2/[1 + sqrt(1 + 4|H_be|/(gamma^2 M))]."
+    builds_on = (theorem_3_damping.claim,)
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """The grids of Theorem 3's damping against the quadrature without inertia, for arrivals beyond the saddle."""

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import xarray
 
+from experiments.claims import theorem_3_damping
 from experiments.problems import exits, turnover
 from experiments.problems.exits import AT, BEYOND, DAMPED
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample
@@ -19,6 +20,7 @@ class ExitLine(Claim):
     statement = (
         "The escape time is that of passing the saddle: nothing is said of whether runs are stopped at it or beyond it."
     )
+    builds_on = (theorem_3_damping.claim,)
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Ratios of the grids' times, and of the ensembles'."""

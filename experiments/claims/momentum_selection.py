@@ -22,6 +22,7 @@ class MomentumSelection(Claim):
     statement = (
         "Momentum almost does not affect the selection of minima if its learning rate is (1 - beta1) times SGD's."
     )
+    builds_on = (proposition_4.claim,)
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """In heavy-ball style, whose learning rate is the one to match: at the matched one, and at SGD's own."""

@@ -41,6 +41,7 @@ class Table1Minima(Claim):
         "Hessian noise k and the learning rate enter through one product, so that these powers are exact as "
         "temperature falls: here the row tests the instrument."
     )
+    builds_on = (*(claim for claim, _ in SOURCES.values()), adam_variants.claim)
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """One row for each optimizer: the fitted power of all its exact times."""

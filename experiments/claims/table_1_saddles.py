@@ -47,6 +47,7 @@ class Table1Saddles(Claim):
         "Flat directions of a saddle are escaped slowly by SGD, fast by an adaptive learning rate, fast by adaptive "
         "inertia. Where the learning rate goes like v^-q, displacements go like |H|^(1-2q)."
     )
+    builds_on = tuple(claim for claim, _ in WORDS)
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """From the displacements of Theorem 1 and Propositions 1 and 3; then of all others of Table 2, as shipped."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 import theory
 from diffusion import Momentum
+from experiments.claims import theorem_2
 from experiments.claims.theorem_2 import SHOWN, at_memory_time
 from experiments.drawing import Named
 from experiments.problems import displacements, formulas, optimizers, panels
@@ -23,6 +24,7 @@ class Theorem2Drift(Claim):
     statement = (
         "The velocity that Momentum arrives with adds D/(gamma^3 M^2) [1 - exp(-gamma t)]^2, whatever the curvature."
     )
+    builds_on = (theorem_2.claim,)
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Of both styles at three inertias, from the ensembles of Theorem 2."""

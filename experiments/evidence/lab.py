@@ -1,10 +1,8 @@
 """What claims about networks are computed with: data, the size of the run, workers, and a store of what is finished."""
 
-import multiprocessing
 import os
-import signal
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
@@ -19,6 +17,7 @@ from experiments.evidence.data.sets import DIGITS, DOCUMENTATION
 from experiments.evidence.store import Task
 from experiments.evidence.training import Recipe, Run, trained
 from experiments.referee.routes import Routes
+from experiments.referee.workers import Workers
 
 SIZES = ("quick", "default", "full")
 STORES = "stores"
@@ -55,7 +54,10 @@ class Lab(Routes):
     text: str = DOCUMENTATION
     cifar: str = ""
     model: str = ""
-    _workers: ProcessPoolExecutor | None = field(default=None, init=False, repr=False)
+    _workers: Workers = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._workers = Workers(self.threads or os.cpu_count() or 1, begin)
 
     @classmethod
     def of(cls, routes: Routes) -> Self:
@@ -129,16 +131,11 @@ class Lab(Routes):
 
     def close(self) -> None:
         """End the workers, whatever they do."""
-        if self._workers is not None:
-            self._workers.shutdown(wait=False, cancel_futures=True)
-            for process in multiprocessing.active_children():
-                process.terminate()
-            self._workers = None
+        self._workers.close()
 
     def _finished(self, task: Task, left: Mapping[Path, Mapping[str, Any]], alone: bool) -> Iterator[tuple[Path, str]]:
         """Each file as its task ends, with the reason if it failed."""
-        count = 1 if alone else self.threads or os.cpu_count() or 1
-        if count == 1:
+        if alone or self._workers.count == 1:
             for path, arguments in left.items():
                 with one_thread_each():
                     reason = work(task, arguments, path)
@@ -147,14 +144,11 @@ class Lab(Routes):
         futures: dict[Future[str], Path] = {}
         try:
             for path, arguments in left.items():
-                if self._workers is None:
-                    context = multiprocessing.get_context("spawn")
-                    self._workers = ProcessPoolExecutor(count, context, initializer=begin)
                 futures[self._workers.submit(work, task, arguments, path)] = path
             for future in as_completed(futures):
                 error = future.exception()  # the worker died, as for want of memory
                 if error is not None:
-                    self._workers = None
+                    self._workers.forget()
                 yield futures[future], future.result() if error is None else f"{type(error).__name__}: {error}"
         except BaseException:
             self.close()
@@ -167,8 +161,7 @@ def failure(arrays: Mapping[str, Any]) -> str:
 
 
 def begin() -> None:
-    """Prepare a worker: one thread, and interrupts are the parent's."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Prepare a worker: one thread of torch."""
     torch.set_num_threads(1)
 
 

@@ -22,12 +22,13 @@ class Claim(ABC):
 
     A subclass in a file of its own states `name`, `place` (where the paper says it) and `statement` (what it says),
     computes `evidence`, and judges it by `findings`; `figures` draws it. `diffusion-lab verify --claim file.py` runs
-    it.
+    it. `builds_on` has the claims whose work it uses, so that these are tried before it, and nothing twice.
     """
 
     name: ClassVar[str]
     place: ClassVar[str]
     statement: ClassVar[str]
+    builds_on: ClassVar[tuple["Claim", ...]] = ()
 
     @abstractmethod
     def evidence(self, routes: Routes) -> Iterable[Evidence]:

@@ -1,8 +1,8 @@
 """What a run of the main job found."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.referee.claim import Claim
@@ -32,6 +32,8 @@ class Outcome:
         Seed, replicas and the like, for the record.
     command
         The command that gives the numbers again, without the claims that are asked for.
+    seconds
+        How long each piece of work took, see `Routes`.
     """
 
     claims: Sequence[Claim]
@@ -42,6 +44,7 @@ class Outcome:
     rate: float
     settings: dict[str, Any]
     command: tuple[str, ...] = ("verify",)
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def instrument(self) -> Counter[str]:

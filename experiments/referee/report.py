@@ -17,6 +17,7 @@ from experiments.referee.outcome import Outcome
 
 SIGNS = {True: "✓", False: "✗", None: "·"}  # of a finding, on a terminal
 ASKED = {"verify": "--claim", "evidence": "--only"}  # jobs, and how each is asked for some claims
+BRIEF = 0.5  # seconds; what takes less is not told
 WHOLE = 3  # most claims of which a terminal shows every finding
 PACKAGES = ("diffusion-lab", "numpy", "scipy", "numba", "torch")
 
@@ -62,6 +63,16 @@ def print_table(outcome: Outcome, out: Path) -> None:
     console.print(table)
     console.print(instrument_line(outcome), soft_wrap=True)
     console.print(f"Report: {out / 'report.html'}", soft_wrap=True, highlight=False)
+
+
+def print_timings(outcome: Outcome, writing: float) -> None:
+    """Print how long each piece of work took, the longest first; `writing` is the report's, in seconds."""
+    for name, seconds in sorted(outcome.seconds.items(), key=lambda item: -item[1]):
+        if seconds >= BRIEF:
+            print(f"{seconds:7.1f} s  {name}")
+    together = sum(outcome.seconds.values())
+    print(f"{together:7.1f} s  together, side by side in {outcome.settings['seconds']:.1f} s")
+    print(f"{writing:7.1f} s  to draw and write the report")
 
 
 def html(outcome: Outcome, drawn: Sequence[Drawn]) -> str:

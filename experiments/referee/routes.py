@@ -1,5 +1,6 @@
 """What claims are computed with: the size of ensembles, their seeds, and what has been computed already."""
 
+import time
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from importlib.util import find_spec
@@ -27,6 +28,8 @@ class Routes:
         Whether claims are tried at fewer regimes.
     on_start
         Is told what begins to run.
+    seconds
+        How long each piece of work took that has a title, less the other such work that it asked for.
     """
 
     replicas: int
@@ -36,6 +39,8 @@ class Routes:
     quick: bool = False
     on_start: Callable[[str], None] = lambda _: None
     memory: dict[Any, Any] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict, init=False)
+    _elsewhere: float = field(default=0.0, init=False, repr=False)
 
     @property
     def exits(self) -> int:
@@ -50,10 +55,18 @@ class Routes:
     def once(self, key: Any, compute: Callable[[], Any], title: str = "") -> Any:
         """What `compute` gives, which is run the first time only."""
         if key not in self.memory:
-            if title:
-                self.on_start(title)
-            self.memory[key] = compute()
+            self.memory[key] = self._timed(compute, title) if title else compute()
         return self.memory[key]
+
+    def _timed(self, compute: Callable[[], Any], title: str) -> Any:
+        self.on_start(title)
+        before, self._elsewhere, began = self._elsewhere, 0.0, time.monotonic()
+        try:
+            return compute()
+        finally:
+            spent = time.monotonic() - began
+            self.seconds[title] = spent - self._elsewhere
+            self._elsewhere = before + spent
 
     def options(self, text: str, replicas: int | None = None) -> dict[str, Any]:
         """Arguments of an ensemble that this text describes; without a number it has the replicas of displacements."""

@@ -1,16 +1,21 @@
 """The main job: claims by every route, verdicts, rows, figures and the report."""
 
+import contextlib
 import json
 import os
+import pickle
 import shutil
 import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor, Future, as_completed
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from diffusion.progress import task
+from diffusion.engine import thread_count
+from diffusion.progress import Task, task
 from experiments import drawing
 from experiments.problems import saddles
 from experiments.referee import laws, pages, report, rows
@@ -20,9 +25,13 @@ from experiments.referee.faults import left_out
 from experiments.referee.outcome import Outcome
 from experiments.referee.routes import Routes
 from experiments.referee.verdict import Verdict
+from experiments.referee.workers import Workers
+from experiments.sweep.cluster import without_script
 
 REPLICAS, TORCH_REPLICAS = 12288, 2800
+UNSENT = (pickle.PicklingError, AttributeError, TypeError)  # what pickle raises of what it cannot send
 QUICK = 8  # a quick run has this many times fewer replicas
+MOST = 4  # claims that are tried at the same time: a grid in phase space takes hundreds of megabytes
 
 
 def run(
@@ -52,22 +61,66 @@ def run(
     routes = Routes(REPLICAS // share, TORCH_REPLICAS // share, seed, threads, quick)
     settings: dict[str, Any] = {"seed": seed, "quick": quick, "lr": saddles.LR, "batch_size": saddles.BATCH_SIZE}
     settings |= {"replicas": routes.replicas, "torch_replicas": routes.torch_replicas}
-    return tried(claims, routes, settings, selected, ("verify", "--seed", str(seed), *["--quick"] * quick))
+    command = ("verify", "--seed", str(seed), *["--quick"] * quick)
+    return tried(claims, routes, settings, selected, command, min(thread_count(threads), MOST))
 
 
 def tried(
-    claims: Sequence[Claim], routes: Routes, settings: dict[str, Any], selected: Sequence[str], command: tuple[str, ...]
+    claims: Sequence[Claim],
+    routes: Routes,
+    settings: dict[str, Any],
+    selected: Sequence[str],
+    command: tuple[str, ...],
+    at_once: int = 1,
 ) -> Outcome:
-    """Try claims one after another with these routes, and judge them; the last three are for the record."""
+    """Try claims with these routes, so many at once, and judge them; the three before the last are for the record."""
     began = time.monotonic()
     with task("claims", len(claims)) as progress:
         routes.on_start = progress.say
+        if at_once > 1:
+            _try_apart(claims, routes, at_once, progress)
         for claim in claims:
-            claim.tried(routes)
-            progress.step(claim.name)
+            if ("evidence", claim.name) not in routes.memory:
+                claim.tried(routes)
+                progress.step(claim.name)
     settings = settings | {"seconds": round(time.monotonic() - began, 1)}
     settings |= {"selected": list(selected)} if selected else {}
-    return judge(claims, {claim.name: claim.tried(routes) for claim in claims}, settings, command)
+    evidence = {claim.name: claim.tried(routes) for claim in claims}
+    return replace(judge(claims, evidence, settings, command), seconds=routes.seconds)
+
+
+def _try_apart(claims: Sequence[Claim], routes: Routes, at_once: int, progress: Task) -> None:
+    """Try claims that build on no other, and those built on, in processes; what these do not give is left."""
+    apart = dict.fromkeys(part for claim in claims for part in claim.builds_on or (claim,))
+    if len(apart) == 1:  # it has all threads as it is
+        return
+    given = {name: getattr(routes, name) for name in ("replicas", "torch_replicas", "seed", "threads", "quick")}
+    workers, futures = Workers(at_once), dict[Future[Any], Claim]()
+    try:
+        for claim in apart:
+            with without_script(), contextlib.suppress(*UNSENT, BrokenExecutor):
+                futures[workers.submit(_in_a_worker, pickle.dumps(claim), given)] = claim
+        waiting = list(futures.values())
+        progress.say(", ".join(each.name for each in waiting[:at_once]))
+        for future in as_completed(futures):
+            claim = futures[future]
+            waiting.remove(claim)
+            progress.say(", ".join(each.name for each in waiting[:at_once]))
+            if future.exception() is None:
+                memory, seconds = future.result()
+                routes.memory |= memory
+                routes.seconds |= seconds
+                if claim in claims:
+                    progress.step(claim.name)
+    finally:
+        workers.close()
+
+
+def _in_a_worker(claim: bytes, given: dict[str, Any]) -> tuple[dict[Any, Any], dict[str, float]]:
+    """Try a claim: all that was computed on the way, and how long it took."""
+    routes = Routes(**given)
+    pickle.loads(claim).tried(routes)
+    return routes.memory, routes.seconds
 
 
 def judge(

@@ -1,0 +1,49 @@
+"""Worker processes: claims are tried in them side by side, and tasks on networks run in them."""
+
+import multiprocessing
+import signal
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from typing import Any
+
+
+class Workers:
+    """Processes that begin when there is work for them, and leave interrupts to this one.
+
+    Parameters
+    ----------
+    count
+        Most processes at a time.
+    prepare
+        Is called by each before anything else.
+    """
+
+    def __init__(self, count: int, prepare: Callable[[], object] | None = None) -> None:
+        self.count, self._prepare = count, prepare
+        self._pool: ProcessPoolExecutor | None = None
+
+    def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        """Have a function called that is at the top level of a module."""
+        if self._pool is None:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.count, context, initializer=begin, initargs=(self._prepare,))
+        return self._pool.submit(function, *arguments)
+
+    def forget(self) -> None:
+        """One of them died, and took the others along: the next work has new ones."""
+        self._pool = None
+
+    def close(self) -> None:
+        """End them, whatever they do."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            for process in multiprocessing.active_children():
+                process.terminate()
+            self._pool = None
+
+
+def begin(prepare: Callable[[], object] | None) -> None:
+    """What a worker does first."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if prepare is not None:
+        prepare()
