@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import product
+from itertools import product, zip_longest
 
 import numpy as np
 
@@ -17,10 +17,9 @@ def with_data(piece: Evidence, change) -> Evidence:
     """A copy whose variables are what `change` makes of a dictionary of their values."""
     values = {str(name): variable.values.copy() for name, variable in piece.data.data_vars.items()}
     change(values)
-    changed = replace(piece, data=piece.data.copy(), measured={})
+    data = piece.data.assign({name: (piece.data[name].dims, numbers) for name, numbers in values.items()})
+    changed = replace(piece, data=data, measured={})
     changed.measured = piece.measured
-    for name, numbers in values.items():
-        changed.data[name] = (piece.data[name].dims, numbers)
     return changed
 
 
@@ -55,11 +54,15 @@ def copied(name, source):
 
 
 def changes(evidence: list[Evidence]) -> Iterator[list[Evidence]]:
-    """The same evidence with one variable changed each time: copied from another, scaled, or raised to a power."""
+    """The same evidence with one variable changed each time: copied from another, raised to a power, or scaled.
+
+    The first two take turns: some findings react to none but powers, and these need not wait for all copies.
+    """
     names = list(dict.fromkeys(str(name) for piece in evidence for name in piece.data.data_vars))
     main = [name for name in names if not name.endswith(ENDS[1:])]
-    tried = [copied(name, source) for name, source in product(main, main) if name != source]
+    copies = [copied(name, source) for name, source in product(main, main) if name != source]
+    powers = [raised(name, power) for name, power in product(main, POWERS)]
+    tried = [change for pair in zip_longest(copies, powers) for change in pair if change]
     tried += [scaled(name, factor) for name, factor in product(main, FACTORS)]
-    tried += [raised(name, power) for name, power in product(main, POWERS)]
     for change in tried:
         yield [with_data(piece, change) for piece in evidence]
