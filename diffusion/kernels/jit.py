@@ -102,6 +102,7 @@ def snapshot(function: Callable[..., Any]) -> Any:
 
 
 specialisations: dict[str, Any] = {}
+_helpers: dict[str, Any] = {}
 _known: dict[Any, Any] = {}
 
 
@@ -132,8 +133,13 @@ def _bound(function: Any, names: dict[str, Any]) -> FunctionType:
 
 
 def _compiled(plain: Sequence[FunctionType]) -> Any:
-    """The last of them compiled, the others as its helpers."""
-    helpers = {function.__name__: _njit(function, _OPTIONS | _HELPER) for function in plain[:-1]}
+    """The last of them compiled, the others as its helpers, each once in a process whatever kernels it is in."""
+    helpers = {}
+    for function in plain[:-1]:
+        made_of, _ = digest(function)
+        if made_of not in _helpers:
+            _helpers[made_of] = _njit(function, _OPTIONS | _HELPER)
+        helpers[function.__name__] = _helpers[made_of]
     for function in plain:
         function.__globals__.update(helpers)
     return jit(plain[-1])
