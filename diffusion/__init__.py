@@ -25,6 +25,7 @@ from diffusion.dynamics import (
 from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
 from diffusion.laws import Batch, Empirical, Law, Normal, Quantile, Skewed, Stable, StudentT
+from diffusion.minibatches import Minibatches
 from diffusion.motion import Motion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise, Noise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
@@ -64,6 +65,7 @@ __all__ = [
     "Lion",
     "LossLevel",
     "MinibatchNoise",
+    "Minibatches",
     "Momentum",
     "Motion",
     "Noise",
