@@ -39,7 +39,7 @@ from diffusion.torch_minibatches import TorchMinibatches
 
 if TYPE_CHECKING:
     from diffusion.torch_ensemble import simulate_torch
-    from diffusion.torch_exits import Samples, exit_times_torch
+    from diffusion.torch_exits import exit_times_torch
     from diffusion.torch_landscape import TorchLandscape
 
 __all__ = [
@@ -80,7 +80,6 @@ __all__ = [
     "RMSprop",
     "Radius",
     "Region",
-    "Samples",
     "SeparableLandscape",
     "SignSGD",
     "Skewed",
@@ -102,7 +101,6 @@ __all__ = [
 
 # Imported when first asked for: torch takes seconds, plots and grids half a second.
 _OF_TORCH = {
-    "Samples": "torch_exits",
     "TorchLandscape": "torch_landscape",
     "exit_times_torch": "torch_exits",
     "optimizers": "",
