@@ -145,7 +145,7 @@ class Minibatches(NoiseModel):
         except (TypeError, ValueError, IndexError) as error:
             raise ValueError(
                 f"gradient = {_name(self.gradient)} cannot be called with arrays, theta of shape (1, 1) and samples of shape (1, "
-                f"{len(self.data)}): {error}; write it in plain arithmetic, with numpy.where in place of if"
+                f"{len(self.data)}): {error}; write it in plain arithmetic, with (x > 0) * a in place of if"
             ) from error
 
     def gradients(self, landscape: Landscape, theta: Any, drawn: Any) -> Sequence[Any]:
@@ -201,7 +201,7 @@ class Minibatches(NoiseModel):
         function = checks.compiled("gradient(theta, sample, *parameters)", self.gradient, theta, sample, *self.parameters)
         if coupled:
             place = f"({', '.join(f'x[{j}, lane]' for j in range(d))},)"
-            floats = formula(f"lambda found: ({', '.join(f'1.0 * found[{j}]' for j in range(d))},)")
+            floats = formula(f"lambda found: ({', '.join(f'1.0 * found[{j}]' for j in range(d))},)", float)
             text = f"lambda x, lane, data, i, parameters: function_1(function_0({place}, {every}{numbers}))"
             called = formula(text, function, floats)
         else:

@@ -1,7 +1,5 @@
 """Minibatches of data: which samples are drawn, what they do, and that the kernels and torch do the same."""
 
-import warnings
-
 import numpy as np
 import pytest
 from conftest import SUITE_RATE
@@ -13,11 +11,9 @@ from diffusion import (
     Adam,
     CoupledLandscape,
     DoubleParabola,
-    HessianNoise,
     Minibatches,
     Momentum,
     QuadraticSaddle,
-    SeparableLandscape,
     escape_prospect,
     exit_times,
     rare_escape_rate,
@@ -137,29 +133,185 @@ def test_shuffled_displacements_are_those_of_the_formula_and_not_those_with_repl
     assert np.abs(z[True]).max() > 2 * BOUND
 
 
-WELL = DoubleParabola(0.5, 1.0, 4.0, 1)
-
-
-def well_gradient(theta, x, top, switch):
-    slope = theta if theta < switch else 4.0 * (top - theta)
-    return slope - x
+WELL = DoubleParabola(0.1, 1.0, 4.0, 1)
 
 
 def test_exits_take_as_long_as_the_exact_chain_of_the_data_and_not_of_its_gaussian():
     """2,000 exits at the suite's false-positive rate, from and over the double parabola of the data's own mean."""
-    data, size, lr = -centred(500), 4, 0.4
-    switch = WELL.pieces().switches[0]
+    data, size, lr = -centred(1000), 8, 0.4
+    switch, saddle = WELL.pieces().switches[0], float(WELL.saddle)
 
     def gradient(theta, x):
-        return np.where(theta < switch, theta, 4.0 * (WELL.saddle - theta)) - x
+        return (theta < switch) * theta + (theta >= switch) * 4.0 * (saddle - theta) - x
 
-    setting = {"lr": lr, "start": 0.0, "boundary": float(WELL.saddle), "breaks": [switch]}
+    setting = {"lr": lr, "start": 0.0, "boundary": saddle, "breaks": [switch]}
     exact = theory.minibatch_first_passage_time(data, gradient, size, **setting)
-    saddle, noise = float(WELL.saddle), Minibatches(data, lambda theta, x: np.where(theta < switch, theta, 4.0 * (saddle - theta)) - x, size)
-    found = exit_times(SGD(lr), WELL, noise=noise, boundary=WELL.saddle, max_iterations=10**6, replicas=2000)
+    noise = Minibatches(data, gradient, size)
+    found = exit_times(SGD(lr), WELL, noise=noise, boundary=saddle, max_iterations=10**6, replicas=2000)
     surrogate = theory.discrete_first_passage_time(
-        lambda x: np.where(x < switch, x, 4 * (WELL.saddle - x)), lambda x: np.full_like(x, (data.var() / size) ** 0.5), **setting
+        lambda x: gradient(x, 0.0), lambda x: np.full_like(x, (data.var() / size) ** 0.5), **setting
     )
     times = found["exit_iteration"].values
     error = times.std(ddof=1) / np.sqrt(len(times))
     assert abs(times.mean() - exact) < BOUND * error < abs(times.mean() - surrogate)
+
+
+def test_same_bits_for_any_number_of_threads_and_as_the_beginning_of_a_longer_run():
+    noise = Minibatches(centred(60), linear, 6, replacement=False, parameters=[1.0])
+    few, many = (
+        simulate(SGD(0.1), QuadraticSaddle([1.0]), noise=noise, iterations=25, keep="states", replicas=n, threads=threads)
+        for n, threads in ((1500, 1), (3000, 2))
+    )
+    np.testing.assert_array_equal(few["position"], many["position"][:1500])
+
+
+def two(theta, sample, weight=1.0):
+    """Of a sample's squared error, (theta_0 + theta_1 a - b)^2/2."""
+    off = theta[0] + theta[1] * sample[0] - sample[1]
+    return weight * off, weight * off * sample[0]
+
+
+def regression(count=400):
+    """Points (a, b) about a line, and the mean of their losses as a landscape."""
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=count)
+    data = np.stack([a, 0.5 - a + rng.exponential(size=count)], axis=1)
+    design = np.stack([np.ones(count), a], axis=1)
+    matrix, vector = design.T @ design / count, design.T @ data[:, 1] / count
+    h00, h01, h11, (v0, v1) = matrix[0, 0], matrix[0, 1], matrix[1, 1], vector
+
+    def loss(x, lane):
+        s, t = x[0, lane], x[1, lane]
+        return 0.5 * (h00 * s * s + 2 * h01 * s * t + h11 * t * t) - v0 * s - v1 * t
+
+    def gradient(x, j, lane):
+        s, t = x[0, lane], x[1, lane]
+        return h00 * s + h01 * t - v0 if j == 0 else h01 * s + h11 * t - v1
+
+    return data, CoupledLandscape(loss, gradient, dimension=2, reference=np.linalg.solve(matrix, vector).tolist())
+
+
+PAIRS = np.stack([centred(90), centred(90, 1)], axis=1)
+MIDDLE = float((PAIRS[:, 0] * (1 + PAIRS[:, 1])).mean())
+
+
+def of_two(theta, z):
+    return theta - z[0] * (1 + z[1]) + MIDDLE
+
+
+ON_TORCH = {
+    "a number": (SGD(0.1), QuadraticSaddle([1.0, 1.0]), Minibatches(PAIRS[:, 0], linear, 7)),
+    "a column each": (Adam(0.1, second_moment="running"), QuadraticSaddle([1.0, 1.0]), Minibatches(PAIRS, linear, 7, False)),
+    "two entries": (Momentum(0.1, 0.9), QuadraticSaddle([1.0]), Minibatches(PAIRS, of_two, 7)),
+    "coupled": (Momentum(0.1, 0.9), regression()[1], Minibatches(regression()[0], two, 8, False)),
+}
+
+
+@pytest.mark.parametrize("case", ON_TORCH)
+def test_torch_goes_the_same_way_on_the_same_samples(case):
+    """To rounding, which no chaos has grown yet; with another seed it goes elsewhere."""
+    pytest.importorskip("torch")
+    from diffusion import simulate_torch
+
+    dynamics, landscape, noise = ON_TORCH[case]
+    setting = {"noise": noise, "iterations": 40, "replicas": 30, "keep": "states", "save": [1, 13, 40]}
+    ours, theirs, others = (
+        run(dynamics, landscape, seed=seed, **setting)["position"].values
+        for run, seed in ((simulate, 3), (simulate_torch, 3), (simulate_torch, 4))
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+    assert np.abs(ours - others).max() > 0.01
+
+
+def test_exits_of_torch_are_the_same_ones():
+    pytest.importorskip("torch")
+    from diffusion import exit_times_torch
+
+    noise = Minibatches(PAIRS[:, 0], linear, 2, replacement=False)
+    setting = {"noise": noise, "boundary": 0.3, "max_iterations": 500, "replicas": 50, "seed": 2}
+    ours, theirs = (run(SGD(0.3), QuadraticSaddle([1.0]), **setting) for run in (exit_times, exit_times_torch))
+    np.testing.assert_array_equal(ours["exit_iteration"], theirs["exit_iteration"])
+    assert len(np.unique(ours["exit_iteration"])) > 5
+
+
+# --- what is refused
+
+
+def tilted(theta, x):
+    return theta - x + 0.5
+
+
+BOWL = QuadraticSaddle([1.0])
+USED = {"noise": Minibatches(centred(400), linear, 5), "boundary": 1.0, "max_iterations": 5, "replicas": 2}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (([[[1.0]]], linear, 5), r"data of shape \(1, 1, 1\) must be finite numbers"),
+        (([1.0, np.nan], linear, 1), "must be finite numbers"),
+        (([], linear, 1), "with N and m at least 1"),
+        (([1.0], 3, 1), r"gradient = 3 must be a function of \(theta, sample\)"),
+        (([1.0], linear, 0), "batch_size = 0 must be a whole number >= 1"),
+        (([1.0], linear, 2, False), "batch_size = 2 is more than the 1 samples; lower it, or use replacement=True"),
+        (([1.0], linear, 1, 3), "replacement = 3 must be True or False"),
+    ],
+)
+def test_bad_minibatches(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        Minibatches(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"substeps": 4}, "substeps = 4 needs a model of its noise; use Noise"),
+        ({"velocity": "thermal"}, "velocity = 'thermal' needs a model"),
+        ({"crossing": "bridge"}, "crossing = 'bridge' needs a model"),
+        ({"precision": "mixed"}, "precision = 'mixed' draws normals in float32"),
+        ({"noise": Minibatches(centred(400), tilted, 5)}, r"gradient = tilted: its mean over the data is .* and the gradient of QuadraticSaddle is"),
+        ({"noise": Minibatches(np.ones((400, 3)), lambda theta, x: x[0] if x[0] > 0 else x[1], 5)}, "cannot be called with arrays"),
+        ({"noise": Minibatches(centred(400), lambda theta, x: theta - x + eval("0.0"), 5)}, "does not compile with numba"),
+    ],
+)
+def test_what_minibatches_cannot_do_is_refused(changed, message):
+    with pytest.raises(ValueError, match=message):
+        exit_times(SGD(0.1), BOWL, **(USED | changed))
+
+
+def test_routes_of_the_sde_refuse_minibatches():
+    setting = {"noise": USED["noise"], "boundary": 1.0}
+    for refused in (
+        lambda: rare_escape_rate(SGD(0.1), BOWL, replicas=20, **setting),
+        lambda: escape_prospect(SGD(0.1), BOWL, **setting),
+        lambda: USED["noise"].deviation(BOWL),
+        lambda: simulate(Adam(0.1, second_moment="following"), BOWL, noise=USED["noise"], iterations=1, replicas=2),
+    ):
+        with pytest.raises(ValueError, match="is what one iteration of an optimizer steps on"):
+            refused()
+
+
+def test_a_shape_that_fits_no_landscape_and_a_gradient_of_too_few_coordinates_are_refused():
+    three = Minibatches(np.ones((50, 3)), linear, 5)
+    with pytest.raises(ValueError, match=r"data has 3 entries a sample, and QuadraticSaddle 2 independent coordinates"):
+        simulate(SGD(0.1), QuadraticSaddle([1.0, 1.0]), noise=three, iterations=1, replicas=1)
+    data, landscape = regression()
+    with pytest.raises(ValueError, match="must return a tuple of 2"):
+        simulate(SGD(0.1), landscape, noise=Minibatches(data, lambda theta, z: theta[0], 5), iterations=1, replicas=1)
+
+
+def test_random_samples_of_what_the_landscape_averages_over_are_accepted():
+    """300 data sets of 40, whose means are off by their sampling error; a mean of 1.5 of them, 9 errors off, is refused each time."""
+    for seed in range(300):
+        data = np.random.default_rng(seed).normal(size=40)
+        Minibatches(data, linear, 5).check(BOWL, np.zeros(1))
+        with pytest.raises(ValueError, match="its mean over the data"):
+            Minibatches(data + 1.5, linear, 5).check(BOWL, np.zeros(1))
+
+
+def test_the_repr_tells_data_and_gradients_apart():
+    one, two_, three = (Minibatches(data, linear, 5) for data in (PAIRS, PAIRS, -PAIRS))
+    assert repr(one) == repr(two_) != repr(three)
+    assert "90 samples of 2" in repr(one)
+    assert "hessian * theta - x" in repr(one)
+    assert repr(Minibatches(PAIRS, linear, 5, False)) != repr(one)
