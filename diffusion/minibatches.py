@@ -18,7 +18,14 @@ from diffusion.noise import Deviation, NoiseModel, refuse_other_laws
 
 FALSE_ALARM = 1e-6  # of the comparison with the landscape's gradient, over all places together
 ROUNDING = 1e-9  # of gradients, relative
-SHARES = (-1.0, -0.5, -0.1, 0.1, 0.5, 1.0)  # of the way to the saddle, from the reference point: places of the comparison
+SHARES = (
+    -1.0,
+    -0.5,
+    -0.1,
+    0.1,
+    0.5,
+    1.0,
+)  # of the way to the saddle, from the reference point: places of the comparison
 MOST_DIRECTIONS = 16  # of a coupled landscape
 
 Array = NDArray[np.float64]
@@ -141,7 +148,9 @@ class Minibatches(NoiseModel):
         place = np.asarray(theta, np.float64)[None]
         try:
             each = self.gradients(landscape, place, self.data[None])
-            return np.stack([np.broadcast_to(np.asarray(one, np.float64), (1, len(self.data)))[0] for one in each], axis=1)
+            return np.stack(
+                [np.broadcast_to(np.asarray(one, np.float64), (1, len(self.data)))[0] for one in each], axis=1
+            )
         except (TypeError, ValueError, IndexError) as error:
             raise ValueError(
                 f"gradient = {_name(self.gradient)} cannot be called with arrays, theta of shape (1, 1) and samples of shape (1, "
@@ -189,8 +198,6 @@ class Minibatches(NoiseModel):
 
     def specialisation(self, landscape: Landscape) -> dict[str, Any]:
         """What the kernels are specialised with; refused if the gradient does not compile."""
-        from diffusion.kernels import samples
-
         d, entries = landscape.dimension, self.data.shape[1]
         numbers = "".join(f", parameters[{k}]" for k in range(len(self.parameters)))
         every = f"({', '.join(f'data[i, {k}]' for k in range(entries))},)" if entries > 1 else "data[i, 0]"
@@ -198,7 +205,9 @@ class Minibatches(NoiseModel):
         theta: Any = tuple(landscape.reference.tolist()) if coupled else float(landscape.reference[0])
         row = self.data[0].tolist()
         sample: Any = row[0] if entries == 1 or own and not coupled else tuple(row)
-        function = checks.compiled("gradient(theta, sample, *parameters)", self.gradient, theta, sample, *self.parameters)
+        function = checks.compiled(
+            "gradient(theta, sample, *parameters)", self.gradient, theta, sample, *self.parameters
+        )
         if coupled:
             place = f"({', '.join(f'x[{j}, lane]' for j in range(d))},)"
             floats = formula(f"lambda found: ({', '.join(f'1.0 * found[{j}]' for j in range(d))},)", float)
@@ -209,8 +218,15 @@ class Minibatches(NoiseModel):
             called = formula(text, function)
         return {
             "SAMPLED": True, "sampled": called, "ALL_AT_ONCE": coupled, "OWN_COLUMNS": own,
-            "choose": samples.choose_anew if self.replacement else samples.choose_in_order,
+            "choose": self._choose(),
         }  # fmt: skip
+
+    def _choose(self) -> Any:
+        from diffusion.kernels import samples
+
+        if self.replacement:
+            return samples.choose_anew
+        return next(choose for most, choose in samples.IN_ORDER.items() if len(self.data) <= most)
 
     def drawing(self, width: int) -> tuple[Any, ...]:
         """Scratch and numbers for the kernels, for as many lanes."""
@@ -221,15 +237,15 @@ class Minibatches(NoiseModel):
 
     def drawn(self, seed: int, replicas: ArrayLike, iteration: int) -> NDArray[np.int64]:
         """Which samples replicas draw in an iteration, from 1, the same as in the kernels; shape (replicas, batch_size)."""
-        from diffusion.kernels import samples
+        from diffusion.kernels.samples import TOGETHER
 
         rows = np.atleast_1d(np.asarray(replicas, np.uint64))
-        choose = samples.choose_anew if self.replacement else samples.choose_in_order
+        choose = self._choose()
         index, order, sizes, size, _, _ = self.drawing(len(rows))
         found = np.empty((len(rows), self.batch_size), np.int64)
-        for first in range(0, self.batch_size, samples.TOGETHER):
+        for first in range(0, self.batch_size, TOGETHER):
             choose(index, order, sizes, size, np.uint64(seed), rows, np.uint64(iteration), first, len(rows))
-            found[:, first : first + samples.TOGETHER] = index[: self.batch_size - first].T
+            found[:, first : first + TOGETHER] = index[: self.batch_size - first].T
         return found
 
     def check(self, landscape: Landscape, origin: Array) -> None:
@@ -248,7 +264,9 @@ class Minibatches(NoiseModel):
         for place in places:
             each, true = self.sample_gradients(landscape, place), landscape.gradient(place)
             if not np.isfinite(each).all():
-                raise ValueError(f"gradient = {_name(self.gradient)} is not finite of all samples at theta = {place.tolist()}")
+                raise ValueError(
+                    f"gradient = {_name(self.gradient)} is not finite of all samples at theta = {place.tolist()}"
+                )
             mean, error = each.mean(axis=0), each.std(axis=0) / math.sqrt(free)
             size = np.abs(mean) + np.abs(true) + np.abs(each).max(axis=0)
             off = np.abs(mean - true) > bound * error + ROUNDING * size
@@ -290,5 +308,5 @@ def _sizes(count: int) -> NDArray[np.uint64]:
     while any(prime % k == 0 for k in range(2, math.isqrt(prime) + 1)):
         prime += 1
     root = max(math.isqrt(count), 1)
-    base = min(range(max(2 * root // 3, 1), root + 1), key=lambda k: -count % k)
+    base = min(range((2 * root + 2) // 3, root + 1), key=lambda k: -count % k)
     return np.array([count, prime, base, -(-count // base)], np.uint64)

@@ -201,7 +201,13 @@ def _check_following(landscape: Landscape, variance: Array) -> None:
 
 
 def _check_minibatches(
-    noise: Minibatches, landscape: Landscape, origin: Array, dynamics: Dynamics, velocity: str, schedule: NDArray[np.int64], precision: str
+    noise: Minibatches,
+    landscape: Landscape,
+    origin: Array,
+    dynamics: Dynamics,
+    velocity: str,
+    schedule: NDArray[np.int64],
+    precision: str,
 ) -> None:
     """Refuse what is known of models of noise alone, and data that are not the landscape's."""
     if schedule.max() > 1:
@@ -211,7 +217,9 @@ def _check_minibatches(
     if dynamics.second_moment == "following":
         refuse_other_laws(noise, "second_moment = 'following'")
     if precision == "mixed":
-        raise ValueError("precision = 'mixed' draws normals in float32, and Minibatches(...) draws none; use precision='float64'")
+        raise ValueError(
+            "precision = 'mixed' draws normals in float32, and Minibatches(...) draws none; use precision='float64'"
+        )
     noise.check(landscape, origin)
 
 

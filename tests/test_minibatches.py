@@ -70,7 +70,7 @@ def of_pairs(orders, places, count):
     return 0.0 if counts[~apart].any() else stats.chisquare(counts[apart]).pvalue
 
 
-@pytest.mark.parametrize("count", [5, 11, 24, 60])
+@pytest.mark.parametrize("count", [5, 8, 24])
 def test_positions_and_pairs_are_those_of_true_shuffles(count):
     """Chi-squared at the suite's false-positive rate; cyclic shifts, replacement, and neighbours kept together are rejected."""
     orders = epoch(Minibatches(np.arange(count), linear, 1, replacement=False))
@@ -88,12 +88,14 @@ def test_positions_and_pairs_are_those_of_true_shuffles(count):
 
 def test_triples_and_sums_of_sorted_samples_are_those_of_true_shuffles():
     """Arithmetic progressions, which the first step alone would make, are rejected; so are sums of minibatches that are too even."""
-    batches = Minibatches(np.arange(1009), linear, 8, replacement=False)
+    batches = Minibatches(np.arange(1100), linear, 8, replacement=False)
     drawn, rng = batches.drawn(0, np.arange(REPLICAS), 1), np.random.default_rng(0)
-    shuffled = np.argsort(rng.random((20_000, 1009)), axis=1)[:, :8]
-    steps = rng.integers(1, 1009, (REPLICAS, 1)) * np.arange(8)
-    progressions = (rng.integers(1009, size=(REPLICAS, 1)) + steps) % 1009
-    second = [np.bincount((row[:, 0] - 2 * row[:, 1] + row[:, 2]) % 1009, minlength=1009) for row in (drawn, progressions)]
+    shuffled = np.argsort(rng.random((20_000, 1100)), axis=1)[:, :8]
+    steps = rng.integers(1, 1100, (REPLICAS, 1)) * np.arange(8)
+    progressions = (rng.integers(1100, size=(REPLICAS, 1)) + steps) % 1100
+    second = [
+        np.bincount((row[:, 0] - 2 * row[:, 1] + row[:, 2]) % 1100, minlength=1100) for row in (drawn, progressions)
+    ]
     assert stats.chisquare(second[0]).pvalue > SUITE_RATE > stats.chisquare(second[1]).pvalue
     sums = [each.sum(axis=1) for each in (drawn, shuffled, progressions)]
     assert stats.ks_2samp(sums[0], sums[1]).pvalue > SUITE_RATE > stats.ks_2samp(sums[2], sums[1]).pvalue
@@ -159,7 +161,9 @@ def test_exits_take_as_long_as_the_exact_chain_of_the_data_and_not_of_its_gaussi
 def test_same_bits_for_any_number_of_threads_and_as_the_beginning_of_a_longer_run():
     noise = Minibatches(centred(60), linear, 6, replacement=False, parameters=[1.0])
     few, many = (
-        simulate(SGD(0.1), QuadraticSaddle([1.0]), noise=noise, iterations=25, keep="states", replicas=n, threads=threads)
+        simulate(
+            SGD(0.1), QuadraticSaddle([1.0]), noise=noise, iterations=25, keep="states", replicas=n, threads=threads
+        )
         for n, threads in ((1500, 1), (3000, 2))
     )
     np.testing.assert_array_equal(few["position"], many["position"][:1500])
@@ -201,7 +205,11 @@ def of_two(theta, z):
 
 ON_TORCH = {
     "a number": (SGD(0.1), QuadraticSaddle([1.0, 1.0]), Minibatches(PAIRS[:, 0], linear, 7)),
-    "a column each": (Adam(0.1, second_moment="running"), QuadraticSaddle([1.0, 1.0]), Minibatches(PAIRS, linear, 7, False)),
+    "a column each": (
+        Adam(0.1, second_moment="running"),
+        QuadraticSaddle([1.0, 1.0]),
+        Minibatches(PAIRS, linear, 7, False),
+    ),
     "two entries": (Momentum(0.1, 0.9), QuadraticSaddle([1.0]), Minibatches(PAIRS, of_two, 7)),
     "coupled": (Momentum(0.1, 0.9), regression()[1], Minibatches(regression()[0], two, 8, False)),
 }
@@ -269,9 +277,18 @@ def test_bad_minibatches(arguments, message):
         ({"velocity": "thermal"}, "velocity = 'thermal' needs a model"),
         ({"crossing": "bridge"}, "crossing = 'bridge' needs a model"),
         ({"precision": "mixed"}, "precision = 'mixed' draws normals in float32"),
-        ({"noise": Minibatches(centred(400), tilted, 5)}, r"gradient = tilted: its mean over the data is .* and the gradient of QuadraticSaddle is"),
-        ({"noise": Minibatches(np.ones((400, 3)), lambda theta, x: x[0] if x[0] > 0 else x[1], 5)}, "cannot be called with arrays"),
-        ({"noise": Minibatches(centred(400), lambda theta, x: theta - x + eval("0.0"), 5)}, "does not compile with numba"),
+        (
+            {"noise": Minibatches(centred(400), tilted, 5)},
+            r"gradient = tilted: its mean over the data is .* and the gradient of QuadraticSaddle is",
+        ),
+        (
+            {"noise": Minibatches(np.ones((400, 3)), lambda theta, x: x[0] if x[0] > 0 else x[1], 5)},
+            "cannot be called with arrays",
+        ),
+        (
+            {"noise": Minibatches(centred(400), lambda theta, x: theta - x + eval("0.0"), 5)},
+            "does not compile with numba",
+        ),
     ],
 )
 def test_what_minibatches_cannot_do_is_refused(changed, message):

@@ -27,7 +27,10 @@ LABELS = {
     "splitting": "SDE by splitting",
 }
 FAINT = 0.3  # of rates that are not those of escapes
-BEST, BEST_OF_DATA = ("splitting", "sde", "discrete"), ("discrete", "sde", "minibatches")  # whose power is told: the first's
+BEST, BEST_OF_DATA = (
+    ("splitting", "sde", "discrete"),
+    ("discrete", "sde", "minibatches"),
+)  # whose power is told: the first's
 ROWS = {"exact": -0.3, "sde": -0.15, "discrete": 0.0, "minibatches": 0.15, "splitting": 0.3}  # places about a setting's
 
 

@@ -55,7 +55,9 @@ def plan(*, full: bool, quick: bool, seed: int) -> list[Point]:
         wanted = [(key, 1, route) for key in CLEAN for route in ("sde", "discrete")]
         tens = CLEAN if full else ("parabolas-piecewise", "tang-piecewise")
         wanted += [(key, 10, route) for key in tens for route in ("sde", "discrete")]
-        wanted += [(DATA, d, route) for d in ((1, 10) if full else (10,)) for route in ("sde", "discrete", "minibatches")]
+        wanted += [
+            (DATA, d, route) for d in ((1, 10) if full else (10,)) for route in ("sde", "discrete", "minibatches")
+        ]
         wanted += [("recalled", 10, route) for route in ("discrete", "minibatches")]
         wanted += [(key, 1, "splitting") for key in (CLEAN if full else CLEAN[:1])]
     return [
