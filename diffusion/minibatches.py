@@ -204,7 +204,7 @@ class Minibatches(NoiseModel):
         coupled, own = landscape.formulas.coupled, d == entries > 1
         theta: Any = tuple(landscape.reference.tolist()) if coupled else float(landscape.reference[0])
         row = self.data[0].tolist()
-        sample: Any = row[0] if entries == 1 or own and not coupled else tuple(row)
+        sample: Any = row[0] if entries == 1 or (own and not coupled) else tuple(row)
         function = checks.compiled(
             "gradient(theta, sample, *parameters)", self.gradient, theta, sample, *self.parameters
         )

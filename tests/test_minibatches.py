@@ -72,7 +72,7 @@ def of_pairs(orders, places, count):
 
 @pytest.mark.parametrize("count", [5, 8, 24])
 def test_positions_and_pairs_are_those_of_true_shuffles(count):
-    """Chi-squared at the suite's false-positive rate; cyclic shifts, replacement, and neighbours kept together are rejected."""
+    """Chi-squared at the suite's false-positive rate; cyclic shifts and replacement are rejected."""
     orders = epoch(Minibatches(np.arange(count), linear, 1, replacement=False))
     for place in (0, 1, count // 2, count - 1):
         assert stats.chisquare(np.bincount(orders[:, place], minlength=count)).pvalue > SUITE_RATE
@@ -87,7 +87,7 @@ def test_positions_and_pairs_are_those_of_true_shuffles(count):
 
 
 def test_triples_and_sums_of_sorted_samples_are_those_of_true_shuffles():
-    """Arithmetic progressions, which the first step alone would make, are rejected; so are sums of minibatches that are too even."""
+    """Arithmetic progressions, which the first step alone would make, are rejected by both."""
     batches = Minibatches(np.arange(1100), linear, 8, replacement=False)
     drawn, rng = batches.drawn(0, np.arange(REPLICAS), 1), np.random.default_rng(0)
     shuffled = np.argsort(rng.random((20_000, 1100)), axis=1)[:, :8]
@@ -114,7 +114,7 @@ SETTINGS = [
 
 @pytest.mark.parametrize(("dynamics", "hessian", "count", "size"), SETTINGS)
 def test_shuffled_displacements_are_those_of_the_formula_and_not_those_with_replacement(dynamics, hessian, count, size):
-    """At the end of epochs and inside them; a tail that is left out is another one every epoch, which the formula does not know."""
+    """At the end of epochs and inside them; the formula knows no tail that is left out, another one in every epoch."""
     data = centred(count)
     of = {kept: Minibatches(data, linear, size, kept, parameters=[hessian]) for kept in (False, True)}
     saddle, each = QuadraticSaddle([hessian]), of[False].batches
@@ -318,7 +318,7 @@ def test_a_shape_that_fits_no_landscape_and_a_gradient_of_too_few_coordinates_ar
 
 
 def test_random_samples_of_what_the_landscape_averages_over_are_accepted():
-    """300 data sets of 40, whose means are off by their sampling error; a mean of 1.5 of them, 9 errors off, is refused each time."""
+    """300 data sets of 40, whose means are off by their sampling error; with 1.5 added, nine errors, all are refused."""
     for seed in range(300):
         data = np.random.default_rng(seed).normal(size=40)
         Minibatches(data, linear, 5).check(BOWL, np.zeros(1))

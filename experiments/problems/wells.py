@@ -97,7 +97,8 @@ class Setting:
 
     def minibatches(self, dimension: int, sharpness: float, seed: int) -> Minibatches:
         """Minibatches of a data set of the seed's, the same at every sharpness: of a loss of one sample f(sqrt(k) theta - x)."""
-        variance: float = getattr(self.landscape(dimension, sharpness), "data_variance")  # noqa: B009 (of those with data)
+        landscape = self.landscape(dimension, sharpness)
+        variance = landscape.data_variance if isinstance(landscape, StyblinskiTang) else np.nan
         data = np.random.default_rng([seed, dimension]).normal(0.0, np.sqrt(variance), (SAMPLES, dimension))
         return Minibatches(data, sample_gradient, self.batch_size, parameters=[np.sqrt(sharpness)])
 
