@@ -318,7 +318,7 @@ def test_a_shape_that_fits_no_landscape_and_a_gradient_of_too_few_coordinates_ar
 
 
 def test_random_samples_of_what_the_landscape_averages_over_are_accepted():
-    """300 data sets of 40, whose means are off by their sampling error; with 1.5 added, nine errors, all are refused."""
+    """300 data sets of 40, whose means are off by their sampling error; with 1.5 added, 9 errors, all are refused."""
     for seed in range(300):
         data = np.random.default_rng(seed).normal(size=40)
         Minibatches(data, linear, 5).check(BOWL, np.zeros(1))

@@ -96,7 +96,7 @@ class Setting:
         return isinstance(self.noise, MinibatchNoise)
 
     def minibatches(self, dimension: int, sharpness: float, seed: int) -> Minibatches:
-        """Minibatches of a data set of the seed's, the same at every sharpness: of a loss of one sample f(sqrt(k) theta - x)."""
+        """Minibatches of the seed's data set, one for every sharpness; the loss of a sample is f(sqrt(k) theta - x)."""
         landscape = self.landscape(dimension, sharpness)
         variance = landscape.data_variance if isinstance(landscape, StyblinskiTang) else np.nan
         data = np.random.default_rng([seed, dimension]).normal(0.0, np.sqrt(variance), (SAMPLES, dimension))
