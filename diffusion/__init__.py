@@ -25,6 +25,7 @@ from diffusion.dynamics import (
 from diffusion.escape import exit_times
 from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
 from diffusion.laws import Batch, Empirical, Law, Normal, Quantile, Skewed, Stable, StudentT
+from diffusion.minibatches import Minibatches
 from diffusion.motion import Motion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise, Noise
 from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
@@ -38,7 +39,7 @@ from diffusion.torch_minibatches import TorchMinibatches
 
 if TYPE_CHECKING:
     from diffusion.torch_ensemble import simulate_torch
-    from diffusion.torch_exits import Samples, exit_times_torch
+    from diffusion.torch_exits import exit_times_torch
     from diffusion.torch_landscape import TorchLandscape
 
 __all__ = [
@@ -64,6 +65,7 @@ __all__ = [
     "Lion",
     "LossLevel",
     "MinibatchNoise",
+    "Minibatches",
     "Momentum",
     "Motion",
     "Noise",
@@ -78,7 +80,6 @@ __all__ = [
     "RMSprop",
     "Radius",
     "Region",
-    "Samples",
     "SeparableLandscape",
     "SignSGD",
     "Skewed",
@@ -100,7 +101,6 @@ __all__ = [
 
 # Imported when first asked for: torch takes seconds, plots and grids half a second.
 _OF_TORCH = {
-    "Samples": "torch_exits",
     "TorchLandscape": "torch_landscape",
     "exit_times_torch": "torch_exits",
     "optimizers": "",

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from diffusion import checks
 from diffusion.dynamics import Rule
 from diffusion.landscapes import QuadraticSaddle
-from diffusion.laws import NORMAL, Law, tabulated
-from diffusion.noise import raised, unit_deviation
+from diffusion.laws import NORMAL, tabulated
+from diffusion.minibatches import Minibatches
+from diffusion.noise import NoiseModel, raised, unit_deviation
 from diffusion.plan import Plan
 
 LANES = 512  # replicas that a thread runs side by side; results do not depend on it
@@ -41,8 +42,8 @@ class Prepared:
         As `diffusion.kernels.step.advance` and the kernels take them.
     turned
         Whether positions are along the eigenvectors.
-    law
-        Of the noise.
+    noise
+        As the run has it.
     """
 
     parts: dict[str, Any]
@@ -50,7 +51,7 @@ class Prepared:
     rule: tuple[Any, ...]
     start: tuple[Array, Array, Array]
     turned: bool
-    law: Law
+    noise: NoiseModel
 
     def specialised(self, **parts: Any) -> Prepared:
         """The same with more for the kernel to be specialised with."""
@@ -67,7 +68,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     from diffusion.kernels import random
 
     landscape, shipped, parted = plan.landscape, plan.dynamics.update, int(substeps[0]) > 1
-    turned = isinstance(landscape, QuadraticSaddle) and shipped is None
+    turned = isinstance(landscape, QuadraticSaddle) and shipped is None and not plan.noise.of_data
     formulas = landscape.eigen_formulas if turned else landscape.formulas  # type: ignore[attr-defined]
     parts: dict[str, Any] = {
         "COUPLED": formulas.coupled,
@@ -80,7 +81,10 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     d = landscape.dimension
     table, mixing = np.zeros((1, d)), np.zeros((0, 0))
     momentum = np.zeros((d, 0) if formulas.coupled else d)  # at rest
-    if formulas.coupled:
+    if isinstance(plan.noise, Minibatches):
+        parts |= plan.noise.specialisation(landscape)
+        parts["ROWS"], mixing = len(formulas.parameters), np.zeros((d, d))
+    elif formulas.coupled:
         mixing = np.ascontiguousarray(plan.noise.mixing(landscape))
     else:
         deviation = plan.noise.deviation(landscape)
@@ -133,7 +137,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts["WALLS"] = True
     origin = plan.basis.T @ plan.origin if turned else plan.origin.copy()
     problem = formulas.parameters, table, mixing, plan.walls
-    return Prepared(parts, problem, (*coefficients, tuple(numbers)), (origin, momentum, slots), turned, plan.noise.law)
+    return Prepared(parts, problem, (*coefficients, tuple(numbers)), (origin, momentum, slots), turned, plan.noise)
 
 
 def _padded(table: Array, rows: int) -> Array:
@@ -169,13 +173,16 @@ def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[A
     betas = prepared.rule[-1][0]
     # what all coordinates share: known by trying; then the mean over them
     told = len(parts["shared"](1.0, betas, prepared.rule[-1][1])) if parts["SHIPPED"] else 1
-    pushed = parts["COUPLED"] or "MEAN" in parts or "PARTED" in parts
+    pushed = parts["COUPLED"] or not {"MEAN", "PARTED", "SAMPLED"}.isdisjoint(parts)
     rows = (d, d if pushed else 0, *[d] * len(prepared.start[2]), *[1] * len(betas))
     state = tuple(np.zeros((size, width)) for size in rows)
     draws = -(-d // drawn) * drawn if parts["COUPLED"] else drawn
     scratch: Any = np.zeros((drawn, width), word)
-    if prepared.law != NORMAL:
-        scratch = scratch, np.zeros((drawn, width)), tabulated(prepared.law), prepared.law.draws
+    law = prepared.noise.law
+    if isinstance(prepared.noise, Minibatches):
+        scratch = prepared.noise.drawing(width)
+    elif law != NORMAL:
+        scratch = scratch, np.zeros((drawn, width)), tabulated(law), law.draws
     lanes = (
         *(np.zeros(width, np.uint64) for _ in range(3)), np.zeros((draws, width), normal), scratch,
         tuple(np.zeros((1, width)) for _ in range(told + ("MEAN" in parts))),
@@ -237,8 +244,10 @@ _compiling = threading.Lock()
 
 def kernel(function: Callable[..., Any], helpers: Iterable[Any], prepared: Prepared) -> Any:
     """The kernel, specialised; one thread at a time compiles."""
-    from diffusion.kernels import step
+    from diffusion.kernels import samples, step
     from diffusion.kernels.jit import specialise
 
+    if "SAMPLED" in prepared.parts:
+        helpers = (*samples.HELPERS, *helpers)
     with _compiling:
         return specialise(function, (*step.HELPERS, *helpers), prepared.parts)

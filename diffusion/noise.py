@@ -44,9 +44,12 @@ class NoiseModel(ABC):
     ----------
     law
         The law of z, what the deviation is multiplied by: normal unless a model says otherwise.
+    of_data
+        Whether it is no model, but the minibatches of data themselves: `Minibatches`.
     """
 
     law: Law = NORMAL
+    of_data: bool = False
 
     @abstractmethod
     def variance_along(self, landscape: Landscape) -> Array:
@@ -88,8 +91,13 @@ def refuse_other_laws(noise: NoiseModel, what: str) -> None:
     Raises
     ------
     ValueError
-        If it has another law.
+        If it has another law, or is no model but minibatches of data.
     """
+    if noise.of_data:
+        raise ValueError(
+            f"noise = {type(noise).__name__}(...) is what one iteration of an optimizer steps on, and {what} needs a model of its noise; use "
+            "Noise(deviation), HessianNoise or MinibatchNoise, or simulate or exit_times as they are by default, with substeps=1"
+        )
     if noise.law != NORMAL:
         raise ValueError(
             f"law = {noise.law!r}: {what} assumes normal noise; use law=Normal(), or simulate or exit_times for this law"

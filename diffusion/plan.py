@@ -15,7 +15,8 @@ from diffusion.dynamics import Dynamics
 from diffusion.edges import Walls, walls_of
 from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.laws import NORMAL, Law
-from diffusion.noise import NoiseModel
+from diffusion.minibatches import Minibatches
+from diffusion.noise import NoiseModel, refuse_other_laws
 from diffusion.variables import describe
 
 if TYPE_CHECKING:
@@ -100,6 +101,8 @@ def plan_run(
             "save at fewer iterations, run fewer replicas, or keep='moments'",
         )
     walls = walls_of(reflecting, position)
+    if isinstance(noise, Minibatches):
+        _check_minibatches(noise, landscape, position, dynamics, velocity, schedule, precision)
     variance = _variance(noise, landscape)
     if noise.law != NORMAL:
         _check_law(noise.law, dynamics, velocity, schedule, precision)
@@ -151,6 +154,8 @@ def refuse_memory(size: int, what: str, remedy: str) -> None:
 
 def _variance(noise: NoiseModel, landscape: Landscape) -> Array:
     """Noise variance at the reference point, along the directions in which the rule holds."""
+    if noise.of_data:
+        return noise.variance_along(landscape)
     if landscape.formulas.coupled and not isinstance(landscape, QuadraticSaddle):
         noise.mixing(landscape)  # refuses what the landscape cannot give
     else:
@@ -193,6 +198,29 @@ def _check_following(landscape: Landscape, variance: Array) -> None:
             f"noise variance is 0 in direction {int(np.argmax(variance <= 0))}: a following second moment would divide by it; "
             "use IsotropicNoise, or second_moment='running'"
         )
+
+
+def _check_minibatches(
+    noise: Minibatches,
+    landscape: Landscape,
+    origin: Array,
+    dynamics: Dynamics,
+    velocity: str,
+    schedule: NDArray[np.int64],
+    precision: str,
+) -> None:
+    """Refuse what is known of models of noise alone, and data that are not the landscape's."""
+    if schedule.max() > 1:
+        refuse_other_laws(noise, f"substeps = {schedule.max()}")
+    if velocity == "thermal":
+        refuse_other_laws(noise, "velocity = 'thermal'")
+    if dynamics.second_moment == "following":
+        refuse_other_laws(noise, "second_moment = 'following'")
+    if precision == "mixed":
+        raise ValueError(
+            "precision = 'mixed' draws normals in float32, and Minibatches(...) draws none; use precision='float64'"
+        )
+    noise.check(landscape, origin)
 
 
 def _check_law(law: Law, dynamics: Dynamics, velocity: str, schedule: NDArray[np.int64], precision: str) -> None:

@@ -15,6 +15,7 @@ from diffusion import checks
 from diffusion.directions import directions as eigenvectors
 from diffusion.landscapes import Formulas, Landscape
 from diffusion.laws import NORMAL, Law
+from diffusion.minibatches import Minibatches
 from diffusion.torch_landscape import TorchLandscape
 from diffusion.torch_minibatches import TorchMinibatches
 
@@ -134,11 +135,15 @@ def deviates(law: Law, shape: Sequence[int], generator: torch.Generator) -> torc
     return normals[0] if law == NORMAL else torch.from_numpy(law.of_normals(normals.numpy()))
 
 
-def minibatch_gradient(landscape: Landscape, noise: TorchMinibatches, seed: int, replicas: Sequence[int]) -> Gradient:
-    """Gradients of rows (replica, P) by each replica's own minibatch, 0 where one is no longer inside.
+def minibatch_gradient(
+    landscape: Landscape, noise: TorchMinibatches | Minibatches, seed: int, replicas: Sequence[int]
+) -> Gradient:
+    """Gradients of rows (replica, P) by each replica's own minibatch; of a torch model 0 where one is no longer inside.
 
-    Rows are taken one by one: each has the bits that it has alone, and on CPUs stacking them is no faster.
+    A torch model's rows are taken one by one: each has the bits that it has alone, and on CPUs stacking them is no faster.
     """
+    if isinstance(noise, Minibatches):
+        return _sampled(landscape, noise, seed, replicas)
     network = landscape.network
     model, samples = network.sample_losses, network.samples
 
@@ -148,5 +153,17 @@ def minibatch_gradient(landscape: Landscape, noise: TorchMinibatches, seed: int,
             drawn = torch.from_numpy(noise.positions(samples, seed, replicas[int(row)], iteration)).to(model.device)
             found[row] = model.mean_gradient(theta[row].to(model.start), drawn).to(found)
         return found
+
+    return gradient
+
+
+def _sampled(landscape: Landscape, noise: Minibatches, seed: int, replicas: Sequence[int]) -> Gradient:
+    """Mean gradients of the same samples as in the kernels."""
+    data, rows = torch.from_numpy(noise.data.copy()), np.array(replicas)
+
+    def gradient(theta: torch.Tensor, iteration: int, inside: NDArray[np.bool_]) -> torch.Tensor:
+        drawn = torch.from_numpy(noise.drawn(seed, rows, iteration + 1))
+        each = noise.gradients(landscape, theta, data[drawn])
+        return torch.stack([torch.broadcast_to(one, drawn.shape).mean(dim=1) for one in each], dim=1)
 
     return gradient

@@ -14,6 +14,7 @@ from diffusion import checks
 from diffusion.dynamics import Dynamics
 from diffusion.engine import Interruptible, thread_count
 from diffusion.landscapes import Landscape, QuadraticSaddle
+from diffusion.minibatches import Minibatches
 from diffusion.noise import NoiseModel
 from diffusion.plan import DIVERGED, Plan, label, plan_run
 from diffusion.progress import task
@@ -45,7 +46,7 @@ def simulate_torch(
 ) -> xarray.Dataset:
     """Run the shipped torch optimizer on many replicas at once, in float64, from rest.
 
-    Each step hands the optimizer the gradient of the loss plus a normal draw from the noise model, or, of a
+    Each step hands the optimizer the gradient of the loss plus a normal draw from the noise model, or, under `Minibatches` and of a
     `TorchLandscape` under `TorchMinibatches`, each replica's gradient of its own minibatch. Parameters, result and errors are those of `diffusion.simulate`; the seed is that of a `torch.Generator` for each block of replicas, so the
     draws differ from `simulate`'s. Adam, RMSprop and Adai must have ``second_moment="running"``: torch ships no other.
     Any other torch optimizer is given by a function that makes it, as `exit_times_torch` takes it; an iteration then lasts
@@ -108,7 +109,7 @@ def _run(
 
 def _gradient(plan: Plan, block: int, replicas: range) -> Gradient:
     """The minibatch gradients of a block of replicas: of their own minibatches, or from the noise model."""
-    if isinstance(plan.noise, TorchMinibatches):
+    if isinstance(plan.noise, TorchMinibatches | Minibatches):
         return minibatch_gradient(plan.landscape, plan.noise, int(plan.seed), replicas)
     seed = np.random.SeedSequence([int(plan.seed), block]).generate_state(1, np.uint64)[0]
     generator, modelled = torch.Generator().manual_seed(int(seed)), _modelled(plan)

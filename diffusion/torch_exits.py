@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +13,8 @@ from diffusion.dynamics import Dynamics
 from diffusion.edges import NO_COORDINATE, NO_PART, Edge, edge_of
 from diffusion.engine import Interruptible
 from diffusion.escape import label_exits, warn_any_coordinate
-from diffusion.landscapes import Landscape, StyblinskiTang
+from diffusion.landscapes import Landscape
+from diffusion.minibatches import Minibatches
 from diffusion.noise import NoiseModel
 from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
@@ -28,38 +28,14 @@ from diffusion.torch_minibatches import TorchMinibatches
 if TYPE_CHECKING:
     import xarray
 
-STRIDE = 64  # minibatches drawn at a time, so that the generator is called rarely
-MOST_DRAWS = 4_000_000  # indices drawn at a time
-
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Samples:
-    """Real data for `StyblinskiTang`: `size` draws of x ~ N(0, data_variance), shared by all replicas.
-
-    Parameters
-    ----------
-    batch_size
-        Samples in a minibatch, drawn with replacement, anew for every replica and iteration.
-    size
-        Samples in the data set.
-    """
-
-    batch_size: int
-    size: int = 50_000
-
-    def __post_init__(self) -> None:
-        checks.plain_fields(self)
-        checks.whole("batch_size", self.batch_size)
-        checks.whole("size", self.size)
 
 
 def exit_times_torch(
     dynamics: Dynamics | Factory,
     landscape: Landscape | TorchLandscape,
     *,
-    noise: NoiseModel | Samples,
+    noise: NoiseModel,
     start: ArrayLike | None = None,
     boundary: Boundary,
     max_iterations: int,
@@ -79,15 +55,14 @@ def exit_times_torch(
         `replicas`, as `diffusion.optimizers.Adai`, may mix the coordinates of a replica. This is tried before the run,
         over 40 steps. Optimizers that draw random numbers are refused, as `seed` would not fix the result.
     landscape
-        Any landscape; for `Samples` a `StyblinskiTang` with data_variance above 0, whose loss of one
-        sample is ``f(u - x)``; or a `TorchLandscape`, whose model's parameters are the start unless another is given.
+        Any landscape, or a `TorchLandscape`, whose model's parameters are the start unless another is given.
     noise
-        A noise model, drawn as normals, or `Samples`, or of a `TorchLandscape` `TorchMinibatches` of its data, under which a
-        replica has the same bits among any others.
+        A noise model, drawn as normals; `Minibatches`, the same ones as in `diffusion.exit_times`; or of a `TorchLandscape`
+        `TorchMinibatches` of its data, under which a replica has the same bits among any others.
     start, boundary, max_iterations, replicas, positions, partial
         As in `diffusion.exit_times`.
     seed
-        Seed of a `torch.Generator`, for the data as well: the draws differ from those of `diffusion.exit_times`.
+        Seed of a `torch.Generator`: the draws of a noise model differ from those of `diffusion.exit_times`.
 
     Returns
     -------
@@ -97,7 +72,7 @@ def exit_times_torch(
     Raises
     ------
     ValueError
-        If a parameter is out of range, the landscape has no data to draw, or the start is outside or on the boundary; if
+        If a parameter is out of range, the data are not the landscape's, or the start is outside or on the boundary; if
         the optimizer mixes elements, draws random numbers, or does not step on gradients alone.
 
     Warns
@@ -112,10 +87,10 @@ def exit_times_torch(
     origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
     edge = edge_of(boundary, landscape, origin)
     generator = torch.Generator().manual_seed(seed)
-    if isinstance(noise, TorchMinibatches):
+    if isinstance(noise, Minibatches):
+        noise.check(landscape, origin)
+    if isinstance(noise, TorchMinibatches | Minibatches):
         gradient = minibatch_gradient(landscape, noise, seed, range(replicas))
-    elif isinstance(noise, Samples):
-        gradient = _sampled(landscape, noise, replicas, generator)
     else:
         warn_hopeless(dynamics, landscape, noise, edge, origin, replicas=replicas, max_iterations=max_iterations)
         gradient = _modelled(landscape, noise, generator)
@@ -159,26 +134,6 @@ def exit_times_torch(
     result = label_exits(data, parameters, reached)
     warn_any_coordinate(landscape, boundary, out["exit_coordinate"])
     return result
-
-
-def _sampled(landscape: Landscape, noise: Samples, replicas: int, generator: torch.Generator) -> Gradient:
-    """The gradient of f(u - x), averaged over each replica's own minibatch."""
-    if not isinstance(landscape, StyblinskiTang) or landscape.data_variance == 0:
-        raise ValueError(f"{landscape!r} has no data to draw; use StyblinskiTang(..., data_variance=v), v > 0")
-    root, spread = float(np.sqrt(landscape.sharpness)), float(np.sqrt(landscape.data_variance))
-    data = spread * torch.randn(noise.size, landscape.dimension, generator=generator, dtype=torch.float64)
-    data = data.to(torch.float32)  # halves the memory traffic of the gather; the loss is computed in float64
-    stride = max(1, min(STRIDE, MOST_DRAWS // (replicas * noise.batch_size)))
-    drawn = torch.empty(0)
-
-    def gradient(theta: torch.Tensor, iteration: int, inside: NDArray[np.bool_]) -> torch.Tensor:
-        nonlocal drawn
-        if iteration % stride == 0:
-            drawn = torch.randint(noise.size, (stride, replicas, noise.batch_size), generator=generator)
-        w = theta[:, None, :] * root - data[drawn[iteration % stride]]
-        return landscape.height * root * (w * (2.0 * w * w - 16.0) + 2.5).mean(dim=1)
-
-    return gradient
 
 
 def _modelled(landscape: Landscape, noise: NoiseModel, generator: torch.Generator) -> Gradient:

@@ -55,7 +55,7 @@ import json, sys, diffusion
 print(json.dumps([dir(diffusion), sorted({"torch", "matplotlib", "xarray", "numba", "scipy.sparse"} & set(sys.modules))]))
 """
     listed, loaded = in_a_process_of_its_own(code)
-    assert {"fokker_planck", "optimizers", "plot", "simulate_torch", "Samples", "exit_times", "SGD"} <= set(listed)
+    assert {"fokker_planck", "optimizers", "plot", "simulate_torch", "exit_times", "SGD"} <= set(listed)
     assert loaded == []
 
 
@@ -65,7 +65,7 @@ import inspect, json, sys
 sys.modules["torch"] = None  # what importing it then does is what it does where it is not installed
 import diffusion
 said = []
-for name in ("optimizers", "simulate_torch", "exit_times_torch", "Samples", "TorchLandscape"):
+for name in ("optimizers", "simulate_torch", "exit_times_torch", "TorchLandscape"):
     try:
         getattr(diffusion, name)
     except ImportError as error:
@@ -74,7 +74,7 @@ print(json.dumps([said, [name for name, _ in inspect.getmembers(diffusion)]]))
 """
     said, members = in_a_process_of_its_own(code)
     assert said[0] == "diffusion.optimizers needs torch: pip install '.[torch]' in the project's folder"
-    assert len(said) == 5
+    assert len(said) == 4
     assert {"fokker_planck", "plot"} <= set(members)
     assert not {"optimizers", "simulate_torch"} & set(members)
 

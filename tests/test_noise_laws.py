@@ -5,6 +5,7 @@ import pytest
 from conftest import SUITE_RATE
 from scipy import stats
 
+import theory
 from diffusion import (
     SGD,
     Adam,
@@ -104,6 +105,28 @@ def test_exits_under_a_mirrored_law_are_those_of_the_mirrored_problem():
     counts = [int((run.exit_side == side).sum()) for run, side in ((up, 1), (down, -1))]
     assert stats.fisher_exact([counts, [2000 - count for count in counts]]).pvalue > SUITE_RATE
     assert stats.fisher_exact([[counts[0], 2000 - counts[1]], [2000 - counts[0], counts[1]]]).pvalue < SUITE_RATE
+
+
+DENSITIES = {  # of z, and where they jump
+    "skewed": (Skewed(-4.0), lambda z, x: 2 * stats.gamma(4).pdf(4 - 2 * z), [2.0]),
+    "Student's t": (StudentT(3.0), lambda z, x: 3**0.5 * stats.t(3).pdf(3**0.5 * z), []),
+}
+
+
+@pytest.mark.parametrize("name", DENSITIES)
+def test_exits_take_as_long_as_the_exact_chain_of_the_law_and_not_of_another(name):
+    """The mean of 40,000, at the suite's false-positive rate; the chain of normal noise is rejected."""
+    law, density, breaks = DENSITIES[name]
+    where = {"lr": 0.6, "start": 0.0, "boundary": 1.0}
+    exact, normal = (
+        theory.discrete_first_passage_time(lambda x: x, 0.5, **where, law=told, law_breaks=jumps, tolerance=1e-4)
+        for told, jumps in ((density, breaks), (None, []))
+    )
+    noise = IsotropicNoise(0.25, law=law)
+    run = exit_times(SGD(0.6), QuadraticSaddle([H]), noise=noise, boundary=1.0, max_iterations=10_000, replicas=40_000)
+    times = run.exit_iteration.values
+    bound = stats.norm.isf(SUITE_RATE / 2) * times.std() / np.sqrt(len(times))
+    assert abs(times.mean() - exact) < bound < abs(times.mean() - normal)
 
 
 def test_laws_are_told_where_they_are_not_normal():

@@ -101,9 +101,8 @@ def test_exits_and_their_rate_are_the_same(boundary):
 
 def test_exits_and_ensembles_of_torch_are_the_same():
     pytest.importorskip("torch")
-    from diffusion import Samples, exit_times_torch, simulate_torch
+    from diffusion import exit_times_torch, simulate_torch
 
-    assert repr(Samples(np.int64(10))) == repr(Samples(10))
     problem = {"noise": IsotropicNoise(9400), "boundary": 0.156731}
     given = exit_times_torch(
         SGD(np.float64(0.002)),

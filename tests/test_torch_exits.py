@@ -5,7 +5,6 @@ import pytest
 from conftest import SUITE_RATE
 from scipy import stats
 
-import theory
 from diffusion import (
     SGD,
     Adam,
@@ -15,20 +14,16 @@ from diffusion import (
     HalfSpace,
     HessianNoise,
     IsotropicNoise,
-    MinibatchNoise,
     Momentum,
     Radius,
-    StyblinskiTang,
     escape_rate,
     exit_times,
 )
 
 torch_exits = pytest.importorskip("diffusion.torch_exits")
-Samples, exit_times_torch = torch_exits.Samples, torch_exits.exit_times_torch
+exit_times_torch = torch_exits.exit_times_torch
 
 WELL = DoubleParabola(barrier=0.235, hessian_minimum=1.0, hessian_saddle=4.0, dimension=1)
-DATA = StyblinskiTang(4, sharpness=2.0, data_variance=1.5)
-POINTS = DATA.critical_points()
 
 
 def run(dynamics=SGD(0.2), landscape=WELL, **changed):  # noqa: B008 (frozen)
@@ -80,22 +75,6 @@ def test_coupled_coordinates_leave_any_region_as_often_as_in_our_ensemble():
         np.testing.assert_array_equal(found["exit_side"], np.where(part == 0, 0, np.sign(place[:, 0])))
 
 
-def test_real_minibatches_leave_sooner_than_gaussian_noise_of_their_covariance():
-    """Their noise is skewed: at batch size 10 the rate is more than twice the exact one of the Gaussian surrogate."""
-    start, boundary = POINTS[2], POINTS[1]
-    found = escape_rate(
-        exit_times_torch(
-            SGD(0.0152), DATA, noise=Samples(10), start=start, boundary=boundary, max_iterations=30_000, replicas=200
-        )
-    )
-    one = StyblinskiTang(1, sharpness=2.0, data_variance=1.5)
-    surrogate = theory.discrete_first_passage_time(
-        lambda x: one.gradient(x[:, None])[:, 0], lambda x: np.sqrt(MinibatchNoise(10).variance_at(one, x[:, None])[:, 0]),
-        lr=0.0152, start=start, boundary=boundary,
-    )  # fmt: skip
-    assert found["rate_low"] > 2 * DATA.dimension / surrogate
-
-
 def test_first_step_is_iteration_one_and_same_seed_same_exits():
     far = run(SGD(1.9), boundary=1e-3, replicas=50, seed=3)
     assert far["exit_iteration"].min() == 1
@@ -114,7 +93,6 @@ def test_censored_runs_are_counted():
     ("changed", "message"),
     [
         ({"boundary": 0.0}, "boundary = 0.0 is where the start is"),
-        ({"noise": Samples(10)}, "has no data to draw"),
         ({"dynamics": Adam(0.1)}, "second_moment = 'frozen': torch ships only the running second moment"),
         ({"max_iterations": 0}, "max_iterations = 0 must be a whole number >= 1"),
     ],
@@ -122,8 +100,3 @@ def test_censored_runs_are_counted():
 def test_bad_input(changed, message):
     with pytest.raises(ValueError, match=message):
         run(**changed)
-
-
-def test_batch_size_is_checked():
-    with pytest.raises(ValueError, match="batch_size = 0 must be a whole number >= 1"):
-        Samples(0)

@@ -9,10 +9,9 @@ from diffusion import (
     Adam,
     CoupledLandscape,
     IsotropicNoise,
+    Minibatches,
     QuadraticSaddle,
     Radius,
-    Samples,
-    StyblinskiTang,
     escape_rate,
     exit_times_torch,
     simulate_torch,
@@ -186,9 +185,7 @@ def coupled_gradient(x, j, lane):
 @pytest.mark.parametrize("data", [False, True])
 def test_it_runs_on_coupled_losses_and_real_minibatches_without_a_forecast(data):
     """A hopeless run is not announced, as nothing is known of the optimizer: a warning would be an error here."""
-    landscape = (
-        StyblinskiTang(2, data_variance=1.0) if data else CoupledLandscape(coupled_loss, coupled_gradient, dimension=2)
-    )
-    noise = Samples(10, size=100) if data else IsotropicNoise(1e-6)
+    landscape = QuadraticSaddle([1.0, 1.0]) if data else CoupledLandscape(coupled_loss, coupled_gradient, dimension=2)
+    noise = Minibatches(np.ones(100), lambda theta, x: theta * x, 10) if data else IsotropicNoise(1e-6)
     found = exits(optim.NAdam, landscape, noise=noise, boundary=Radius(50.0), max_iterations=5, replicas=4)
     assert not found["exited"].any()

@@ -14,11 +14,12 @@ from diffusion.kernels.random import START, normal_pair
 gradient = curvature = deviation = scale = None  # formulas
 shared = observe = update = None  # of an optimizer as shipped: see `diffusion.dynamics.update`
 draw = None  # draw_float64 or draw_float32
+push_sampled = None  # of minibatches of data: see `diffusion.kernels.samples`
 WIDTH = 2  # coordinates that one draw fills
 ROWS = 5  # parameters of a formula in each coordinate
 POWERS = 3  # where the powers begin in `state`, after position, gradient and slots
 RMS = 3  # where the slots end; substeps of an optimizer as shipped have the root mean square of the minibatch gradient there
-COUPLED = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = False
+COUPLED = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = SAMPLED = False
 
 
 def row(table, j):
@@ -100,9 +101,10 @@ def move_along(x, m, g, xi, table, basis, mixing, keep, force, share, step, n):
     """The idealized rule and the noise that mixing makes along the columns of `basis`; positions are in coordinates."""
     full_width()
     d = x.shape[0]
-    for j in range(d):
-        for lane in range(n):
-            g[j, lane] = gradient(x, j, lane, table)
+    if not SAMPLED:
+        for j in range(d):
+            for lane in range(n):
+                g[j, lane] = gradient(x, j, lane, table)
     for i in range(d):
         for lane in range(n):
             m[i, lane] *= keep[i]
@@ -158,7 +160,7 @@ def adapt(j, x, g, rms, xi, slots, told, p, q, parameters, n):
     apart()
     for lane in range(n):
         carried, theta = load(slots, j, lane), x[j, lane]
-        if COUPLED or MEAN or PARTED:
+        if COUPLED or MEAN or PARTED or SAMPLED:
             push = g[j, lane]
         else:
             push = gradient(theta, p) + deviation(theta, curvature(theta, p), q) * xi[lane]
@@ -211,7 +213,14 @@ def advance(problem, rule, stage, state, lanes, seed, n):
         if PARTED:
             rms = state[RMS]
         tell(iteration, state[POWERS:], told, betas, parameters, n)
-    if COUPLED:
+    if SAMPLED:
+        push_sampled(x, g, words, seed, replica, iteration, force[stage], n)
+        if ALONG:
+            move_along(x, m, g, xi, table, noise_table, mixing, keep[stage], force[stage], share[stage], step[stage], n)
+        elif not SHIPPED:
+            for j in range(d):
+                follow(x[j], m[j], g[j], keep[stage, j], step[stage, j], n)
+    elif COUPLED:
         for group in range(groups):
             draw(xi[WIDTH * group :], words, seed, replica, iteration, substep, np.uint64(group), d - WIDTH * group, n)
         if ALONG:
@@ -239,7 +248,7 @@ def advance(problem, rule, stage, state, lanes, seed, n):
     if SHIPPED and MEAN:
         for j in range(d):
             view(j, x, g, rms, slots, told, parameters, n)
-    if SHIPPED and (COUPLED or MEAN or PARTED):
+    if SHIPPED and (COUPLED or MEAN or PARTED or SAMPLED):
         for j in range(d):
             adapt(j, x, g, rms, xi[0], slots, told, (0.0,), (0.0,), parameters, n)
     if WALLS:

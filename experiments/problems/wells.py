@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffusion import DoubleParabola, HessianNoise, MinibatchNoise, StyblinskiTang
+from diffusion import DoubleParabola, HessianNoise, Minibatches, MinibatchNoise, StyblinskiTang
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.motion import Coordinate
@@ -30,7 +30,14 @@ PREFACTOR_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # of 
 CLAIMED_POWER = {"SGD": 1.0, "Momentum": 1.0, "Adai": 1.0, "Adam": 0.5}  # p in -log rate ~ k^-p
 GRID_TOLERANCE = 5e-3  # relative, asked of the phase-space grid; what it reaches is mostly far better
 HIGHEST, STEP = 8.0, 0.05  # at k = 1 in the clean settings: barrier over temperature, and learning rate times curvature
+SAMPLES = 50_000  # of a data set
 TO_4, TO_16 = (tuple(np.geomspace(1, most, 5).tolist()) for most in (4, 16))  # sharpnesses
+
+
+def sample_gradient(theta: Any, x: Any, root: float) -> Any:
+    """Gradient of the Styblinski-Tang loss of one sample x, root that of the sharpness."""
+    w = root * theta - x
+    return root * (w * (2.0 * w * w - 16.0) + 2.5)
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,13 @@ class Setting:
     def has_data(self) -> bool:
         """Whether the noise is that of minibatches of data."""
         return isinstance(self.noise, MinibatchNoise)
+
+    def minibatches(self, dimension: int, sharpness: float, seed: int) -> Minibatches:
+        """Minibatches of the seed's data set, one for every sharpness; the loss of a sample is f(sqrt(k) theta - x)."""
+        landscape = self.landscape(dimension, sharpness)
+        variance = landscape.data_variance if isinstance(landscape, StyblinskiTang) else np.nan
+        data = np.random.default_rng([seed, dimension]).normal(0.0, np.sqrt(variance), (SAMPLES, dimension))
+        return Minibatches(data, sample_gradient, self.batch_size, parameters=[np.sqrt(sharpness)])
 
     def positions(self, sharpness: float) -> tuple[float, float]:
         """Start and boundary in theta."""

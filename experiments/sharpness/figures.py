@@ -18,17 +18,20 @@ from experiments.sharpness.job import Outcome
 from experiments.sharpness.power import FEWEST, LEAST, MOST, REJECTED, RELAXATIONS, Records, ends, interval, scaled
 
 COLOURS = {"SGD": GREY, "Momentum": GREEN, "Adam": ORANGE, "Adai": BLUE}
-MARKERS = {"sde": "o", "discrete": "s", "torch": "^", "splitting": "D"}
+MARKERS = {"sde": "o", "discrete": "s", "minibatches": "^", "splitting": "D"}
 FILLED = ("sde", "splitting")
 LABELS = {
     "sde": "SDE ensemble",
     "discrete": "discrete",
-    "torch": "torch, real samples",
+    "minibatches": "real minibatches",
     "splitting": "SDE by splitting",
 }
 FAINT = 0.3  # of rates that are not those of escapes
-BEST, BEST_OF_DATA = ("splitting", "sde", "discrete"), ("discrete", "sde", "torch")  # whose power is told: the first's
-ROWS = {"exact": -0.3, "sde": -0.15, "discrete": 0.0, "torch": 0.15, "splitting": 0.3}  # places about a setting's
+BEST, BEST_OF_DATA = (
+    ("splitting", "sde", "discrete"),
+    ("discrete", "sde", "minibatches"),
+)  # whose power is told: the first's
+ROWS = {"exact": -0.3, "sde": -0.15, "discrete": 0.0, "minibatches": 0.15, "splitting": 0.3}  # places about a setting's
 
 
 def draw(outcome: Outcome, out: Path) -> None:
@@ -74,7 +77,7 @@ def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
         title += "".join(f"\nSGD: {text}" for text in dict.fromkeys((*real[:1], *real[-1:])))
     figure.suptitle(title)
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    own_data = " Each rate on real minibatches is of a data set of its own." if of(points, route="torch") else ""
+    own_data = " Rates on real minibatches are of one data set." if of(points, route="minibatches") else ""
     solved = " Solid: quadrature or phase-space grid; dashed: the paper's formula." if lines else ""
     caption = (
         f"{title.replace(chr(10), ' ')}. p from -log(rate/k) = c + a k^-p, of Adam with sqrt(k), with 95 % intervals, "

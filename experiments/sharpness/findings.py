@@ -26,7 +26,7 @@ ROUTES = {
     "sde": "SDE ensembles",
     "splitting": "SDE ensembles and splitting",
     "discrete": "discrete optimizer",
-    "torch": "torch on real minibatches",
+    "minibatches": "real minibatches",
 }
 NEAR = 0.1  # a power this close to the claimed one counts as that: corrections to it vanish with temperature alone
 NAMES = {1.0: "1", 0.5: "1/2"}  # of powers; and one is the other's rival
@@ -172,7 +172,7 @@ def ratios(outcome: Outcome, optimizer: str) -> list[tuple[dict[str, Any], float
     gaussian = sorted(of(measured, optimizer=optimizer, route="discrete"), key=lambda row: row["events"])
     reference = {(row["dimension"], row["sharpness"]): row for row in gaussian}  # that of most exits
     out = []
-    for real in of(measured, optimizer=optimizer, route="torch"):
+    for real in of(measured, optimizer=optimizer, route="minibatches"):
         noise = reference.get((real["dimension"], real["sharpness"]))
         if noise is not None:
             ratio = real["rate"] / noise["rate"]

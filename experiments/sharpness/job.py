@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -139,7 +138,7 @@ def measure(
     wanted = kinds(full=full, quick=quick, seed=seed)
     with task("rates", sum(kind.left(out / STORES) for kind in wanted.values())) as progress:
         measured = {name: kind.measure(out / STORES, threads, progress) for name, kind in wanted.items()}
-    outcome = Outcome(settings={"seed": seed, "full": full, "quick": quick, "torch": find_spec("torch") is not None})
+    outcome = Outcome(settings={"seed": seed, "full": full, "quick": quick})
     outcome.points = [row for route in plan.ROUTES for row in measured.get(route, ())]
     outcome.collapse, outcome.data_sets = measured.get(COLLAPSE, []), measured.get(DATA_SETS, [])
     lines = list(zip(wanted[LINES].points, measured[LINES], strict=True))

@@ -2,18 +2,17 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 
 import numpy as np
 
 from experiments.problems.wells import OPTIMIZERS, PREFACTOR_POWER, SAME_IN_ONE, settings, sharpness_at
 from experiments.sharpness.points import Point
 
-ROUTES = ("sde", "discrete", "torch", "splitting")
+ROUTES = ("sde", "discrete", "minibatches", "splitting")
 CLEAN = ("parabolas-piecewise", "parabolas-frozen", "tang-piecewise", "tang-frozen")
 DATA = "minibatch"
 REPLICAS = (150, 800, 3000)  # at a setting's bluntest minimum, where exits are slowest, at the next, and at all others
-QUICK_REPLICAS, TORCH_REPLICAS, COLLAPSE_REPLICAS = 60, 100, 300
+QUICK_REPLICAS, MINIBATCH_REPLICAS, COLLAPSE_REPLICAS = 60, 2000, 300
 FULL = 3  # a full run has this many times the replicas
 
 # Sharpnesses, as exponents of 2, between and beyond those of a setting, with replicas: exits at the setting's own sharp
@@ -33,7 +32,7 @@ MORE_BLUNT_DATA = {  # of the discrete optimizers, which take an eighth of the s
     "Adam": {-0.5: 60},
 }
 TOO_LONG = {("sde", "SGD"): (1.0,)}  # three quarters of a minute for a rate that the discrete optimizer has too
-MORE_IN_TORCH = {
+MORE_OF_SAMPLES = {
     "SGD": (-0.25, 0.25, 0.5, 0.75),
     "Momentum": (-0.25, -0.125, 0.125, 0.25, 0.5),
     "Adai": (-0.5, -0.375, -0.25, -0.125),
@@ -49,20 +48,21 @@ LINE_POINTS, QUICK_LINE_POINTS = 7, 3
 
 
 def plan(*, full: bool, quick: bool, seed: int) -> list[Point]:
-    """Every point that a power is fitted to, in the order it is measured; those in torch only if it is installed."""
+    """Every point that a power is fitted to, in the order it is measured."""
     if quick:
         wanted = [("parabolas-piecewise", 1, route) for route in ("sde", "discrete")]
     else:
         wanted = [(key, 1, route) for key in CLEAN for route in ("sde", "discrete")]
         tens = CLEAN if full else ("parabolas-piecewise", "tang-piecewise")
         wanted += [(key, 10, route) for key in tens for route in ("sde", "discrete")]
-        wanted += [(DATA, d, route) for d in ((1, 10) if full else (10,)) for route in ("sde", "discrete", "torch")]
-        wanted += [("recalled", 10, route) for route in ("discrete", "torch")]
+        wanted += [
+            (DATA, d, route) for d in ((1, 10) if full else (10,)) for route in ("sde", "discrete", "minibatches")
+        ]
+        wanted += [("recalled", 10, route) for route in ("discrete", "minibatches")]
         wanted += [(key, 1, "splitting") for key in (CLEAN if full else CLEAN[:1])]
     return [
         Point(key, dimension, optimizer, route, k, replicas, seed)
         for key, dimension, route in wanted
-        if route != "torch" or find_spec("torch") is not None
         for optimizer in OPTIMIZERS
         for k, replicas in _ladder(key, dimension, optimizer, route, full=full, quick=quick).items()
     ]
@@ -76,9 +76,9 @@ def _ladder(key: str, dimension: int, optimizer: str, route: str, *, full: bool,
     if route == "splitting":  # barriers that no direct simulation climbs
         barriers, replicas = (RARE_FULL, SPLIT_REPLICAS_FULL) if full else (RARE, SPLIT_REPLICAS)
         return dict.fromkeys([sharpness_at(optimizer, barrier) for barrier in barriers], replicas)
-    if route == "torch":  # every other one, and with data those where exits are escapes
-        more = [2.0**exponent for exponent in MORE_IN_TORCH[optimizer]] if key == DATA else []
-        return dict.fromkeys(sorted({*own[:: 1 if full else 2], *more}), TORCH_REPLICAS)
+    if route == "minibatches":  # every other one, and with data those where exits are escapes
+        more = [2.0**exponent for exponent in MORE_OF_SAMPLES[optimizer]] if key == DATA else []
+        return dict.fromkeys(sorted({*own[:: 1 if full else 2], *more}), MINIBATCH_REPLICAS)
     ladder = {k: REPLICAS[min(place, 2)] for place, k in enumerate(own)}
     between: dict[float, int] = {}
     if key == DATA:
@@ -103,12 +103,10 @@ def collapse_plan(seed: int) -> list[Point]:
 
 def data_set_plan(*, full: bool, seed: int) -> list[Point]:
     """Gaussian noise of the data's covariance, and minibatches of more data sets than that of the plan's points."""
-    if find_spec("torch") is None:
-        return []
     bluntest = settings()[DATA].sharpness[COMPARED][0]
     seeds = range(seed + 1, seed + (DATA_SETS_FULL if full else DATA_SETS))
     gaussian = Point(DATA, 10, COMPARED, "discrete", bluntest, GAUSSIAN_REPLICAS, seed)
-    return [gaussian, *(Point(DATA, 10, COMPARED, "torch", bluntest, TORCH_REPLICAS, each) for each in seeds)]
+    return [gaussian, *(Point(DATA, 10, COMPARED, "minibatches", bluntest, MINIBATCH_REPLICAS, each) for each in seeds)]
 
 
 def line_plan(*, quick: bool) -> Iterator[Point]:

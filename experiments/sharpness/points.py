@@ -12,10 +12,10 @@ from diffusion import escape_rate, exit_times, rare_escape_rate
 from experiments.problems.wells import Setting, exact_rate, expected_iterations, settings
 
 SUBSTEPS = 8  # of the SDE, at learning rate times curvature 0.05 to 0.2
-DISCRETE = ("discrete", "torch")  # routes without substeps
+DISCRETE = ("discrete", "minibatches")  # routes without substeps
 REPETITIONS = 12  # of splitting
 LONGEST = 60  # expected exit times until a run is censored
-TORCH_ITERATIONS = 30_000  # until a run in torch is censored
+MINIBATCH_ITERATIONS = 30_000  # until a run on real minibatches is censored
 MOST_UPDATES = 4e11  # of one point: about a quarter of an hour on two cores
 OF_EXITS = ("events", "censored", "diverged", "exponential_p", "exponential_detectable")
 NAMES = ("rate", "rate_low", "rate_high", *OF_EXITS, "reliable")  # numbers of a measured point
@@ -25,8 +25,8 @@ NAMES = ("rate", "rate_low", "rate_high", *OF_EXITS, "reliable")  # numbers of a
 class Point:
     """One rate to be measured; `factor` multiplies the setting's learning rate.
 
-    Its routes are "sde", "splitting" and "exact" (of the same SDE), "discrete", and "torch" (the shipped optimizers on
-    real minibatches).
+    Its routes are "sde", "splitting" and "exact" (of the same SDE), "discrete", and "minibatches" (of real data, the
+    same for all points of a seed).
     """
 
     setting: str
@@ -153,11 +153,10 @@ def exits(point: Point, threads: int | None = None) -> xarray.Dataset:
     start, boundary = setting.positions(point.sharpness)
     dynamics = setting.dynamics(point.optimizer, idealized=point.route == "sde", factor=point.factor)
     common: dict[str, Any] = {"start": start, "boundary": boundary, "replicas": point.replicas}
-    if point.route == "torch":
-        from diffusion.torch_exits import Samples, exit_times_torch
-
-        common |= {"max_iterations": TORCH_ITERATIONS, "seed": point.ensemble_seed >> 1}  # torch's are of 63 bits
-        return exit_times_torch(dynamics, landscape, noise=Samples(setting.batch_size), **common)
+    if point.route == "minibatches":
+        noise = setting.minibatches(point.dimension, point.sharpness, point.seed)
+        common |= {"max_iterations": MINIBATCH_ITERATIONS, "seed": point.ensemble_seed, "threads": threads}
+        return exit_times(dynamics, landscape, noise=noise, **common)
     expected = refuse_long(setting, point)
     if point.route == "sde":
         overdamped = setting.overdamped(point.optimizer)

@@ -114,7 +114,7 @@ def test_valleys_of_the_expected_loss_are_counted():
 
 def compared(factor, sets=1, events=100.0):
     """SGD on real minibatches and under Gaussian noise, at one sharpness."""
-    real, noise = (Point("minibatch", 10, "SGD", route, 1.0, 100, 0) for route in ("torch", "discrete"))
+    real, noise = (Point("minibatch", 10, "SGD", route, 1.0, 100, 0) for route in ("minibatches", "discrete"))
     points = [row(noise, 1e-5), row(real, factor * 1e-5, events)]
     others = [row(replace(real, seed=seed), factor * 1e-5 * (1 + 0.1 * seed), events) for seed in range(1, sets)]
     return Outcome(points=points, data_sets=others, settings={"seed": 0})

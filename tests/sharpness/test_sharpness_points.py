@@ -54,7 +54,7 @@ def test_every_point_of_every_run_is_within_the_limit():
             plan.plan(full=full, quick=False, seed=0) + plan.collapse_plan(0) + plan.data_set_plan(full=full, seed=0)
         )
         for point in wanted:
-            if point.route not in ("torch", "splitting"):
+            if point.route not in ("minibatches", "splitting"):
                 points.refuse_long(settings()[point.setting], point)
         assert len({point.label for point in wanted}) == len(wanted)
 
