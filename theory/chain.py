@@ -16,9 +16,11 @@ Array = NDArray[np.float64]
 ORDER = 16  # Gauss-Legendre nodes in a panel
 PANEL = 4.0  # width of a panel in standard deviations of a step, at first
 DEPTH = 45.0  # the far side is cut where its stationary density is e^-DEPTH of its maximum
+FIRST_DEPTH = 30.0  # the same where it is only tried first
 FARTHER = 40  # times 1.6, from the way between start and boundary, that the far side is looked for
 MOST_NODES = 6000
 WIDER = 1.6  # the far side is moved out so, until the result stands, where the law's tail is unknown
+SLOWEST = 0.9  # share of the addition before that is told from no convergence
 WORST = 1e-2  # relative error where rounding allows no better
 
 
@@ -103,12 +105,13 @@ def discrete_first_passage_time(
     if law is None:
         low, mirrored = _far_side(drift, spread, first, top), None
     else:
-        low = _far_side(_thinned(drift), _thinned(spread), first, top)
+        low = _far_side(drift, spread, first, top, graded=True)
 
         def mirrored(z: Array, x: Array) -> Any:
             return law(sign * z, sign * x)
 
     previous, width, widening = np.nan, PANEL, False
+    added, limit = np.nan, np.nan  # by the last move of the far side, and where such moves lead
     while True:
         corners = [low, *sorted(float(x) for x in jumps if low < x < top), top]
         if law_jumps:
@@ -126,20 +129,27 @@ def discrete_first_passage_time(
             if law is None or widening:
                 return time
             widening = True
+        elif widening:  # of a power law's tail each move adds the same share of what the one before has added
+            before, added, last = added, time - previous, limit
+            share = added / before
+            limit = time + added * share / (1 - share) if 0 < share < SLOWEST else np.nan
+            if abs(limit - last) <= max(tolerance, rounding) * time:
+                return float(limit)
         previous = time
         low, width = (first - (first - low) * WIDER, width) if widening else (low, width / 1.6)
 
 
-def _thinned(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """The function at every 20th of many positions in order, and straight lines between."""
-    return lambda x: np.interp(x, x[::20], function(x[::20]))
-
-
-def _far_side(drift: Callable[[Array], Array], spread: Callable[[Array], Array], start: float, top: float) -> float:
-    """Where the density has fallen to e^-DEPTH on the side away from the boundary."""
+def _far_side(
+    drift: Callable[[Array], Array], spread: Callable[[Array], Array], start: float, top: float, *, graded: bool = False
+) -> float:
+    """Where the density has fallen to e^-DEPTH on the side away from the boundary; graded: a first guess, of power laws too."""
+    depth = FIRST_DEPTH if graded else DEPTH
+    scale = np.sinh(np.linspace(20.0, 0.0, 400)) / np.sinh(20.0)
     reach = top - start
     for _ in range(FARTHER):
         x = np.linspace(start - reach, top, 4001)
+        if graded:
+            x = np.concatenate([start - reach * scale, np.linspace(start, top, 101)[1:]])
         sigma = spread(x)
         if not np.all(sigma > 0) or not np.all(np.isfinite(sigma)):
             where = x[np.argmax(~(np.isfinite(sigma) & (sigma > 0)))]
@@ -149,11 +159,21 @@ def _far_side(drift: Callable[[Array], Array], spread: Callable[[Array], Array],
         slope = 2 * drift(x) / sigma**2
         psi = np.concatenate([[0.0], np.cumsum((slope[1:] + slope[:-1]) / 2 * np.diff(x))])
         inside = psi[x <= start].min()
-        if psi[0] - inside > DEPTH:
+        if psi[0] - inside > depth:
             bottom = int(np.argmin(np.where(x <= start, psi, np.inf)))
-            return float(x[np.flatnonzero(psi[:bottom] - inside > DEPTH)[-1]])
+            return float(x[np.flatnonzero(psi[:bottom] - inside > depth)[-1]])
         reach *= 1.6
     raise ValueError("nothing confines the side away from the boundary: the mean exit time is infinite or needs a wall")
+
+
+def _edges(spread: Callable[[Array], Array], left: float, right: float, width: float) -> Array:
+    """Edges of panels that are so many deviations wide, of a step from either end of each."""
+    edges = [right]
+    while edges[-1] > left and len(edges) * ORDER <= MOST_NODES:
+        end = edges[-1]
+        step = width * float(spread(np.array([end]))[0])
+        edges.append(max(left, end - min(step, width * float(spread(np.array([max(left, end - step)]))[0]))))
+    return np.array([left, *edges[-2::-1]])
 
 
 def _mean_steps(
@@ -169,7 +189,10 @@ def _mean_steps(
     x, w, ends = [], [], []
     for left, right in itertools.pairwise(corners):
         finest = float(np.min(spread(np.linspace(left, right, 201)[1:-1])))
-        edges = np.linspace(left, right, int(np.ceil((right - left) / (width * finest))) + 1)
+        if law is None:
+            edges = np.linspace(left, right, int(np.ceil((right - left) / (width * finest))) + 1)
+        else:
+            edges = _edges(spread, left, right, width)
         half = np.diff(edges)[:, None] / 2
         x.append((edges[:-1, None] + half * (1 + nodes)).ravel())
         w.append((half * weights).ravel())
