@@ -15,6 +15,7 @@ Array = NDArray[np.float64]
 
 ORDER = 16  # Gauss-Legendre nodes in a panel
 PANEL = 4.0  # width of a panel in standard deviations of a step, at first
+NARROWER = 1.6  # the same of another law than the normal, which may be less smooth
 DEPTH = 45.0  # the far side is cut where its stationary density is e^-DEPTH of its maximum
 FIRST_DEPTH = 30.0  # the same where it is only tried first
 FARTHER = 40  # times 1.6, from the way between start and boundary, that the far side is looked for
@@ -34,7 +35,7 @@ def discrete_first_passage_time(
     substeps: int = 1,
     breaks: Sequence[float] = (),
     law: Density | None = None,
-    law_breaks: Sequence[float] = (),
+    law_breaks: Sequence[float | Callable[[Any], Any]] = (),
     tolerance: float = 1e-8,
 ) -> float:
     """Mean number of iterations until discrete SGD is first beyond a boundary.
@@ -61,7 +62,7 @@ def discrete_first_passage_time(
         Density of z, the noise of one step over its deviation, added to the gradient: a function of (z, x), arrays that broadcast, of mean
         0 and variance 1 in z. None: normal.
     law_breaks
-        The z at which that density, or a low derivative, jumps.
+        The z at which that density, or a low derivative, jumps: numbers, or functions of arrays of positions.
     tolerance
         Relative; less is asked of a law whose values are known to few digits.
 
@@ -101,7 +102,7 @@ def discrete_first_passage_time(
 
     first, top = sign * first, sign * top
     jumps = sign * np.atleast_1d(checks.finite("breaks", breaks))
-    law_jumps = (sign * np.atleast_1d(checks.finite("law_breaks", law_breaks))).tolist()
+    law_jumps = [_moved(each, sign) for each in law_breaks]
     if law is None:
         low, mirrored = _far_side(drift, spread, first, top), None
     else:
@@ -110,7 +111,7 @@ def discrete_first_passage_time(
         def mirrored(z: Array, x: Array) -> Any:
             return law(sign * z, sign * x)
 
-    previous, width, widening = np.nan, PANEL, False
+    previous, width, widening = np.nan, PANEL if law is None else NARROWER, False
     added, limit = np.nan, np.nan  # by the last move of the far side, and where such moves lead
     while True:
         corners = [low, *sorted(float(x) for x in jumps if low < x < top), top]
@@ -137,6 +138,14 @@ def discrete_first_passage_time(
                 return float(limit)
         previous = time
         low, width = (first - (first - low) * WIDER, width) if widening else (low, width / 1.6)
+
+
+def _moved(jump: float | Callable[[Any], Any], sign: float) -> Callable[[Array], Array]:
+    """Where the law jumps, as a function of mirrored positions."""
+    if callable(jump):
+        return lambda x: np.asarray(sign * np.asarray(jump(sign * x), dtype=np.float64))
+    place = sign * checks.number("law_breaks", jump)
+    return lambda x: np.full_like(x, place)
 
 
 def _far_side(
@@ -183,7 +192,7 @@ def _mean_steps(
     start: float,
     width: float,
     law: Density | None,
-    law_jumps: Sequence[float],
+    law_jumps: Sequence[Callable[[Array], Array]],
 ) -> float:
     nodes, weights = np.polynomial.legendre.leggauss(ORDER)
     x, w, ends = [], [], []

@@ -33,7 +33,10 @@ DENSITIES: dict[str, Callable[[Any, Any], Any]] = {
 }
 EXPONENTIAL = {NORMAL_LAW, STUDENT}  # have a variance, so that Theorem 3 speaks of them
 ALPHA = 1.0
-FINE, ROUGH = 1e-6, 3e-3  # relative errors of the chain; the latter where tails are so long that its far side costs most
+FINE, ROUGH = (
+    1e-6,
+    3e-3,
+)  # relative errors of the chain; the latter where tails are so long that its far side costs most
 SCALE, SAMPLES, OVER = "noise_scale", "samples", "over"
 INDEX = "tail index"
 NUMBERS = (16, 64, 256, 1024, 4096)  # samples of which an index is estimated
@@ -105,7 +108,9 @@ class HeavyTails(Claim):
                 left.plot(1 / rows[SCALE], rows["stable_exit"], ls=":", color=colour, lw=1.5, label="stable exit time")
             known = (rows[f"discrete{end}"].values for end in ("", "_low", "_high"))
             points(left, 1 / rows[SCALE].values, *known, fmt="o", color=colour, mfc="white", ms=7)
-            words.append(f"{piece.subject.partition(',')[0]}: {'exponential' if _misfit(rows)[0] < 0.5 else 'power law'}")
+            words.append(
+                f"{piece.subject.partition(',')[0]}: {'exponential' if _misfit(rows)[0] < 0.5 else 'power law'}"
+            )
         left.plot([], [], "o", color=GREY, mfc="white", ms=7, label="ensembles, 95 %")
         left.set(xscale="log", yscale="log", xlabel="1 / scale of the noise", ylabel="mean escape time (iterations)")
         plain_decades(left.xaxis)

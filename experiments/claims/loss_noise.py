@@ -20,11 +20,12 @@ LOWEST = 1.0  # loss at the minimum; D = lr L, so that H_a/B is 1
 RATES = (0.4, 0.2, 0.1, 0.05)  # learning rates
 RISES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of the loss up to the saddle, over that at the minimum
 AT_RATE = 0.2  # the learning rate at these
-MOST = 1000.0  # largest mean time in iterations that is simulated
+MOST = 1500.0  # largest mean time in iterations that is simulated
 STEPS = (0.1, 0.5, 1.0)  # learning rate times curvature in a parabola, of which the last two are simulated
 LEVELS = (4.0, 8.0, 16.0, 32.0, 64.0)  # positions beyond which the tail is looked at
 NEAR = 0.02  # relative deviation below which a tail exponent counts as right
 RATIO, LEVEL, EXPONENT = "loss_ratio", "level", "exponent of the stationary tail"
+WALL = -50.0  # of the grid, where the density is 1e-9 of that at the minimum at most
 TAIL = "mean time to go beyond a level (iterations)"
 WELL = DoubleParabola(BARRIER, H_A, H_B, 1)
 PARABOLA = DoubleParabola(1e9, H_A, H_B, 1)  # the saddle is out of reach
@@ -63,7 +64,9 @@ class LossNoise(Claim):
         tells = f"formula over exact {ratio:.4f} at learning rate {RATES[-1]:g}"
         yield Finding.judged("Mori's formula over exact", ratio, right, wrong, tells)
         power = _slope(losses, RATIO, "exact")
-        right, wrong = (f"log tau is {word}a straight line in log(L_b/L_a) of the slope 1/2 + B/(lr H_a)" for word in ("", "not "))
+        right, wrong = (
+            f"log tau is {word}a straight line in log(L_b/L_a) of the slope 1/2 + B/(lr H_a)" for word in ("", "not ")
+        )
         tells = f"slope {power:.3f} at the highest losses, learning rate {AT_RATE:g}"
         yield Finding.judged("power of the loss", power, right, wrong, tells, target=0.5 + 1 / AT_RATE, tolerance=0.25)
         yield from (_tail(levels, exponents, lr) for lr in STEPS[1:])
@@ -106,7 +109,9 @@ class LossNoise(Claim):
         plain_decades(right.xaxis)
         right.legend(loc="upper left", fontsize=9)
         grown = _slope(losses, RATIO, "exact")
-        title = f"Noise proportional to the loss: escapes take the power {grown:.2f} of the loss ratio, not an exponential"
+        title = (
+            f"Noise proportional to the loss: escapes take the power {grown:.2f} of the loss ratio, not an exponential"
+        )
         title += f"; far levels the powers {' and '.join(f'{_slope_at(levels, lr):.3g}' for lr in STEPS[1:])}"
         headline(figure, title)
         caption = f"{title}. D = lr L, H_a = 1, H_b = 4; left at learning rate {AT_RATE:g}, right in a parabola."
@@ -165,7 +170,9 @@ def _time(routes: Routes, lr: float) -> Row:
     """A mean escape time by every route."""
     values = _exact(lr, BARRIER)
     ends: dict[str, Any] = {"start": 0.0, "boundary": SADDLE}
-    grid = fokker_planck.mean_first_passage_time(WELL, diffusion=lambda x: lr * loss(x), breaks=[JOIN], **ends)
+    grid = fokker_planck.mean_first_passage_time(
+        WELL, diffusion=lambda x: lr * loss(x), breaks=[JOIN], reflecting=WALL, **ends
+    )
     values["fokker_planck"] = float(grid["mfpt"]) / lr
     checks = {"fokker_planck": (abs(values["fokker_planck"] / values["exact"] - 1), 1e-4)}
     reasons, samples = unsampled(exits.TOO_HIGH, shipped=exits.NO_SHIPPED, torch="tested step for step elsewhere"), {}
@@ -211,7 +218,12 @@ def _exponent(lr: float) -> Row:
 def _ensemble(
     routes: Routes, landscape: DoubleParabola, lr: float, boundary: float, expected: float, substeps: int = 1
 ) -> Sample:
-    options: dict[str, Any] = {"start": 0.0, "boundary": boundary, "max_iterations": exits.HORIZON, "substeps": substeps}
+    options: dict[str, Any] = {
+        "start": 0.0,
+        "boundary": boundary,
+        "max_iterations": exits.HORIZON,
+        "substeps": substeps,
+    }
     options |= routes.options(told("loss noise", lr, boundary, substeps), routes.exits)
     return Sample.of(mean_exit(lambda: exit_times(SGD(lr), landscape, noise=_noise(), **options)), expected)
 
@@ -230,7 +242,9 @@ def _tail(levels: xarray.Dataset, exponents: xarray.Dataset, lr: float) -> Findi
     """Whether far levels are reached with Kesten's power."""
     kesten, slope = float(exponents["exact"][list(STEPS).index(lr)]), _slope_at(levels, lr)
     right, wrong = (f"whole steps have {word} power-law tail" for word in ("Kesten's", "another"))
-    tells = f"times to levels {LEVELS[-2]:g} and {LEVELS[-1]:g} grow with the power {slope:.4f}, Kesten's is {kesten:.4f}"
+    tells = (
+        f"times to levels {LEVELS[-2]:g} and {LEVELS[-1]:g} grow with the power {slope:.4f}, Kesten's is {kesten:.4f}"
+    )
     name = f"power of the tail over Kesten's, lr H = {lr:g}"
     return Finding.judged(name, slope / kesten, right, wrong, tells, tolerance=NEAR)
 
