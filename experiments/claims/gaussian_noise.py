@@ -49,7 +49,7 @@ class GaussianNoise(Claim):
         """Over data sets and learning rates; then ensembles under Gaussian noise; then actions."""
         setting = settings()["minibatch"]
         infinite, first, *others = _sources(setting, QUICK_SETS if routes.quick else SETS)
-        rates = LARGER[:1] + (LR,) if routes.quick else (*LARGER, LR)
+        rates = (*LARGER[:1], LR) if routes.quick else (*LARGER, LR)
         rows = [_time(routes, setting, infinite, lr) for lr in rates]
         rows += [_time(routes, setting, first, lr) for lr in rates if lr >= LR]
         rows += [_time(routes, setting, other, LR) for other in others]
@@ -72,7 +72,7 @@ class GaussianNoise(Claim):
         yield Finding.judged("rate over that of Gaussian noise", middle, right, wrong, tells, **interval)
         at = _infinite(times).sel(row=_infinite(times)["lr"].values == LR).isel(row=0)
         whole, skew = (float(at["paper"] / at[name]) for name in ("exact", "skewed"))
-        text = f"of infinite data the factor is {whole:.3g}: {skew:.3g} of it by skewness alone, {whole / skew:.3g} by the rest"
+        text = f"of infinite data the factor is {whole:.3g}: skewness alone has {skew:.3g}, the rest {whole / skew:.3g}"
         yield Finding("factor of infinite data", whole, text)
         yield Finding("factor of skewness alone", skew, f"a gamma law of equal variance and skewness has {skew:.3g}")
         grown = _growth(times)
@@ -85,7 +85,9 @@ class GaussianNoise(Claim):
         right, wrong = (f"large deviations of minibatches are {word}Gaussian" for word in ("", "not "))
         yield Finding.judged("action over that of Gaussian noise", ratio, right, wrong, tells)
         off = max(_off(times), _off(gauss))
-        text = f"ensembles on minibatches and under Gaussian noise leave after their chains' mean times within {100 * off:.2g} %"
+        text = (
+            f"ensembles on minibatches and under Gaussian noise leave after the chains' means within {100 * off:.2g} %"
+        )
         yield Finding("deviation of ensembles from the chains", off, text)
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
@@ -125,8 +127,10 @@ class GaussianNoise(Claim):
         right.legend(fontsize=9)
         middle, _, _ = _spread(_factors(times))
         grows = "grows" if _growth(times) < 1 else "does not grow"
-        title = f"Real minibatches leave {middle:.3g} times as fast as Gaussian noise of the same covariance; the factor {grows} "
-        title += "as the learning rate falls"
+        title = (
+            f"Real minibatches leave {middle:.3g} times as fast as Gaussian noise of the same covariance; the factor "
+        )
+        title += f"{grows} as the learning rate falls"
         headline(figure, title)
         caption = (
             f"{title}. {settings()['minibatch'].title}, one coordinate, batch size 10; right at learning rate {LR:g}."

@@ -52,8 +52,8 @@ class HeavyTails(Claim):
     name = "Gaussian or heavy-tailed?"
     place = "Appendix C, against Simsekli et al. (2019) and Nguyen et al. (2019)"
     statement = (
-        "Under noise that has a variance escape times are exponential in one over its square, under stable noise a power "
-        "of its scale; and noise is called heavy-tailed only if a tail index is taken across parameters."
+        "Under noise that has a variance escape times are exponential in one over its square, under stable noise a "
+        "power of its scale; and noise is called heavy-tailed only if a tail index is taken across parameters."
     )
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:

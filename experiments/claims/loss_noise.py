@@ -18,7 +18,7 @@ from experiments.referee.faults import mean_exit
 H_A, H_B, BARRIER = 1.0, 4.0, 1.0
 LOWEST = 1.0  # loss at the minimum; D = lr L, so that H_a/B is 1
 RATES = (0.4, 0.2, 0.1, 0.05)  # learning rates
-RISES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)  # of the loss up to the saddle, over that at the minimum
+RISES = (0.5, 0.7, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)  # of the loss up to the saddle, over that at the minimum
 AT_RATE = 0.2  # the learning rate at these
 MOST = 1500.0  # largest mean time in iterations that is simulated
 STEPS = (0.1, 0.5, 1.0)  # learning rate times curvature in a parabola, of which the last two are simulated
@@ -38,8 +38,8 @@ class LossNoise(Claim):
     name = "Loss-proportional noise"
     place = "Section 3, Theorem 3, for mean-square losses (Mori et al. 2021)"
     statement = (
-        "Escape times are exponential in the barrier Delta L. Of mean-square losses, whose noise is proportional to the "
-        "loss, Mori et al. have a power of it instead: rate ~ (L_b/L_a)^-(1/2 + B/(lr H_a))."
+        "Escape times are exponential in the barrier Delta L. Of mean-square losses, whose noise is proportional to "
+        "the loss, Mori et al. have a power of it instead: rate ~ (L_b/L_a)^-(1/2 + B/(lr H_a))."
     )
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
@@ -86,15 +86,16 @@ class LossNoise(Claim):
             ("exact", BLUE, "-", "exact SDE"),
         ):
             left.plot(x, losses[name], ls=style, color=colour, lw=2, label=label)
-        left.plot(x, losses["exact_discrete"], "o", color=BLUE, mfc="white", ms=6, label="whole steps, exact chain")
+        left.plot(x, losses["exact_discrete"], color=GREEN, lw=2, label="whole steps, exact chain")
         same = times.isel(row=np.flatnonzero(times["lr"].values == AT_RATE))
-        known = (same[f"simulated{end}"].values for end in ("", "_low", "_high"))
-        points(left, same[RATIO].values, *known, fmt="s", color=GREEN, ms=6, label="SDE ensemble, 95 %")
-        top = float(losses["power"].max())
-        left.set(xscale="log", yscale="log", ylim=(float(losses["exact"].min()) / 3, 300 * top))
+        known = (same[f"discrete{end}"].values for end in ("", "_low", "_high"))
+        style: dict[str, Any] = {"fmt": "o", "mfc": "white", "ms": 7}
+        points(left, same[RATIO].values, *known, color=GREEN, label="ensemble of whole steps, 95 %", **style)
+        top = float(losses["exact_discrete"].max())
+        left.set(xscale="log", yscale="log", ylim=(float(losses["exact"].min()) / 3, 10 * top))
         left.set(xlabel="loss at the saddle over that at the minimum", ylabel="mean time to the saddle (iterations)")
         plain_decades(left.xaxis)
-        left.legend(loc="upper left")
+        left.legend(loc="lower right")
         for lr, colour in zip(STEPS[1:], (BLUE, ORANGE), strict=True):
             rows = levels.isel(row=np.flatnonzero(levels["lr"].values == lr)).sortby(LEVEL)
             kesten = float(exponents["exact"][list(STEPS).index(lr)])
@@ -104,15 +105,15 @@ class LossNoise(Claim):
             right.plot(u, line, ls=DASHED, color=colour, lw=1.5, label=f"Kesten's power {kesten:.3g}")
             right.plot(u, rows["exact"], ls=":", color=colour, lw=1.5, label="SDE")
             known = (rows[f"discrete{end}"].values for end in ("", "_low", "_high"))
-            points(right, u, *known, fmt="o", color=colour, mfc="white", ms=7, label="ensemble, 95 %")
+            points(right, u, *known, color=colour, **style)
+        right.plot([], [], "o", color=GREY, mfc="white", ms=7, label="ensembles, 95 %")
         right.set(xscale="log", yscale="log", xlabel="level", ylabel="mean time to go beyond it (iterations)")
         plain_decades(right.xaxis)
         right.legend(loc="upper left", fontsize=9)
         grown = _slope(losses, RATIO, "exact")
-        title = (
-            f"Noise proportional to the loss: escapes take the power {grown:.2f} of the loss ratio, not an exponential"
-        )
-        title += f"; far levels the powers {' and '.join(f'{_slope_at(levels, lr):.3g}' for lr in STEPS[1:])}"
+        title = f"Noise proportional to the loss: escape times grow with the power {grown:.2f} of the loss ratio, not "
+        falls = " and ".join(f"{_slope_at(levels, lr):.3g}" for lr in STEPS[1:])
+        title += f"exponentially; tails fall with the powers {falls}"
         headline(figure, title)
         caption = f"{title}. D = lr L, H_a = 1, H_b = 4; left at learning rate {AT_RATE:g}, right in a parabola."
         yield "loss-noise", self.name, figure, caption
@@ -124,7 +125,7 @@ def loss(x: Any, rise: float = BARRIER) -> Any:
     return LOWEST + np.where((x < join) | (x >= saddle), x * x / 2, rise - H_B * (x - saddle) ** 2 / 2)
 
 
-def _deviation(theta: float) -> float:
+def deviation(theta: float) -> float:
     """sqrt(C) = sqrt(2 L), for the kernels."""
     hill = (theta >= JOIN) * (theta < SADDLE)
     climbed = theta * theta / 2 + hill * (BARRIER - H_B * (theta - SADDLE) ** 2 / 2 - theta * theta / 2)
@@ -134,7 +135,7 @@ def _deviation(theta: float) -> float:
 @cache
 def _noise() -> Noise:
     """Compiled once."""
-    return Noise(_deviation)
+    return Noise(deviation)
 
 
 def _places(rise: float) -> tuple[float, float]:
