@@ -78,7 +78,7 @@ class GaussianNoise(Claim):
         grown = _growth(times)
         ends = ", ".join(f"{float(row['paper'] / row['exact']):.3g} at {float(row['lr']):g}" for row in _by_rate(times))
         tells = f"log tau grows {grown:.3f} times as much as under it as the learning rate falls: the factor is {ends}"
-        right, wrong = (f"the exponent is {word} that of Gaussian noise" for word in ("", "not"))
+        right, wrong = (f"the exponent is {word}that of Gaussian noise" for word in ("", "not "))
         yield Finding.judged("growth of log tau over that of Gaussian noise", grown, right, wrong, tells)
         ratio = float((actions["exact"] / actions["paper"]).item())
         tells = f"the action of the first data set is {ratio:.3f} of that of Gaussian noise"

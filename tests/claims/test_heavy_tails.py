@@ -44,7 +44,7 @@ def test_densities_are_those_of_the_laws_that_are_simulated(law):
 def test_escapes_are_exponential_under_normal_noise_and_a_power_under_stable(quick_routes):
     name = "share of the exponential law's misfit"
     assert finding(claim, NORMAL_LAW, name).value < 0.1
-    assert finding(claim, CAUCHY, name).value > 0.9
+    assert finding(claim, CAUCHY, name).value > 0.8
     assert finding(claim, STUDENT, name).holds is False
     assert finding(claim, STUDENT, "power of the scale").value == pytest.approx(4.3, abs=0.1)
     assert finding(claim, CAUCHY, "power of the scale").holds
