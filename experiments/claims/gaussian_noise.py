@@ -14,7 +14,7 @@ from scipy import special, stats
 import theory
 from diffusion import SGD, exit_times
 from diffusion.noise import NoiseModel
-from experiments.drawing import BLUE, DASHED, GREY, ORANGE, Named, headline, plain_decades, points, subplots, ticks
+from experiments.drawing import BLUE, DASHED, GREY, ORANGE, Named, headline, points, subplots, ticks
 from experiments.problems import exits
 from experiments.problems.exits import AT, ITERATIONS, ONE
 from experiments.problems.wells import SAMPLES, Setting, sample_gradient, settings
@@ -119,12 +119,10 @@ class GaussianNoise(Claim):
             )
             at = infinite.isel(row=np.flatnonzero(infinite["lr"].values == LR))
             right.axhline(float((at["paper"] / at[name]).item()), color=colour, lw=1.5, label=f"{label}, infinite data")
-        right.set(
-            yscale="log", xlabel=f"data set of {SAMPLES:,}, in order", ylabel="rate over that under Gaussian noise"
-        )
+        right.set(xlabel=f"data set of {SAMPLES:,}, in order", ylabel="rate over that under Gaussian noise")
+        right.set(xlim=(0.5, len(order) + 0.5), ylim=(0, None))
         right.set_xticks(np.arange(1, len(order) + 1))
-        plain_decades(right.yaxis)
-        right.legend(fontsize=9)
+        right.legend(fontsize=9, loc="lower right")
         middle, _, _ = _spread(_factors(times))
         grows = "grows" if _growth(times) < 1 else "does not grow"
         title = (
