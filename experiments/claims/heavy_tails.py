@@ -1,6 +1,7 @@
 """Gaussian or heavy-tailed: escapes under normal, Student's and stable noise, and tail indices of many parameters."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,7 @@ FINE, ROUGH = (
 )  # relative errors of the chain; the latter where tails are so long that its far side costs most
 SCALE, SAMPLES, OVER = "noise_scale", "samples", "over"
 INDEX = "tail index"
+FITS = ("exponential_fit", "power_fit")
 NUMBERS = (16, 64, 256, 1024, 4096)  # samples of which an index is estimated
 REPEATS = 100  # estimates behind a mean
 DECADES = 4.0  # of the variance, over the directions of the noise
@@ -60,7 +62,7 @@ class HeavyTails(Claim):
         """Times of each law; tail indices of Gaussian noise whose directions differ in strength."""
         for law in LAWS:
             scales = {NORMAL_LAW: SCALES, STUDENT: SCALES + WEAKER, CAUCHY: SCALES[::2]}[law]
-            yield Evidence.of_rows(law, ITERATIONS, [_time(routes, law, scale) for scale in scales])
+            yield Evidence.of_rows(law, ITERATIONS, _fitted([_time(routes, law, scale) for scale in scales]))
         rows = [_index(routes, over, number) for over in (ACROSS, ALONG) for number in NUMBERS]
         yield Evidence.of_rows("Gaussian noise of unequal directions", INDEX, rows)
 
@@ -177,17 +179,24 @@ def _powers(rows: xarray.Dataset) -> Any:
     return np.diff(np.log(ordered["exact"].values)) / -np.diff(np.log(ordered[SCALE].values))
 
 
-def _misfit(rows: xarray.Dataset) -> tuple[float, float]:
-    """Of two fits of log tau, a straight line in 1/scale^2 and one in log scale, the first's share of both misfits.
+def _fitted(rows: Sequence[Row]) -> list[Row]:
+    """The rows with the values of two fits of log tau: a straight line in 1/scale^2, and one in log scale."""
+    scale = np.array([row.regime[SCALE] for row in rows])
+    log = np.log([row.values["exact"] for row in rows])
+    lines = {}
+    for name, x in zip(FITS, (scale**-2, np.log(scale)), strict=True):
+        lines[name] = np.exp(np.polynomial.Polynomial.fit(x, log, 1)(x))
+    return [
+        replace(row, values={**row.values, **{name: float(line[k]) for name, line in lines.items()}})
+        for k, row in enumerate(rows)
+    ]
 
-    Besides, by what factor tau changes.
-    """
-    scale, log = rows[SCALE].values, np.log(rows["exact"].values)
-    misfits = []
-    for x in (scale**-2.0, -np.log(scale)):
-        line = np.polynomial.Polynomial.fit(x, log, 1)
-        misfits.append(float(np.sqrt(np.mean((line(x) - log) ** 2))))
-    return misfits[0] / sum(misfits), float(np.exp(np.ptp(log)))
+
+def _misfit(rows: xarray.Dataset) -> tuple[float, float]:
+    """The exponential fit's share of both misfits of log tau, and by what factor tau changes."""
+    exact = rows["exact"].values
+    misfits = [float(np.sqrt(np.mean(np.log(rows[name].values / exact) ** 2))) for name in FITS]
+    return misfits[0] / sum(misfits), float(exact.max() / exact.min())
 
 
 def _apart(data: xarray.Dataset) -> int:

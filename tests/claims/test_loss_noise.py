@@ -57,7 +57,7 @@ def test_verdict_and_title(quick_routes):
     ):
         assert finding(claim, "SGD", name).holds is holds
     (title,) = titles(claim, claim.tried(quick_routes)).values()
-    assert "5.49" in title
+    assert "the power 5.48 of the loss ratio" in title
 
 
 def test_times_of_another_law_do_not_pass_for_its_own(quick_routes):
