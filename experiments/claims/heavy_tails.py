@@ -101,7 +101,7 @@ class HeavyTails(Claim):
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """Times against the noise, and indices against the number of samples."""
         figure, (left, right) = subplots(1, 2, size=(12, 5.4))
-        words = []
+        kinds: dict[str, list[str]] = {"exponential": [], "a power of it": []}
         for piece, colour in zip(evidence, (BLUE, ORANGE, GREEN), strict=False):
             rows = piece.data.sortby(SCALE)
             left.plot(1 / rows[SCALE], rows["exact"], color=colour, lw=2, label=f"{piece.subject}: exact chain")
@@ -110,9 +110,7 @@ class HeavyTails(Claim):
                 left.plot(1 / rows[SCALE], rows["stable_exit"], ls=":", color=colour, lw=1.5, label="stable exit time")
             known = (rows[f"discrete{end}"].values for end in ("", "_low", "_high"))
             points(left, 1 / rows[SCALE].values, *known, fmt="o", color=colour, mfc="white", ms=7)
-            words.append(
-                f"{piece.subject.partition(',')[0]}: {'exponential' if _misfit(rows)[0] < 0.5 else 'power law'}"
-            )
+            kinds["exponential" if _misfit(rows)[0] < 0.5 else "a power of it"].append(piece.subject.partition(",")[0])
         left.plot([], [], "o", color=GREY, mfc="white", ms=7, label="ensembles, 95 %")
         left.set(xscale="log", yscale="log", xlabel="1 / scale of the noise", ylabel="mean escape time (iterations)")
         plain_decades(left.xaxis)
@@ -123,12 +121,13 @@ class HeavyTails(Claim):
             known = (rows[f"measured{end}"].values for end in ("", "_low", "_high"))
             points(right, rows[SAMPLES].values, *known, fmt="o", color=colour, ms=6, label=f"over {over}, 95 %")
         right.axhline(2, color=GREY, ls=DASHED, lw=1.5)
-        right.annotate("Gauss", (NUMBERS[0], 2), color=GREY, xytext=(0, 5), textcoords="offset points")
+        right.annotate("Gauss", (NUMBERS[-1], 2), color=GREY, xytext=(-30, 12), textcoords="offset points")
         right.set(xscale="log", xlabel="samples of the estimate", ylabel="tail index of Gaussian noise")
         right.set(ylim=(0, 2.9))
         right.legend(loc="lower right")
         apart = _apart(data)
-        title = f"Escapes under noise of each law: {', '.join(words)}; tail indices of one Gaussian noise differ "
+        told_of = " and ".join(f"{kind} under {', '.join(laws)} noise" for kind, laws in kinds.items() if laws)
+        title = f"Escape times are, in the noise's scale, {told_of}; tail indices of one Gaussian noise differ "
         title += f"from {apart} samples on" if apart else "nowhere"
         headline(figure, title)
         caption = f"{title}. Double parabola, H_b = 4 H_a; variances over {DECADES:g} decades of directions."
