@@ -100,13 +100,13 @@ def minibatch_first_passage_time(
     @functools.cache
     def interpolated(x: float) -> Array:
         nodes, parts = around(x)
-        return parts @ np.array([moments(node) for node in nodes])
+        return np.asarray(parts @ np.array([moments(node) for node in nodes]))
 
     def mean(x: Array) -> Array:
         return np.array([interpolated(position)[0] for position in np.ravel(x).tolist()])
 
     def deviation(x: Array) -> Array:
-        return np.array([interpolated(position)[1] for position in np.ravel(x).tolist()]) / size**0.5
+        return np.asarray([interpolated(position)[1] / size**0.5 for position in np.ravel(x).tolist()])
 
     def density(z: Array, x: Array) -> Array:
         found = np.zeros_like(z)
