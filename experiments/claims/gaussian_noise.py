@@ -84,7 +84,7 @@ class GaussianNoise(Claim):
         tells = f"the action of the first data set is {ratio:.3f} of that of Gaussian noise"
         right, wrong = (f"large deviations of minibatches are {word}Gaussian" for word in ("", "not "))
         yield Finding.judged("action over that of Gaussian noise", ratio, right, wrong, tells)
-        off = np.concatenate([np.abs(rows["discrete"] / rows["exact"] - 1).values for rows in (times, gauss)])
+        off = np.concatenate([abs(rows["discrete"] / rows["exact"] - 1).values for rows in (times, gauss)])
         if np.isfinite(off).any():
             text = "ensembles on minibatches and under Gaussian noise leave after the chains' means within "
             text += f"{100 * np.nanmax(off):.2g} %"
@@ -235,15 +235,18 @@ def _action(setting: Setting, source: _Source) -> Row:
     """The exponents of large deviations, of the data and of Gaussian noise."""
     mean, variance, _ = source.moments
     start, boundary = setting.positions(1.0)
-    start = float(next(root.real for root in mean.roots() if abs(root - start) < 0.3))  # the data's own minimum
-    boundary = float(next(root.real for root in mean.roots() if abs(root - boundary) < 0.3))
-    where = {"start": start, "boundary": boundary}
+    roots = mean.roots().tolist()  # the data's own minimum and saddle
+    where = {"start": _nearest(roots, start), "boundary": _nearest(roots, boundary)}
     cumulants: dict[str, Callable[[Any, Any], Any]] = {
         "paper": lambda s, x: s * s * variance(x) / 2,
         "exact": theory.empirical_cumulant(source.samples, _gradient),
     }
     values = {name: theory.minibatch_action(mean, cumulant, **where) for name, cumulant in cumulants.items()}
     return Row(_regime(LR, setting) | {DATA: source.name}, values, reasons=unsampled(exits.NO_SAMPLING))
+
+
+def _nearest(roots: Sequence[complex], place: float) -> float:
+    return min(roots, key=lambda root: abs(root - place)).real
 
 
 def _ensemble(routes: Routes, setting: Setting, noise: NoiseModel, name: str, lr: float, expected: float) -> Sample:

@@ -72,7 +72,7 @@ class LossNoise(Claim):
         yield from (_tail(levels, exponents, lr) for lr in STEPS[1:])
         yield from _sde_tail(exponents)
         pairs = ((times, "simulated"), (times, "discrete"), (levels, "discrete"))
-        off = np.concatenate([np.abs(rows[name] / rows[f"exact_{name}"] - 1).values for rows, name in pairs])
+        off = np.concatenate([abs(rows[name] / rows[f"exact_{name}"] - 1).values for rows, name in pairs])
         if np.isfinite(off).any():
             text = "ensembles, of the SDE and of whole steps, leave after their exact mean times within "
             text += f"{100 * np.nanmax(off):.2g} %"
@@ -92,8 +92,8 @@ class LossNoise(Claim):
         left.plot(x, losses["exact_discrete"], color=GREEN, lw=2, label="whole steps, exact chain")
         same = times.isel(row=np.flatnonzero(times["lr"].values == AT_RATE))
         known = (same[f"discrete{end}"].values for end in ("", "_low", "_high"))
-        style: dict[str, Any] = {"fmt": "o", "mfc": "white", "ms": 7}
-        points(left, same[RATIO].values, *known, color=GREEN, label="ensemble of whole steps, 95 %", **style)
+        hollow: dict[str, Any] = {"fmt": "o", "mfc": "white", "ms": 7}
+        points(left, same[RATIO].values, *known, color=GREEN, label="ensemble of whole steps, 95 %", **hollow)
         top = float(losses["exact_discrete"].max())
         left.set(xscale="log", yscale="log", ylim=(float(losses["exact"].min()) / 3, 10 * top))
         left.set(xlabel="loss at the saddle over that at the minimum", ylabel="mean time to the saddle (iterations)")
@@ -108,7 +108,7 @@ class LossNoise(Claim):
             right.plot(u, line, ls=DASHED, color=colour, lw=1.5, label=f"Kesten's power {kesten:.3g}")
             right.plot(u, rows["exact"], ls=":", color=colour, lw=1.5, label="SDE")
             known = (rows[f"discrete{end}"].values for end in ("", "_low", "_high"))
-            points(right, u, *known, color=colour, **style)
+            points(right, u, *known, color=colour, **hollow)
         right.plot([], [], "o", color=GREY, mfc="white", ms=7, label="ensembles, 95 %")
         right.set(xscale="log", yscale="log", xlabel="level", ylabel="mean time to go beyond it (iterations)")
         plain_decades(right.xaxis)
