@@ -50,6 +50,18 @@ def test_simulated_minibatches_agree_and_normal_noise_does_not(side):
     assert abs(z_value(exact)) < stats.norm.isf(SUITE_RATE / 2) < abs(z_value(normal))
 
 
+def test_weights_count_as_repeated_samples_do():
+    data = np.random.default_rng(7).exponential(size=2000) - 1
+    where = {"lr": 0.6, "start": 0.0, "boundary": 0.6, "tolerance": 1e-3}
+
+    def gradient(x, sample):
+        return x + sample
+
+    twice = theory.minibatch_first_passage_time(np.concatenate([data, data[:500]]), gradient, 8, **where)
+    weights = np.where(np.arange(2000) < 500, 2.0, 1.0)
+    assert theory.minibatch_first_passage_time(data, gradient, 8, weights=weights, **where) == pytest.approx(twice)
+
+
 @pytest.mark.parametrize(
     ("data", "size", "message"),
     [

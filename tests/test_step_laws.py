@@ -51,6 +51,45 @@ def test_steps_that_forget_the_last_leave_with_the_tail_of_an_exponential(bounda
     assert found == pytest.approx(1 / (tail if boundary * side < 0 else 1 - tail), rel=1e-9)
 
 
+def test_a_jump_may_move_with_position():
+    """A deviation that depends on position, and a law that does in its place, are one chain."""
+
+    def scale(x):
+        return 1 + 0.3 * np.cos(3 * x)
+
+    def exponential(z, x):
+        return np.where(z > -1, np.exp(-np.maximum(z, -1) - 1), 0.0)
+
+    where = {"lr": 0.4, "start": 0.0, "boundary": -0.5}
+    plain = theory.discrete_first_passage_time(
+        lambda x: x, lambda x: 0.5 * scale(x), law=exponential, law_breaks=[-1.0], **where
+    )
+    moved = theory.discrete_first_passage_time(
+        lambda x: x,
+        0.5,
+        law=lambda z, x: exponential(z / scale(x), x) / scale(x),
+        law_breaks=[lambda x: -scale(x)],
+        **where,
+    )
+    assert moved == pytest.approx(plain, rel=1e-7)
+
+
+def test_steps_that_end_steeply_keep_their_mass():
+    """Of a gamma law of shape 1.5 the density rises like a square root; exits are rare, and geometric as lr H = 1."""
+    shape, boundary = 1.5, -5.0
+    found = theory.discrete_first_passage_time(
+        lambda x: x,
+        0.5,
+        lr=1.0,
+        start=0.0,
+        boundary=boundary,
+        law=lambda z, x: gamma(z, shape),
+        law_breaks=[-np.sqrt(shape)],
+        tolerance=1e-4,
+    )
+    assert found == pytest.approx(1 / stats.gamma(shape).sf(shape - np.sqrt(shape) * boundary / 0.5), rel=1e-4)
+
+
 def test_a_normal_density_gives_what_no_law_gives():
     for more in ({}, {"substeps": 2}):
         assert chain(0.4, lambda z, x: stats.norm.pdf(z), **more) == pytest.approx(chain(0.4, None, **more), rel=1e-8)

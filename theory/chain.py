@@ -15,10 +15,13 @@ Array = NDArray[np.float64]
 
 ORDER = 16  # Gauss-Legendre nodes in a panel
 PANEL = 4.0  # width of a panel in standard deviations of a step, at first
+NARROWER = 1.6  # the same of another law than the normal, which may be less smooth
 DEPTH = 45.0  # the far side is cut where its stationary density is e^-DEPTH of its maximum
+FIRST_DEPTH = 30.0  # the same where it is only tried first
 FARTHER = 40  # times 1.6, from the way between start and boundary, that the far side is looked for
 MOST_NODES = 6000
 WIDER = 1.6  # the far side is moved out so, until the result stands, where the law's tail is unknown
+SLOWEST = 0.9  # share of the addition before that is told from no convergence
 WORST = 1e-2  # relative error where rounding allows no better
 
 
@@ -32,7 +35,7 @@ def discrete_first_passage_time(
     substeps: int = 1,
     breaks: Sequence[float] = (),
     law: Density | None = None,
-    law_breaks: Sequence[float] = (),
+    law_breaks: Sequence[float | Callable[[Any], Any]] = (),
     tolerance: float = 1e-8,
 ) -> float:
     """Mean number of iterations until discrete SGD is first beyond a boundary.
@@ -59,7 +62,7 @@ def discrete_first_passage_time(
         Density of z, the noise of one step over its deviation, added to the gradient: a function of (z, x), arrays that broadcast, of mean
         0 and variance 1 in z. None: normal.
     law_breaks
-        The z at which that density, or a low derivative, jumps.
+        The z at which that density, or a low derivative, jumps: numbers, or functions of arrays of positions.
     tolerance
         Relative; less is asked of a law whose values are known to few digits.
 
@@ -99,16 +102,17 @@ def discrete_first_passage_time(
 
     first, top = sign * first, sign * top
     jumps = sign * np.atleast_1d(checks.finite("breaks", breaks))
-    law_jumps = (sign * np.atleast_1d(checks.finite("law_breaks", law_breaks))).tolist()
+    law_jumps = [_moved(each, sign) for each in law_breaks]
     if law is None:
         low, mirrored = _far_side(drift, spread, first, top), None
     else:
-        low = _far_side(_thinned(drift), _thinned(spread), first, top)
+        low = _far_side(drift, spread, first, top, graded=True)
 
         def mirrored(z: Array, x: Array) -> Any:
             return law(sign * z, sign * x)
 
-    previous, width, widening = np.nan, PANEL, False
+    previous, width, widening = np.nan, PANEL if law is None else NARROWER, False
+    added, limit = np.nan, np.nan  # by the last move of the far side, and where such moves lead
     while True:
         corners = [low, *sorted(float(x) for x in jumps if low < x < top), top]
         if law_jumps:
@@ -126,20 +130,35 @@ def discrete_first_passage_time(
             if law is None or widening:
                 return time
             widening = True
+        elif widening:  # of a power law's tail each move adds the same share of what the one before has added
+            before, added, last = added, time - previous, limit
+            share = added / before
+            limit = time + added * share / (1 - share) if 0 < share < SLOWEST else np.nan
+            if abs(limit - last) <= max(tolerance, rounding) * time:
+                return float(limit)
         previous = time
         low, width = (first - (first - low) * WIDER, width) if widening else (low, width / 1.6)
 
 
-def _thinned(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
-    """The function at every 20th of many positions in order, and straight lines between."""
-    return lambda x: np.interp(x, x[::20], function(x[::20]))
+def _moved(jump: float | Callable[[Any], Any], sign: float) -> Callable[[Array], Array]:
+    """Where the law jumps, as a function of mirrored positions."""
+    if callable(jump):
+        return lambda x: np.asarray(sign * np.asarray(jump(sign * x), dtype=np.float64))
+    place = sign * checks.number("law_breaks", jump)
+    return lambda x: np.full_like(x, place)
 
 
-def _far_side(drift: Callable[[Array], Array], spread: Callable[[Array], Array], start: float, top: float) -> float:
-    """Where the density has fallen to e^-DEPTH on the side away from the boundary."""
+def _far_side(
+    drift: Callable[[Array], Array], spread: Callable[[Array], Array], start: float, top: float, *, graded: bool = False
+) -> float:
+    """Where the density has fallen to e^-DEPTH on the side away from the boundary; graded: a first guess, of power laws too."""
+    depth = FIRST_DEPTH if graded else DEPTH
+    scale = np.sinh(np.linspace(20.0, 0.0, 400)) / np.sinh(20.0)
     reach = top - start
     for _ in range(FARTHER):
         x = np.linspace(start - reach, top, 4001)
+        if graded:
+            x = np.concatenate([start - reach * scale, np.linspace(start, top, 101)[1:]])
         sigma = spread(x)
         if not np.all(sigma > 0) or not np.all(np.isfinite(sigma)):
             where = x[np.argmax(~(np.isfinite(sigma) & (sigma > 0)))]
@@ -149,11 +168,21 @@ def _far_side(drift: Callable[[Array], Array], spread: Callable[[Array], Array],
         slope = 2 * drift(x) / sigma**2
         psi = np.concatenate([[0.0], np.cumsum((slope[1:] + slope[:-1]) / 2 * np.diff(x))])
         inside = psi[x <= start].min()
-        if psi[0] - inside > DEPTH:
+        if psi[0] - inside > depth:
             bottom = int(np.argmin(np.where(x <= start, psi, np.inf)))
-            return float(x[np.flatnonzero(psi[:bottom] - inside > DEPTH)[-1]])
+            return float(x[np.flatnonzero(psi[:bottom] - inside > depth)[-1]])
         reach *= 1.6
     raise ValueError("nothing confines the side away from the boundary: the mean exit time is infinite or needs a wall")
+
+
+def _edges(spread: Callable[[Array], Array], left: float, right: float, width: float) -> Array:
+    """Edges of panels that are so many deviations wide, of a step from either end of each."""
+    edges = [right]
+    while edges[-1] > left and len(edges) * ORDER <= MOST_NODES:
+        end = edges[-1]
+        step = width * float(spread(np.array([end]))[0])
+        edges.append(max(left, end - min(step, width * float(spread(np.array([max(left, end - step)]))[0]))))
+    return np.array([left, *edges[-2::-1]])
 
 
 def _mean_steps(
@@ -163,13 +192,16 @@ def _mean_steps(
     start: float,
     width: float,
     law: Density | None,
-    law_jumps: Sequence[float],
+    law_jumps: Sequence[Callable[[Array], Array]],
 ) -> float:
     nodes, weights = np.polynomial.legendre.leggauss(ORDER)
     x, w, ends = [], [], []
     for left, right in itertools.pairwise(corners):
         finest = float(np.min(spread(np.linspace(left, right, 201)[1:-1])))
-        edges = np.linspace(left, right, int(np.ceil((right - left) / (width * finest))) + 1)
+        if law is None:
+            edges = np.linspace(left, right, int(np.ceil((right - left) / (width * finest))) + 1)
+        else:
+            edges = _edges(spread, left, right, width)
         half = np.diff(edges)[:, None] / 2
         x.append((edges[:-1, None] + half * (1 + nodes)).ravel())
         w.append((half * weights).ravel())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
 
 from theory import checks
 from theory.chain import discrete_first_passage_time
@@ -17,6 +19,7 @@ Array = NDArray[np.float64]
 GRID = 2**15  # points of the law of a minibatch's sum
 NORMAL_REACH = 12.0  # deviations of the sum, beside two of the largest samples, that the grid holds to each side
 TOLERANCE = 1e-4  # relative; the grid's values have eight digits, of which the chain loses as many as its time has
+SPACING, STENCIL = 0.5, 6  # deviations of a step between positions of which the law is taken, and how many interpolate
 ROUGH = 1e-7  # of the characteristic function at the grid's highest frequencies
 
 
@@ -29,6 +32,8 @@ def minibatch_first_passage_time(
     start: float,
     boundary: float,
     breaks: Sequence[float] = (),
+    weights: ArrayLike | None = None,
+    tolerance: float = TOLERANCE,
 ) -> float:
     """Mean number of iterations until SGD on minibatches of data, drawn with replacement, is first beyond a boundary.
 
@@ -44,12 +49,18 @@ def minibatch_first_passage_time(
     batch_size
         B; at least so many that the sum has a smooth density, which 4 of 1000 or more samples without ties have.
     lr, start, boundary, breaks
-        As in `theory.discrete_first_passage_time`; breaks are where the gradient, as a function of theta, jumps.
+        As in `theory.discrete_first_passage_time`; breaks are where the gradient, as a function of theta, jumps. Between
+        them it must be smooth, as what depends on theta is interpolated between positions half a step's deviation apart.
+    weights
+        How likely each sample is to be drawn, relative to others: with them, nodes of a quadrature stand for infinite data.
+        None: all alike.
+    tolerance
+        Relative, 1e-5 at least.
 
     Returns
     -------
     float
-        Mean in iterations, for these data, to 1e-4.
+        Mean in iterations, for these data, to the tolerance.
 
     Raises
     ------
@@ -59,49 +70,100 @@ def minibatch_first_passage_time(
     if batch_size < 1 or int(batch_size) != batch_size:
         raise ValueError(f"batch_size = {batch_size!r} must be a whole number >= 1")
     samples, size = checks.finite("data", data).T, int(batch_size)
+    shares = np.full(samples.shape[-1], 1 / samples.shape[-1])
+    if weights is not None:
+        shares = np.broadcast_to(checks.positive("weights", weights), shares.shape) / np.sum(weights)
+    jumps = sorted(checks.finite("breaks", np.atleast_1d(breaks)).tolist())
 
     @functools.cache
     def moments(x: float) -> tuple[float, float]:
         gradients = np.asarray(gradient(x, samples), dtype=np.float64)
-        return float(gradients.mean()), float(gradients.std())
+        middle = float(shares @ gradients)
+        return middle, float(np.sqrt(shares @ (gradients - middle) ** 2))
+
+    @functools.cache
+    def law(x: float) -> tuple[Array, float]:
+        middle, spread = moments(x)
+        return _sum_law((np.asarray(gradient(x, samples), dtype=np.float64) - middle) / spread, shares, size)
+
+    def spacing(x: float) -> float:
+        step = SPACING * lr * moments(x)[1] / size**0.5
+        return step if np.isfinite(step) and step > 0 else np.inf
+
+    ends = [-np.inf, *jumps, np.inf]
+    pieces = [_Lattice(start, low, high, spacing) for low, high in itertools.pairwise(ends)]
+
+    @functools.cache
+    def around(x: float) -> tuple[tuple[float, ...], Array]:
+        return pieces[int(np.searchsorted(jumps, x))].around(x)
+
+    @functools.cache
+    def interpolated(x: float) -> Array:
+        nodes, parts = around(x)
+        return np.asarray(parts @ np.array([moments(node) for node in nodes]))
 
     def mean(x: Array) -> Array:
-        return np.array([moments(float(position))[0] for position in np.ravel(x)])
+        return np.array([interpolated(position)[0] for position in np.ravel(x).tolist()])
 
     def deviation(x: Array) -> Array:
-        return np.array([moments(float(position))[1] / size**0.5 for position in np.ravel(x)])
+        return np.asarray([interpolated(position)[1] / size**0.5 for position in np.ravel(x).tolist()])
 
     def density(z: Array, x: Array) -> Array:
-        found = np.empty_like(z)
+        found = np.zeros_like(z)
         for row, position in enumerate(np.ravel(x).tolist()):
-            middle, spread = moments(position)
-            standard = (np.asarray(gradient(position, samples), dtype=np.float64) - middle) / spread
-            found[row] = _sum_density(standard, size, z[row] * np.sqrt(size)) * np.sqrt(size)
-        return found
+            for node, share in zip(*around(position), strict=True):
+                spline, step = law(node)
+                place = z[row] * (size**0.5 / step) + GRID // 2
+                found[row] += share * ndimage.map_coordinates(spline, [place], order=3, prefilter=False)
+        return np.asarray(np.maximum(found, 0.0) * size**0.5)
 
     return discrete_first_passage_time(
-        mean, deviation, lr=lr, start=start, boundary=boundary, breaks=breaks, law=density, tolerance=TOLERANCE
+        mean, deviation, lr=lr, start=start, boundary=boundary, breaks=breaks, law=density, tolerance=tolerance
     )
 
 
-def _sum_density(values: Array, size: int, at: Array) -> Array:
-    """Density of the sum of `size` independent draws of the values, which have mean 0 and variance 1."""
+class _Lattice:
+    """Positions between two jumps, from which what depends on position is interpolated; they grow in number as needed."""
+
+    def __init__(self, start: float, low: float, high: float, spacing: Callable[[float], float]) -> None:
+        self.low, self.high = np.nextafter(low, np.inf), np.nextafter(high, -np.inf)
+        self.nodes, self.spacing = [float(np.clip(start, self.low, self.high))], spacing
+
+    def around(self, x: float) -> tuple[tuple[float, ...], Array]:
+        """The `STENCIL` nodes about a position, fewer if there are no more, and their shares of the value there."""
+        nodes, half = self.nodes, STENCIL // 2
+        while nodes[-1] < self.high and (len(nodes) < half or nodes[-half] <= x):
+            nodes.append(min(nodes[-1] + self.spacing(nodes[-1]), self.high))
+        while nodes[0] > self.low and (len(nodes) < half or nodes[half - 1] >= x):
+            nodes.insert(0, max(nodes[0] - self.spacing(nodes[0]), self.low))
+        first = int(np.clip(np.searchsorted(nodes, x) - half, 0, max(len(nodes) - STENCIL, 0)))
+        near = np.array(nodes[first : first + STENCIL])
+        apart = near[:, None] - near + np.eye(len(near))
+        factors = np.where(np.eye(len(near), dtype=bool), 1.0, (x - near) / apart)
+        return tuple(near.tolist()), np.asarray(factors.prod(axis=1))
+
+
+def _sum_law(values: Array, shares: Array, size: int) -> tuple[Array, float]:
+    """Density of the sum of `size` draws of values of mean 0 and variance 1: a cubic spline's coefficients, and their step."""
     reach = 2 * float(np.abs(values).max()) + NORMAL_REACH * np.sqrt(size)
     step = 2 * reach / GRID
     counts = np.zeros(GRID)
     for index, share in _neighbours(values / step):
-        counts += np.bincount(index, share, minlength=GRID)
-    characteristic = np.fft.rfft(counts / values.size) ** size
+        counts += np.bincount(index, share * shares, minlength=GRID)
+    characteristic = _power(np.fft.rfft(counts), size)
     if np.abs(characteristic[GRID // 4 :]).max() > ROUGH:
         raise ValueError(
             f"batch_size = {size} leaves the law of a minibatch of {values.size} samples too rough for a density; give "
             "more, or data without ties, or simulate"
         )
-    chances = np.fft.irfft(characteristic, GRID)
-    found = np.zeros_like(at)
-    for index, share in _neighbours(np.clip(at, -reach, reach) / step):
-        found += chances[index] * share
-    return np.where(np.abs(at) < reach, np.maximum(found, 0.0) / step, 0.0)
+    spline = characteristic / (2 + np.cos(2 * np.pi / GRID * np.arange(GRID // 2 + 1))) * 3
+    return np.fft.fftshift(np.fft.irfft(spline, GRID)) / step, step
+
+
+def _power(base: Any, exponent: int) -> Any:
+    """A whole power by squaring: for complex numbers much faster than numpy's."""
+    result = base if exponent % 2 else 1.0
+    return result if exponent < 2 else _power(base * base, exponent // 2) * result
 
 
 def _neighbours(position: Array) -> list[tuple[NDArray[np.int64], Array]]:

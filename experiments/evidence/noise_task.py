@@ -13,8 +13,8 @@ from torch.func import grad, jvp, vmap
 from diffusion.torch_curvature import by_outputs, load_forward_mode, outputs_along
 from diffusion.torch_landscape import TorchLandscape
 from diffusion.torch_model import chunks
-from experiments.evidence import tails
 from experiments.evidence.training import LOSSES, Recipe, train
+from experiments.problems import tails
 
 Array = NDArray[np.float64]
 
