@@ -19,6 +19,7 @@ from experiments.claims import (
     proposition_4,
     scaling_symmetry,
     shipped_sde,
+    shuffling,
     sign_chain,
     stationary_variance,
     step_1_velocity,
@@ -31,6 +32,7 @@ from experiments.claims import (
     theorem_3_damping,
     theorem_3_exponent,
     theorem_4,
+    valley_selection,
 )
 from experiments.referee.claim import Claim
 
@@ -41,6 +43,7 @@ CLAIMS: tuple[Claim, ...] = (
     stationary_variance.claim,
     theorem_2.claim,
     theorem_2_drift.claim,
+    shuffling.claim,
     exponential_law.claim,
     theorem_3.claim,
     theorem_3_damping.claim,
@@ -48,6 +51,7 @@ CLAIMS: tuple[Claim, ...] = (
     exit_line.claim,
     momentum_selection.claim,
     loss_noise.claim,
+    valley_selection.claim,
     proposition_1.claim,
     adam_drift.claim,
     shipped_sde.claim,
