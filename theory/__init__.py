@@ -7,6 +7,7 @@ of the simulator, so that theory and simulation meet only where they are compare
 from theory.adaptive import following_motion, resting_second_moment
 from theory.chain import discrete_first_passage_time
 from theory.convergence import convergence_bound, lemma_1, lemma_2, lemma_3, lemma_4
+from theory.discrete_action import discrete_least_action
 from theory.finite_data import minibatch_first_passage_time
 from theory.first_passage import exit_probabilities, first_passage_time, leading_rate, survival
 from theory.heavy_tails import stable_exit_time, tail_exponent
@@ -17,7 +18,9 @@ from theory.kramers import (
     join_is_crossed_once,
     kramers_escape_time,
 )
+from theory.langer import langer_rate, plane_exit_rate
 from theory.large_deviations import empirical_cumulant, minibatch_action
+from theory.least_action import LeastAction, least_action
 from theory.minimum import (
     adai_escape_time,
     adam_escape_time,
@@ -27,6 +30,7 @@ from theory.minimum import (
     momentum_escape_time,
     sgd_escape_time,
 )
+from theory.prefactor import escape_prefactor
 from theory.recursion import bias_corrected_msd, discrete_drift_msd, discrete_msd, discrete_velocity_variance
 from theory.saddle import (
     adai_msd,
@@ -44,6 +48,7 @@ from theory.signs import sign_exit_time, sign_exponent
 from theory.stationary import discrete_stationary_variance, equilibrium_velocity_variance, stationary_variance
 
 __all__ = [
+    "LeastAction",
     "adai_escape_time",
     "adai_msd",
     "adam_escape_time",
@@ -54,6 +59,7 @@ __all__ = [
     "depopulation",
     "discrete_drift_msd",
     "discrete_first_passage_time",
+    "discrete_least_action",
     "discrete_msd",
     "discrete_stationary_variance",
     "discrete_velocity_variance",
@@ -62,12 +68,15 @@ __all__ = [
     "empirical_cumulant",
     "equilibrium_velocity_variance",
     "escape_exponent",
+    "escape_prefactor",
     "exit_probabilities",
     "first_passage_time",
     "following_motion",
     "join_is_crossed_once",
     "kramers_escape_time",
+    "langer_rate",
     "leading_rate",
+    "least_action",
     "lemma_1",
     "lemma_2",
     "lemma_3",
@@ -81,6 +90,7 @@ __all__ = [
     "momentum_msd",
     "momentum_msd_exact",
     "momentum_velocity_variance",
+    "plane_exit_rate",
     "resting_second_moment",
     "sgd_escape_time",
     "sgd_msd",

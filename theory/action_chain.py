@@ -59,7 +59,10 @@ class Chain:
         for _ in range(ROUNDS):
             gradient, stiff, soft = self._derivatives(nodes)
             try:
-                factor, minimum = cholesky_banded(_banded(*(a - b for a, b in zip(stiff, soft, strict=True))), lower=True), True
+                factor, minimum = (
+                    cholesky_banded(_banded(*(a - b for a, b in zip(stiff, soft, strict=True))), lower=True),
+                    True,
+                )
             except LinAlgError:
                 minimum = False
                 try:

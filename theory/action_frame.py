@@ -15,6 +15,7 @@ from theory.action_clock import graded
 Array = NDArray[np.float64]
 AT_REST = 1e-4  # share of the way between the ends by which a point of rest may be missed
 BULGE = 0.2
+SAME = 0.02  # share of the way between the ends within which two paths are one
 DIRECTIONS = 4  # across the straight path, in each of which it is bent to both sides
 
 
@@ -51,7 +52,17 @@ class Frame:
         return np.asarray(self.origin + np.linalg.solve(self.whiten, z.T).T)
 
 
-def point(name: str, value: ArrayLike) -> Array:
+def ends(start: ArrayLike, end: ArrayLike) -> tuple[Array, Array]:
+    """Coordinates of both ends."""
+    a, b = _point("start", start), _point("end", end)
+    if len(a) != len(b):
+        raise ValueError(f"end = {end!r} must have as many coordinates as start = {start!r}")
+    if np.array_equal(a, b):
+        raise ValueError(f"end = {end!r} is the start itself, which costs nothing; give another point")
+    return a, b
+
+
+def _point(name: str, value: ArrayLike) -> Array:
     """Coordinates of an end; one number is one coordinate."""
     found = np.atleast_1d(checks.finite(name, value))
     if found.ndim != 1:
@@ -59,7 +70,9 @@ def point(name: str, value: ArrayLike) -> Array:
     return found
 
 
-def growth_at_rest(name: str, where: Array, away: Array, jacobian: Array, size: float, *, discrete: bool = False) -> Array | None:
+def growth_at_rest(
+    name: str, where: Array, away: Array, jacobian: Array, size: float, *, discrete: bool = False
+) -> Array | None:
     """Growth rates of the linear motion about a point; None if the point is not at rest.
 
     `away` is the motion there, and `size` the length by which the distance to rest is judged.
@@ -70,7 +83,7 @@ def growth_at_rest(name: str, where: Array, away: Array, jacobian: Array, size: 
     if np.linalg.norm(distance[0]) > AT_REST * size or np.linalg.norm(jacobian @ distance[0] - away) > 1e-9:
         return None
     values = np.linalg.eigvals(jacobian)
-    return np.log(np.abs(1 + values)) if discrete else np.asarray(values.real)
+    return np.log(np.maximum(np.abs(1 + values), 1e-9)) if discrete else np.asarray(values.real)
 
 
 def check_start(start: Array, growth: Array | None) -> float:
@@ -93,30 +106,38 @@ def check_end(end: Array, growth: Array | None) -> None:
 def bent_paths(end: Array, steps: int, rest: bool) -> list[Array]:
     """Straight from the origin to the end, or bent to either side."""
     share = graded(np.linspace(0, 1, steps + 1), rest)[:, None]
-    across = np.linalg.svd(end[None])[2][1:][:DIRECTIONS]
-    if not len(across):
-        return [share * end]
-    return [share * end + side * 4 * BULGE * share * (1 - share) * each for each in across for side in (1, -1)]
+    bends = [side * 4 * BULGE * share * (1 - share) * each for each in transverse(end) for side in (1, -1)]
+    return [share * end + bend for bend in bends or [0.0]]
 
 
-def given_path(path: Any, frame: Frame, start: Array, end: Array, steps: int, rest: bool) -> Array:
+def transverse(way: Array) -> Array:
+    """Unit vectors across the way, (k, d), of which there are none in one dimension."""
+    return np.asarray(np.linalg.svd(way[None])[2][1:][:DIRECTIONS])
+
+
+def given_path(path: Any, frame: Frame, end: Array, steps: int, rest: bool) -> Array:
     """A caller's path, in the frame, with graded nodes."""
     found = checks.finite("guess", path)
-    if found.ndim != 2 or found.shape[1] != len(start) or len(found) < 2:
-        raise ValueError(f"guess has shape {found.shape}; give positions (m, {len(start)}) from start to end")
-    nodes = frame.inside(np.concatenate([start[None], found, end[None]]))
+    if found.ndim != 2 or found.shape[1] != len(end) or len(found) < 2:
+        raise ValueError(f"guess has shape {found.shape}; give positions (m, {len(end)}) from start to end")
+    nodes = frame.inside(np.concatenate([frame.origin[None], found, end[None]]))
     length = np.append(0, np.cumsum(np.linalg.norm(np.diff(nodes, axis=0), axis=1)))
     share = graded(np.linspace(0, 1, steps + 1), rest) * length[-1]
     return np.stack([np.interp(share, length, column) for column in nodes.T], axis=1)
 
 
-def distinct(paths: list[tuple[float, Array]], near: float) -> list[Array]:
-    """Of paths with their actions, those within a share of the least, each once, the best first."""
+def distinct(found: list[tuple[float, Array, bool]], near: float) -> list[Array]:
+    """Of paths with their actions, those within a share of the least, each once, the best first.
+
+    Only minima count, if there are any.
+    """
     kept: list[Array] = []
-    ordered = sorted(paths, key=lambda pair: pair[0])
-    for action, nodes in ordered:
+    ordered = sorted(
+        (each for each in found if each[2] or not any(other[2] for other in found)), key=lambda each: each[0]
+    )
+    for action, nodes, _ in ordered:
         if action > ordered[0][0] * (1 + near) + 1e-12:
             break
-        if all(np.max(np.linalg.norm(nodes - other, axis=1)) > 0.02 for other in kept):
+        if all(np.max(np.linalg.norm(nodes - other, axis=1)) > SAME for other in kept):
             kept.append(nodes)
     return kept

@@ -69,9 +69,13 @@ class Diffusing:
 
     def cost(self, x: Array, v: Array) -> Cost:
         """Cost and derivatives."""
-        b, b_x, b_xx = differentiated(self.drift, x)
-        matrix = self.spread(x)
-        p = np.linalg.solve(matrix, (v - b)[..., None])[..., 0] / 2
+        away, matrix = v - self.drift(x), self.spread(x)
+        p = np.linalg.solve(matrix, away[..., None])[..., 0] / 2
+        return Cost(np.einsum("ni,ni->n", away, p) / 2, p, *self.derivatives(x, p), 2 * matrix)
+
+    def derivatives(self, x: Array, p: Array) -> tuple[Array, Array, Array]:
+        """``H_x``, ``H_xx`` and ``H_px``."""
+        _, b_x, b_xx = differentiated(self.drift, x)
         slope, mixed = np.einsum("nij,ni->nj", b_x, p), b_x
         curvature = np.einsum("nijk,ni->njk", b_xx, p)
         if callable(self.diffusion):
@@ -79,7 +83,7 @@ class Diffusing:
             slope = slope + np.einsum("nijk,ni,nj->nk", d_x, p, p)
             mixed = mixed + 2 * np.einsum("nijk,nj->nik", d_x, p)
             curvature = curvature + np.einsum("nijkl,ni,nj->nkl", d_xx, p, p)
-        return Cost(np.einsum("ni,ni->n", v - b, p) / 2, p, slope, curvature, mixed, 2 * matrix)
+        return slope, curvature, mixed
 
 
 @dataclass(frozen=True)
