@@ -71,18 +71,21 @@ def _point(name: str, value: ArrayLike) -> Array:
 
 
 def growth_at_rest(
-    name: str, where: Array, away: Array, jacobian: Array, size: float, *, discrete: bool = False
+    name: str, where: Array, away: Array, jacobian: Array, units: Array, *, discrete: bool = False
 ) -> Array | None:
     """Growth rates of the linear motion about a point; None if the point is not at rest.
 
-    `away` is the motion there, and `size` the length by which the distance to rest is judged.
+    `away` is the motion there; in `units` the distance to rest is judged.
     """
     if not (np.isfinite(away).all() and np.isfinite(jacobian).all()):
         raise ValueError(f"{name} = {where!r}: the motion there, or its slope, is not finite; choose another")
-    distance = np.linalg.lstsq(jacobian, away, rcond=None)
-    if np.linalg.norm(distance[0]) > AT_REST * size or np.linalg.norm(jacobian @ distance[0] - away) > 1e-9:
+    motion, inner = np.linalg.solve(units, away), np.linalg.solve(units, jacobian @ units)
+    distance = np.linalg.lstsq(inner, motion, rcond=None)[0]
+    if np.linalg.norm(distance) > AT_REST or np.linalg.norm(inner @ distance - motion) > AT_REST * np.linalg.norm(
+        inner
+    ):
         return None
-    values = np.linalg.eigvals(jacobian)
+    values = np.linalg.eigvals(inner)
     return np.log(np.maximum(np.abs(1 + values), 1e-9)) if discrete else np.asarray(values.real)
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from theory import checks
 from theory.action_frame import Frame, check_end, check_start, ends, growth_at_rest
-from theory.hamiltonians import Diffusing, differentiated
+from theory.hamiltonians import STEP, Diffusing, differentiated
 
 Array = NDArray[np.float64]
 Field = Callable[[Any], Any]
@@ -42,14 +42,18 @@ class Problem:
         """Checked; errors are those of `theory.least_action`."""
         a, b = ends(start, end)
         field, spread = _field(drift, len(a)), _spread(diffusion, len(a))
+        noise = spread(a[None])[0] if callable(spread) else spread
         size = float(np.linalg.norm(b - a))
-        slopes = [_jacobian(field, x, size) for x in (a, b)]
-        motion = [field(x[None])[0] for x in (a, b)]
-        rate = check_start(a, growth_at_rest("start", a, motion[0], slopes[0], size))
-        growth = growth_at_rest("end", b, motion[1], slopes[1], size)
+        units = np.diag(np.where(np.abs(b - a) > 1e-9 * size, np.abs(b - a), size))
+        for _ in range(2):  # differences are taken in the frame itself, once that is known
+            slope = jacobian(field, a, units)
+            rate = check_start(a, growth_at_rest("start", a, field(a[None])[0], slope, units))
+            frame = Frame.of(a, b, slope, noise)
+            units = np.linalg.inv(frame.whiten)
+        slope = jacobian(field, b, units)
+        growth = growth_at_rest("end", b, field(b[None])[0], slope, units)
         check_end(b, growth)
-        frame = Frame.of(a, b, slopes[0], spread(a[None])[0] if callable(spread) else spread)
-        return cls(field, spread, jump, frame, b, rate, growth is not None, slopes[1])
+        return cls(field, spread, jump, frame, b, rate, growth is not None, slope)
 
     def motion(self, added: float, steps: int) -> Diffusing:
         """Drift and diffusion in the frame, with noise added; a jump is spread over a few of so many steps."""
@@ -75,7 +79,9 @@ def softened(diffusion: Field, jump: Field, width: float) -> Field:
 
     def smooth(z: Array) -> Array:
         values = np.array(diffusion(z))
-        level, slope, _ = differentiated(jump, z)
+        level = jump(z)
+        unit = STEP * np.eye(z.shape[1])
+        slope = np.stack([(jump(z + each) - jump(z - each)) / (2 * STEP) for each in unit], axis=1)
         size = np.linalg.norm(slope, axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             distance = level / size
@@ -108,8 +114,10 @@ def check_smooth(diffusion: Field | Array, x: Array) -> None:
         raise ValueError(f"diffusion jumps at {ends[0]!r}; give jump, a function that changes sign where it does")
 
 
-def _jacobian(drift: Field, x: Array, size: float) -> Array:
-    return np.asarray(differentiated(lambda z: drift(x + size * z), np.zeros((1, len(x))))[1][0] / size)
+def jacobian(drift: Field, x: Array, units: Array) -> Array:
+    """Of a field at one position, by differences along the columns of a matrix."""
+    along = differentiated(lambda z: drift(x + z @ units.T), np.zeros((1, len(x))))[1][0]
+    return np.asarray(along @ np.linalg.inv(units))
 
 
 def _field(drift: Field, d: int) -> Field:

@@ -73,11 +73,11 @@ def discrete_least_action(
                 f"cumulant is not finite, or has no noise, at start = {start!r}; give log E exp(p.step) of whole steps"
             )
         unit = 1 / np.sqrt(np.trace(noise))
-    growth = growth_at_rest("start", a, mean, slope, size, discrete=True)
+    growth = growth_at_rest("start", a, mean, slope, size * np.eye(d), discrete=True)
     rate = check_start(a, growth)
     frame = Frame.of(a, b, slope, noise, discrete=True)
     mean, slope_end, _ = moments(b, unit)
-    growth = growth_at_rest("end", b, mean, slope_end, size, discrete=True)
+    growth = growth_at_rest("end", b, mean, slope_end, size * np.eye(d), discrete=True)
     check_end(b, growth)
     last = None if growth is None else float(np.abs(growth).min())
     whole = steps or int(np.ceil(3 + FORGOTTEN / rate + (FORGOTTEN / last if last else 0)))

@@ -102,8 +102,7 @@ def least_action(
         begin.insert(0, given_path(guess, problem.frame, problem.end, STEPS, problem.rest))
     if jump is None:
         check_smooth(problem.diffusion, problem.frame.outside(begin[0]))
-    found = [search.settled(nodes) for nodes in begin]
-    best = sorted((search.refined(nodes) for nodes in distinct(found, NEAR)), key=lambda each: each.action)
+    best = sorted((search.refined(nodes) for nodes in search.settled(begin)), key=lambda each: each.action)
     if jump is None:
         check_smooth(problem.diffusion, best[0].path)
     return replace(best[0], paths=tuple(each.path for each in best if each.action <= best[0].action * (1 + NEAR)))
@@ -127,21 +126,26 @@ class _Search:
         held = (k, pin[len(pin) // 2], 10 * way / np.linalg.norm(way)) if self.problem.rest else None
         return Chain(self.problem.motion(added, len(durations)), durations, pin=held)
 
-    def settled(self, nodes: Array) -> tuple[float, Array, bool]:
+    def settled(self, begin: list[Array]) -> list[Array]:
+        """The paths of least action to which the given ones lead, those alone that are near-equal."""
+        stages = self.ladder(begin[0])
+        for added in stages:
+            found = [self.relaxed(nodes, added, 1e-3 if added else 1e-6) for nodes in begin]
+            begin = distinct(found, np.inf)
+        return distinct(found, NEAR)
+
+    def relaxed(self, nodes: Array, added: float, tolerance: float) -> tuple[float, Array, bool]:
         """The least action near given nodes, its nodes, and whether it is a minimum."""
-        action, minimum = np.inf, False
-        ladder = self.ladder(nodes)
-        for added in ladder:
-            motion = self.problem.motion(added, STEPS)
-            for _ in range(ROUNDS):
-                before = action
-                durations = geometric_durations(motion, nodes, 50 / self.problem.rate)
-                if not np.isfinite(durations).all():
-                    raise ValueError(f"drift = {self.problem.drift!r} is not finite on the way; give a guess past it")
-                nodes, durations = regraded(nodes, durations, self.problem.rest)
-                nodes, action, minimum = self.chain(nodes, durations, added, nodes).relaxed(nodes, 1e-10)
-                if abs(action - before) < (1e-6 if len(ladder) == 1 else 1e-3) * action:
-                    break
+        motion, action, minimum = self.problem.motion(added, STEPS), np.inf, False
+        for _ in range(ROUNDS):
+            before = action
+            durations = geometric_durations(motion, nodes, 50 / self.problem.rate)
+            if not np.isfinite(durations).all():
+                raise ValueError(f"drift = {self.problem.drift!r} is not finite on the way; give a guess past it")
+            nodes, durations = regraded(nodes, durations, self.problem.rest)
+            nodes, action, minimum = self.chain(nodes, durations, added, nodes).relaxed(nodes, 1e-10)
+            if abs(action - before) < tolerance * action:
+                break
         return action, nodes, minimum
 
     def refined(self, nodes: Array) -> LeastAction:
