@@ -45,7 +45,9 @@ def turned(angle, drift, matrix):
     return q, lambda x: drift(x @ q) @ q.T, q @ matrix @ q.T
 
 
-@pytest.mark.parametrize(("beta", "action", "off"), [(2.0, 0.5, 0), (4.2, 0.49905, 1), (5.0, 0.48307, 1), (10.0, 0.34004, 1)])
+@pytest.mark.parametrize(
+    ("beta", "action", "off"), [(2.0, 0.5, 0), (4.2, 0.49905, 1), (5.0, 0.48307, 1), (10.0, 0.34004, 1)]
+)
 def test_published_quasi_potentials_of_a_motion_that_is_no_gradient(beta, action, off):
     found = theory.least_action(maier_stein(beta), ROUND, start=[1, 0], end=[0, 0])
     assert found.action == pytest.approx(action, abs=5e-6)
@@ -159,7 +161,9 @@ def test_with_inertia_it_is_the_energy_over_the_temperature(damping, end):
     assert abs(found.action - energy / 0.2) < 5 * found.error
 
 
-@pytest.mark.parametrize(("ratio", "damping", "share"), [(4, 1, 1.024), (4, 0.3, 1.074), (0.25, 1, 0.733), (0.25, 0.3, 0.655)])
+@pytest.mark.parametrize(
+    ("ratio", "damping", "share"), [(4, 1, 1.024), (4, 0.3, 1.074), (0.25, 1, 0.733), (0.25, 0.3, 0.655)]
+)
 def test_two_temperatures_with_inertia(ratio, damping, share):
     """Double parabola, H_b = 4 H_a; psi is the exponent without inertia. Where noise jumps is said."""
     join = np.sqrt(1.6)
@@ -187,7 +191,7 @@ def test_noise_that_jumps_without_inertia():
 
     found = theory.least_action(double_well, noise, start=-1, end=0, jump=lambda x: x[:, 0] - place)
     assert found.action == pytest.approx((1 / 9) / 2 + 5 / 36, abs=3e-5)
-    with pytest.raises(ValueError, match="diffusion jumps at .*give jump"):
+    with pytest.raises(ValueError, match=r"diffusion jumps at .*give jump"):
         theory.least_action(double_well, noise, start=-1, end=0)
 
 

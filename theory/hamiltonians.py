@@ -14,6 +14,7 @@ Array = NDArray[np.float64]
 Field = Callable[[Array], Array]
 STEP = 1e-3  # of finite differences, where a path is about 1 long
 CORNERS = ((1, 1), (1, -1), (-1, 1), (-1, -1))
+HALVINGS = 30
 NEWTON = 60  # rounds in which the momentum of a step is sought
 
 
@@ -108,17 +109,17 @@ class Stepping:
         return np.where(np.isfinite(found), found, np.inf)
 
     def momentum(self, x: Array, v: Array) -> tuple[Array, Array]:
-        """The momenta that make steps v the mean ones, and ``p.v - H``: damped Newton steps up a concave function."""
+        """The momenta that make steps v the mean ones, and ``p.v - H``, infinite if there are none: damped Newton's steps."""
         p = np.zeros_like(v)
         reached = -self.value(x, p)
         for _ in range(NEWTON):
             with np.errstate(all="ignore"):
                 _, mean, spread = differentiated(lambda q: self.value(np.tile(x, (len(q) // len(x), 1)), q), p)
-            bad = ~np.isfinite(spread).all(axis=(1, 2))
-            spread[bad] = np.eye(x.shape[1])
-            mean[bad] = v[bad]
-            move = np.linalg.solve(spread, (v - mean)[..., None])[..., 0]
-            for _ in range(30):
+                flat = ~(np.isfinite(mean).all(axis=1) & (np.linalg.det(spread) > 0))
+            spread[flat] = np.eye(x.shape[1])
+            off = np.where(flat[:, None], 0.0, v - mean)
+            move = np.linalg.solve(spread, off[..., None])[..., 0]
+            for _ in range(HALVINGS):
                 trial = np.einsum("ni,ni->n", p + move, v) - self.value(x, p + move)
                 worse = ~(trial >= reached - 1e-13 * (1 + np.abs(reached)))
                 if not worse.any():
@@ -130,7 +131,7 @@ class Stepping:
             reached = np.einsum("ni,ni->n", p, v) - self.value(x, p)
             if np.max(np.abs(move)) < 1e-9:
                 break
-        return p, reached
+        return p, np.where(flat | (np.abs(off) > 1e-3 * (1e-3 + np.abs(v))).any(axis=1), np.inf, reached)
 
     def rate(self, x: Array, v: Array) -> Array:
         """The cost of steps."""
