@@ -1,22 +1,17 @@
-"""Coordinates in which least actions are sought, and the paths from which the search begins."""
+"""Coordinates in which least actions are sought, and what is asked of a path's ends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import solve_continuous_lyapunov, solve_discrete_lyapunov
 
 from theory import checks
-from theory.action_clock import graded
 
 Array = NDArray[np.float64]
 AT_REST = 1e-4  # share of the way between the ends by which a point of rest may be missed
-BULGE = 0.2
-SAME = 0.02  # share of the way between the ends within which two paths are one
-DIRECTIONS = 4  # across the straight path, in each of which it is bent to both sides
 
 
 @dataclass(frozen=True)
@@ -104,43 +99,3 @@ def check_end(end: Array, growth: Array | None) -> None:
         raise ValueError(
             f"end = {end!r} is a saddle of index {np.sum(growth > 0)}, by which no likeliest path leads; give one of index 1"
         )
-
-
-def bent_paths(end: Array, steps: int, rest: bool) -> list[Array]:
-    """Straight from the origin to the end, or bent to either side."""
-    share = graded(np.linspace(0, 1, steps + 1), rest)[:, None]
-    bends = [side * 4 * BULGE * share * (1 - share) * each for each in transverse(end) for side in (1, -1)]
-    return [share * end + bend for bend in bends or [0.0]]
-
-
-def transverse(way: Array) -> Array:
-    """Unit vectors across the way, (k, d), of which there are none in one dimension."""
-    return np.asarray(np.linalg.svd(way[None])[2][1:][:DIRECTIONS])
-
-
-def given_path(path: Any, frame: Frame, end: Array, steps: int, rest: bool) -> Array:
-    """A caller's path, in the frame, with graded nodes."""
-    found = checks.finite("guess", path)
-    if found.ndim != 2 or found.shape[1] != len(end) or len(found) < 2:
-        raise ValueError(f"guess has shape {found.shape}; give positions (m, {len(end)}) from start to end")
-    nodes = frame.inside(np.concatenate([frame.origin[None], found, end[None]]))
-    length = np.append(0, np.cumsum(np.linalg.norm(np.diff(nodes, axis=0), axis=1)))
-    share = graded(np.linspace(0, 1, steps + 1), rest) * length[-1]
-    return np.stack([np.interp(share, length, column) for column in nodes.T], axis=1)
-
-
-def distinct(found: list[tuple[float, Array, bool]], near: float) -> list[Array]:
-    """Of paths with their actions, those within a share of the least, each once, the best first.
-
-    Only minima count, if there are any.
-    """
-    kept: list[Array] = []
-    ordered = sorted(
-        (each for each in found if each[2] or not any(other[2] for other in found)), key=lambda each: each[0]
-    )
-    for action, nodes, _ in ordered:
-        if action > ordered[0][0] * (1 + near) + 1e-12:
-            break
-        if all(np.max(np.linalg.norm(nodes - other, axis=1)) > SAME for other in kept):
-            kept.append(nodes)
-    return kept

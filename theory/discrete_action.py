@@ -11,9 +11,10 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit
 
 from theory.action_chain import Chain
-from theory.action_frame import BULGE, Frame, check_end, check_start, distinct, ends, growth_at_rest, transverse
+from theory.action_frame import Frame, check_end, check_start, ends, growth_at_rest
+from theory.action_search import Found, bent_paths, descended, stages
 from theory.hamiltonians import Stepping, differentiated
-from theory.least_action import ADDED, NEAR, NO_PATH, LeastAction
+from theory.least_action import NO_PATH, LeastAction
 
 Array = NDArray[np.float64]
 FORGOTTEN = 14.0  # exponents of decay after which a path has forgotten an end
@@ -86,8 +87,8 @@ def discrete_least_action(
             f"the path needs {whole} steps; theory.least_action of the diffusion is as good at so small a step"
         )
     search = _Search(cumulant, frame, rate)
-    found = [search.settled(nodes) for nodes in _paths(frame.inside(b[None])[0], whole, rate, last)]
-    return search.told(distinct(found, NEAR))
+    begin = bent_paths(frame.inside(b[None])[0], _shares(whole, rate, last))
+    return search.told(descended(begin, search.stages(begin[0]), search.relaxed))
 
 
 @dataclass(frozen=True)
@@ -107,25 +108,21 @@ class _Search:
 
         return Chain(Stepping(inside, added * self.rate), np.ones(len(nodes) - 1), at=0.0)
 
-    def ladder(self, nodes: Array) -> tuple[float, ...]:
+    def stages(self, nodes: Array) -> tuple[float, ...]:
         """Noise that is added, stage by stage."""
-        spread = self.chain(nodes, 0.0).hamiltonian.cost(nodes[:1], 0 * nodes[:1]).spread
-        values = np.linalg.eigvalsh(spread)
-        return ADDED if values.min() < 1e-6 * values.max() else (0.0,)
+        return stages(self.chain(nodes, 0.0).hamiltonian.cost(nodes[:1], 0 * nodes[:1]).spread)
 
-    def settled(self, nodes: Array) -> tuple[float, Array, bool]:
-        """The least action near given nodes, its nodes, and whether it is a minimum."""
-        action, minimum = np.inf, False
-        for added in self.ladder(nodes):
-            chain = self.chain(nodes, added)
-            if not np.isfinite(chain.action(nodes)):
-                raise ValueError("cumulant allows no path: a step on it has no limit of probability; give a nearer end")
-            nodes, action, minimum = chain.relaxed(nodes, 1e-14)
+    def relaxed(self, nodes: Array, added: float) -> Found:
+        """The least action near given nodes."""
+        chain = self.chain(nodes, added)
+        if not np.isfinite(chain.action(nodes)):
+            raise ValueError("cumulant allows no path: a step on it has no limit of probability; give a nearer end")
+        nodes, action, minimum = chain.relaxed(nodes, 1e-14)
         return action, nodes, minimum
 
     def told(self, paths: list[Array]) -> LeastAction:
         """The first path's action and momenta, and all paths."""
-        nodes, added, scale = paths[0], self.ladder(paths[0])[-1], self.frame.scale
+        nodes, added, scale = paths[0], self.stages(paths[0])[-1], self.frame.scale
         chain = self.chain(nodes, added)
         action, momenta = chain.action(nodes), chain.hamiltonian.cost(*chain.steps(nodes)).momentum
         shift = action - self.chain(nodes, 2 * added).relaxed(nodes, 1e-14)[1] if added else 0.0
@@ -141,11 +138,9 @@ class _Search:
         )
 
 
-def _paths(goal: Array, steps: int, rate: float, last: float | None) -> list[Array]:
-    """Away from the start and to the end at the rates of the motion there, straight or bent to either side."""
+def _shares(steps: int, rate: float, last: float | None) -> Array:
+    """Shares of the way, away from the start and to the end at the rates of the motion there."""
     k = np.arange(steps + 1.0)
     turn = steps * last / (rate + last) if last else steps
     share = expit(np.where(k < turn, rate, last) * (k - turn)) if last else np.exp(rate * (k - steps))
-    share = ((share - share[0]) / (share[-1] - share[0]))[:, None]
-    bends = [side * 4 * BULGE * share * (1 - share) * each for each in transverse(goal) for side in (1, -1)]
-    return [share * goal + bend for bend in bends or [0.0]]
+    return np.asarray((share - share[0]) / (share[-1] - share[0]))

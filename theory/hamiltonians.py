@@ -129,7 +129,7 @@ class Stepping:
                 move[worse] = 0
             p = p + move
             reached = np.einsum("ni,ni->n", p, v) - self.value(x, p)
-            if np.max(np.abs(move)) < 1e-9:
+            if np.max(np.abs(off * move)) < 1e-15:
                 break
         return p, np.where(flat | (np.abs(off) > 1e-3 * (1e-3 + np.abs(v))).any(axis=1), np.inf, reached)
 

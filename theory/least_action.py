@@ -9,14 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from theory.action_chain import Chain
-from theory.action_clock import Clock, geometric_durations, interpolated, regraded
-from theory.action_frame import bent_paths, distinct, given_path
+from theory.action_clock import Clock, geometric_durations, graded, interpolated, regraded
 from theory.action_problem import Field, Problem, check_smooth
+from theory.action_search import NEAR, Found, bent_paths, descended, given_path, stages
 
 Array = NDArray[np.float64]
 STEPS = 128  # of the search; the answer is extrapolated from 1, 2 and 4 times as many
-ADDED = (1.0, 0.1, 1e-2, 1e-3, 1e-4, 1e-5)  # noise in all directions while that of the problem leaves some out
-NEAR = 1e-3  # actions that differ by less, relatively, are near-equal
 NO_PATH = "end is reached by no path: diffusion leaves out a direction that has to be taken; give an end it reaches"
 ROUNDS = 8  # of clock and path in turn
 
@@ -97,12 +95,16 @@ def least_action(
     """
     problem = Problem.of(drift, diffusion, start, end, jump)
     search = _Search(problem)
-    begin = bent_paths(problem.frame.inside(problem.end[None])[0], STEPS, problem.rest)
+    shares = graded(np.linspace(0, 1, STEPS + 1), problem.rest)
+    begin = bent_paths(problem.frame.inside(problem.end[None])[0], shares)
     if guess is not None:
-        begin.insert(0, given_path(guess, problem.frame, problem.end, STEPS, problem.rest))
+        begin.insert(0, given_path(guess, problem.frame, problem.end, shares))
     if jump is None:
         check_smooth(problem.diffusion, problem.frame.outside(begin[0]))
-    best = sorted((search.refined(nodes) for nodes in search.settled(begin)), key=lambda each: each.action)
+    best = sorted(
+        (search.refined(nodes) for nodes in descended(begin, search.stages(begin[0]), search.relaxed)),
+        key=lambda each: each.action,
+    )
     if jump is None:
         check_smooth(problem.diffusion, best[0].path)
     return replace(best[0], paths=tuple(each.path for each in best if each.action <= best[0].action * (1 + NEAR)))
@@ -114,10 +116,9 @@ class _Search:
 
     problem: Problem
 
-    def ladder(self, nodes: Array) -> tuple[float, ...]:
+    def stages(self, nodes: Array) -> tuple[float, ...]:
         """Noise that is added, stage by stage."""
-        values = np.linalg.eigvalsh(self.problem.motion(0.0, STEPS).spread(nodes))
-        return ADDED if values.min() < 1e-6 * values.max() else (0.0,)
+        return stages(self.problem.motion(0.0, STEPS).spread(nodes))
 
     def chain(self, nodes: Array, durations: Array, added: float, pin: Array) -> Chain:
         """The nodes' chain; if both ends are at rest the path may pass sooner or later, and is held in its middle."""
@@ -126,16 +127,8 @@ class _Search:
         held = (k, pin[len(pin) // 2], 10 * way / np.linalg.norm(way)) if self.problem.rest else None
         return Chain(self.problem.motion(added, len(durations)), durations, pin=held)
 
-    def settled(self, begin: list[Array]) -> list[Array]:
-        """The paths of least action to which the given ones lead, those alone that are near-equal."""
-        stages = self.ladder(begin[0])
-        for added in stages:
-            found = [self.relaxed(nodes, added, 1e-3 if added else 1e-6) for nodes in begin]
-            begin = distinct(found, np.inf)
-        return distinct(found, NEAR)
-
-    def relaxed(self, nodes: Array, added: float, tolerance: float) -> tuple[float, Array, bool]:
-        """The least action near given nodes, its nodes, and whether it is a minimum."""
+    def relaxed(self, nodes: Array, added: float) -> Found:
+        """The least action near given nodes, by path and durations in turn."""
         motion, action, minimum = self.problem.motion(added, STEPS), np.inf, False
         for _ in range(ROUNDS):
             before = action
@@ -144,14 +137,14 @@ class _Search:
                 raise ValueError(f"drift = {self.problem.drift!r} is not finite on the way; give a guess past it")
             nodes, durations = regraded(nodes, durations, self.problem.rest)
             nodes, action, minimum = self.chain(nodes, durations, added, nodes).relaxed(nodes, 1e-10)
-            if abs(action - before) < tolerance * action:
+            if abs(action - before) < (1e-3 if added else 1e-6) * action:
                 break
         return action, nodes, minimum
 
     def refined(self, nodes: Array) -> LeastAction:
         """The extrapolated action, and its path of most nodes."""
         problem, longest = self.problem, 50 / self.problem.rate
-        added = self.ladder(nodes)[-1]
+        added = self.stages(nodes)[-1]
         clock = Clock.of(geometric_durations(problem.motion(added, STEPS), nodes, longest), problem.rest)
         pin, rows = nodes, []
         for steps in (STEPS, 2 * STEPS, 4 * STEPS):
