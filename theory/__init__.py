@@ -7,6 +7,7 @@ of the simulator, so that theory and simulation meet only where they are compare
 from theory.adaptive import following_motion, resting_second_moment
 from theory.chain import discrete_first_passage_time
 from theory.convergence import convergence_bound, lemma_1, lemma_2, lemma_3, lemma_4
+from theory.diffusion_action import LeastAction, least_action
 from theory.discrete_action import discrete_least_action
 from theory.finite_data import minibatch_first_passage_time
 from theory.first_passage import exit_probabilities, first_passage_time, leading_rate, survival
@@ -20,7 +21,6 @@ from theory.kramers import (
 )
 from theory.langer import langer_rate, plane_exit_rate
 from theory.large_deviations import empirical_cumulant, minibatch_action
-from theory.least_action import LeastAction, least_action
 from theory.minimum import (
     adai_escape_time,
     adam_escape_time,

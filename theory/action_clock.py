@@ -8,11 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline, PchipInterpolator
 from scipy.ndimage import gaussian_filter1d
-from scipy.special import logit
+from scipy.special import expit, logit
 
 from theory.hamiltonians import Diffusing, squared
 
 Array = NDArray[np.float64]
+SHORTEST = 1e-12  # step, of the longest
 SMOOTH = 3.0  # steps over which durations are smoothed
 
 
@@ -40,7 +41,8 @@ class Clock:
         """Of steps between these values of s."""
         s = (edges[1:] + edges[:-1]) / 2
         pace = self.pace(np.clip(s, self.pace.x[0], self.pace.x[-1]))
-        return np.asarray(np.exp(pace) / _bound(s, self.rest) * np.diff(edges))
+        found = np.exp(pace) / _bound(s, self.rest) * np.diff(edges)
+        return np.asarray(np.maximum(found, SHORTEST * found.max()))
 
 
 def graded(s: Array, rest: bool) -> Array:
@@ -57,23 +59,23 @@ def geometric_durations(motion: Diffusing, nodes: Array, longest: float) -> Arra
     """Durations that make the cost of given steps least: those at which ``H = 0``."""
     x = (nodes[1:] + nodes[:-1]) / 2
     matrices = motion.spread(x)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore"):
         ratio = squared(np.diff(nodes, axis=0), matrices) / squared(motion.drift(x), matrices)
-    return np.minimum(np.sqrt(ratio), longest)
+    return np.clip(np.sqrt(ratio), SHORTEST * longest, longest)
 
 
 def regraded(nodes: Array, durations: Array, rest: bool) -> tuple[Array, Array]:
     """As many nodes on the same path, of the lengths that `graded` wants, and the durations between them."""
     n = len(durations)
     length = np.append(0, np.cumsum(np.linalg.norm(np.diff(nodes, axis=0), axis=1)))
-    share = logit(np.maximum.accumulate(length[1:-1]) / length[-1])
+    share = logit(np.clip(length[1:-1] / length[-1], 1e-15, 1 - 1e-15))
     share = share + 1e-12 * np.arange(n - 1)  # rises even where the path stands
     at = logit(np.arange(1, n) / n)
     wanted = logit(graded(np.arange(1, n) / n, rest))
     low, high = (at[4] - at[0]) / (share[4] - share[0]), (at[-1] - at[-5]) / (share[-1] - share[-5])
     new = PchipInterpolator(share, at)(np.clip(wanted, share[0], share[-1]))
     new = new + low * np.minimum(wanted - share[0], 0) + high * np.maximum(wanted - share[-1], 0)
-    edges = np.concatenate([[0], 1 / (1 + np.exp(-new)), [1]])
+    edges = np.concatenate([[0], expit(new), [1]])
     return interpolated(nodes, edges), Clock.of(durations, rest).durations(edges)
 
 
@@ -87,4 +89,4 @@ def interpolated(nodes: Array, edges: Array) -> Array:
 
 def _bound(s: Array, rest: bool) -> Array:
     """What keeps ``dt/ds`` times it finite at the ends."""
-    return s * (1 - s) if rest else s
+    return np.maximum(s * (1 - s) if rest else s, 1e-12)

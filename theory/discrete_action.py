@@ -13,8 +13,8 @@ from scipy.special import expit
 from theory.action_chain import Chain
 from theory.action_frame import Frame, check_end, check_start, ends, growth_at_rest
 from theory.action_search import Found, bent_paths, descended, stages
+from theory.diffusion_action import NO_PATH, LeastAction
 from theory.hamiltonians import Stepping, differentiated
-from theory.least_action import NO_PATH, LeastAction
 
 Array = NDArray[np.float64]
 FORGOTTEN = 14.0  # exponents of decay after which a path has forgotten an end

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.linalg import expm
 
 from theory.action_problem import Field, Problem, check_smooth
-from theory.least_action import LeastAction
+from theory.diffusion_action import LeastAction
 
 Array = NDArray[np.float64]
 NEAR_END = 2e-3  # distance, in that of the ends, within which the saddle's linear motion is taken

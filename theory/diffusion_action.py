@@ -120,13 +120,6 @@ class _Search:
         """Noise that is added, stage by stage."""
         return stages(self.problem.motion(0.0, STEPS).spread(nodes))
 
-    def chain(self, nodes: Array, durations: Array, added: float, pin: Array) -> Chain:
-        """The nodes' chain; if both ends are at rest the path may pass sooner or later, and is held in its middle."""
-        k = len(durations) // 2
-        way = pin[len(pin) // 2 + 1] - pin[len(pin) // 2 - 1]
-        held = (k, pin[len(pin) // 2], 10 * way / np.linalg.norm(way)) if self.problem.rest else None
-        return Chain(self.problem.motion(added, len(durations)), durations, pin=held)
-
     def relaxed(self, nodes: Array, added: float) -> Found:
         """The least action near given nodes, by path and durations in turn."""
         motion, action, minimum = self.problem.motion(added, STEPS), np.inf, False
@@ -136,7 +129,8 @@ class _Search:
             if not np.isfinite(durations).all():
                 raise ValueError(f"drift = {self.problem.drift!r} is not finite on the way; give a guess past it")
             nodes, durations = regraded(nodes, durations, self.problem.rest)
-            nodes, action, minimum = self.chain(nodes, durations, added, nodes).relaxed(nodes, 1e-10)
+            chain = Chain(motion, durations, pin=_pin(nodes) if self.problem.rest else None)
+            nodes, action, minimum = chain.relaxed(nodes, 1e-10)
             if abs(action - before) < (1e-3 if added else 1e-6) * action:
                 break
         return action, nodes, minimum
@@ -146,11 +140,11 @@ class _Search:
         problem, longest = self.problem, 50 / self.problem.rate
         added = self.stages(nodes)[-1]
         clock = Clock.of(geometric_durations(problem.motion(added, STEPS), nodes, longest), problem.rest)
-        pin, rows = nodes, []
+        rows = []
         for steps in (STEPS, 2 * STEPS, 4 * STEPS):
             edges = np.linspace(0, 1, steps + 1)
             nodes, durations = interpolated(nodes, edges), clock.durations(edges)
-            chain = self.chain(nodes, durations, added, pin)
+            chain = Chain(problem.motion(added, steps), durations)
             nodes, action, _ = chain.relaxed(nodes, 1e-14)
             rows.append(action)
         order = 2 if problem.jump is None else 1  # in the steps' size, to which a jump's spread is tied
@@ -158,7 +152,7 @@ class _Search:
         action = (4**order * once[1] - once[0]) / (4**order - 1)
         error = abs(action - once[1]) + 1e-10 * action
         if added:
-            shift = rows[-1] - self.chain(nodes, durations, 2 * added, pin).relaxed(nodes, 1e-14)[1]
+            shift = rows[-1] - replace(chain, hamiltonian=problem.motion(2 * added, steps)).relaxed(nodes, 1e-14)[1]
             action, error = action + shift, error + abs(shift) / 10
             if shift > 0.1 * action:
                 raise ValueError(NO_PATH)
@@ -175,3 +169,10 @@ class _Search:
             momenta=np.asarray(frame.scale * momenta @ frame.whiten),
             paths=(),
         )
+
+
+def _pin(nodes: Array) -> tuple[int, Array, Array]:
+    """The middle node, held across the path: between two ends at rest a path may be run through sooner or later."""
+    k = len(nodes) // 2
+    way = nodes[k + 1] - nodes[k - 1]
+    return k, nodes[k].copy(), 10 * way / np.linalg.norm(way)
