@@ -68,7 +68,7 @@ def test_momentum_costs_what_its_stationary_covariance_says():
 
 
 def test_in_two_dimensions_small_steps_take_the_diffusion_s_path():
-    """Curved valley under the Hessian's noise at lr = .05; the exponent's shift is of first order in lr."""
+    """Curved valley under the Hessian's noise; the exponent's shift is of first order in lr."""
 
     def drift(x):
         u, v = x.T
@@ -77,13 +77,13 @@ def test_in_two_dimensions_small_steps_take_the_diffusion_s_path():
 
     noise = np.array([2.0, 8.0])
     actions = []
-    for lr in (0.04, 0.02):
+    for lr in (0.1, 0.05):
         found = theory.discrete_least_action(
             lambda x, p, lr=lr: lr * np.sum(p * drift(x) + p**2 * noise, axis=1), start=[-1, 0], end=[0, 0.5]
         )
         actions.append(found.action)
-    assert actions[0] == pytest.approx(0.07127, rel=0.1)
-    assert 2 * actions[1] - actions[0] == pytest.approx(0.07127, rel=5e-3)
+    assert actions[0] == pytest.approx(0.07127, rel=0.3)
+    assert 2 * actions[1] - actions[0] == pytest.approx(0.07127, rel=0.02)
 
 
 @pytest.mark.parametrize(
