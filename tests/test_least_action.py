@@ -246,6 +246,12 @@ def test_bad_input_is_refused_with_a_remedy(change, message):
         theory.least_action(given.pop("drift"), given.pop("diffusion"), **given)
 
 
+def test_a_path_of_too_many_turns_is_refused():
+    """Weakly damped it winds out of the minimum, ``omega/(gamma/2)`` radians in a relaxation time."""
+    with pytest.raises(ValueError, match="drift turns by 141 radians .*kramers_escape_time"):
+        theory.least_action(langevin(0.02), np.diag([0, 0.02]), start=[-1, 0], end=[0, 0])
+
+
 def test_a_saddle_of_index_2_is_refused():
     with pytest.raises(ValueError, match="saddle of index 2"):
         theory.least_action(double_well, np.eye(2), start=[-1, -1], end=[0, 0])

@@ -15,6 +15,8 @@ from theory.hamiltonians import STEP, Diffusing, differentiated
 
 Array = NDArray[np.float64]
 Field = Callable[[Any], Any]
+STEPS = 128  # of a search's path that does not turn about its start
+MOST = 8  # times as many
 WIDTH = 4.0  # of a jump's spread, in steps to either side
 
 
@@ -23,7 +25,7 @@ class Problem:
     """What a caller asks of `theory.least_action`.
 
     `rate` is the slowest at which the motion returns to the start, `rest` whether the end is at rest, `slope` the
-    Jacobian of the drift there.
+    Jacobian of the drift there, `steps` what a search needs to resolve the path's turns about the start.
     """
 
     drift: Field
@@ -34,6 +36,7 @@ class Problem:
     rate: float
     rest: bool
     slope: Array
+    steps: int
 
     @classmethod
     def of(
@@ -50,10 +53,17 @@ class Problem:
             rate = check_start(a, growth_at_rest("start", a, field(a[None])[0], slope, units))
             frame = Frame.of(a, b, slope, noise)
             units = np.linalg.inv(frame.whiten)
+        turns = float(np.abs(np.linalg.eigvals(slope).imag).max()) / rate
+        if turns > 4 * MOST:
+            raise ValueError(
+                f"drift turns by {turns:.3g} radians about start = {start!r} in a relaxation time, too often for a path to be followed; "
+                "at so weak a damping energy diffuses: theory.kramers_escape_time with its action"
+            )
+        steps = STEPS * max(1, int(np.ceil(turns / 4)))
         slope = jacobian(field, b, units)
         growth = growth_at_rest("end", b, field(b[None])[0], slope, units)
         check_end(b, growth)
-        return cls(field, spread, jump, frame, b, rate, growth is not None, slope)
+        return cls(field, spread, jump, frame, b, rate, growth is not None, slope, steps)
 
     def motion(self, added: float, steps: int) -> Diffusing:
         """Drift and diffusion in the frame, with noise added; a jump is spread over a few of so many steps."""

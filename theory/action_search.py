@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import cdist
 
 from theory import checks
 from theory.action_frame import Frame
@@ -64,6 +65,12 @@ def _distinct(found: list[Found], near: float) -> list[Array]:
     for action, nodes, _ in ordered:
         if action > ordered[0][0] * (1 + near) + 1e-12:
             break
-        if all(np.max(np.linalg.norm(nodes - other, axis=1)) > SAME for other in kept):
+        if not any(_one_curve(nodes, other) for other in kept):
             kept.append(nodes)
     return kept
+
+
+def _one_curve(nodes: Array, other: Array) -> bool:
+    """Whether each node has a node of another path beside it."""
+    spacing = np.linalg.norm(np.diff(other, axis=0), axis=1).max()
+    return bool(cdist(nodes, other).min(axis=1).max() < max(SAME, spacing))

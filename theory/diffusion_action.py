@@ -14,7 +14,6 @@ from theory.action_problem import Field, Problem, check_smooth
 from theory.action_search import NEAR, Found, bent_paths, descended, given_path, stages
 
 Array = NDArray[np.float64]
-STEPS = 128  # of the search; the answer is extrapolated from 1, 2 and 4 times as many
 NO_PATH = "end is reached by no path: diffusion leaves out a direction that has to be taken; give an end it reaches"
 ROUNDS = 8  # of clock and path in turn
 
@@ -95,7 +94,7 @@ def least_action(
     """
     problem = Problem.of(drift, diffusion, start, end, jump)
     search = _Search(problem)
-    shares = graded(np.linspace(0, 1, STEPS + 1), problem.rest)
+    shares = graded(np.linspace(0, 1, problem.steps + 1), problem.rest)
     begin = bent_paths(problem.frame.inside(problem.end[None])[0], shares)
     if guess is not None:
         begin.insert(0, given_path(guess, problem.frame, problem.end, shares))
@@ -118,11 +117,11 @@ class _Search:
 
     def stages(self, nodes: Array) -> tuple[float, ...]:
         """Noise that is added, stage by stage."""
-        return stages(self.problem.motion(0.0, STEPS).spread(nodes))
+        return stages(self.problem.motion(0.0, self.problem.steps).spread(nodes))
 
     def relaxed(self, nodes: Array, added: float) -> Found:
         """The least action near given nodes, by path and durations in turn."""
-        motion, action, minimum = self.problem.motion(added, STEPS), np.inf, False
+        motion, action, minimum = self.problem.motion(added, self.problem.steps), np.inf, False
         for _ in range(ROUNDS):
             before = action
             durations = geometric_durations(motion, nodes, 50 / self.problem.rate)
@@ -139,9 +138,9 @@ class _Search:
         """The extrapolated action, and its path of most nodes."""
         problem, longest = self.problem, 50 / self.problem.rate
         added = self.stages(nodes)[-1]
-        clock = Clock.of(geometric_durations(problem.motion(added, STEPS), nodes, longest), problem.rest)
+        clock = Clock.of(geometric_durations(problem.motion(added, problem.steps), nodes, longest), problem.rest)
         rows = []
-        for steps in (STEPS, 2 * STEPS, 4 * STEPS):
+        for steps in (problem.steps, 2 * problem.steps, 4 * problem.steps):
             edges = np.linspace(0, 1, steps + 1)
             nodes, durations = interpolated(nodes, edges), clock.durations(edges)
             chain = Chain(problem.motion(added, steps), durations)
@@ -157,7 +156,7 @@ class _Search:
             if shift > 0.1 * action:
                 raise ValueError(NO_PATH)
         else:  # a path that stands still between its ends, at a saddle, would take longer than the clock gives it
-            best = geometric_durations(problem.motion(added, STEPS), nodes, 20 * longest)
+            best = geometric_durations(problem.motion(added, problem.steps), nodes, 20 * longest)
             error += chain.action(nodes) - replace(chain, durations=best).action(nodes)
         frame = problem.frame
         momenta = chain.hamiltonian.cost(*chain.steps(nodes)).momentum

@@ -13,7 +13,8 @@ Array = NDArray[np.float64]
 NEAR_END = 2e-3  # distance, in that of the ends, within which the saddle's linear motion is taken
 ARRIVING = 0.01  # distance at which the direction of arrival is judged
 LATE = 0.3  # distance from the end within which errors along the path would grow
-LONGEST = 100.0  # exponents of growth in a step
+LONGEST = 10.0  # exponents of growth in a part of a step
+MOST = 200  # parts
 
 
 def escape_prefactor(drift: Field, diffusion: ArrayLike | Field, found: LeastAction) -> float:
@@ -66,14 +67,18 @@ def escape_prefactor(drift: Field, diffusion: ArrayLike | Field, found: LeastAct
         raise ValueError("found enters the saddle otherwise than against its growing direction; it has no prefactor")
     slope, curvature, mixed = motion.derivatives(middles, momenta)
     flow = np.block([[mixed, 2 * motion.spread(middles)], [-curvature, -np.swapaxes(mixed, 1, 2)]])
-    h = np.minimum(h, LONGEST / np.abs(flow).sum(axis=2).max(axis=1))
-    halves = expm(h[:, None, None] / 2 * flow)
+    stiff = h * np.abs(flow).sum(axis=2).max(axis=1)
+    parts = np.clip(np.ceil(stiff / LONGEST), 1, MOST).astype(int)
+    h = h * np.minimum(1, MOST * LONGEST / stiff)  # at the ends nothing changes any more
+    halves = expm((h / 2 / parts)[:, None, None] * flow)
     volumes = np.trace(mixed, axis1=1, axis2=2) * h
-    exponent = _transported(halves, volumes, np.diff(nodes, axis=0) / np.diff(found.times)[:, None], -slope, middles)
+    exponent = _transported(
+        halves, parts, volumes, np.diff(nodes, axis=0) / np.diff(found.times)[:, None], -slope, middles
+    )
     return float(2 * np.pi / values.max() / np.sqrt(abs(np.linalg.det(covariance))) * np.exp(exponent))
 
 
-def _transported(halves: Array, volumes: Array, way: Array, pull: Array, middles: Array) -> float:
+def _transported(halves: Array, parts: Array, volumes: Array, way: Array, pull: Array, middles: Array) -> float:
     """``int [div b + 2 (div D).p + tr(D Z)] dt``: half the growth of the plane of neighbouring paths and of volumes."""
     d = middles.shape[1]
     curvature, total = np.eye(d), 0.0
@@ -81,8 +86,8 @@ def _transported(halves: Array, volumes: Array, way: Array, pull: Array, middles
     late = from_end < LATE
     for k, half in enumerate(halves):
         growth = volumes[k]
-        for again in (False, True):
-            if again and late[k]:
+        for part in range(2 * parts[k]):
+            if part == parts[k] and late[k]:
                 curvature = _along(curvature, way[k], pull[k])
             plane = half[:d, :d] + half[:d, d:] @ curvature
             sign, size = np.linalg.slogdet(plane)
