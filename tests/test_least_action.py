@@ -195,6 +195,24 @@ def test_two_temperatures_with_inertia(ratio, damping, share):
     assert found.error < 1e-3
 
 
+@pytest.mark.long
+def test_a_path_that_crosses_a_jump_three_times():
+    """H_b = H_a/4, T_b = T_a/4, gamma = .3 omega_b: .36376 psi by shooting; one crossing would be .35067."""
+    join = np.sqrt(0.1)
+    saddle = 5 * join
+
+    def drift(z):
+        x, r = z.T
+        return np.stack([r, -0.3 * r - np.where(x < join, 4 * x, saddle - x)], 1)
+
+    def noise(z):
+        return 0.3 * np.where(z[:, 0] < join, 1, 0.25)[:, None, None] * np.diag([0, 1])
+
+    found = theory.least_action(drift, noise, start=[0, 0], end=[saddle, 0], jump=lambda z: z[:, 0] - join)
+    assert found.action / 3.4 == pytest.approx(0.36376, abs=1e-4)
+    assert np.sum(np.diff(np.sign(found.path[:, 0] - join)) != 0) == 3
+
+
 def test_noise_that_jumps_without_inertia():
     """``Delta L [s/T_a + (1-s)/T_b]``."""
     place = -1 / np.sqrt(3)
@@ -248,7 +266,7 @@ def test_bad_input_is_refused_with_a_remedy(change, message):
 
 def test_a_path_of_too_many_turns_is_refused():
     """Weakly damped it winds out of the minimum, ``omega/(gamma/2)`` radians in a relaxation time."""
-    with pytest.raises(ValueError, match="drift turns by 141 radians .*kramers_escape_time"):
+    with pytest.raises(ValueError, match=r"drift turns by 141 radians .*kramers_escape_time"):
         theory.least_action(langevin(0.02), np.diag([0, 0.02]), start=[-1, 0], end=[0, 0])
 
 

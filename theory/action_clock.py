@@ -19,7 +19,7 @@ SMOOTH = 3.0  # steps over which durations are smoothed
 
 @dataclass(frozen=True)
 class Clock:
-    """Time as a function of a parameter s from 0 to 1; it begins at minus infinity, and ends at infinity if the end is at rest.
+    """Time as a function of a parameter s from 0 to 1, from minus infinity on; to infinity if the end is at rest.
 
     Any such function leaves the least action as it is. Here nodes of equal distance in s have lengths ``s^3`` along the
     path near an end at rest, and in proportion to s near another.

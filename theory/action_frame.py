@@ -16,7 +16,7 @@ AT_REST = 1e-4  # share of the way between the ends by which a point of rest may
 
 @dataclass(frozen=True)
 class Frame:
-    """Coordinates in which the noise's stationary covariance about the start is a multiple of 1, and the end lies at distance 1.
+    """Coordinates in which the noise's stationary covariance about the start is round and the end is 1 away.
 
     Actions are in units of `scale` there.
     """
@@ -97,5 +97,5 @@ def check_end(end: Array, growth: Array | None) -> None:
     """No path of least action ends at a saddle of index 2: one passes beside it."""
     if growth is not None and np.sum(growth > 0) > 1:
         raise ValueError(
-            f"end = {end!r} is a saddle of index {np.sum(growth > 0)}, by which no likeliest path leads; give one of index 1"
+            f"end = {end!r} is a saddle of index {np.sum(growth > 0)}, which no likeliest path ends at; give one of index 1"
         )

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 Field = Callable[[Any], Any]
 STEPS = 128  # of a search's path that does not turn about its start
 MOST = 8  # times as many
-WIDTH = 4.0  # of a jump's spread, in steps to either side
+WIDTH = 1 / 32  # to either side of a jump, of the way between the ends, in a search
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,17 @@ class Problem:
         turns = float(np.abs(np.linalg.eigvals(slope).imag).max()) / rate
         if turns > 4 * MOST:
             raise ValueError(
-                f"drift turns by {turns:.3g} radians about start = {start!r} in a relaxation time, too often for a path to be followed; "
-                "at so weak a damping energy diffuses: theory.kramers_escape_time with its action"
+                f"drift turns by {turns:.3g} radians about start = {start!r} in a relaxation time, too often for a path "
+                "to be followed; at so weak a damping energy diffuses: theory.kramers_escape_time with its action"
             )
-        steps = STEPS * max(1, int(np.ceil(turns / 4)))
+        steps = STEPS * max(1, int(np.ceil(turns / 4))) * (1 if jump is None else 2)
         slope = jacobian(field, b, units)
         growth = growth_at_rest("end", b, field(b[None])[0], slope, units)
         check_end(b, growth)
         return cls(field, spread, jump, frame, b, rate, growth is not None, slope, steps)
 
     def motion(self, added: float, steps: int) -> Diffusing:
-        """Drift and diffusion in the frame, with noise added; a jump is spread over a few of so many steps."""
+        """Drift and diffusion in the frame, with noise added; a jump is spread the less the more steps."""
         frame, whiten = self.frame, self.frame.whiten
 
         def drift(z: Array) -> Array:
@@ -81,7 +81,9 @@ class Problem:
         jump = self.jump
         if jump is None:
             return Diffusing(drift, diffusion, added * self.rate)
-        return Diffusing(drift, softened(diffusion, lambda z: jump(frame.outside(z)), WIDTH / steps), added * self.rate)
+        return Diffusing(
+            drift, softened(diffusion, lambda z: jump(frame.outside(z)), WIDTH * self.steps / steps), added * self.rate
+        )
 
 
 def softened(diffusion: Field, jump: Field, width: float) -> Field:

@@ -61,8 +61,8 @@ def least_action(
     invertible: with inertia the noise drives velocities alone.
 
     1. Coordinates are those in which the noise about the start is round and the end is 1 away.
-    2. Paths bent to either side of the straight one are relaxed by Newton's method at given durations of their steps, by
-       the midpoint rule; then durations and nodes are set anew (Heymann & Vanden-Eijnden 2008 set them alike).
+    2. Paths bent to either side of the straight one are relaxed by Newton's method at given durations of their steps,
+       by the midpoint rule; then durations and nodes are set anew (Heymann & Vanden-Eijnden 2008 set them alike).
     3. The least of them, and those near it, are relaxed again with 2 and 4 times the steps, and extrapolated.
     4. Where D is singular, noise is added in all directions, less and less, and the action extrapolated to none.
 

@@ -1,4 +1,4 @@
-"""What it costs noise to push a state along: the Hamiltonian of a diffusion, or of steps of any law, with its derivatives."""
+"""What it costs noise to push a state along: the Hamiltonian of a diffusion, or of steps of any law."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class Stepping:
         return np.where(np.isfinite(found), found, np.inf)
 
     def momentum(self, x: Array, v: Array) -> tuple[Array, Array]:
-        """The momenta that make steps v the mean ones, and ``p.v - H``, infinite if there are none: damped Newton's steps."""
+        """The momenta that make steps v the mean ones, and ``p.v - H``, infinite if there are none."""
         p = np.zeros_like(v)
         reached = -self.value(x, p)
         for _ in range(NEWTON):

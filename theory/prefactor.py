@@ -18,13 +18,14 @@ MOST = 200  # parts
 
 
 def escape_prefactor(drift: Field, diffusion: ArrayLike | Field, found: LeastAction) -> float:
-    """Prefactor of the mean time to arrive beyond a saddle: ``time = prefactor * exp(action)`` in the limit of weak noise.
+    """Prefactor of the mean time to arrive beyond a saddle: ``time = prefactor * exp(action)`` for weak noise.
 
-    ``(2 pi/lambda_+) sqrt(|det Z_b|/det Z_a) exp{int [div b + 2 (div D).p + tr(D Z)] dt}`` (Maier & Stein 1997; Bouchet & Reygner
-    2016), Ito's reading of D(x). lambda_+ is the growth rate of the drift at the saddle, p and Z the gradient and the second derivatives
-    of the quasi-potential along the path, with
+    ``(2 pi/lambda_+) sqrt(|det Z_b|/det Z_a) exp{int [div b + 2 (div D).p + tr(D Z)] dt}`` (Maier & Stein 1997; Bouchet &
+    Reygner 2016), Ito's reading of D(x). lambda_+ is the growth rate of the drift at the saddle, p and Z the gradient and
+    the second derivatives of the quasi-potential along the path, with
 
-    1. ``dZ/dt = -H_xx - H_xp Z - Z H_px - 2 Z D Z``, ``H = b.p + p.D p``, from Z_a at the minimum, the inverse of the covariance there;
+    1. ``dZ/dt = -H_xx - H_xp Z - Z H_px - 2 Z D Z``, ``H = b.p + p.D p``, from Z_a at the minimum, the inverse of the
+       covariance there;
     2. Z_b the like at the saddle, where ``J Z^-1 + Z^-1 J^T = -2 D``, with one negative eigenvalue.
 
     Overdamped and with D invertible, half of it is the mean time to reach the separatrix.
@@ -44,9 +45,9 @@ def escape_prefactor(drift: Field, diffusion: ArrayLike | Field, found: LeastAct
     Raises
     ------
     ValueError
-        If there are several paths of near-equal action, whose rates add up in a way that no single one knows; if the end is no saddle of
-        index 1; at a caustic, where neighbouring paths cross; or if the path enters the saddle otherwise than against its growing
-        direction, so that the quasi-potential is not smooth there.
+        If there are several paths of near-equal action, whose rates add up in a way that no single one knows; if the
+        end is no saddle of index 1; at a caustic, where neighbouring paths cross; or if the path enters the saddle
+        otherwise than against its growing direction, so that the quasi-potential is not smooth there.
     """
     if len(found.paths) > 1:
         raise ValueError(f"found has {len(found.paths)} paths of near-equal action; a prefactor belongs to one alone")
@@ -104,7 +105,7 @@ def _transported(halves: Array, parts: Array, volumes: Array, way: Array, pull: 
 
 
 def _along(curvature: Array, way: Array, pull: Array) -> Array:
-    """The nearest symmetric matrix that takes the path's velocity to the rate of its momentum, as that of the quasi-potential does."""
+    """The nearest symmetric matrix that takes the path's velocity to the rate of its momentum, as Z does."""
     unit = way / np.linalg.norm(way)
     rest = pull / np.linalg.norm(way) - curvature @ unit
     return np.asarray(curvature + np.outer(rest, unit) + np.outer(unit, rest) - (rest @ unit) * np.outer(unit, unit))
