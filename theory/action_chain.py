@@ -84,7 +84,7 @@ class Chain:
         return nodes, action, minimum
 
     def _derivatives(self, nodes: Array) -> tuple[Array, tuple[Array, Array], tuple[Array, Array]]:
-        """Gradient by the inner nodes; diagonal and lower blocks of the second derivatives, positive ones less a rest."""
+        """Gradient by the inner nodes; diagonal and lower blocks of second derivatives, positive less a rest."""
         h, at, back_at = self.durations[:, None, None], self.at, 1 - self.at
         cost = self.hamiltonian.cost(*self.steps(nodes))
         pull = self.durations[:, None] * cost.slope

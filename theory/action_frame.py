@@ -97,5 +97,5 @@ def check_end(end: Array, growth: Array | None) -> None:
     """No path of least action ends at a saddle of index 2: one passes beside it."""
     if growth is not None and np.sum(growth > 0) > 1:
         raise ValueError(
-            f"end = {end!r} is a saddle of index {np.sum(growth > 0)}, which no likeliest path ends at; give one of index 1"
+            f"end = {end!r} is a saddle of index {np.sum(growth > 0)}, where no likeliest path ends; give index 1"
         )

@@ -56,8 +56,8 @@ class Problem:
         turns = float(np.abs(np.linalg.eigvals(slope).imag).max()) / rate
         if turns > 4 * MOST:
             raise ValueError(
-                f"drift turns by {turns:.3g} radians about start = {start!r} in a relaxation time, too often for a path "
-                "to be followed; at so weak a damping energy diffuses: theory.kramers_escape_time with its action"
+                f"drift turns by {turns:.3g} radians about start = {start!r} in a relaxation time, too often for a "
+                "path to be followed; at so weak a damping energy diffuses: theory.kramers_escape_time with its action"
             )
         steps = STEPS * max(1, int(np.ceil(turns / 4))) * (1 if jump is None else 2)
         slope = jacobian(field, b, units)

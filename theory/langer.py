@@ -21,8 +21,8 @@ def langer_rate(
 ) -> float:
     """Langer's rate over a saddle at one low temperature, ``(lambda/2 pi) sqrt(det H_a/|det H_b|) exp(-Delta L/T)``.
 
-    lambda is the growth rate of ``M x'' = -F x' - H_b x`` at the saddle, without noise; F the friction gamma M (Langer 1969).
-    It counts arrivals beyond the saddle, at friction strong enough that the well stays thermal.
+    lambda is the growth rate of ``M x'' = -F x' - H_b x`` at the saddle, without noise; F the friction gamma M (Langer
+    1969). It counts arrivals beyond the saddle, at friction strong enough that the well stays thermal.
 
     Parameters
     ----------
@@ -75,8 +75,8 @@ def langer_rate(
 def plane_exit_rate(*, hessian: ArrayLike, normal: ArrayLike, distance: float, noise: float) -> float:
     """Rate of leaving a quadratic well through a plane, D = eps H: ``(n.H n) d/sqrt(2 pi eps) exp(-d^2/(2 eps))``.
 
-    Its quasi-potential is ``|x - a|^2/2`` whatever H is, so that the way out is through the *nearest* point of the plane,
-    not that of least loss. In the limit of low noise.
+    Its quasi-potential is ``|x - a|^2/2`` whatever H is, so that the way out is through the *nearest* point of the
+    plane, not that of least loss. In the limit of low noise.
 
     Parameters
     ----------

@@ -20,9 +20,9 @@ MOST = 200  # parts
 def escape_prefactor(drift: Field, diffusion: ArrayLike | Field, found: LeastAction) -> float:
     """Prefactor of the mean time to arrive beyond a saddle: ``time = prefactor * exp(action)`` for weak noise.
 
-    ``(2 pi/lambda_+) sqrt(|det Z_b|/det Z_a) exp{int [div b + 2 (div D).p + tr(D Z)] dt}`` (Maier & Stein 1997; Bouchet &
-    Reygner 2016), Ito's reading of D(x). lambda_+ is the growth rate of the drift at the saddle, p and Z the gradient and
-    the second derivatives of the quasi-potential along the path, with
+    ``(2 pi/lambda_+) sqrt(|det Z_b|/det Z_a) exp{int [div b + 2 (div D).p + tr(D Z)] dt}`` (Maier & Stein 1997; Bouchet
+    & Reygner 2016), Ito's reading of D(x). lambda_+ is the growth rate of the drift at the saddle, p and Z the gradient
+    and the second derivatives of the quasi-potential along the path, with
 
     1. ``dZ/dt = -H_xx - H_xp Z - Z H_px - 2 Z D Z``, ``H = b.p + p.D p``, from Z_a at the minimum, the inverse of the
        covariance there;
