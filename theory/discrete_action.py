@@ -27,9 +27,9 @@ def discrete_least_action(
     """Least action of a chain ``x' = x + step(x)`` from a minimum to a point, in any number of steps: ``exp(-action)``.
 
     ``action = sum_k sup_p [p.(x_k+1 - x_k) - H(x_k, p)]`` with ``H = log E exp(p.step)`` (Cramer). It is the exponent
-    of escapes as the batch size grows at a fixed learning rate. SGD with the gradient L' and the mean noise z of B samples
-    has ``step = -lr (L' + z)``, ``H = -lr p L' + B log E exp(-lr p z_1/B)``, z_1 the noise of one sample; the action is
-    B times that of one.
+    of escapes as the batch size grows at a fixed learning rate. SGD with the gradient L' and the mean noise z of B
+    samples has ``step = -lr (L' + z)``, ``H = -lr p L' + B log E exp(-lr p z_1/B)``, z_1 the noise of one sample; the
+    action is B times that of one.
 
     Paths of Newton's method as in `theory.least_action`, each step a node, nothing being extrapolated in their size.
 
