@@ -7,6 +7,8 @@ of the simulator, so that theory and simulation meet only where they are compare
 from theory.adaptive import following_motion, resting_second_moment
 from theory.chain import discrete_first_passage_time
 from theory.convergence import convergence_bound, lemma_1, lemma_2, lemma_3, lemma_4
+from theory.diffusion_action import LeastAction, least_action
+from theory.discrete_action import discrete_least_action
 from theory.finite_data import minibatch_first_passage_time
 from theory.first_passage import exit_probabilities, first_passage_time, leading_rate, survival
 from theory.heavy_tails import stable_exit_time, tail_exponent
@@ -17,6 +19,7 @@ from theory.kramers import (
     join_is_crossed_once,
     kramers_escape_time,
 )
+from theory.langer import langer_rate, plane_exit_rate
 from theory.large_deviations import empirical_cumulant, minibatch_action
 from theory.minimum import (
     adai_escape_time,
@@ -28,6 +31,7 @@ from theory.minimum import (
     sgd_escape_time,
 )
 from theory.occupation import discrete_occupation_ratio, occupation_ratio
+from theory.prefactor import escape_prefactor
 from theory.recursion import bias_corrected_msd, discrete_drift_msd, discrete_msd, discrete_velocity_variance
 from theory.saddle import (
     adai_msd,
@@ -45,6 +49,7 @@ from theory.signs import sign_exit_time, sign_exponent
 from theory.stationary import discrete_stationary_variance, equilibrium_velocity_variance, stationary_variance
 
 __all__ = [
+    "LeastAction",
     "adai_escape_time",
     "adai_msd",
     "adam_escape_time",
@@ -55,6 +60,7 @@ __all__ = [
     "depopulation",
     "discrete_drift_msd",
     "discrete_first_passage_time",
+    "discrete_least_action",
     "discrete_msd",
     "discrete_occupation_ratio",
     "discrete_stationary_variance",
@@ -64,12 +70,15 @@ __all__ = [
     "empirical_cumulant",
     "equilibrium_velocity_variance",
     "escape_exponent",
+    "escape_prefactor",
     "exit_probabilities",
     "first_passage_time",
     "following_motion",
     "join_is_crossed_once",
     "kramers_escape_time",
+    "langer_rate",
     "leading_rate",
+    "least_action",
     "lemma_1",
     "lemma_2",
     "lemma_3",
@@ -84,6 +93,7 @@ __all__ = [
     "momentum_msd_exact",
     "momentum_velocity_variance",
     "occupation_ratio",
+    "plane_exit_rate",
     "resting_second_moment",
     "sgd_escape_time",
     "sgd_msd",
