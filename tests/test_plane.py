@@ -316,7 +316,7 @@ def test_the_committor_of_a_symmetric_valley_and_its_transitions():
 FAR = Plane(lambda x, y: x**2 / 2 - y**2 / 2, lambda x, y: (x, -y))
 BAD = [
     ({"landscape": QuadraticSaddle([1.0, 1.0, 1.0])}, r"dimension = 3.*rare_escape_rate.*theory.least_action"),
-    ({"mass": 1.0, "damping": 1.0}, "2 positions and 2 velocities"),
+    ({"mass": 1.0, "damping": 1.0}, "dimension = 2 with mass and damping"),
     ({"start": 0.0}, "must be a pair"),
     ({"start": (2.0, 0.0)}, r"Beyond\(coordinate=0, value=2.0\) is where the start is"),
     ({"diffusion": np.diag([1.0, 0.0])}, "must have eigenvalues above 0.*theory.least_action"),

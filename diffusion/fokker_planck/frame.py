@@ -1,4 +1,4 @@
-"""Axes of a grid in the plane: turned or sheared so that straight boundaries are lines of it and D, where it can be, is diagonal."""
+"""Axes of a grid in the plane: turned or sheared, to have straight boundaries as lines of it and a diagonal D."""
 
 from __future__ import annotations
 
@@ -58,8 +58,9 @@ def make_frame(
 ) -> Frame:
     """The frame for a boundary.
 
-    One direction of straight boundaries is the first axis; the second is then conjugate to it, such that D at the start is diagonal. Two
-    directions are both axes. Without any, or with more, the axes are those of D at the start. With turns = False they are those of theta.
+    One direction of straight boundaries is the first axis; the second is then conjugate to it, such that D at the start
+    is diagonal. Two directions are both axes. Without any, or with more, the axes are those of D at the start. With
+    turns = False they are those of theta.
     """
     noise = diffusion(start[None])[0]
     normals: list[Array] = []

@@ -92,7 +92,8 @@ class Inertial(OneCoordinate):
         steps = min(times[-1], 10 / damping) / step  # longer steps do once the motion is damped
         if steps > MOST_STEPS:
             raise ValueError(
-                f"times = {times.tolist()} take about {steps:.2g} steps at damping = {damping}, more than {MOST_STEPS}; end earlier, "
+                f"times = {times.tolist()} take about {steps:.2g} steps at damping = {damping}, more than "
+                f"{MOST_STEPS}; end earlier, "
                 "raise spread or damping, or simulate an ensemble"
             )
         reached = np.zeros(1)

@@ -23,13 +23,10 @@ def solver_of(equation: Equation) -> Solver:
     dimension = equation.landscape.dimension
     kind = KINDS.get((dimension, equation.phase))
     if kind is None:
-        what = (
-            "with mass and damping has 2 positions and 2 velocities"
-            if dimension == 2
-            else f"has dimension = {dimension}"
-        )
+        inertia = " with mass and damping" if equation.phase else ""
         raise ValueError(
-            f"landscape {what}; Fokker-Planck grids here are for one coordinate, and for two without inertia: take one coordinate, "
-            "simulate an ensemble with exit_times or, where exits are rare, rare_escape_rate; theory.least_action has the exponent"
+            f"landscape has dimension = {dimension}{inertia}; Fokker-Planck grids here are for one coordinate, and for two "
+            "without inertia: take one coordinate, or simulate an ensemble with exit_times or, where exits are rare, "
+            "rare_escape_rate; theory.least_action has the exponent"
         )
     return kind(equation)

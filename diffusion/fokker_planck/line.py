@@ -31,7 +31,7 @@ class OneCoordinate(Solver):
     def times(
         self, path: Path, starts: Array, speed: float | None, parted: bool, tolerance: float
     ) -> tuple[Array, Array]:
-        """Times, and if paths part the probabilities and times of the lower and the upper end; and errors; by starts."""
+        """Times, and if paths part the probabilities and times of lower and upper end; and errors; by starts."""
 
     @abstractmethod
     def upper(self, path: Path, middle: Array) -> Answer:
@@ -145,7 +145,8 @@ class Line(OneCoordinate):
                 break
         else:
             raise ValueError(
-                f"start = {start!r}: the slowest mode reaches as far out on the open side as one looks, as where drift carries all particles to "
+                f"start = {start!r}: the slowest mode reaches as far out on the open side as one looks, as where "
+                "drift carries all particles to "
                 "the boundary; give reflecting = a position there, on which the rate depends"
             )
         times, errors = overdamped.extrapolated(
@@ -180,8 +181,10 @@ class Line(OneCoordinate):
         x = overdamped.grid(path, points, fineness, [start], width)
         if len(x) > LARGEST_CHAIN:
             raise ValueError(
-                f"diffusion = {path.diffusion(points)[0]:.3g} needs {len(x)} nodes to be resolved, more than {LARGEST_CHAIN}; raise "
-                f"it by {len(x) / LARGEST_CHAIN:.2g} times, shorten the path with reflecting =, or leave out the earliest times"
+                f"diffusion = {path.diffusion(points)[0]:.3g} needs {len(x)} nodes to be resolved, more than "
+                f"{LARGEST_CHAIN}; raise "
+                f"it by {len(x) / LARGEST_CHAIN:.2g} times, shorten the path with reflecting =, or leave out the "
+                "earliest times"
             )
         chain = make_chain(path, x, self.equation.power)
         if spread > 0:
@@ -205,5 +208,6 @@ def _refuse_cut(start: float, spread: float, *walls: Walls) -> None:
     for wall in [w for group in walls if group is not None for w in np.atleast_1d(np.asarray(group, np.float64))]:
         if abs(wall - start) < 5 * spread:
             raise ValueError(
-                f"spread = {spread}: the starting density reaches the wall at {wall}; take at most {abs(wall - start) / 5:.3g}"
+                f"spread = {spread}: the starting density reaches the wall at {wall}; take at most "
+                f"{abs(wall - start) / 5:.3g}"
             )

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from diffusion.fokker_planck.overdamped import POWERS
 
 Array = NDArray[np.float64]
-GIVE = "give a number, a pair (a diagonal), a symmetric matrix (2, 2), or a function of positions (n, 2) to any of these for each"
+GIVE = "give a number, a pair, a symmetric matrix (2, 2), or a function of positions (n, 2) to n of any of these"
 SYMMETRIC = 1e-9  # relative difference of D and its transpose
 SINGULAR = 1e-12  # of D's determinant, as a share of what it would be without the entry off the diagonal
 
@@ -61,8 +61,10 @@ class Matrices:
         full = np.flatnonzero(np.abs(noise[:, 0, 1]) > SYMMETRIC * np.trace(noise, axis1=1, axis2=2))
         if self._stratonovich and len(full):
             raise ValueError(
-                f"convention = 'stratonovich' with diffusion = {noise[full[0]].tolist()} at theta = {theta[full[0]].tolist()}: where D is not "
-                "diagonal what it means depends on which root of D multiplies the noise; give 'ito' or 'isothermal', or a diagonal D"
+                f"convention = 'stratonovich' with diffusion = {noise[full[0]].tolist()} at theta = "
+                f"{theta[full[0]].tolist()}: where D is not "
+                "diagonal what it means depends on which root of D multiplies the noise; give 'ito' or "
+                "'isothermal', or a diagonal D"
             )
 
 
@@ -107,6 +109,7 @@ def refuse_singular(noise: Array, theta: Array) -> None:
     bad = np.flatnonzero(~definite(noise))
     if len(bad):
         raise ValueError(
-            f"diffusion = {noise[bad[0]].tolist()} at theta = {theta[bad[0]].tolist()} must have eigenvalues above 0: a noise that vanishes in a "
+            f"diffusion = {noise[bad[0]].tolist()} at theta = {theta[bad[0]].tolist()} must have eigenvalues "
+            "above 0: a noise that vanishes in a "
             "direction is for theory.least_action, and with inertia for rare_escape_rate"
         )

@@ -5,59 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
-from scipy.ndimage import label, minimum_filter
+from scipy.ndimage import label
 
 from diffusion.edges import NO_PART, Edge
 from diffusion.fokker_planck.frame import DIAGONAL, Frame
 from diffusion.fokker_planck.matrices import refuse_singular
-from diffusion.fokker_planck.phase_space import factors
 from diffusion.fokker_planck.plane_links import NEVER, OUTSIDE, Indices, Lattice, Links, links_along, sheared
+from diffusion.fokker_planck.wells import Parted, bottoms, take_apart, times_spent
 from diffusion.landscapes import Landscape
 
 Array = NDArray[np.float64]
 NUDGE = 1e-6  # cells by which a node on a boundary counts as outside
 ROUNDS, STEADY = 200, 1e-10  # of the search for the slowest decay, and the relative change of the rate at which it ends
-NEIGHBOURS = np.array([[1, 1, 1], [1, 0, 1], [1, 1, 1]], bool)
-WELLS = 20  # most bottoms of wells that are treated apart
-REMEDY = "the grid in the plane cannot be solved at these scales of loss and diffusion; choose other units, or raise diffusion"
-
-
-@dataclass(frozen=True)
-class _Parted:
-    """The equation in two parts: `rest`, all nodes but the pins, and the pins.
-
-    Attributes
-    ----------
-    apart
-        Factors of minus the matrix of the rest.
-    rest
-        Its nodes, shape (m,).
-    from_pins
-        Density in the rest of what comes from a pin at rate 1 and has not come to one since, shape (m, k).
-    returns
-        Probability to come to each pin before any other and before leaving, shape (m, k).
-    rates
-        At which particles go from the column's pin to the row's, coming to no other between, shape (k, k).
-    lost
-        Rates of leaving for good, from each pin without coming to any, shape (k,).
-    """
-
-    apart: Any
-    rest: Indices
-    from_pins: Array
-    returns: Array
-    rates: Array
-    lost: Array
-
-    @cached_property
-    def stays(self) -> Array:
-        """Mean times spent at the row's pin, from the column's, until leaving; shape (k, k)."""
-        return times_spent(self.rates, self.lost)
 
 
 @dataclass(frozen=True)
@@ -136,22 +99,8 @@ class PlaneGrid:
         return np.asarray(np.einsum("nij,nj->ni", noise, np.stack(slopes, -1) @ lattice.frame.axes))
 
     @cached_property
-    def _parted(self) -> _Parted:
-        """The equation between the pins, and without them.
-
-        Without the bottoms of the wells nothing in it is slow, so that factors keep their digits. The rates at which particles go from one
-        bottom to another, or leave for good, are sums of what goes, where D is diagonal of positive terms: tiny where escapes are rare, they
-        are lost among the rounding of the rates of jumps if they are left for the solver to find.
-        """
-        rest = np.delete(np.arange(self.lattice.inside), self.pins)
-        columns, rows = sp.csc_array(self.matrix), sp.csr_array(self.matrix)
-        apart = factors(sp.csc_matrix(-columns[rest][:, rest]), REMEDY)
-        between, leaving = columns[self.pins][:, self.pins].toarray(), self.leaving()
-        from_pins = np.atleast_2d(apart.solve(columns[rest][:, self.pins].toarray()))
-        into_pins = rows[self.pins][:, rest]
-        returns = apart.solve(np.asarray(into_pins.T.toarray()), trans="T")
-        rates, lost = between + into_pins @ from_pins, leaving[self.pins] + leaving[rest] @ from_pins
-        return _Parted(apart, rest, from_pins, returns, rates, lost)
+    def _parted(self) -> Parted:
+        return take_apart(self.matrix, self.leaving(), self.pins)
 
     def solve(self, density: Array) -> Array:
         """Time spent at each node by particles that start from a density: ``-matrix^-1 density``, shape (n,)."""
@@ -167,9 +116,8 @@ class PlaneGrid:
 
     def stationary(self) -> Array:
         """The density that does not change, of mass 1, where nothing leaves; shape (n,)."""
-        at_pins = times_spent(self._parted.rates, np.eye(len(self.pins))[0])[
-            :, 0
-        ]  # taken out and put back at the first
+        first = np.eye(len(self.pins))[0]  # where particles are taken out, to be put back there
+        at_pins = times_spent(self._parted.rates, first) @ first
         return self._normal(self._joined(self._parted.from_pins @ at_pins, at_pins))
 
     def slowest(self) -> tuple[float, Array]:
@@ -181,7 +129,8 @@ class PlaneGrid:
             if abs(rate - before) < STEADY * abs(rate):
                 return rate, density
         raise ValueError(
-            "escape_rate: the slowest rate cannot be told from the next, as where two wells decay by exits of their own; part the wells by the "
+            "escape_rate: the slowest rate cannot be told from the next, as where two wells decay by exits of "
+            "their own; part the wells by the "
             "boundary, or use mean_first_passage_time"
         )
 
@@ -269,40 +218,4 @@ def make_plane_grid(
                 (np.full(len(row), sign / step), (number[end[row]], row)), shape=along.flux.shape[::-1]
             )
             matrix = matrix + share @ along.flux
-    return PlaneGrid(lattice, (links[0], links[1]), matrix, part, _bottoms(lattice, landscape))
-
-
-def _bottoms(lattice: Lattice, landscape: Landscape) -> Indices:
-    """Nodes inside where the loss is less than at all neighbours, the deepest first; the one of least loss, if there is none."""
-    inside = lattice.number >= 0
-    loss = np.full(len(inside), np.inf)
-    loss[inside] = landscape.loss(lattice.frame.theta(lattice.places[inside]))
-    around = minimum_filter(loss.reshape(lattice.shape), footprint=NEIGHBOURS, mode="constant", cval=np.inf)
-    lowest = np.flatnonzero(loss < around.ravel())
-    if not len(lowest):
-        lowest = np.array([np.argmin(loss)])
-    return lattice.number[lowest[np.argsort(loss[lowest])][:WELLS]]
-
-
-def times_spent(rates: Array, leaving: Array) -> Array:
-    """Mean times spent in each state, from each, by a chain that leaves: sums of positive terms, whatever its rates.
-
-    Parameters
-    ----------
-    rates
-        From column to row; the diagonal is not looked at. Shape (k, k).
-    leaving
-        Rates of leaving, shape (k,).
-
-    Returns
-    -------
-    ndarray
-        In the row's state, from the column's, shape (k, k): states are left out one after the other (Grassmann, Taksar and Heyman 1985).
-    """
-    if len(leaving) == 1:
-        return np.asarray(1 / leaving[:, None])
-    out, into = rates[:-1, -1], rates[-1, :-1]
-    pivot = leaving[-1] + out.sum()
-    inner = times_spent(rates[:-1, :-1] + np.outer(out, into) / pivot, leaving[:-1] + leaving[-1] * into / pivot)
-    column, row = inner @ out / pivot, into @ inner / pivot
-    return np.block([[inner, column[:, None]], [row, (1 + into @ column) / pivot]])
+    return PlaneGrid(lattice, (links[0], links[1]), matrix, part, bottoms(lattice, landscape))

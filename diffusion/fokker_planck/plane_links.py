@@ -1,8 +1,8 @@
 """Fluxes between neighbours on an even grid in the plane: exponentially fitted along each axis.
 
-Along axis k the flux is ``-D_kk^(1-p) e^-psi d/dx(D_kk^p e^psi P)``, psi' = L'_k/D_kk, exact where it is constant (Scharfetter and Gummel 1969;
-Chang and Cooper 1970). What D has off its diagonal adds central differences of ``D_kl^(1-p) d/dy(D_kl^p P)``. A link that leaves the region ends
-where it crosses the boundary.
+Along axis k the flux is ``-D_kk^(1-p) e^-psi d/dx(D_kk^p e^psi P)``, psi' = L'_k/D_kk, exact where it is constant
+(Scharfetter and Gummel 1969; Chang and Cooper 1970). What D has off its diagonal adds central differences of
+``D_kl^(1-p) d/dy(D_kl^p P)``. A link that leaves the region ends where it crosses the boundary.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class Links(NamedTuple):
     share: Array
 
     def sum_of(self, lattice: Lattice, values: Array, sign: float) -> Array:
-        """For each node inside, the sum of values of the link below it and, times a sign, of that above it; shape (n,)."""
+        """For each node inside, the value of the link below it, plus a sign times that of the link above; shape (n,)."""
         total = np.zeros(lattice.inside)
         for end, factor in ((self.there, 1.0), (self.here, sign)):
             is_in = lattice.number[end] >= 0
@@ -181,7 +181,7 @@ def _share(inside: Array, outside_end: Array, outside: Callable[[Array], NDArray
 
 
 def _in_parts(frame: Frame, low: Array, high: Array, length: Array, k: int, p: float) -> tuple[Array, Array]:
-    """By how much psi rises from end to end, and the integral of ``e^psi D^(p-1)``, psi being at most 0 at both ends; shape (n,) each."""
+    """How far psi rises from end to end, and the integral of ``e^psi D^(p-1)``, psi being at most 0 at both ends."""
     parts = (np.arange(PARTS)[:, None, None] + 0.5) / PARTS
     force, noise = (
         each[:, k].reshape(PARTS, -1) for each in _along(frame, (low + parts * (high - low)).reshape(-1, 2))

@@ -43,7 +43,8 @@ class PlaneProblem:
         self.landscape = equation.landscape
         if equation.iteration is not None:
             raise ValueError(
-                "landscape has dimension = 2: in place of dynamics and noise give diffusion, lr / 2 times the covariance of a gradient, as a pair, a matrix or a "
+                "landscape has dimension = 2: in place of dynamics and noise give diffusion, lr / 2 times the "
+                "covariance of a gradient, as a pair, a matrix or a "
                 "function of positions (n, 2)"
             )
         if np.size(equation.breaks):
@@ -65,8 +66,10 @@ class PlaneProblem:
         self.valley = find_valley(self.frame, self.landscape, self.edge, self.start, walls, margin=margin, every=every)
         if self.valley.exit > DEEPEST:
             raise ValueError(
-                f"diffusion is too small: paths leave at a cost of about {self.valley.exit:.4g} temperatures, more than {DEEPEST:.3g}, of which "
-                f"rounding leaves nothing; raise diffusion {self.valley.exit / DEEPEST:.2g} times, or see theory.least_action for the exponent"
+                f"diffusion is too small: paths leave at a cost of about {self.valley.exit:.4g} temperatures, "
+                f"more than {DEEPEST:.3g}, of which "
+                f"rounding leaves nothing; raise diffusion {self.valley.exit / DEEPEST:.2g} times, or see "
+                "theory.least_action for the exponent"
             )
 
     def grid(self, fineness: float, *, bounded: bool = True) -> PlaneGrid:
@@ -83,8 +86,10 @@ class PlaneProblem:
         unknowns = float((self.valley.cost <= self.valley.level).sum() * cell / steps)
         if unknowns > UNKNOWNS:
             raise ValueError(
-                f"diffusion is too small: a grid from {np.round(self.valley.low, 4).tolist()} to {np.round(self.valley.high, 4).tolist()} that resolves "
-                f"thermal widths of {self.valley.scale.min():.3g} has {unknowns:.3g} unknowns, more than {UNKNOWNS}; raise diffusion, or choose a nearer "
+                f"diffusion is too small: a grid from {np.round(self.valley.low, 4).tolist()} to "
+                f"{np.round(self.valley.high, 4).tolist()} that resolves "
+                f"thermal widths of {self.valley.scale.min():.3g} has {unknowns:.3g} unknowns, more than "
+                f"{UNKNOWNS}; raise diffusion, or choose a nearer "
                 "boundary"
             )
         return make_plane_grid(
@@ -102,7 +107,8 @@ class PlaneProblem:
     ) -> tuple[Array, Array]:
         """Values without their errors in h^2, and what is left of these errors.
 
-        Where the boundary is no line of the grid its steps leave no power of h to rely on; then all of the correction is error.
+        Where the boundary is no line of the grid its steps leave no power of h to rely on; then all of the correction
+        is error.
 
         Parameters
         ----------
@@ -118,7 +124,8 @@ class PlaneProblem:
         checks.positive("tolerance", tolerance)
         if tolerance < LEFT_OUT:
             raise ValueError(
-                f"tolerance = {tolerance:.3g} is not reached in the plane, where {LEFT_OUT:.0e} may be left out; loosen it"
+                f"tolerance = {tolerance:.3g} is not reached in the plane, where {LEFT_OUT:.0e} may be left out; "
+                "loosen it"
             )
         values: list[Array] = []
         best: list[Array] = []
@@ -140,7 +147,8 @@ class PlaneProblem:
                 if np.all(errors <= tolerance * np.abs(best[-1] + beside)):
                     return best[-1], errors
         raise ValueError(
-            f"tolerance = {tolerance:.3g} is not reached in the plane (relative error {np.max(errors / np.abs(best[-1] + beside)):.3g}); loosen "
+            f"tolerance = {tolerance:.3g} is not reached in the plane (relative error "
+            f"{np.max(errors / np.abs(best[-1] + beside)):.3g}); loosen "
             "tolerance, or raise diffusion"
         )
 

@@ -13,7 +13,7 @@ Answer = tuple[dict[str, Any], dict[str, Any]]  # variables and coordinates of a
 
 
 class Solver(ABC):
-    """Solves one kind of equation. Arguments are those of the public function of that purpose, parameters of the equation left out."""
+    """Solves one kind of equation; arguments are those of the public functions but for the equation's own."""
 
     def __init__(self, equation: Equation) -> None:
         self.equation = equation

@@ -1,4 +1,4 @@
-"""Where a path in the plane goes: the cost of coming to each place, the exit that costs least, and the box that holds all that matters."""
+"""Where a path in the plane goes: what it costs to come to each place, and the box that holds all that matters."""
 
 from __future__ import annotations
 
@@ -38,7 +38,8 @@ class Valley:
     low, high
         Corners of the box along the frame's axes, shape (2,).
     cost
-        Of coming there, in temperatures, on an even lattice from corner to corner, shape (n, n): the least action of paths of the lattice.
+        Of coming there, in temperatures, on an even lattice from corner to corner, shape (n, n): the least action of
+        paths of the lattice.
     exit
         Cost of the cheapest exit; 0 where there is no boundary.
     level
@@ -101,7 +102,8 @@ def find_valley(
     margin
         Cost, in temperatures, above that of the exit, that the box contains.
     every
-        Whether all parts of the boundary matter, and what lies beyond them too, rather than the one that is left most easily.
+        Whether all parts of the boundary matter, and what lies beyond them too, rather than the one that is left most
+        easily.
 
     Raises
     ------
@@ -161,7 +163,7 @@ def _first_size(frame: Frame, origin: Array) -> Array:
 
 
 class _Survey:
-    """Costs on a lattice in a box: those of links, by the geometric action, and the least of their sums from the start."""
+    """Costs on a lattice in a box: of links, by the geometric action, and the least of their sums from the start."""
 
     def __init__(
         self,
@@ -236,6 +238,8 @@ def _refuse_cut(frame: Frame, survey: _Survey, walls: Array) -> None:
     for wall, extreme, side in ((walls[0], theta.min(axis=0), -1), (walls[1], theta.max(axis=0), 1)):
         for k in np.flatnonzero(side * (extreme - wall) > 0):
             raise ValueError(
-                f"reflecting: the wall at {wall[k]:.6g} in coordinate {k} cuts the valley, in which paths come to {extreme[k]:.6g} at a cost of no "
-                f"more than {survey.level - survey.exit:.3g} temperatures above that of the exit; move the wall there, or leave it out: the box is found without"
+                f"reflecting: the wall at {wall[k]:.6g} in coordinate {k} cuts the valley, in which paths come to "
+                f"{extreme[k]:.6g} at a cost of no "
+                f"more than {survey.level - survey.exit:.3g} temperatures above that of the exit; move the wall "
+                "there, or leave it out: the box is found without"
             )

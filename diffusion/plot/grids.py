@@ -71,7 +71,8 @@ def landscape(
 
 
 def density(result: xarray.Dataset, ax: Axes | None = None, *, times: ArrayLike | None = None, **kwargs: Any) -> Axes:
-    """Probability density over position, one line for each time; in phase space without time, and with two coordinates, a map.
+    """Probability density over position, one line for each time; in phase space without time, and with two coordinates,
+    a map.
 
     Parameters
     ----------
@@ -157,7 +158,8 @@ def committor(result: xarray.Dataset, ax: Axes | None = None, **kwargs: Any) -> 
 
 
 def current(result: xarray.Dataset, ax: Axes | None = None, *, arrows: int = 25, **kwargs: Any) -> Axes:
-    """Arrows along the probability current in two coordinates, their lengths in proportion to it; draw them over contours or a map.
+    """Arrows along the probability current in two coordinates, their lengths in proportion to it; draw them over
+    contours or a map.
 
     Parameters
     ----------
