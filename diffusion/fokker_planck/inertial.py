@@ -93,8 +93,7 @@ class Inertial(OneCoordinate):
         if steps > MOST_STEPS:
             raise ValueError(
                 f"times = {times.tolist()} take about {steps:.2g} steps at damping = {damping}, more than "
-                f"{MOST_STEPS}; end earlier, "
-                "raise spread or damping, or simulate an ensemble"
+                f"{MOST_STEPS}; end earlier, raise spread or damping, or simulate an ensemble"
             )
         reached = np.zeros(1)
         with task("density", 1.0, lambda: float(np.sqrt(reached[0] / times[-1]))):  # steps grow as the spread does

@@ -25,8 +25,8 @@ def solver_of(equation: Equation) -> Solver:
     if kind is None:
         inertia = " with mass and damping" if equation.phase else ""
         raise ValueError(
-            f"landscape has dimension = {dimension}{inertia}; Fokker-Planck grids here are for one coordinate, and for two "
-            "without inertia: take one coordinate, or simulate an ensemble with exit_times or, where exits are rare, "
-            "rare_escape_rate; theory.least_action has the exponent"
+            f"landscape has dimension = {dimension}{inertia}; Fokker-Planck grids here are for one coordinate, and "
+            "for two without inertia: take one coordinate, or simulate an ensemble with exit_times or, where exits "
+            "are rare, rare_escape_rate; theory.least_action has the exponent"
         )
     return kind(equation)

@@ -146,8 +146,8 @@ class Line(OneCoordinate):
         else:
             raise ValueError(
                 f"start = {start!r}: the slowest mode reaches as far out on the open side as one looks, as where "
-                "drift carries all particles to "
-                "the boundary; give reflecting = a position there, on which the rate depends"
+                "drift carries all particles to the boundary; give reflecting = a position there, on which the rate "
+                "depends"
             )
         times, errors = overdamped.extrapolated(
             "1 / escape_rate", path, starts, power, lambda chain: np.array([-chain.slowest()[0]]), tolerance
@@ -182,9 +182,8 @@ class Line(OneCoordinate):
         if len(x) > LARGEST_CHAIN:
             raise ValueError(
                 f"diffusion = {path.diffusion(points)[0]:.3g} needs {len(x)} nodes to be resolved, more than "
-                f"{LARGEST_CHAIN}; raise "
-                f"it by {len(x) / LARGEST_CHAIN:.2g} times, shorten the path with reflecting =, or leave out the "
-                "earliest times"
+                f"{LARGEST_CHAIN}; raise it by {len(x) / LARGEST_CHAIN:.2g} times, shorten the path with reflecting "
+                "=, or leave out the earliest times"
             )
         chain = make_chain(path, x, self.equation.power)
         if spread > 0:

@@ -62,9 +62,8 @@ class Matrices:
         if self._stratonovich and len(full):
             raise ValueError(
                 f"convention = 'stratonovich' with diffusion = {noise[full[0]].tolist()} at theta = "
-                f"{theta[full[0]].tolist()}: where D is not "
-                "diagonal what it means depends on which root of D multiplies the noise; give 'ito' or "
-                "'isothermal', or a diagonal D"
+                f"{theta[full[0]].tolist()}: where D is not diagonal what it means depends on which root of D "
+                "multiplies the noise; give 'ito' or 'isothermal', or a diagonal D"
             )
 
 
@@ -109,7 +108,6 @@ def refuse_singular(noise: Array, theta: Array) -> None:
     bad = np.flatnonzero(~definite(noise))
     if len(bad):
         raise ValueError(
-            f"diffusion = {noise[bad[0]].tolist()} at theta = {theta[bad[0]].tolist()} must have eigenvalues "
-            "above 0: a noise that vanishes in a "
-            "direction is for theory.least_action, and with inertia for rare_escape_rate"
+            f"diffusion = {noise[bad[0]].tolist()} at theta = {theta[bad[0]].tolist()} must have eigenvalues above 0: "
+            "a noise that vanishes in a direction is for theory.least_action, and with inertia for rare_escape_rate"
         )

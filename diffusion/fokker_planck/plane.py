@@ -57,9 +57,8 @@ class Plane(Solver):
         problem = PlaneProblem(self.equation, start, boundary, None, every=True)
         if problem.edge is None or len(problem.edge.kinds) != 2:
             raise ValueError(
-                f"boundary = {boundary!r} must be two regions, first | second: with two coordinates the committor "
-                "is the probability of coming "
-                "to the second before the first"
+                f"boundary = {boundary!r} must be two regions, first | second: with two coordinates the committor is "
+                "the probability of coming to the second before the first"
             )
         grid, whole = problem.grid(SHOWN), problem.grid(SHOWN, bounded=False)
         stationary = whole.stationary()
@@ -88,8 +87,7 @@ class Plane(Solver):
         """Not followed."""
         raise ValueError(
             "landscape has dimension = 2: densities are followed in time with one coordinate; with two take "
-            "stationary_density or escape_rate, "
-            "or simulate an ensemble"
+            "stationary_density or escape_rate, or simulate an ensemble"
         )
 
 

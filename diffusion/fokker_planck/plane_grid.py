@@ -129,9 +129,8 @@ class PlaneGrid:
             if abs(rate - before) < STEADY * abs(rate):
                 return rate, density
         raise ValueError(
-            "escape_rate: the slowest rate cannot be told from the next, as where two wells decay by exits of "
-            "their own; part the wells by the "
-            "boundary, or use mean_first_passage_time"
+            "escape_rate: the slowest rate cannot be told from the next, as where two wells decay by exits of their "
+            "own; part the wells by the boundary, or use mean_first_passage_time"
         )
 
     def _normal(self, density: Array) -> Array:

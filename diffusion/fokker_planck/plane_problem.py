@@ -44,8 +44,7 @@ class PlaneProblem:
         if equation.iteration is not None:
             raise ValueError(
                 "landscape has dimension = 2: in place of dynamics and noise give diffusion, lr / 2 times the "
-                "covariance of a gradient, as a pair, a matrix or a "
-                "function of positions (n, 2)"
+                "covariance of a gradient, as a pair, a matrix or a function of positions (n, 2)"
             )
         if np.size(equation.breaks):
             raise ValueError(
@@ -66,10 +65,9 @@ class PlaneProblem:
         self.valley = find_valley(self.frame, self.landscape, self.edge, self.start, walls, margin=margin, every=every)
         if self.valley.exit > DEEPEST:
             raise ValueError(
-                f"diffusion is too small: paths leave at a cost of about {self.valley.exit:.4g} temperatures, "
-                f"more than {DEEPEST:.3g}, of which "
-                f"rounding leaves nothing; raise diffusion {self.valley.exit / DEEPEST:.2g} times, or see "
-                "theory.least_action for the exponent"
+                f"diffusion is too small: paths leave at a cost of about {self.valley.exit:.4g} temperatures, more "
+                f"than {DEEPEST:.3g}, of which rounding leaves nothing; raise diffusion "
+                f"{self.valley.exit / DEEPEST:.2g} times, or see theory.least_action for the exponent"
             )
 
     def grid(self, fineness: float, *, bounded: bool = True) -> PlaneGrid:
@@ -87,10 +85,9 @@ class PlaneProblem:
         if unknowns > UNKNOWNS:
             raise ValueError(
                 f"diffusion is too small: a grid from {np.round(self.valley.low, 4).tolist()} to "
-                f"{np.round(self.valley.high, 4).tolist()} that resolves "
-                f"thermal widths of {self.valley.scale.min():.3g} has {unknowns:.3g} unknowns, more than "
-                f"{UNKNOWNS}; raise diffusion, or choose a nearer "
-                "boundary"
+                f"{np.round(self.valley.high, 4).tolist()} that resolves thermal widths of "
+                f"{self.valley.scale.min():.3g} has {unknowns:.3g} unknowns, more than {UNKNOWNS}; raise diffusion, "
+                "or choose a nearer boundary"
             )
         return make_plane_grid(
             self.frame,
@@ -148,8 +145,7 @@ class PlaneProblem:
                     return best[-1], errors
         raise ValueError(
             f"tolerance = {tolerance:.3g} is not reached in the plane (relative error "
-            f"{np.max(errors / np.abs(best[-1] + beside)):.3g}); loosen "
-            "tolerance, or raise diffusion"
+            f"{np.max(errors / np.abs(best[-1] + beside)):.3g}); loosen tolerance, or raise diffusion"
         )
 
     def _nodes(self, fineness: float) -> tuple[Array, Array]:

@@ -239,7 +239,6 @@ def _refuse_cut(frame: Frame, survey: _Survey, walls: Array) -> None:
         for k in np.flatnonzero(side * (extreme - wall) > 0):
             raise ValueError(
                 f"reflecting: the wall at {wall[k]:.6g} in coordinate {k} cuts the valley, in which paths come to "
-                f"{extreme[k]:.6g} at a cost of no "
-                f"more than {survey.level - survey.exit:.3g} temperatures above that of the exit; move the wall "
-                "there, or leave it out: the box is found without"
+                f"{extreme[k]:.6g} at a cost of no more than {survey.level - survey.exit:.3g} temperatures above that "
+                "of the exit; move the wall there, or leave it out: the box is found without"
             )
