@@ -136,6 +136,8 @@ VARIABLES = (
         for dims in (("exit_side",), ("start", "exit_side"))
         for error in ("", "_error")
     ),
+    Variable("exit_probability", ("exit_part",), "1", "probability of leaving by this part"),
+    Variable("exit_probability_error", ("exit_part",), "1", "estimate of the absolute error of exit_probability"),
     Variable("escape_rate_per_iteration", (), "1 / iteration", "escape_rate in iterations"),
     Variable("escape_rate", (), "loss / theta^2", "smallest eigenvalue: escapes per dynamical time"),
     Variable("escape_rate_error", (), "loss / theta^2", "estimate of the absolute error of escape_rate"),
@@ -147,6 +149,17 @@ VARIABLES = (
     Variable("density", ("time", "position"), "1 / theta", "probability density"),
     Variable("density", ("position", "velocity"), "1 / loss", "probability density"),
     Variable("density", ("time", "position", "velocity"), "1 / loss", "probability density"),
+    Variable("first", ("first",), "1", "node along the grid's first axis"),
+    Variable("second", ("second",), "1", "node along the grid's second axis"),
+    Variable("position", ("first", "second", "coordinate"), "theta", "position"),
+    Variable("density", ("first", "second"), "1 / theta^2", "probability density"),
+    Variable("committor", ("first", "second"), "1", "probability of coming to the second region before the first"),
+    Variable("current", ("first", "second", "coordinate"), "loss / theta^3", "probability current"),
+    Variable("cell_area", (), "theta^2", "area by which a sum over nodes is an integral"),
+    Variable(
+        "transition_rate", (), "loss / theta^2", "transitions from the first region to the second per dynamical time"
+    ),
+    Variable("exit_part", ("exit_part",), "1", "part of the boundary, from 0"),
     Variable("position_density", ("position",), "1 / theta", "probability density whatever the velocity"),
     Variable("position_density", ("time", "position"), "1 / theta", "probability density whatever the velocity"),
 )

@@ -80,6 +80,19 @@ def phase_space(name):
 
 CURVE = fokker_planck.density(WELL, diffusion=0.06, start=0.0, times=[0.5, 2.0, 8.0], boundary=WELL.saddle)
 COMMITTOR = fokker_planck.committor(WELL, diffusion=0.06, boundary=(-0.2, 1.5))
+
+
+def in_plane(name):
+    """A function of two coordinates, and a current, on a turned grid with a corner where no path comes."""
+    x, y = np.meshgrid(np.linspace(-1, 1, 12), np.linspace(-2, 2, 15), indexing="ij")
+    values = np.exp(-(x**2) - y**2)
+    values[0, 0] = np.nan
+    data = {name: (("first", "second"), values)}
+    data["current"] = (("first", "second", "coordinate"), np.stack([y * values, -x * values], -1))
+    place = (("first", "second", "coordinate"), np.stack([x - y, x + y], -1))
+    return describe(xarray.Dataset(data, {"position": place, "coordinate": [0, 1]}), {})
+
+
 DRAWN = {
     "msd": lambda ax=None: plot.msd(displacements(), ax),
     "cloud": lambda ax=None: plot.cloud(displacements(), ax),
@@ -90,7 +103,10 @@ DRAWN = {
     "contours": lambda ax=None: plot.landscape(StyblinskiTang(3), ax, between=(-4, 4), other=2),
     "density": lambda ax=None: plot.density(CURVE, ax),
     "density in phase space": lambda ax=None: plot.density(phase_space("density"), ax),
+    "density in the plane": lambda ax=None: plot.density(in_plane("density"), ax),
     "committor": lambda ax=None: plot.committor(COMMITTOR, ax),
+    "committor in the plane": lambda ax=None: plot.committor(in_plane("committor"), ax),
+    "current": lambda ax=None: plot.current(in_plane("density"), ax),
     "committor in phase space": lambda ax=None: plot.committor(phase_space("committor"), ax),
 }
 
@@ -299,6 +315,7 @@ def test_paths_end_where_they_left_and_extinct_repetitions_are_not_drawn():
         (lambda: plot.rates(rates().isel(barrier=0)), "concatenate"),
         (lambda: plot.density(phase_space("density"), times=[1.0]), "does not depend on time"),
         (lambda: plot.committor(CURVE), "fokker_planck.committor"),
+        (lambda: plot.current(CURVE), "no current"),
         (lambda: plot.paths(CURVE), "paths=True"),
         (lambda: plot.cloud(CURVE), "keep"),
     ],
@@ -331,6 +348,7 @@ def test_variables_read_here_are_those_of_the_registry():
         "rate_low",
         "density",
         "committor",
+        "current",
         "path",
     }
     assert read <= {variable.name for variable in VARIABLES}

@@ -116,15 +116,9 @@ def make_path(
     Raises
     ------
     ValueError
-        If the landscape has more than one dimension, force or noise is not finite, the noise vanishes on the path, an
+        If force or noise is not finite, the noise vanishes on the path, an
         end is never reached, or an open side does not confine.
     """
-    if landscape.dimension != 1:
-        raise ValueError(
-            f"landscape has dimension = {landscape.dimension}; Fokker-Planck grids here are for 1: take one coordinate, or "
-            "simulate an ensemble with exit_times"
-        )
-
     gradient = Pointwise(
         "gradient of the landscape", lambda x: np.asarray(landscape.gradient(x[:, None]))[:, 0], checked=False
     )

@@ -20,6 +20,10 @@ from diffusion.progress import task
 
 Array = NDArray[np.float64]
 ROUNDS = 60  # of the search for the slowest decay
+REMEDY = (
+    "the phase-space grid cannot be solved with these scales of mass, damping and diffusion; at strong damping leave out mass and "
+    "damping, at weak see theory.kramers_escape_time"
+)
 
 
 @dataclass(frozen=True)
@@ -129,8 +133,8 @@ class Grid:
         return np.asarray(weights / weights.sum())
 
 
-def factors(matrix: sp.csc_matrix) -> Any:
-    """A matrix as a product of triangular ones; refused where rounding leaves none.
+def factors(matrix: sp.csc_matrix, remedy: str | None = None) -> Any:
+    """A matrix as a product of triangular ones; refused, with what to do instead, where rounding leaves none.
 
     Its pattern is nearly symmetric. Ordered so, and with pivots taken on the diagonal where they are a tenth of their column's
     largest, the factors have half the entries that columns ordered alone would give, and take half the time.
@@ -141,7 +145,4 @@ def factors(matrix: sp.csc_matrix) -> Any:
                 return splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.1)
     except (RuntimeError, MemoryError):
         pass
-    raise ValueError(
-        "the phase-space grid cannot be solved with these scales of mass, damping and diffusion; at strong damping leave out mass and "
-        "damping, at weak see theory.kramers_escape_time"
-    )
+    raise ValueError(remedy or REMEDY)

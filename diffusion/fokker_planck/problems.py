@@ -14,15 +14,16 @@ from diffusion.fokker_planck.equation import Equation, plain
 from diffusion.fokker_planck.path import Path, make_path
 from diffusion.fokker_planck.phase_grid import MARGIN
 from diffusion.fokker_planck.phase_space import Grid
+from diffusion.regions import Shape
 from diffusion.variables import describe
 
 Array = NDArray[np.float64]
 RISE = 40.0  # of psi at an open end of the overdamped equation; exp(-40) is below rounding
 Walls = float | Sequence[float] | None
-Boundary = float | tuple[float | None, float | None]
+Boundary = float | tuple[float | None, float | None] | Shape
 
 
-def check_start(start: float) -> Array:
+def check_start(start: ArrayLike) -> Array:
     """One starting position, shape (1,)."""
     starts = check_starts(start)
     if len(starts) > 1:
@@ -90,7 +91,7 @@ def find_path(
     )
 
 
-def two_ends(boundary: Boundary | None, starts: Array) -> tuple[float | None, float | None]:
+def two_ends(boundary: Any, starts: Array) -> tuple[float | None, float | None]:
     """The lower and the upper end; None where there is none.
 
     Raises

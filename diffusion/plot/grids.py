@@ -9,11 +9,12 @@ import xarray
 from numpy.typing import ArrayLike
 
 from diffusion.landscapes import Landscape
-from diffusion.plot.style import BLUE, GREY, SEQUENCE, axes_or_new, axis_label, needed, set_labels
+from diffusion.plot.style import BLUE, GREY, ORANGE, SEQUENCE, axes_or_new, axis_label, needed, set_labels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+SMALLEST = 0.02  # share of the largest current that has an arrow
 POINTS = 400  # of a curve; a fifth of it along each side of a map
 
 
@@ -70,7 +71,8 @@ def landscape(
 
 
 def density(result: xarray.Dataset, ax: Axes | None = None, *, times: ArrayLike | None = None, **kwargs: Any) -> Axes:
-    """Probability density over position, one line for each time; in phase space without time, a map.
+    """Probability density over position, one line for each time; in phase space without time, and with two coordinates,
+    a map.
 
     Parameters
     ----------
@@ -97,6 +99,8 @@ def density(result: xarray.Dataset, ax: Axes | None = None, *, times: ArrayLike 
     if times is not None and "time" not in result.dims:
         raise ValueError("times are given, but this density does not depend on time; leave them out")
     ax = axes_or_new(ax)
+    if "first" in result.dims:
+        return _plane_map(result, "density", ax, kwargs)
     if "time" not in result.dims:
         if "velocity" in result.dims:
             return _phase_map(result.density, ax, kwargs)
@@ -115,7 +119,7 @@ def density(result: xarray.Dataset, ax: Axes | None = None, *, times: ArrayLike 
 
 
 def committor(result: xarray.Dataset, ax: Axes | None = None, **kwargs: Any) -> Axes:
-    """Probability of reaching the right end first: a curve over position, or in phase space a map with the line of one half.
+    """Probability of reaching the right end, or the second region, first: a curve, or a map with the line of one half.
 
     Parameters
     ----------
@@ -138,6 +142,11 @@ def committor(result: xarray.Dataset, ax: Axes | None = None, **kwargs: Any) -> 
     """
     needed(result, "diffusion.fokker_planck.committor", "committor")
     ax = axes_or_new(ax)
+    if "first" in result.dims:
+        ax = _plane_map(result, "committor", ax, {"vmin": 0, "vmax": 1} | kwargs)
+        x, y = np.moveaxis(result.position.values, -1, 0)
+        ax.contour(x, y, result.committor, levels=[0.5], colors="white", linewidths=1.5)
+        return ax
     if "velocity" in result.dims:
         ax = _phase_map(result.committor, ax, {"vmin": 0, "vmax": 1} | kwargs)
         half = result.committor.transpose("velocity", "position")
@@ -145,6 +154,53 @@ def committor(result: xarray.Dataset, ax: Axes | None = None, **kwargs: Any) -> 
         return ax
     ax.plot(result.position, result.committor, **({"color": BLUE} | kwargs))
     set_labels(ax, axis_label(result.position), axis_label(result.committor))
+    return ax
+
+
+def current(result: xarray.Dataset, ax: Axes | None = None, *, arrows: int = 25, **kwargs: Any) -> Axes:
+    """Arrows along the probability current in two coordinates, their lengths in proportion to it; draw them over
+    contours or a map.
+
+    Parameters
+    ----------
+    result
+        Result of `escape_rate`, `committor` or `stationary_density` of `diffusion.fokker_planck`.
+    ax
+        Axes to draw on; None: new ones.
+    arrows
+        About how many in each direction.
+    **kwargs
+        Passed to `matplotlib.axes.Axes.quiver`.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes.
+
+    Raises
+    ------
+    ValueError
+        If the dataset has no current.
+    """
+    needed(result, "diffusion.fokker_planck.escape_rate", "current")
+    ax = axes_or_new(ax)
+    every = [max(1, result.sizes[name] // arrows) for name in ("first", "second")]
+    shown = result.isel(first=slice(every[0] // 2, None, every[0]), second=slice(every[1] // 2, None, every[1]))
+    x, y, u, v = (part for field in (shown.position, shown.current) for part in np.moveaxis(field.values, -1, 0))
+    large = np.hypot(u, v) > SMALLEST * np.nanmax(np.hypot(u, v))
+    look: dict[str, Any] = {"color": ORANGE, "angles": "xy", "width": 0.004} | kwargs
+    ax.quiver(x[large], y[large], u[large], v[large], **look)
+    set_labels(ax, ["coordinate 0 [theta]"], ["coordinate 1 [theta]"])
+    return ax
+
+
+def _plane_map(result: xarray.Dataset, name: str, ax: Axes, kwargs: dict[str, Any]) -> Axes:
+    x, y = np.moveaxis(result.position.values, -1, 0)
+    look: dict[str, Any] = {"cmap": SEQUENCE, "shading": "gouraud", "rasterized": True} | kwargs
+    mesh = ax.pcolormesh(x, y, np.ma.masked_invalid(result[name]), **look)
+    figure = ax.figure
+    figure.colorbar(mesh, ax=ax, label=axis_label(result[name])[0])
+    set_labels(ax, ["coordinate 0 [theta]"], ["coordinate 1 [theta]"])
     return ax
 
 
