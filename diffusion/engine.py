@@ -72,6 +72,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     parts: dict[str, Any] = {
         "COUPLED": formulas.coupled,
         "SEPARABLE": not formulas.coupled,
+        "WHOLE": formulas.whole,
         "SHIPPED": shipped is not None,
         "MOMENTUM": shipped is None or shipped.momentum,
         "FOLLOWING": plan.dynamics.second_moment == "following",

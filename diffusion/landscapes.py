@@ -7,7 +7,7 @@ so that it runs on NumPy arrays here and, compiled, in the kernels.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -15,11 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from diffusion import checks
+from diffusion import checks, derivatives, descents
+from diffusion.callables import formula
 from diffusion.directions import directions
+from diffusion.expressions import Derived, derived
 
 Array = NDArray[np.float64]
 PARAMETERS = 5  # of a built-in formula, in each coordinate
+LARGEST = 1e300  # of a loss and its derivatives at the reference point
+BESIDE = 1e-3  # how far from the origin a descent starts
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class Formulas:
         Shape (PARAMETERS or more, d); of a coupled landscape any table.
     coupled
         Whether the gradient in one coordinate depends on others.
+    whole
+        Whether gradient(X, lane, table) of a coupled landscape is a tuple of all coordinates.
     """
 
     loss: Callable[..., Any]
@@ -42,6 +48,7 @@ class Formulas:
     curvature: Callable[..., Any] | None
     parameters: Array
     coupled: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,6 +94,38 @@ class Landscape(ABC):
     """A loss and its derivatives; positions have shape (..., d), in coordinates."""
 
     dimension: int
+
+    @staticmethod
+    def from_expression(text: str, *, reference: float | Sequence[float] | None = None) -> ExpressionLandscape:
+        """A landscape from its loss alone; gradient and Hessian are derived by sympy.
+
+        Parameters
+        ----------
+        text
+            The loss, a smooth formula of the coordinates x, y, z or x0, x1, ..., all of which must appear, with numbers, pi,
+            ``+ - * / **``, exp, log, sqrt, sin, cos, tan, sinh, cosh, tanh, asinh and atan. It is taken apart, not run.
+        reference
+            A critical point, one number for every coordinate or one each: where a run starts unless told otherwise. None: the minimum
+            that lies downhill of the origin, or of a place just beside it, towards negative coordinates, where the origin is no minimum.
+
+        Raises
+        ------
+        ValueError
+            If the text is no such formula, or not smooth, complex or infinite; or if its derivatives are not finite at the reference, or
+            no minimum is found.
+
+        Warns
+        -----
+        RuntimeWarning
+            If the reference is no critical point: its gradient is above a hundredth of those around it.
+
+        Examples
+        --------
+        >>> bent = Landscape.from_expression("(x**2 - 1)**2/4 + 4*(y - 0.5*(1 - x**2)**2)**2")
+        >>> bent.reference.round(9).tolist(), bent.hessian.round(9).tolist()
+        ([-1.0, 0.0], [2.0, 8.0])
+        """
+        return ExpressionLandscape(text, reference)
 
     @property
     @abstractmethod
@@ -205,6 +244,128 @@ class Landscape(ABC):
         for k, value in enumerate(values):
             table[k] = value
         return table
+
+
+class Written(Landscape):
+    """A landscape that is written as a formula, in which constants may have names; one coordinate, or several that are coupled."""
+
+    @property
+    @abstractmethod
+    def text(self) -> str:
+        """The loss, as `Landscape.from_expression` takes it."""
+
+    @property
+    def constants(self) -> dict[str, float]:
+        """Numbers that have names in it; a sweep over them compiles once."""
+        return {}
+
+    @property
+    def dimension(self) -> int:  # type: ignore[override]
+        """Number of coordinates d."""
+        return len(self._derived.names)
+
+    @property
+    def _derived(self) -> Derived:
+        return derived(self.text, tuple(self.constants))
+
+    @property
+    def formulas(self) -> Formulas:
+        """What the kernels need; the constants are in the table."""
+        functions, values, d = self._derived, tuple(self.constants.values()), self.dimension
+        if d == 1:
+            arguments = ", ".join(["theta", *(f"p[{k}]" for k in range(len(values)))])
+            loss, gradient, curvature = (
+                formula(f"lambda theta, p: function({arguments}){first}", function)
+                for function, first in ((functions.loss, ""), (functions.gradient, "[0]"), (functions.hessian, "[0]"))
+            )
+            return Formulas(loss, gradient, curvature, self._parameters(*values))
+        arguments = ", ".join([*(f"x[{j}, lane]" for j in range(d)), *(f"table[0, {k}]" for k in range(len(values)))])
+        loss, gradient = (
+            formula(f"lambda x, lane, table: function({arguments})", function)
+            for function in (functions.loss, functions.gradient)
+        )
+        return Formulas(loss, gradient, None, np.array([values or (0.0,)]), coupled=True, whole=True)
+
+    def _evaluated(self, function: Callable[..., Any], theta: ArrayLike, *shape: int) -> Array:
+        """Values at positions of shape (..., d), shape (..., *shape)."""
+        positions = np.asarray(theta, np.float64)
+        if positions.shape[-1:] != (self.dimension,):
+            raise ValueError(
+                f"positions of shape {positions.shape} must have {self.dimension} coordinates, along the last axis"
+            )
+        with np.errstate(all="ignore"):
+            values = function(*np.moveaxis(positions, -1, 0), *self.constants.values())
+        values = values if shape else (values,)
+        columns = [np.broadcast_to(value, positions.shape[:-1]) for value in values]
+        return np.stack(columns, axis=-1) if shape else np.array(columns[0], np.float64)
+
+    def loss(self, theta: ArrayLike) -> Array:
+        """Loss at positions of shape (..., d)."""
+        return self._evaluated(self._derived.loss, theta)
+
+    def losses(self, theta: ArrayLike) -> Array:
+        """The loss of the one coordinate."""
+        return self.loss(theta)[..., None]
+
+    def gradient(self, theta: ArrayLike) -> Array:
+        """Gradient at positions of shape (..., d)."""
+        return self._evaluated(self._derived.gradient, theta, self.dimension)
+
+    def hessians(self, theta: ArrayLike) -> Array:
+        """Hessians at positions of shape (..., d), shape (..., d, d)."""
+        entries = self._derived.entries
+        values = self._evaluated(self._derived.hessian, theta, len(entries))
+        matrices = np.zeros((*np.shape(theta), self.dimension))
+        for at, (j, k) in enumerate(entries):
+            matrices[..., j, k] = matrices[..., k, j] = values[..., at]
+        return matrices
+
+    def hessian_matrix(self, theta: ArrayLike) -> Array:
+        """The Hessian at one position, shape (d, d)."""
+        return self.hessians(theta)
+
+    def hessian_diagonal(self, theta: ArrayLike) -> Array:
+        """Diagonal of the Hessian, in coordinates."""
+        return np.diagonal(self.hessians(theta), axis1=-2, axis2=-1)
+
+
+class ExpressionLandscape(Written):
+    """A user's own formula, by `Landscape.from_expression`, which says what it takes."""
+
+    text = ""
+
+    def __init__(self, text: str, reference: float | Sequence[float] | None = None) -> None:
+        self.text, self._given = text, checks.plain(reference)
+        d = self.dimension
+        self._reference = self._downhill() if reference is None else checks.per_coordinate("reference", reference, d)
+        values = self.loss(self._reference), self.gradient(self._reference), self.hessians(self._reference)
+        if not all(np.all(np.abs(each) < LARGEST) for each in values):
+            raise ValueError(
+                f"text = {text!r}: at reference = {self._reference.tolist()} the loss or a derivative is complex or infinite; "
+                "give a reference= where it is smooth"
+            )
+        width = max(1.0, float(np.abs(self._reference).max())) / 2
+        around = self._reference + width * np.concatenate([np.eye(d), -np.eye(d)])
+        derivatives.warn_slope(self._reference, values[1], self.gradient(around))
+
+    def _downhill(self) -> Array:
+        """The minimum downhill of the origin, or of a place beside it."""
+        beside = -BESIDE / np.arange(1.0, self.dimension + 1)
+        try:
+            return descents.minimum_below(self, beside)
+        except ValueError as error:
+            raise ValueError(
+                f"text = {self.text!r}: no minimum was found downhill of the origin: {error}; give reference="
+            ) from None
+
+    @property
+    def reference(self) -> Array:
+        """The reference point, shape (d,)."""
+        return self._reference
+
+    def __repr__(self) -> str:
+        given = "" if self._given is None else f", reference={self._given!r}"
+        return f"Landscape.from_expression({self.text!r}{given})"
 
 
 def _quadratic_loss(theta: Any, p: Any) -> Any:

@@ -8,7 +8,7 @@ up above a few pairs.
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from diffusion.kernels.llvm import apart, at, full_width, load, multiplied, store
+from diffusion.kernels.llvm import apart, at, full_width, load, multiplied, store, store_column
 from diffusion.kernels.random import START, normal_pair
 
 gradient = curvature = deviation = scale = None  # formulas
@@ -18,7 +18,7 @@ WIDTH = 2  # coordinates that one draw fills
 ROWS = 5  # parameters of a formula in each coordinate
 POWERS = 3  # where the powers begin in `state`, after position, gradient and slots
 RMS = 3  # where the slots end; substeps of an optimizer as shipped have the root mean square of the minibatch gradient there
-COUPLED = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = False
+COUPLED = WHOLE = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = False
 
 
 def row(table, j):
@@ -70,15 +70,25 @@ def push_parted(x, g, rms, xi, p, q, share, n):
         rms[lane] = np.sqrt(mean * mean + deviates * deviates)
 
 
+def slopes(x, g, table, n):
+    """Gradient of a coupled landscape that has one function for all coordinates."""
+    full_width()
+    apart()
+    for lane in range(n):
+        store_column(g, lane, gradient(x, lane, table))
+
+
 def size_together(x, rms, table, mixing, n):
     """The root mean square of a coupled landscape's minibatch gradient along each coordinate."""
     full_width()
+    if WHOLE:
+        slopes(x, rms, table, n)
     for j in range(x.shape[0]):
         variance = 0.0
         for k in range(x.shape[0]):
             variance += mixing[j, k] * mixing[j, k]
         for lane in range(n):
-            mean = gradient(x, j, lane, table)
+            mean = rms[j, lane] if WHOLE else gradient(x, j, lane, table)
             rms[j, lane] = np.sqrt(mean * mean + variance)
 
 
@@ -86,9 +96,11 @@ def push_together(x, g, xi, table, mixing, force, share, n):
     """Minibatch gradient of a coupled landscape, all coordinates; mixing turns independent normals into noise."""
     full_width()
     d = x.shape[0]
+    if WHOLE:
+        slopes(x, g, table, n)
     for j in range(d):
         for lane in range(n):
-            g[j, lane] = force[j] * gradient(x, j, lane, table)
+            g[j, lane] = force[j] * (g[j, lane] if WHOLE else gradient(x, j, lane, table))
         for k in range(d):
             amount = share[j] * mixing[j, k]
             if amount != 0.0:
@@ -100,9 +112,12 @@ def move_along(x, m, g, xi, table, basis, mixing, keep, force, share, step, n):
     """The idealized rule and the noise that mixing makes along the columns of `basis`; positions are in coordinates."""
     full_width()
     d = x.shape[0]
-    for j in range(d):
-        for lane in range(n):
-            g[j, lane] = gradient(x, j, lane, table)
+    if WHOLE:
+        slopes(x, g, table, n)
+    else:
+        for j in range(d):
+            for lane in range(n):
+                g[j, lane] = gradient(x, j, lane, table)
     for i in range(d):
         for lane in range(n):
             m[i, lane] *= keep[i]
@@ -278,6 +293,7 @@ HELPERS = (
     move,
     push_along,
     push_parted,
+    slopes,
     push_together,
     size_together,
     move_along,
