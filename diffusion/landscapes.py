@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,9 @@ from diffusion import checks, derivatives, descents
 from diffusion.callables import formula
 from diffusion.directions import directions
 from diffusion.expressions import Derived, derived
+
+if TYPE_CHECKING:
+    import xarray
 
 Array = NDArray[np.float64]
 PARAMETERS = 5  # of a built-in formula, in each coordinate
@@ -177,6 +180,39 @@ class Landscape(ABC):
     def hessian_matrix(self, theta: ArrayLike) -> Array:
         """The Hessian at one position, shape (d, d)."""
         return np.diag(self.hessian_diagonal(theta))
+
+    def critical_points(self, box: ArrayLike) -> xarray.Dataset:
+        """Minima and saddles in a box, and which saddle joins which minima.
+
+        They are looked for by Newton's method from many places. In two coordinates their indices are held against how often the
+        gradient turns along the edge of the box, which is the number of minima and maxima less that of saddles; in others nothing tells
+        whether one was missed, but few ``hits``.
+
+        Parameters
+        ----------
+        box
+            A lower and an upper end for each coordinate, shape (d, 2).
+
+        Returns
+        -------
+        xarray.Dataset
+            On point, by ``index`` and then loss: ``index``, the number of negative eigenvalues; ``loss``; ``hits``, how many places led
+            there. On (point, coordinate) ``position``, on (point, direction) ``eigenvalue``, ascending. On (point, descent) ``joins``: of
+            a saddle of index 1 the points to which steepest descent leads on both of its sides, -1 where it leads to none of them.
+
+        Raises
+        ------
+        ValueError
+            If box has another shape, or in two coordinates a critical point lies on its edge, or the gradient is not finite there.
+
+        Warns
+        -----
+        RuntimeWarning
+            If in two coordinates points were missed, or a Hessian has an eigenvalue of 0.
+        """
+        from diffusion.critical_points import critical_points
+
+        return critical_points(self, box)
 
     @property
     def network(self) -> Any:
@@ -346,7 +382,7 @@ class ExpressionLandscape(Written):
             )
         width = max(1.0, float(np.abs(self._reference).max())) / 2
         around = self._reference + width * np.concatenate([np.eye(d), -np.eye(d)])
-        derivatives.warn_slope(self._reference, values[1], self.gradient(around))
+        derivatives.warn_slope(self._reference, values[1], self.gradient(around), stacklevel=4)
 
     def _downhill(self) -> Array:
         """The minimum downhill of the origin, or of a place beside it."""
@@ -532,7 +568,8 @@ class StyblinskiTang(Landscape):
     def _parabola(self) -> float:
         return 16.0 - 6.0 * self.data_variance
 
-    def critical_points(self) -> Array:
+    @property
+    def critical_coordinates(self) -> Array:
         """Critical points along a coordinate, ascending, in theta units: (minimum, saddle, local minimum) or one minimum."""
         roots = np.roots([2.0, 0.0, -self._parabola, 2.5])
         real = np.sort(roots[np.abs(roots.imag) < 1e-9 * (1 + np.abs(roots.real))].real)
@@ -543,7 +580,7 @@ class StyblinskiTang(Landscape):
     @property
     def reference(self) -> Array:
         """The local minimum in every coordinate, shape (d,)."""
-        return np.full(self.dimension, self.critical_points()[-1])
+        return np.full(self.dimension, self.critical_coordinates[-1])
 
     @property
     def formulas(self) -> Formulas:
@@ -558,14 +595,14 @@ class StyblinskiTang(Landscape):
 
     def next_saddle(self) -> float:
         """The saddle between the minima."""
-        points = self.critical_points()
+        points = self.critical_coordinates
         if len(points) == 1:
             raise ValueError(f"data_variance = {self.data_variance} leaves no saddle; keep it below 1.936")
         return float(points[1])
 
     def pieces(self) -> Pieces:
         """Curvature at the minimum, the saddle and the local minimum, changing at the inflections."""
-        points = self.critical_points()
+        points = self.critical_coordinates
         if len(points) == 1:
             raise ValueError(
                 f"at = 'piecewise' needs a saddle, and data_variance = {self.data_variance} has none; keep it below 1.936"

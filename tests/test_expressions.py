@@ -1,6 +1,5 @@
-"""Landscapes from one formula, and built-in ones in several coordinates: derivatives, published values, what is refused."""
+"""Landscapes from one formula, and built-in ones in several coordinates: derivatives, published values, bad input."""
 
-import itertools
 import pickle
 import time
 from pathlib import Path
@@ -15,7 +14,6 @@ from diffusion import (
     Channel,
     CurvedValley,
     HalfSpace,
-    HessianNoise,
     IsotropicNoise,
     Landscape,
     Momentum,
@@ -100,45 +98,11 @@ def test_a_bent_valley_and_a_channel_have_the_hessians_that_their_names_say():
 
 
 HOSTILE = [
-    *[
-        "__import__('os').system('touch hacked')",
-        "x.__class__.__mro__",
-        "(lambda: x)()",
-        "eval('x')",
-        "open('/etc/passwd')",
-    ],
-    *[
-        "[x for x in (1,)]",
-        "x if x else 0",
-        "x[0]",
-        "f'{x}'",
-        "(x := 3)",
-        "x @ x",
-        "~x",
-        "x == 1",
-        "True*x",
-        "1j*x",
-        "'x'",
-    ],
-    *[
-        "x\0",
-        "...",
-        "9**9**9",
-        "x**9**9**9",
-        "x**99999",
-        "x*10**400",
-        "10**300*x*10**300",
-        "1e999*x",
-        "9" * 5000 + "*x",
-    ],
-    *[
-        "exp(exp(exp(1000)))*x",
-        "x" * 30_000,
-        "(" * 500 + "x" + ")" * 500,
-        "x+" * 4999 + "x",
-        "((((x**9)**9)**9)**9)**9",
-    ],
-    *["exp(*x)", "exp(x=x)", "exp(x, x)", "", "import os"],
+    *["__import__('os').system('touch hacked')", "x.__class__.__mro__", "(lambda: x)()", "eval('x')", "open('hacked')"],
+    *["[x for x in (1,)]", "x if x else 0", "x[0]", "f'{x}'", "(x := 3)", "x @ x", "~x", "x == 1", "True*x", "1j*x"],
+    *["'x'", "x\0", "...", "9**9**9", "x**9**9**9", "x**99999", "x*10**400", "10**300*x*10**300", "1e999*x"],
+    *["exp(exp(exp(1000)))*x", "9" * 5000 + "*x", "x" * 30_000, "(" * 500 + "x" + ")" * 500, "x+" * 4999 + "x"],
+    *["((((x**9)**9)**9)**9)**9", "exp(*x)", "exp(x=x)", "exp(x, x)", "", "import os"],
 ]
 
 
@@ -209,41 +173,38 @@ def test_a_formula_is_written_and_pickled_by_its_text():
     assert repr(CurvedValley()) == "CurvedValley(c=0.5)"
 
 
-def plain_exits(landscape, lr, beta, variance, start, boundary, replicas):
-    """Exit iterations of Momentum in EMA style, by NumPy alone: all replicas side by side."""
+def plain_exits(landscape, lr, beta, variance, start, boundary, replicas, iterations):
+    """Exit iterations of Momentum in EMA style, or the last, by NumPy alone: all replicas side by side."""
     rng, out = np.random.default_rng(0), []
     x, m = np.tile(start, (replicas, 1)), np.zeros((replicas, len(start)))
-    for iteration in itertools.count(1):
+    for iteration in range(1, iterations + 1):
         m = beta * m + (1 - beta) * (landscape.gradient(x) + np.sqrt(variance) * rng.normal(size=x.shape))
         x = x - lr * m
         inside = x @ boundary.normal <= boundary.offset
         out += [iteration] * np.count_nonzero(~inside)
         x, m = x[inside], m[inside]
-        if not len(x):
-            return out
+    return out + [iterations] * len(x)
 
 
 def test_exits_from_mueller_brown_are_those_of_a_plain_loop():
     """From the shallow minimum beyond the lower saddle, by rank at SUITE_RATE; a loop with less noise is told apart."""
     landscape, start, boundary = MuellerBrown(), [-0.05, 0.467], HalfSpace([0.83, -0.55], 0.05)
-    settings = {"boundary": boundary, "max_iterations": 100_000, "replicas": 4000, "seed": 1}
+    settings = {"boundary": boundary, "max_iterations": 1000, "replicas": 4000, "seed": 1}
     found = exit_times(Momentum(2e-4, 0.5), landscape, noise=IsotropicNoise(8e4), start=start, **settings)
     for variance, right in ((8e4, True), (6e4, False)):
-        plain = plain_exits(landscape, 2e-4, 0.5, variance, start, boundary, 1000)
-        assert (stats.mannwhitneyu(found["exit_iteration"], plain).pvalue > SUITE_RATE) == right
-        print(np.mean(plain), float(found["exit_iteration"].mean()))
+        plain = plain_exits(landscape, 2e-4, 0.5, variance, start, boundary, 1000, 1000)
+        assert (stats.mannwhitneyu(found["exit_iteration"].fillna(1000), plain).pvalue > SUITE_RATE) == right
 
 
 def test_a_landscape_that_is_turned_is_left_at_the_same_rate():
-    """Styblinski-Tang, turned by 30 degrees, by rank at SUITE_RATE; over a line that is turned a little more it is not."""
+    """Styblinski-Tang, turned by 30 degrees, by rank at SUITE_RATE; over a line that is not turned, at another."""
     text = " + ".join(TANG.replace("x", name) for name in (U, V))
     turn = np.array([[np.cos(np.pi / 6), np.sin(np.pi / 6)], [-np.sin(np.pi / 6), np.cos(np.pi / 6)]])  # to (u, v)
     wells, turned = StyblinskiTang(2), Landscape.from_expression(text, reference=StyblinskiTang(2).reference @ turn)
-    settings = {"noise": HessianNoise(2), "max_iterations": 100_000, "replicas": 4000}
+    settings = {"noise": IsotropicNoise(333), "max_iterations": 100_000, "replicas": 4000}
     for dynamics in (SGD(0.03), Momentum(0.03)):
         side = HalfSpace([-1.0, 0.0], 0.0)
         first = exit_times(dynamics, wells, boundary=side, seed=0, **settings)["exit_iteration"]
-        for normal, right in ((-turn[0], True), (-turn[0] - 0.2 * turn[1], False)):
+        for normal, right in ((-turn[0], True), ([-1.0, 0.0], False)):
             other = exit_times(dynamics, turned, boundary=HalfSpace(normal, 0.0), seed=1, **settings)["exit_iteration"]
-            print(dynamics, float(first.mean()), float(other.mean()))
             assert (stats.mannwhitneyu(first, other).pvalue > SUITE_RATE) == right

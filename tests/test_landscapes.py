@@ -84,7 +84,7 @@ def test_reference_points_are_critical(landscape):
 
 
 def test_styblinski_tang_has_its_published_critical_points():
-    points = StyblinskiTang(1).critical_points()
+    points = StyblinskiTang(1).critical_coordinates
     np.testing.assert_allclose(points, [-2.903534, 0.156731, 2.746803], atol=5e-7)
     np.testing.assert_allclose(StyblinskiTang(1).loss(points[:, None]), [-39.1662, 0.1956, -25.0294], atol=5e-5)
     np.testing.assert_allclose(
@@ -94,8 +94,8 @@ def test_styblinski_tang_has_its_published_critical_points():
 
 
 def test_barrier_of_the_expected_loss_is_gone_above_data_variance_1_936():
-    assert len(StyblinskiTang(1, data_variance=1.935).critical_points()) == 3
-    assert len(StyblinskiTang(1, data_variance=1.937).critical_points()) == 1
+    assert len(StyblinskiTang(1, data_variance=1.935).critical_coordinates) == 3
+    assert len(StyblinskiTang(1, data_variance=1.937).critical_coordinates) == 1
     with pytest.raises(ValueError, match=r"data_variance = 2.0 has none; keep it below 1.936"):
         StyblinskiTang(1, data_variance=2.0).pieces()
 
@@ -104,7 +104,7 @@ def test_barrier_of_the_expected_loss_is_gone_above_data_variance_1_936():
 @given(st.floats(0.1, 10), st.integers(0, 2))
 def test_sharpness_scales_the_hessian_and_leaves_barriers_alone(k, which):
     for plain, sharp in ((StyblinskiTang(1), StyblinskiTang(1, k)), (own(dimension=1), own(dimension=1, sharpness=k))):
-        theta = StyblinskiTang(1).critical_points()[which : which + 1]
+        theta = StyblinskiTang(1).critical_coordinates[which : which + 1]
         np.testing.assert_allclose(sharp.loss(theta / np.sqrt(k)), plain.loss(theta), rtol=1e-9, atol=1e-9)
         np.testing.assert_allclose(
             sharp.hessian_diagonal(theta / np.sqrt(k)), k * plain.hessian_diagonal(theta), rtol=1e-9

@@ -28,7 +28,7 @@ Samples, exit_times_torch = torch_exits.Samples, torch_exits.exit_times_torch
 
 WELL = DoubleParabola(barrier=0.235, hessian_minimum=1.0, hessian_saddle=4.0, dimension=1)
 DATA = StyblinskiTang(4, sharpness=2.0, data_variance=1.5)
-POINTS = DATA.critical_points()
+POINTS = DATA.critical_coordinates
 
 
 def run(dynamics=SGD(0.2), landscape=WELL, **changed):  # noqa: B008 (frozen)
