@@ -22,6 +22,7 @@ FLAT = 1e-7  # of the largest eigenvalue: what is taken for 0
 OFF = 1e-3  # of the box: how far from a saddle a descent begins
 EDGE = 64  # places on an edge at first, and
 DOUBLINGS = 14  # how often they may be doubled where the gradient turns fast
+GROWING = np.array([1.3, 2.7, 5.9, 13.0])  # sizes of the reference point: boxes in which a saddle is looked for
 NOWHERE = -1  # in `joins`: the descent leaves, or there is none
 
 
@@ -78,6 +79,51 @@ def critical_points(landscape: Any, box: ArrayLike) -> xarray.Dataset:
     coords = {"point": np.arange(len(points)), "coordinate": np.arange(d), "direction": np.arange(d)}
     parameters = {"landscape": repr(landscape), "box": ends.tolist()}
     return describe(xarray.Dataset(data, coords), parameters)
+
+
+def surroundings(landscape: Any) -> xarray.Dataset:
+    """What `Landscape.surroundings` returns, which see."""
+    here, found = landscape.reference, None
+    size = max(1.0, float(np.abs(here).max()))
+    for half in size * GROWING:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)
+                points = critical_points(landscape, np.column_stack([here - half, here + half]))
+        except ValueError:  # a critical point on the edge
+            continue
+        home = np.flatnonzero(np.all(np.abs(points["position"].values - here) <= SAME * half, axis=1))
+        ways = points["joins"].values[np.any(points["joins"].values == home[:1], axis=1)]
+        if len(ways):
+            found = points
+            if NOWHERE not in ways:  # what lies beyond the saddles is in the box, too
+                break
+    if found is None:
+        raise ValueError(
+            f"no saddle next to the minimum of {landscape!r} within {half:.3g} of it, and noise at = 'piecewise' needs both; give the "
+            "minimum as reference, or use 'reference' or a position"
+        )
+    return found
+
+
+def regions(landscape: Any, points: xarray.Dataset) -> tuple[Array, Array]:
+    """What `Landscape.regions` returns, which see."""
+    from scipy.optimize import brentq
+
+    position = points["position"].values
+    pairs, gaps = [], []
+    for saddle, minima in enumerate(points["joins"].values):
+        for minimum in set(minima.tolist()) - {NOWHERE}:
+            low, way = position[minimum], position[saddle] - position[minimum]
+            share = brentq(
+                lambda t, low=low, way=way: np.linalg.eigvalsh(landscape.hessian_matrix(low + t * way))[0], 0.0, 1.0
+            )
+            row = np.zeros(len(position))
+            row[minimum], row[saddle] = 1.0, -1.0
+            pairs.append(row)
+            gaps.append((2.0 * share - 1.0) * float(way @ way))
+    joined = np.flatnonzero(np.any(np.array(pairs) != 0, axis=0))
+    return position[joined], np.linalg.lstsq(np.array(pairs)[:, joined], np.array(gaps), rcond=None)[0]
 
 
 def _warn(told: str) -> None:

@@ -81,6 +81,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     d = landscape.dimension
     table, mixing = np.zeros((1, d)), np.zeros((0, 0))
     momentum = np.zeros((d, 0) if formulas.coupled else d)  # at rest
+    field = plan.noise.field(landscape) if formulas.coupled else None
     if formulas.coupled:
         mixing = np.ascontiguousarray(plan.noise.mixing(landscape))
     else:
@@ -109,6 +110,8 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
             coefficients[2][:] *= (substeps ** (0.5 - 1 / plan.noise.law.moments))[:, None]
         if formulas.coupled:
             parts["ALONG"], table, mixing, momentum = _along(plan, rule, coefficients, mixing)
+            if field is not None and parts["ALONG"]:
+                mixing = plan.basis.T
         elif plan.thermal:
             momentum = rule.thermal_momentum(int(plan.substeps[0]))
     else:
@@ -125,6 +128,15 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
             parts |= {"MEAN": True, "observe": shipped.observe}
         coefficients = (np.zeros((1, d)), np.ones((1, d)), np.full((1, d), np.sqrt(substeps[0])), np.zeros((1, d)))
         numbers = [tuple(map(float, given)) for given in (shipped.betas, shipped.parameters)]
+    if field is not None:
+        if (parted and shipped is not None) or parts["WIDTH"] == 4:
+            raise ValueError(
+                f"noise = {plan.noise!r} varies on a coupled landscape: it has no substeps of an optimizer as shipped and no "
+                "precision = 'mixed'; use substeps=1 and precision='float64'"
+            )
+        parts |= {"VARYING": True, "ROOTED": field.rooted, "BENT": field.entry is None, "entry": field.entry}
+        matrix = mixing if parts.get("ALONG") else np.eye(d)
+        mixing = np.ascontiguousarray(np.concatenate([matrix, field.parameters]))
     if np.isfinite(plan.walls).any():
         if parts.get("ALONG", False) or (turned and plan.rotated):
             raise ValueError(
@@ -174,6 +186,8 @@ def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[A
     rows = (d, d if pushed else 0, *[d] * len(prepared.start[2]), *[1] * len(betas))
     state = tuple(np.zeros((size, width)) for size in rows)
     draws = -(-d // drawn) * drawn if parts["COUPLED"] else drawn
+    if parts.get("VARYING"):
+        draws += 2 * d * d + d + 1  # rows in which the root of a matrix is taken
     scratch: Any = np.zeros((drawn, width), word)
     if prepared.law != NORMAL:
         scratch = scratch, np.zeros((drawn, width)), tabulated(prepared.law), prepared.law.draws

@@ -214,6 +214,32 @@ class Landscape(ABC):
 
         return critical_points(self, box)
 
+    @cached_property
+    def surroundings(self) -> xarray.Dataset:
+        """`critical_points` in a box around the reference point that holds the saddles next to it, and what lies beyond them.
+
+        It grows until it does; what is beyond a saddle may be farther than that.
+
+        Raises
+        ------
+        ValueError
+            If none does.
+        """
+        from diffusion.critical_points import surroundings
+
+        return surroundings(self)
+
+    @cached_property
+    def regions(self) -> tuple[Array, Array]:
+        """Minima and saddles of index 1 around the reference point, shape (n, d), and their weights, shape (n,).
+
+        A place is in the region of the point whose squared distance less the weight is least. The planes between a saddle and the minima
+        that it joins go through the inflection of the straight line between them.
+        """
+        from diffusion.critical_points import regions
+
+        return regions(self, self.surroundings)
+
     @property
     def network(self) -> Any:
         """The `TorchLandscape` that it stands for, whose samples can be drawn.

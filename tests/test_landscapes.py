@@ -266,7 +266,7 @@ BAD = [
     (lambda: ring(reference=[1.0, 0.0, 0.0]), "reference has 3 entries; give one number or 2"),
     (lambda: CoupledLandscape(ring_loss, wrong_ring, dimension=2), r"gradient \(coordinate 0\) integrates to .* in coordinate 0, the others at .*, but loss changes by"),
     (lambda: HessianNoise(10, at="piecewize"), "did you mean 'piecewise'"),
-    (lambda: simulate(SGD(0.1), ring(), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1), "not; use 'reference' or a position"),
+    (lambda: simulate(SGD(0.1), ring(), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1), "use 'reference' or a position"),
     (lambda: simulate(SGD(0.1), QuadraticSaddle([1.0]), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1), "needs a minimum and a saddle"),
     (lambda: simulate(SGD(0.1), StyblinskiTang(1), noise=MinibatchNoise(10), iterations=1, replicas=1), "data_variance=v"),
     (lambda: StyblinskiTang(1, data_variance=-1.0), "data_variance = -1.0"),
