@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from diffusion import descents
+from diffusion.descents import NOWHERE
 from diffusion.variables import describe
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ OFF = 1e-3  # of the box: how far from a saddle a descent begins
 EDGE = 64  # places on an edge at first, and
 DOUBLINGS = 14  # how often they may be doubled where the gradient turns fast
 GROWING = np.array([1.3, 2.7, 5.9, 13.0])  # sizes of the reference point: boxes in which a saddle is looked for
-NOWHERE = -1  # in `joins`: the descent leaves, or there is none
 
 
 def critical_points(landscape: Any, box: ArrayLike) -> xarray.Dataset:

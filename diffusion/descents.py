@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 FLAT = 1e-9  # of the steepest gradient on the way: how small one is taken for that of a critical point
 LONG, FAR = 100_000, 1e3  # steps, and sizes of the start or of 1, after which a descent is given up
+NOWHERE = -1  # in place of the number of a minimum: a descent leads to none
 NEWTON = 50  # steps that polish a critical point
 
 

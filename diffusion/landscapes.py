@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -389,6 +390,35 @@ class Written(Landscape):
     def hessian_diagonal(self, theta: ArrayLike) -> Array:
         """Diagonal of the Hessian, in coordinates."""
         return np.diagonal(self.hessians(theta), axis1=-2, axis2=-1)
+
+    def _way_out(self) -> list[float]:
+        """Along the one coordinate: the reference point, the saddle next to it, and the minimum beyond, if there is one."""
+        if self.dimension > 1:
+            super().next_saddle()  # refuses
+        points = self.surroundings
+        position, joins = points["position"].values[:, 0], points["joins"].values
+        home = int(np.argmin(np.abs(position - self.reference)))
+        saddle = min(np.flatnonzero(np.any(joins == home, axis=1)), key=lambda k: abs(position[k] - position[home]))
+        beyond = [k for k in joins[saddle] if k not in (home, descents.NOWHERE)]
+        return [float(position[k]) for k in (home, saddle, *beyond)]
+
+    def next_saddle(self) -> float:
+        """The saddle next to the reference point, of one coordinate."""
+        return self._way_out()[1]
+
+    def pieces(self) -> Pieces:
+        """Of one coordinate, the curvature at the reference point, the saddle next to it and the minimum beyond."""
+        from scipy.optimize import brentq
+
+        if self.dimension > 1:
+            return super().pieces()  # refuses
+        points = sorted(self._way_out())
+        curved = [float(self.hessian_matrix([x])[0, 0]) for x in points]
+        switches = [
+            float(brentq(lambda x: float(self.hessian_matrix([x])[0, 0]), *ends, xtol=1e-13 * (ends[1] - ends[0])))
+            for ends in pairwise(points)
+        ]
+        return Pieces(tuple(switches), tuple(curved))
 
 
 class ExpressionLandscape(Written):

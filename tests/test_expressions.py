@@ -41,6 +41,16 @@ def test_a_formula_has_the_derivatives_of_the_landscape_it_stands_for():
         np.testing.assert_allclose(written.reference, -2.903534027771177, rtol=1e-15)
 
 
+def test_a_formula_of_one_coordinate_finds_its_saddle_and_inflections():
+    written, same = Landscape.from_expression(TANG, reference=2.7468027709908369), StyblinskiTang(1)
+    np.testing.assert_allclose(written.next_saddle(), same.next_saddle(), rtol=1e-12)
+    for name in ("switches", "curvatures"):
+        np.testing.assert_allclose(getattr(written.pieces(), name), getattr(same.pieces(), name), rtol=1e-12)
+    assert written.valley.split == pytest.approx(same.valley.split, rel=1e-12)
+    with pytest.raises(ValueError, match="tells no saddle next to its minimum along a coordinate"):
+        CurvedValley().next_saddle()
+
+
 @pytest.mark.parametrize(
     "make",
     [
