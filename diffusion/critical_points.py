@@ -55,7 +55,13 @@ def critical_points(landscape: Any, box: ArrayLike) -> xarray.Dataset:
     index = np.count_nonzero(eigenvalues < 0, axis=1)
     near = np.round(losses / max(np.abs(losses).max(initial=0.0), np.finfo(float).tiny), 9)
     order = np.lexsort((*points.T[::-1], near, index))
-    points, hits, eigenvalues, losses, index = (each[order] for each in (points, hits, eigenvalues, losses, index))
+    points, hits, eigenvalues, losses, index = (
+        points[order],
+        hits[order],
+        eigenvalues[order],
+        losses[order],
+        index[order],
+    )
     flat = np.any(np.abs(eigenvalues) <= FLAT * np.abs(eigenvalues).max(axis=1, initial=0.0, keepdims=True), axis=1)
     joins = np.full((len(points), 2), NOWHERE)
     for k in np.flatnonzero((index == 1) & ~flat):

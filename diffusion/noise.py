@@ -458,7 +458,7 @@ class Noise(NoiseModel):
             else:
                 self._kind = "deviation"
                 self._function = checks.compiled("deviation(theta) -> float", deviation, 1.0)
-        else:
+        elif deviation is not None:
             self._values = checks.finite_vector("deviation", deviation)
             if self._values.min() < 0:
                 raise ValueError(f"deviation = {checks.plain(deviation)!r} must be 0 or more in each coordinate")

@@ -153,7 +153,7 @@ def no_covariance(x, j, k, lane):
         (
             lambda: HessianNoise(3, "piecewise"),
             QuadraticSaddle([1.0, 2.0], [[0.6, -0.8], [0.8, 0.6]]),
-            "use 'reference' or a position",
+            "does not tell them; use 'reference'",
         ),
         (
             lambda: HessianNoise(3, "piecewise"),
