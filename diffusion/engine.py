@@ -134,7 +134,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
                 f"noise = {plan.noise!r} varies on a coupled landscape: it has no substeps of an optimizer as shipped and no "
                 "precision = 'mixed'; use substeps=1 and precision='float64'"
             )
-        parts |= {"VARYING": True, "ROOTED": field.rooted, "BENT": field.entry is None, "entry": field.entry}
+        parts |= {"VARYING": True, **field.parts}
         matrix = mixing if parts.get("ALONG") else np.eye(d)
         mixing = np.ascontiguousarray(np.concatenate([matrix, field.parameters]))
     if np.isfinite(plan.walls).any():

@@ -47,8 +47,8 @@ class Field:
     Attributes
     ----------
     entry
-        entry(X, j, k, lane, parameters) of it at X[:, lane]. None: the Hessian over the batch size; parameters are then the steps of its
-        differences and the batch size.
+        entry(X, j, k, lane, parameters) of it at X[:, lane]. None: if rooted the Hessian over the batch size, with the steps of its
+        differences and the batch size as parameters; else one matrix for each region, with its centre, its weight and the matrix.
     parameters
         Shape (rows, d).
     rooted
@@ -58,6 +58,13 @@ class Field:
     entry: Callable[..., Any] | None
     parameters: Array
     rooted: bool
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What the kernels are specialised with."""
+        given = self.entry is not None
+        kind = {"ROOTED": self.rooted, "BENT": self.rooted and not given, "REGIONAL": not (self.rooted or given)}
+        return {"entry": self.entry, **kind}
 
 
 class NoiseModel(ABC):
@@ -160,20 +167,6 @@ def _minibatch_formula(theta: Any, curvature: Any, q: Any) -> Any:
     u, v = q[1] * theta, q[2]
     a = 6.0 * u * u - 16.0
     return q[0] * np.sqrt(v * (a * a + 12.0 * v * a + 60.0 * v * v + 72.0 * v * u * u))
-
-
-# table = for each region its centre, its weight, and the root of its covariance
-def _regional_entry(x: Any, j: Any, k: Any, lane: Any, table: Any) -> Any:
-    d = x.shape[0]
-    nearest, region = np.inf, 0
-    for row in range(0, table.shape[0], d + 2):
-        far = -table[row + 1, 0]
-        for i in range(d):
-            gap = x[i, lane] - table[row, i]
-            far += gap * gap
-        if far < nearest:
-            nearest, region = far, row
-    return table[region + 2 + j, k]
 
 
 def _magnitude_root(matrices: Array) -> Array:
@@ -297,7 +290,7 @@ class HessianNoise(NoiseModel):
                 [centre, np.full(d, weight), *root]
                 for centre, weight, root in zip(centres, weights, roots, strict=True)
             ]
-            return Field(_regional_entry, np.concatenate(blocks), rooted=False)
+            return Field(None, np.concatenate(blocks), rooted=False)
         return None
 
     def roots(self, landscape: Landscape, theta: ArrayLike) -> Array:

@@ -20,7 +20,7 @@ from diffusion import (
 from diffusion.kernels import step
 from diffusion.kernels.jit import specialise
 
-HELPERS = (step.slopes, step.pulls, step.turn, step.bend, step.root)
+HELPERS = (step.slopes, step.pulls, step.turn, step.bend, step.choose, step.root)
 
 
 def own_deviation(x, j, lane):
@@ -34,8 +34,7 @@ def own_covariance(x, j, k, lane):
 def shaken(noise, landscape, positions, draws):
     """What the kernels make of independent draws at positions of shape (n, d)."""
     field, formulas, (n, d) = noise.field(landscape), landscape.formulas, positions.shape
-    parts = {"gradient": formulas.gradient, "WHOLE": formulas.whole, "entry": field.entry}
-    parts |= {"ROOTED": field.rooted, "BENT": field.entry is None}
+    parts = {"gradient": formulas.gradient, "WHOLE": formulas.whole, **field.parts}
     xi = np.zeros((d + 2 * d * d + d + 1, n))
     xi[:d] = draws.T
     x = np.ascontiguousarray(positions.T)
@@ -49,9 +48,9 @@ def shaken(noise, landscape, positions, draws):
     ("noise", "landscape"),
     [
         (lambda: Noise(own_deviation), CurvedValley()),
-        (lambda: Noise(lambda theta: 1.0 + theta * theta), CurvedValley()),
+        pytest.param(lambda: Noise(lambda theta: 1.0 + theta * theta), CurvedValley(), marks=pytest.mark.long),
         (lambda: Noise(covariance=own_covariance), Channel(2, 8, 3)),
-        (lambda: HessianNoise(3, "pointwise"), Channel(2, 8, 3)),
+        pytest.param(lambda: HessianNoise(3, "pointwise"), Channel(2, 8, 3), marks=pytest.mark.long),
         (lambda: HessianNoise(3, "pointwise"), CurvedValley()),
         (lambda: HessianNoise(3, "piecewise"), CurvedValley()),
     ],

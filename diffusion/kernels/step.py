@@ -19,7 +19,9 @@ WIDTH = 2  # coordinates that one draw fills
 ROWS = 5  # parameters of a formula in each coordinate
 POWERS = 3  # where the powers begin in `state`, after position, gradient and slots
 RMS = 3  # where the slots end; substeps of an optimizer as shipped have the root mean square of the minibatch gradient there
-VARYING = ROOTED = BENT = False  # whether it does, by the root of that matrix's magnitude, which is the Hessian's
+VARYING = REGIONAL = ROOTED = BENT = (
+    False  # whether it does; is one of some matrices; by the root of its magnitude; is the Hessian
+)
 SWEEPS = 8  # of Jacobi's method, in more than two coordinates
 COUPLED = WHOLE = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = False
 
@@ -116,6 +118,30 @@ def bend(x, matrix, spare, table, scales, n):
                 matrix[over, lane] = matrix[across, lane] = 0.25 * (one + other) / scales[1, 0]
 
 
+def choose(x, matrix, spare, table, n):
+    """The matrix of the region where each lane is; table: for each its centre, its weight, and its matrix."""
+    full_width()
+    d = x.shape[0]
+    far, least = spare[0], spare[1]
+    for lane in range(n):
+        least[lane] = np.inf
+    for region in range(0, table.shape[0], d + 2):
+        for lane in range(n):
+            far[lane] = -table[region + 1, 0]
+        for i in range(d):
+            centre = table[region, i]
+            for lane in range(n):
+                gap = x[i, lane] - centre
+                far[lane] += gap * gap
+        for j in range(d):
+            for k in range(d):
+                value, place = table[region + 2 + j, k], matrix[d * j + k]
+                for lane in range(n):
+                    place[lane] = value if far[lane] < least[lane] else place[lane]
+        for lane in range(n):
+            least[lane] = min(least[lane], far[lane])
+
+
 def root(matrix, vectors, d, n):
     """The root of a symmetric matrix's magnitude, in place, by Jacobi's method; vectors: rows for the eigenvectors and two more."""
     full_width()
@@ -166,6 +192,8 @@ def shake(x, xi, table, scales, n):
     matrix, spare = xi[xi.shape[0] - 2 * d * d - d - 1 :], xi[xi.shape[0] - d * d - d - 1 :]
     if BENT:
         bend(x, matrix, spare, table, scales, n)
+    elif REGIONAL:
+        choose(x, matrix, spare, scales, n)
     else:
         for j in range(d):
             for k in range(d):
@@ -400,6 +428,7 @@ HELPERS = (
     pulls,
     turn,
     bend,
+    choose,
     root,
     shake,
     push_together,
