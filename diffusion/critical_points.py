@@ -99,7 +99,8 @@ def surroundings(landscape: Any) -> xarray.Dataset:
         except ValueError:  # a critical point on the edge
             continue
         home = np.flatnonzero(np.all(np.abs(points["position"].values - here) <= SAME * half, axis=1))
-        ways = points["joins"].values[np.any(points["joins"].values == home[:1], axis=1)]
+        joins = points["joins"].values
+        ways = joins[np.any(joins == home[0], axis=1)] if len(home) else joins[:0]
         if len(ways):
             found = points
             if NOWHERE not in ways:  # what lies beyond the saddles is in the box, too
