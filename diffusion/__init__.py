@@ -23,7 +23,7 @@ from diffusion.dynamics import (
     Yogi,
 )
 from diffusion.escape import exit_times
-from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang, TripleParabola
+from diffusion.landscapes import DoubleParabola, Landscape, QuadraticSaddle, StyblinskiTang, TripleParabola
 from diffusion.laws import Batch, Empirical, Law, Normal, Quantile, Skewed, Stable, StudentT
 from diffusion.minibatches import Minibatches
 from diffusion.motion import Motion
@@ -36,6 +36,7 @@ from diffusion.regions import Beyond, Box, HalfSpace, LossLevel, Radius, Region
 from diffusion.simulate import simulate
 from diffusion.splitting import rare_escape_rate
 from diffusion.torch_minibatches import TorchMinibatches
+from diffusion.valleys import Channel, CurvedValley, MuellerBrown
 
 if TYPE_CHECKING:
     from diffusion.torch_ensemble import simulate_torch
@@ -54,13 +55,16 @@ __all__ = [
     "Batch",
     "Beyond",
     "Box",
+    "Channel",
     "CoupledLandscape",
+    "CurvedValley",
     "DoubleParabola",
     "Dynamics",
     "Empirical",
     "HalfSpace",
     "HessianNoise",
     "IsotropicNoise",
+    "Landscape",
     "Law",
     "Lion",
     "LossLevel",
@@ -68,6 +72,7 @@ __all__ = [
     "Minibatches",
     "Momentum",
     "Motion",
+    "MuellerBrown",
     "Noise",
     "Normal",
     "OwnDynamics",

@@ -103,7 +103,7 @@ def refuse_rounding(of: str) -> None:
     )
 
 
-def warn_slope(point: Array, slopes: Array, around: Array) -> None:
+def warn_slope(point: Array, slopes: Array, around: Array, stacklevel: int = 3) -> None:
     """Warn of a reference point that is no critical point: whose slopes are not small beside those around it."""
     most = float(np.abs(around).max(where=np.isfinite(around), initial=0.0))
     told = ", ".join(f"{slope:.4g}" for slope in slopes)
@@ -113,7 +113,7 @@ def warn_slope(point: Array, slopes: Array, around: Array) -> None:
             "noise and rules that are taken at the reference point are stated for a critical point; give the minimum, and start= "
             "where a run is to begin elsewhere",
             RuntimeWarning,
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 

@@ -73,6 +73,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     parts: dict[str, Any] = {
         "COUPLED": formulas.coupled,
         "SEPARABLE": not formulas.coupled,
+        "WHOLE": formulas.whole,
         "SHIPPED": shipped is not None,
         "MOMENTUM": shipped is None or shipped.momentum,
         "FOLLOWING": plan.dynamics.second_moment == "following",
@@ -81,6 +82,7 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     d = landscape.dimension
     table, mixing = np.zeros((1, d)), np.zeros((0, 0))
     momentum = np.zeros((d, 0) if formulas.coupled else d)  # at rest
+    field = plan.noise.field(landscape) if formulas.coupled else None
     if isinstance(plan.noise, Minibatches):
         parts |= plan.noise.specialisation(landscape)
         parts["ROWS"], mixing = len(formulas.parameters), np.zeros((d, d))
@@ -112,6 +114,8 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
             coefficients[2][:] *= (substeps ** (0.5 - 1 / plan.noise.law.moments))[:, None]
         if formulas.coupled:
             parts["ALONG"], table, mixing, momentum = _along(plan, rule, coefficients, mixing)
+            if field is not None and parts["ALONG"]:
+                mixing = plan.basis.T
         elif plan.thermal:
             momentum = rule.thermal_momentum(int(plan.substeps[0]))
     else:
@@ -128,6 +132,15 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
             parts |= {"MEAN": True, "observe": shipped.observe}
         coefficients = (np.zeros((1, d)), np.ones((1, d)), np.full((1, d), np.sqrt(substeps[0])), np.zeros((1, d)))
         numbers = [tuple(map(float, given)) for given in (shipped.betas, shipped.parameters)]
+    if field is not None:
+        if (parted and shipped is not None) or parts["WIDTH"] == 4:
+            raise ValueError(
+                f"noise = {plan.noise!r} varies on a coupled landscape: it has no substeps of an optimizer as shipped and no "
+                "precision = 'mixed'; use substeps=1 and precision='float64'"
+            )
+        parts |= {"VARYING": True, **field.parts}
+        matrix = mixing if parts.get("ALONG") else np.eye(d)
+        mixing = np.ascontiguousarray(np.concatenate([matrix, field.parameters]))
     if np.isfinite(plan.walls).any():
         if parts.get("ALONG", False) or (turned and plan.rotated):
             raise ValueError(
@@ -177,6 +190,8 @@ def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[A
     rows = (d, d if pushed else 0, *[d] * len(prepared.start[2]), *[1] * len(betas))
     state = tuple(np.zeros((size, width)) for size in rows)
     draws = -(-d // drawn) * drawn if parts["COUPLED"] else drawn
+    if parts.get("VARYING"):
+        draws += 2 * d * d + d + 1  # rows in which the root of a matrix is taken
     scratch: Any = np.zeros((drawn, width), word)
     law = prepared.noise.law
     if isinstance(prepared.noise, Minibatches):

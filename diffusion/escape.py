@@ -223,6 +223,8 @@ def _with_bridge(plan: Plan, prepared: Prepared, edge: Edge) -> Edge:
             f"the noise of {type(plan.landscape).__name__} may couple coordinates, and only a HalfSpace may be left then "
             "(of a line in one coordinate, its normal is along it, outwards)"
         )
+    elif prepared.parts.get("VARYING"):
+        reason = f"{plan.noise!r} varies on a coupled landscape"
     elif plan.dynamics.update is not None or plan.dynamics.rule(plan.variance).inertia.any():
         reason = f"{plan.dynamics!r} is not the overdamped SDE: it has inertia or a running second moment"
     elif not coupled:

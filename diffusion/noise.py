@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -19,6 +20,8 @@ from diffusion.landscapes import PARAMETERS, Landscape, QuadraticSaddle, Styblin
 from diffusion.laws import NORMAL, Law, check_law
 
 Array = NDArray[np.float64]
+STEP = 1e-5  # of a coordinate's size at the reference point: that of differences in the kernels
+MANY = 64  # coordinates of what a function of positions is tried on
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,33 @@ class Deviation:
 
     formula: Callable[..., Any]
     parameters: Array
+
+
+@dataclass(frozen=True)
+class Field:
+    """What the kernels need of noise that varies on a coupled landscape: a symmetric matrix at every position.
+
+    Attributes
+    ----------
+    entry
+        entry(X, j, k, lane, parameters) of it at X[:, lane]. None: if rooted the Hessian over the batch size, with the steps of its
+        differences and the batch size as parameters; else one matrix for each region, with its centre, its weight and the matrix.
+    parameters
+        Shape (rows, d).
+    rooted
+        Whether noise is the root of the matrix's magnitude times independent draws; else the matrix itself times these.
+    """
+
+    entry: Callable[..., Any] | None
+    parameters: Array
+    rooted: bool
+
+    @property
+    def parts(self) -> dict[str, Any]:
+        """What the kernels are specialised with."""
+        given = self.entry is not None
+        kind = {"ROOTED": self.rooted, "BENT": self.rooted and not given, "REGIONAL": not (self.rooted or given)}
+        return {"entry": self.entry, **kind}
 
 
 class NoiseModel(ABC):
@@ -68,11 +98,19 @@ class NoiseModel(ABC):
         along = self.law == NORMAL or isinstance(landscape, QuadraticSaddle)
         return root if along else root @ landscape.basis.T
 
+    def field(self, landscape: Landscape) -> Field | None:
+        """How noise varies on a coupled landscape; None: `mixing` holds everywhere."""
+        return None
+
+    def roots(self, landscape: Landscape, theta: ArrayLike) -> Array:
+        """`mixing` as it is at positions of shape (..., d) of a coupled landscape, shape (..., d, d)."""
+        return np.broadcast_to(self.mixing(landscape), (*np.shape(theta), landscape.dimension))
+
     def variance_at(self, landscape: Landscape, theta: ArrayLike) -> Array:
         """Variance of one minibatch gradient in each coordinate, at positions of shape (..., d)."""
         position = np.asarray(theta, np.float64)
         if landscape.formulas.coupled:
-            return np.broadcast_to(np.sum(self.mixing(landscape) ** 2, axis=1), position.shape)
+            return np.asarray(np.sum(self.roots(landscape, position) ** 2, axis=-1))
         deviation = self.deviation(landscape)
         curvature = landscape.hessian_diagonal(position)
         value = deviation.formula(position, curvature, tuple(deviation.parameters))
@@ -139,6 +177,12 @@ def _minibatch_formula(theta: Any, curvature: Any, q: Any) -> Any:
     return q[0] * np.sqrt(v * (a * a + 12.0 * v * a + 60.0 * v * v + 72.0 * v * u * u))
 
 
+def _magnitude_root(matrices: Array) -> Array:
+    """Symmetric roots of the magnitudes of symmetric matrices, shape (..., d, d)."""
+    values, vectors = np.linalg.eigh(matrices)
+    return np.asarray((vectors * np.sqrt(np.abs(values))[..., None, :]) @ np.swapaxes(vectors, -1, -2))
+
+
 def _constant(deviation: Array) -> Deviation:
     return Deviation(_constant_formula, _table(len(deviation), deviation))
 
@@ -161,8 +205,9 @@ class HessianNoise(NoiseModel):
     at
         Where the Hessian is taken. "reference": at the landscape's reference point, everywhere the same, as near a
         critical point. A position: there instead. "piecewise": at the minimum on its side of the inflection, at the saddle
-        beyond it, as in the theory of escapes. "pointwise": at the present position; it vanishes at inflections, which the
-        overdamped SDE then cannot cross.
+        beyond it, as in the theory of escapes; of a coupled landscape these are `Landscape.surroundings`, and the planes between them go
+        through the inflections of the straight lines that join them. "pointwise": at the present position; it vanishes at
+        inflections, which the overdamped SDE then cannot cross.
     law
         The law of a minibatch's noise over its deviation, drawn for each coordinate by itself, of a `QuadraticSaddle` for each
         eigenvector; where noise is correlated, the symmetric root of its covariance mixes these. `Normal`, `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
@@ -226,10 +271,12 @@ class HessianNoise(NoiseModel):
     def mixing(self, landscape: Landscape) -> Array:
         """A square root of ``[H]^+ / B``, shape (d, d)."""
         if self.at in ("piecewise", "pointwise"):
-            raise ValueError(
-                f"at = {self.at!r} needs a Hessian that is diagonal at every position, and that of {type(landscape).__name__} "
-                "is not; use 'reference' or a position"
-            )
+            if isinstance(landscape, QuadraticSaddle) or not landscape.formulas.parameters.size:
+                raise ValueError(
+                    f"at = {self.at!r} needs a Hessian that changes, and formulas, and {type(landscape).__name__} has not both; "
+                    "use 'reference' or a position"
+                )
+            return self.roots(landscape, landscape.reference)
         if isinstance(self.at, str):
             return super().mixing(landscape)
         if self.law != NORMAL and isinstance(landscape, QuadraticSaddle):
@@ -238,6 +285,39 @@ class HessianNoise(NoiseModel):
             )
         eigenvalues, vectors = np.linalg.eigh(landscape.hessian_matrix(self._position(landscape)))
         return np.asarray(vectors * np.sqrt(np.abs(eigenvalues) / self.batch_size) @ vectors.T)
+
+    def field(self, landscape: Landscape) -> Field | None:
+        """The Hessian where a replica is, or the regions of critical points."""
+        d = landscape.dimension
+        if self.at == "pointwise":
+            size = np.maximum(1.0, np.abs(landscape.reference))
+            return Field(None, np.array([STEP * size, np.full(d, float(self.batch_size))]), rooted=True)
+        if self.at == "piecewise":
+            centres, weights, roots = self._regions(landscape)
+            blocks = [
+                [centre, np.full(d, weight), *root]
+                for centre, weight, root in zip(centres, weights, roots, strict=True)
+            ]
+            return Field(None, np.concatenate(blocks), rooted=False)
+        return None
+
+    def roots(self, landscape: Landscape, theta: ArrayLike) -> Array:
+        """`mixing` as it is at positions of shape (..., d) of a coupled landscape, shape (..., d, d)."""
+        position = np.asarray(theta, np.float64)
+        if self.at == "pointwise":
+            flat = [landscape.hessian_matrix(each) for each in position.reshape(-1, landscape.dimension)]
+            return np.reshape(_magnitude_root(np.array(flat) / self.batch_size), (*position.shape, -1))
+        if self.at == "piecewise":
+            centres, weights, roots = self._regions(landscape)
+            far = np.sum((position[..., None, :] - centres) ** 2, axis=-1) - weights
+            return np.asarray(roots[np.argmin(far, axis=-1)])
+        return super().roots(landscape, theta)
+
+    def _regions(self, landscape: Landscape) -> tuple[Array, Array, Array]:
+        """Critical points, the weights by which places are nearest to one of them, and roots of their noise's covariances."""
+        centres, weights = landscape.regions
+        matrices = np.array([landscape.hessian_matrix(centre) for centre in centres])
+        return centres, weights, _magnitude_root(matrices / self.batch_size)
 
     def _position(self, landscape: Landscape) -> Array:
         return checks.per_coordinate("at", self.at, landscape.dimension)
@@ -333,34 +413,56 @@ class MinibatchNoise(NoiseModel):
 
 
 class Noise(NoiseModel):
-    """Noise of any deviation and any law, independent in each coordinate.
+    """Noise of any deviation and any law, independent in each coordinate; or of any covariance.
 
     Parameters
     ----------
     deviation
-        Standard deviation of one minibatch gradient, at least 0: one number, one for each coordinate, or a function of theta, the
-        position along the coordinate, that numba can compile, for losses that are a sum over coordinates. Of a `Stable` law, which
-        has no variance, what multiplies z. Values that the function reads besides are read once, here.
+        Standard deviation of one minibatch gradient, at least 0: one number, one for each coordinate, or a function that numba can
+        compile: of theta, the position along the coordinate; or of (X, j, lane) on coupled landscapes, for coordinate j at ``X[:, lane]``,
+        as `CoupledLandscape` takes its gradient. Of a `Stable` law, which has no variance, what multiplies z. Values that the function
+        reads besides are read once, here.
     law
         As for `HessianNoise`.
+    covariance
+        In place of deviation, on coupled landscapes: a function of (X, j, k, lane), the covariance of a minibatch gradient in
+        coordinates j and k at ``X[:, lane]``; symmetric, and nowhere with negative eigenvalues. Its symmetric root mixes draws.
 
     Raises
     ------
     ValueError
-        If a number is below 0, the function does not compile, or law is no law; when it is used, if the function is below 0 or not
-        finite at the reference point, or its coordinates are not those of the landscape.
+        If a number is below 0, the function does not compile, law is no law, or deviation and covariance are both given or missing; when
+        it is used, if the function is below 0 or not finite at the reference point, the covariance is no covariance there, or its
+        coordinates are not those of the landscape.
     """
 
-    def __init__(self, deviation: float | Sequence[float] | Callable[[float], float], law: Law = NORMAL) -> None:
+    def __init__(
+        self,
+        deviation: float | Sequence[float] | Callable[..., float] | None = None,
+        law: Law = NORMAL,
+        *,
+        covariance: Callable[..., float] | None = None,
+    ) -> None:
         check_law(law)
         self.law, self._values = law, np.zeros(0)
         self._function: Any = None
-        if callable(deviation):
-            self._function = checks.compiled("deviation(theta) -> float", deviation, 1.0)
-            return
-        self._values = checks.finite_vector("deviation", deviation)
-        if self._values.min() < 0:
-            raise ValueError(f"deviation = {checks.plain(deviation)!r} must be 0 or more in each coordinate")
+        self._kind = "covariance" if covariance is not None else "numbers"
+        if (deviation is None) == (covariance is None):
+            raise ValueError("give either deviation or covariance")
+        example = np.ones((MANY, 1))
+        if covariance is not None:
+            self._function = checks.compiled("covariance(X, j, k, lane) -> float", covariance, example, 0, 0, 0)
+        elif callable(deviation):
+            if _arguments(deviation) == 3:
+                self._kind = "deviation of positions"
+                self._function = checks.compiled("deviation(X, j, lane) -> float", deviation, example, 0, 0)
+            else:
+                self._kind = "deviation"
+                self._function = checks.compiled("deviation(theta) -> float", deviation, 1.0)
+        elif deviation is not None:
+            self._values = checks.finite_vector("deviation", deviation)
+            if self._values.min() < 0:
+                raise ValueError(f"deviation = {checks.plain(deviation)!r} must be 0 or more in each coordinate")
 
     def variance_along(self, landscape: Landscape) -> Array:
         """Variance of one minibatch gradient at the reference point, along the landscape's basis, shape (d,)."""
@@ -371,6 +473,10 @@ class Noise(NoiseModel):
     def deviation(self, landscape: Landscape) -> Deviation:
         """The standard deviation as a formula."""
         d = landscape.dimension
+        if self._kind in ("covariance", "deviation of positions"):
+            raise ValueError(
+                f"{self!r} is of coupled coordinates, and those of {type(landscape).__name__} are not; give a deviation of theta"
+            )
         if self._function is None:
             values = checks.per_coordinate("deviation", self._values, d)
             even = not np.ptp(values)
@@ -388,21 +494,61 @@ class Noise(NoiseModel):
         return Deviation(formula("lambda theta, curvature, q: function(theta)", self._function), _table(d))
 
     def mixing(self, landscape: Landscape) -> Array:
-        """A diagonal matrix, shape (d, d)."""
-        if self._function is not None:
-            raise ValueError(
-                f"deviation is a function of one coordinate, and those of {type(landscape).__name__} are coupled; give numbers"
-            )
-        return np.diag(checks.per_coordinate("deviation", self._values, landscape.dimension))
+        """A square root of the covariance at the reference point, shape (d, d)."""
+        if self._function is None:
+            return np.diag(checks.per_coordinate("deviation", self._values, landscape.dimension))
+        return self.roots(landscape, landscape.reference)
+
+    def field(self, landscape: Landscape) -> Field | None:
+        """How the noise varies, if it is a function."""
+        if self._function is None:
+            return None
+        calls = {
+            "deviation": "function(x[j, lane]) if j == k else 0.0",
+            "deviation of positions": "function(x, j, lane) if j == k else 0.0",
+            "covariance": "function(x, j, k, lane)",
+        }
+        entry = formula(f"lambda x, j, k, lane, table: {calls[self._kind]}", self._function)
+        return Field(entry, np.zeros((0, landscape.dimension)), rooted=self._kind == "covariance")
+
+    def roots(self, landscape: Landscape, theta: ArrayLike) -> Array:
+        """`mixing` as it is at positions of shape (..., d) of a coupled landscape, shape (..., d, d)."""
+        if self._function is None:
+            return super().roots(landscape, theta)
+        position, d = np.asarray(theta, np.float64), landscape.dimension
+        if self._kind == "deviation":
+            values = self._at(position)
+        else:
+            columns, every = np.ascontiguousarray(position.reshape(-1, d).T), range(d)
+            pairs = [(j, k) for j in every for k in every] if self._kind == "covariance" else [(j,) for j in every]
+            flat = [[self._function(columns, *pair, lane) for pair in pairs] for lane in range(columns.shape[1])]
+            values = np.reshape(flat, (*position.shape, d) if self._kind == "covariance" else position.shape)
+        if self._kind == "covariance":
+            if not np.all(np.isfinite(values)) or not np.allclose(
+                values, np.swapaxes(values, -1, -2), rtol=1e-9, atol=0
+            ):
+                raise ValueError(
+                    f"covariance is {values.tolist()} at {position.tolist()}; it must be finite and symmetric"
+                )
+            low, high = np.linalg.eigvalsh(values)[..., [0, -1]].reshape(-1, 2).T
+            if np.any(low < -1e-9 * np.abs(high)):
+                raise ValueError(
+                    f"covariance = {values.tolist()} at {position.tolist()} has a negative eigenvalue, {low.min():.6g}; it must be "
+                    "positive semidefinite"
+                )
+            return _magnitude_root(values)
+        if not np.all((values >= 0) & (values < np.inf)):
+            raise ValueError(f"deviation is {values.tolist()} at {position.tolist()}; it must be a finite number >= 0")
+        return np.asarray(values[..., None] * np.eye(d))
 
     def variance_at(self, landscape: Landscape, theta: ArrayLike) -> Array:
         """Variance of one minibatch gradient in each coordinate, at positions of shape (..., d)."""
         position = np.asarray(theta, np.float64)
+        if landscape.formulas.coupled and self._function is not None:
+            return super().variance_at(landscape, theta)
         if self._function is None:
             values = checks.per_coordinate("deviation", self._values, landscape.dimension)
             return np.broadcast_to(values**2, position.shape)
-        if landscape.formulas.coupled:
-            self.mixing(landscape)  # refuses
         return self._at(position) ** 2
 
     def _at(self, position: Array) -> Array:
@@ -411,5 +557,15 @@ class Noise(NoiseModel):
     def __repr__(self) -> str:
         values = self._values.tolist()
         given = values[0] if len(values) == 1 else values
-        named = f"deviation={given if self._function is None else described(self._function)}"
+        name = "covariance" if self._kind == "covariance" else "deviation"
+        named = f"{name}={given if self._function is None else described(self._function)}"
         return f"Noise({named})" if self.law == NORMAL else f"Noise({named}, law={self.law!r})"
+
+
+def _arguments(function: Any) -> int:
+    """How many arguments a function must be given; 1 where it does not tell."""
+    try:
+        given = inspect.signature(getattr(function, "py_func", function)).parameters.values()
+    except (TypeError, ValueError):
+        return 1
+    return sum(each.default is each.empty and each.kind is not each.VAR_POSITIONAL for each in given)

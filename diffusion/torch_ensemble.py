@@ -129,6 +129,14 @@ def _modelled(plan: Plan) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor
         return lambda theta, draws: theta @ hessian + draws @ spread
     if landscape.formulas.coupled:
         mixing = noise.mixing(landscape)
+        if noise.field(landscape) is not None:
+
+            def varying(theta: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+                position = theta.numpy()
+                shaken = np.einsum("njk,nk->nj", noise.roots(landscape, position), draws.numpy())
+                return torch.from_numpy(landscape.gradient(position) + shaken)
+
+            return varying
         return lambda theta, draws: torch.from_numpy(landscape.gradient(theta.numpy()) + draws.numpy() @ mixing.T)
 
     def separable(theta: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:

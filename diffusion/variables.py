@@ -162,6 +162,20 @@ VARIABLES = (
     Variable("exit_part", ("exit_part",), "1", "part of the boundary, from 0"),
     Variable("position_density", ("position",), "1 / theta", "probability density whatever the velocity"),
     Variable("position_density", ("time", "position"), "1 / theta", "probability density whatever the velocity"),
+    Variable("point", ("point",), "1", "critical point, minima first, then by index and loss"),
+    Variable("position", ("point", "coordinate"), "theta", "position"),
+    Variable("eigenvalue", ("point", "direction"), "loss / theta^2", "eigenvalue of the Hessian there, ascending"),
+    Variable(
+        "index",
+        ("point",),
+        "1",
+        "how many eigenvalues are negative: 0 of a minimum, 1 of a saddle over which one leaves",
+    ),
+    Variable("loss", ("point",), "loss", "loss"),
+    Variable(
+        "joins", ("point", "descent"), "1", "minima to which both descents from a saddle of index 1 lead; -1: to none"
+    ),
+    Variable("hits", ("point",), "1", "starts of Newton's method that ended there"),
 )
 _KNOWN = {(variable.name, variable.dims): variable for variable in VARIABLES}
 

@@ -40,7 +40,7 @@ def test_piecewise_noise_is_the_theorys():
     noise, parabolas = HessianNoise(10, at="piecewise"), DoubleParabola(1.5, 1.0, 4.0, 1)
     inside, beyond = noise.variance_at(parabolas, [[parabolas.join - 0.1], [parabolas.join + 0.1]])[:, 0]
     assert (inside, beyond) == pytest.approx((0.1, 0.4))
-    points = StyblinskiTang(1, 2.0).critical_points()
+    points = StyblinskiTang(1, 2.0).critical_coordinates
     for landscape, at in ((StyblinskiTang(1, 2.0), points), (own(dimension=1, sharpness=2.0), points[1:])):
         expected = np.abs(landscape.hessian_diagonal(at[:, None])) / 10
         for shift in (0.0, 0.05):

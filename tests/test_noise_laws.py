@@ -210,7 +210,9 @@ REFUSED = {
         Adam(0.1, second_moment="running"), WELL, noise=IsotropicNoise(1.0, law=Stable(1.5)), substeps=2, **RUN
     ),
     "deviation is of coordinates, which are not": lambda: simulate(SGD(0.1), TURNED, noise=Noise([1.0, 2.0]), **RUN),
-    "coordinate, and those of .* are coupled": lambda: Noise(deviation_of_theta).mixing(TURNED),
+    "which are not the eigenvectors of QuadraticSaddle": lambda: simulate(
+        SGD(0.1), TURNED, noise=Noise(deviation_of_theta), **RUN
+    ),
     r"deviation = \[1.0, -2.0\] must be 0 or more": lambda: Noise([1.0, -2.0]),
     "deviation is .*-1.0.* at the reference point": lambda: simulate(
         SGD(0.1), BOWL, noise=Noise(lambda x: -1.0), **RUN

@@ -203,7 +203,7 @@ def test_exact_rates_are_one_over_the_mean_first_passage_time(tmp_path):
     store = run_here(sweep(), tmp_path / "a.zarr")
     found = xarray.open_zarr(store.path)
     one = StyblinskiTang(1, 2.0, height=0.0054)
-    noise, (_, crest, bottom) = HessianNoise(1, "piecewise"), one.critical_points()
+    noise, (_, crest, bottom) = HessianNoise(1, "piecewise"), one.critical_coordinates
     time = theory.first_passage_time(
         lambda x: one.gradient(np.asarray(x)[..., None])[..., 0],
         lambda x: 0.158 * noise.variance_at(one, np.asarray(x)[..., None])[..., 0],

@@ -105,6 +105,21 @@ def store(typingcontext, arrays, j, lane, values):
 
 
 @intrinsic
+def store_column(typingcontext, array, lane, values):
+    """Set the entries [:, lane] of an array to a tuple of numbers."""
+
+    def build(context, builder, signature, arguments):
+        view = context.make_array(array)(context, builder, arguments[0])
+        for k, (number, kind) in enumerate(zip(cgutils.unpack_tuple(builder, arguments[2]), values, strict=True)):
+            entry = [context.get_constant(types.int64, k), arguments[1]]
+            place = cgutils.get_item_pointer(context, builder, array, view, entry)
+            builder.store(context.cast(builder, number, kind, array.dtype), place)
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64, values), build
+
+
+@intrinsic
 def multiplied(typingcontext, numbers, others):
     """The products of two tuples' numbers, as a tuple."""
 

@@ -8,10 +8,11 @@ up above a few pairs.
 import numpy as np
 from numba.np.unsafe.ndarray import to_fixed_tuple
 
-from diffusion.kernels.llvm import apart, at, full_width, load, multiplied, store
+from diffusion.kernels.llvm import apart, at, full_width, load, multiplied, store, store_column
 from diffusion.kernels.random import START, normal_pair
 
 gradient = curvature = deviation = scale = None  # formulas
+entry = None  # of a matrix of noise that varies on a coupled landscape: see `diffusion.noise.Field`
 shared = observe = update = None  # of an optimizer as shipped: see `diffusion.dynamics.update`
 draw = None  # draw_float64 or draw_float32
 push_sampled = None  # of minibatches of data: see `diffusion.kernels.samples`
@@ -19,7 +20,11 @@ WIDTH = 2  # coordinates that one draw fills
 ROWS = 5  # parameters of a formula in each coordinate
 POWERS = 3  # where the powers begin in `state`, after position, gradient and slots
 RMS = 3  # where the slots end; substeps of an optimizer as shipped have the root mean square of the minibatch gradient there
-COUPLED = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = SAMPLED = False
+VARYING = REGIONAL = ROOTED = BENT = (
+    False  # whether it does; is one of some; by the root of its magnitude; is the Hessian
+)
+SWEEPS = 8  # of Jacobi's method, in more than two coordinates
+COUPLED = WHOLE = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = SAMPLED = False
 
 
 def row(table, j):
@@ -71,15 +76,154 @@ def push_parted(x, g, rms, xi, p, q, share, n):
         rms[lane] = np.sqrt(mean * mean + deviates * deviates)
 
 
+def slopes(x, g, table, n):
+    """Gradient of a coupled landscape that has one function for all coordinates."""
+    full_width()
+    apart()
+    for lane in range(n):
+        store_column(g, lane, gradient(x, lane, table))
+
+
+def pulls(x, g, table, n):
+    """Gradient of a coupled landscape, all coordinates."""
+    full_width()
+    if WHOLE:
+        slopes(x, g, table, n)
+    else:
+        for j in range(x.shape[0]):
+            for lane in range(n):
+                g[j, lane] = gradient(x, j, lane, table)
+
+
+def bend(x, matrix, spare, table, scales, n):
+    """The Hessian over the batch size, by differences; scales: (width of a coordinate's step, batch size)."""
+    full_width()
+    d = x.shape[0]
+    for k in range(d):
+        step, kept = scales[0, k], spare[d * d]
+        for lane in range(n):
+            kept[lane] = x[k, lane]
+            x[k, lane] = kept[lane] + step
+        pulls(x, matrix[d * k :], table, n)
+        for lane in range(n):
+            x[k, lane] = kept[lane] - step
+        pulls(x, spare[d * k :], table, n)
+        for lane in range(n):
+            x[k, lane] = kept[lane]
+    for k in range(d):
+        for j in range(k + 1):
+            over, across = d * k + j, d * j + k
+            for lane in range(n):
+                one = (matrix[over, lane] - spare[over, lane]) / scales[0, k]
+                other = (matrix[across, lane] - spare[across, lane]) / scales[0, j]
+                matrix[over, lane] = matrix[across, lane] = 0.25 * (one + other) / scales[1, 0]
+
+
+def choose(x, matrix, spare, table, n):
+    """The matrix of the region where each lane is; table: for each its centre, its weight, and its matrix."""
+    full_width()
+    d = x.shape[0]
+    far, least = spare[0], spare[1]
+    for lane in range(n):
+        least[lane] = np.inf
+    for region in range(0, table.shape[0], d + 2):
+        for lane in range(n):
+            far[lane] = -table[region + 1, 0]
+        for i in range(d):
+            centre = table[region, i]
+            for lane in range(n):
+                gap = x[i, lane] - centre
+                far[lane] += gap * gap
+        for j in range(d):
+            for k in range(d):
+                value, place = table[region + 2 + j, k], matrix[d * j + k]
+                for lane in range(n):
+                    place[lane] = value if far[lane] < least[lane] else place[lane]
+        for lane in range(n):
+            least[lane] = min(least[lane], far[lane])
+
+
+def root(matrix, vectors, d, n):
+    """The root of a symmetric matrix's magnitude, in place, by Jacobi's method; vectors: rows for the eigenvectors and two more."""
+    full_width()
+    cosine, sine = vectors[d * d], vectors[d * d + 1]
+    for k in range(d * d):
+        for lane in range(n):
+            vectors[k, lane] = 1.0 if k % (d + 1) == 0 else 0.0
+    for _ in range(1 if d == 2 else SWEEPS):
+        for p in range(d):
+            for q in range(p + 1, d):
+                for lane in range(n):
+                    off = matrix[d * p + q, lane]
+                    slope = (matrix[d * q + q, lane] - matrix[d * p + p, lane]) / (2.0 * off)
+                    size = 1.0 / (abs(slope) + np.sqrt(1.0 + slope * slope))
+                    tangent = 0.0 if off == 0.0 else (size if slope >= 0.0 else -size)
+                    cosine[lane] = 1.0 / np.sqrt(1.0 + tangent * tangent)
+                    sine[lane] = tangent * cosine[lane]
+                for k in range(d):
+                    turn(matrix[d * k + p], matrix[d * k + q], cosine, sine, n)
+                    turn(vectors[d * k + p], vectors[d * k + q], cosine, sine, n)
+                for k in range(d):
+                    turn(matrix[d * p + k], matrix[d * q + k], cosine, sine, n)
+    for m in range(d):
+        for lane in range(n):
+            vectors[d * d + m, lane] = np.sqrt(abs(matrix[d * m + m, lane]))
+    for j in range(d):
+        for k in range(d):
+            for lane in range(n):
+                total = 0.0
+                for m in range(d):
+                    total += vectors[d * j + m, lane] * vectors[d * d + m, lane] * vectors[d * k + m, lane]
+                matrix[d * j + k, lane] = total
+
+
+def turn(one, other, cosine, sine, n):
+    """Turn two rows into each other, lane by lane."""
+    full_width()
+    for lane in range(n):
+        first, second = one[lane], other[lane]
+        one[lane] = cosine[lane] * first - sine[lane] * second
+        other[lane] = sine[lane] * first + cosine[lane] * second
+
+
+def shake(x, xi, table, scales, n):
+    """Turn independent draws into the noise of where each lane is, in place; behind the draws xi has rows to work in."""
+    full_width()
+    d = x.shape[0]
+    matrix, spare = xi[xi.shape[0] - 2 * d * d - d - 1 :], xi[xi.shape[0] - d * d - d - 1 :]
+    if BENT:
+        bend(x, matrix, spare, table, scales, n)
+    elif REGIONAL:
+        choose(x, matrix, spare, scales, n)
+    else:
+        for j in range(d):
+            for k in range(d):
+                for lane in range(n):
+                    matrix[d * j + k, lane] = entry(x, j, k, lane, scales)
+    if ROOTED:
+        root(matrix, spare, d, n)
+    for j in range(d):
+        for lane in range(n):
+            spare[j, lane] = 0.0
+        for k in range(d):
+            for lane in range(n):
+                spare[j, lane] += matrix[d * j + k, lane] * xi[k, lane]
+    for j in range(d):
+        for lane in range(n):
+            xi[j, lane] = spare[j, lane]
+
+
 def size_together(x, rms, table, mixing, n):
     """The root mean square of a coupled landscape's minibatch gradient along each coordinate."""
     full_width()
+    if WHOLE:
+        slopes(x, rms, table, n)
     for j in range(x.shape[0]):
         variance = 0.0
         for k in range(x.shape[0]):
             variance += mixing[j, k] * mixing[j, k]
         for lane in range(n):
-            mean = gradient(x, j, lane, table)
+            mean = rms[j, lane] if WHOLE else gradient(x, j, lane, table)
             rms[j, lane] = np.sqrt(mean * mean + variance)
 
 
@@ -87,9 +231,11 @@ def push_together(x, g, xi, table, mixing, force, share, n):
     """Minibatch gradient of a coupled landscape, all coordinates; mixing turns independent normals into noise."""
     full_width()
     d = x.shape[0]
+    if WHOLE:
+        slopes(x, g, table, n)
     for j in range(d):
         for lane in range(n):
-            g[j, lane] = force[j] * gradient(x, j, lane, table)
+            g[j, lane] = force[j] * (g[j, lane] if WHOLE else gradient(x, j, lane, table))
         for k in range(d):
             amount = share[j] * mixing[j, k]
             if amount != 0.0:
@@ -102,9 +248,7 @@ def move_along(x, m, g, xi, table, basis, mixing, keep, force, share, step, n):
     full_width()
     d = x.shape[0]
     if not SAMPLED:
-        for j in range(d):
-            for lane in range(n):
-                g[j, lane] = gradient(x, j, lane, table)
+        pulls(x, g, table, n)
     for i in range(d):
         for lane in range(n):
             m[i, lane] *= keep[i]
@@ -223,6 +367,8 @@ def advance(problem, rule, stage, state, lanes, seed, n):
     elif COUPLED:
         for group in range(groups):
             draw(xi[WIDTH * group :], words, seed, replica, iteration, substep, np.uint64(group), d - WIDTH * group, n)
+        if VARYING:
+            shake(x, xi, table, mixing[d:], n)
         if ALONG:
             move_along(x, m, g, xi, table, noise_table, mixing, keep[stage], force[stage], share[stage], step[stage], n)
         else:
@@ -287,6 +433,13 @@ HELPERS = (
     move,
     push_along,
     push_parted,
+    slopes,
+    pulls,
+    turn,
+    bend,
+    choose,
+    root,
+    shake,
     push_together,
     size_together,
     move_along,

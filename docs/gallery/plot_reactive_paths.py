@@ -15,7 +15,7 @@ from diffusion import SGD, IsotropicNoise, StyblinskiTang, rare_escape_rate
 REPLICAS = 3200
 lr, variance, height = 0.002, 400.0, 0.1
 tang = StyblinskiTang(2, height=height)
-crest = tang.critical_points()[1]
+crest = tang.critical_coordinates[1]
 
 run = rare_escape_rate(
     SGD(lr),

@@ -20,7 +20,7 @@ INTRODUCTION = (
 )
 
 WELL = StyblinskiTang(1)
-_, SADDLE, BOTTOM = (float(x) for x in WELL.critical_points())
+_, SADDLE, BOTTOM = (float(x) for x in WELL.critical_coordinates)
 BARRIER = float(WELL.loss([SADDLE]) - WELL.loss([BOTTOM]))
 H_A, H_B = (abs(float(WELL.hessian_diagonal(np.array([x]))[0])) for x in (BOTTOM, SADDLE))
 LR = 0.002

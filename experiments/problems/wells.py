@@ -243,9 +243,9 @@ def settings() -> dict[str, Setting]:
         return StyblinskiTang(d, k, height=height)
 
     saddle = DoubleParabola(0.5, 1.0, 4.0, 1).saddle
-    _, crest, well = StyblinskiTang(1).critical_points()
+    _, crest, well = StyblinskiTang(1).critical_coordinates
     data = StyblinskiTang(1, data_variance=1.5)
-    _, data_crest, data_well = data.critical_points()
+    _, data_crest, data_well = data.critical_coordinates
     following, frozen = HessianNoise(1, "piecewise"), HessianNoise(1)
     all_settings = [
         _clean("parabolas-piecewise", "double parabola, piecewise Hessian noise", parabolas, following, 0.0, saddle),
@@ -271,7 +271,7 @@ def settings() -> dict[str, Setting]:
             lambda d, k: StyblinskiTang(d, k, data_variance=4.0),
             MinibatchNoise(10),
             -2.903534,
-            float(StyblinskiTang(1, data_variance=4.0).critical_points()[0]),
+            float(StyblinskiTang(1, data_variance=4.0).critical_coordinates[0]),
             0.156731,
             {"SGD": 1e-3, "Momentum": 1e-4, "Adai": 1e-3, "Adam": 0.03},
             dict.fromkeys(OPTIMIZERS, (1.5, 2.0, 2.5, 3.0, 4.0)),

@@ -182,7 +182,7 @@ def boundary_of(problem: Problem, boundary: Any) -> Any:
     checks.choice("measure.boundary", boundary, ("saddle",))
     landscape = problem.landscape
     if isinstance(landscape, diffusion.StyblinskiTang):
-        points = landscape.critical_points()
+        points = landscape.critical_coordinates
         if len(points) == 3:
             return float(points[1])
     saddle = getattr(landscape, "saddle", None)

@@ -1,0 +1,179 @@
+"""Noise that varies on coupled landscapes: by region, by place and by a user's function."""
+
+import numpy as np
+import pytest
+
+from diffusion import (
+    SGD,
+    Adam,
+    Channel,
+    CurvedValley,
+    HalfSpace,
+    HessianNoise,
+    Landscape,
+    Noise,
+    QuadraticSaddle,
+    StyblinskiTang,
+    exit_times,
+    simulate,
+)
+from diffusion.kernels import step
+from diffusion.kernels.jit import specialise
+
+HELPERS = (step.slopes, step.pulls, step.turn, step.bend, step.choose, step.root)
+
+
+def own_deviation(x, j, lane):
+    return 0.3 + 0.2 * x[1 - j, lane] ** 2
+
+
+def own_covariance(x, j, k, lane):
+    return 2.0 + x[j, lane] ** 2 if j == k else 0.3 * x[0, lane] * x[1, lane]
+
+
+def shaken(noise, landscape, positions, draws):
+    """What the kernels make of independent draws at positions of shape (n, d)."""
+    field, formulas, (n, d) = noise.field(landscape), landscape.formulas, positions.shape
+    parts = {"gradient": formulas.gradient, "WHOLE": formulas.whole, **field.parts}
+    xi = np.zeros((d + 2 * d * d + d + 1, n))
+    xi[:d] = draws.T
+    x = np.ascontiguousarray(positions.T)
+    specialise(step.shake, HELPERS, parts)(x, xi, formulas.parameters, field.parameters, n)
+    np.testing.assert_array_equal(x.T, positions)
+    return xi[:d].T
+
+
+@pytest.mark.filterwarnings("ignore:at = 'pointwise'")
+@pytest.mark.parametrize(
+    ("noise", "landscape"),
+    [
+        (lambda: Noise(own_deviation), CurvedValley()),
+        pytest.param(lambda: Noise(lambda theta: 1.0 + theta * theta), CurvedValley(), marks=pytest.mark.long),
+        (lambda: Noise(covariance=own_covariance), Channel(2, 8, 3)),
+        pytest.param(lambda: HessianNoise(3, "pointwise"), Channel(2, 8, 3), marks=pytest.mark.long),
+        (lambda: HessianNoise(3, "pointwise"), CurvedValley()),
+        (lambda: HessianNoise(3, "piecewise"), CurvedValley()),
+    ],
+    ids=["deviation", "deviation of theta", "covariance", "Hessian of 4 coordinates", "Hessian", "regions"],
+)
+def test_kernels_take_the_root_that_noise_has_at_each_place(noise, landscape):
+    """Draws become noise as the symmetric root of the covariance makes it, to the error of differences."""
+    noise, rng = noise(), np.random.default_rng(0)
+    positions, draws = rng.uniform(-1.2, 1.2, (40, landscape.dimension)), rng.normal(size=(40, landscape.dimension))
+    expected = np.einsum("njk,nk->nj", noise.roots(landscape, positions), draws)
+    found = shaken(noise, landscape, positions, draws)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-5 * np.abs(expected).max())
+    variance = np.sum(noise.roots(landscape, positions) ** 2, axis=2)
+    np.testing.assert_allclose(noise.variance_at(landscape, positions), variance)
+    along = landscape.basis.T @ noise.mixing(landscape)
+    np.testing.assert_allclose(noise.variance_along(landscape), np.sum(along**2, axis=1), rtol=1e-9)
+
+
+def test_covariances_are_those_of_the_hessian_and_of_the_function():
+    valley, place = CurvedValley(), np.array([-0.6, 0.3])
+    with pytest.warns(UserWarning, match="vanishes at inflections"):
+        pointwise = HessianNoise(4, "pointwise")
+    root = pointwise.roots(valley, place)
+    values, vectors = np.linalg.eigh(valley.hessian_matrix(place))
+    np.testing.assert_allclose(root @ root.T, vectors * np.abs(values) @ vectors.T / 4, rtol=1e-12)
+    root = Noise(covariance=own_covariance).roots(valley, place)
+    np.testing.assert_allclose(root @ root.T, [[2.36, -0.054], [-0.054, 2.09]], rtol=1e-12)
+
+
+def test_regions_of_a_turned_landscape_are_those_of_its_coordinates():
+    """Styblinski-Tang in two coordinates, turned by 30 degrees: piecewise noise turns with it."""
+    u, v = "(0.8660254037844386*x + 0.5*y)", "(0.8660254037844386*y - 0.5*x)"
+    turn = np.array([[0.8660254037844386, 0.5], [-0.5, 0.8660254037844386]])
+    wells = StyblinskiTang(2)
+    text = " + ".join(f"({name}**4 - 16*{name}**2 + 5*{name})/2" for name in (u, v))
+    turned = Landscape.from_expression(text, reference=wells.reference @ turn)
+    noise, x = HessianNoise(5, "piecewise"), np.random.default_rng(1).uniform(-3.5, 3.5, (400, 2))
+    x = x[np.abs(x).max(axis=1) > 1.633]  # where both are beyond their inflections a point of index 2 would count
+    roots = turn @ noise.roots(turned, x @ turn) @ turn.T
+    expected = np.sqrt(noise.variance_at(wells, x))[:, :, None] * np.eye(2)
+    inside = np.abs(np.abs(x) - 1.633).min(axis=1) > 1e-3
+    np.testing.assert_allclose(roots[inside], expected[inside], atol=1e-6)
+
+
+def test_rules_along_the_directions_and_torch_have_the_same_noise():
+    """One step, by kernel and by torch: covariances within 6 errors; those that are a fifth larger are not."""
+    pytest.importorskip("torch")
+    from diffusion import simulate_torch
+
+    valley, noise, start, n = CurvedValley(), Noise(covariance=own_covariance), [-0.6, 0.3], 20_000
+    settings = {
+        "noise": noise,
+        "iterations": 1,
+        "replicas": n,
+        "keep": "states",
+        "start": start,
+        "save": [1],
+        "seed": 4,
+    }
+    root = noise.roots(valley, np.array(start))
+    rule = Adam(0.1).rule(noise.variance_along(valley))
+    scale = (rule.learning_rate * rule.gradient_weight)[:, None] * root
+    for run, factor in (
+        (simulate(Adam(0.1), valley, **settings), scale),
+        (simulate_torch(SGD(0.1), valley, **settings), 0.1 * root),
+    ):
+        found = np.cov(run["position"].values[:, 0].T)
+        for expected, right in ((factor @ factor.T, True), (1.2 * factor @ factor.T, False)):
+            error = np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / n)
+            assert np.all(np.abs(found - expected) < 6 * error) == right
+
+
+def no_covariance(x, j, k, lane):
+    return 1.0 if j == k else 2.0
+
+
+@pytest.mark.parametrize(
+    ("noise", "landscape", "told"),
+    [
+        (lambda: Noise(), None, "give either deviation or covariance"),
+        (lambda: Noise(1.0, covariance=own_covariance), None, "give either deviation or covariance"),
+        (lambda: Noise(covariance=lambda x: x), None, r"does not compile with numba as covariance\(X, j, k, lane\)"),
+        (
+            lambda: Noise(covariance=no_covariance),
+            CurvedValley(),
+            "has a negative eigenvalue, -1; it must be positive semidefinite",
+        ),
+        (lambda: Noise(covariance=lambda x, j, k, lane: 1.0 * j), CurvedValley(), "must be finite and symmetric"),
+        (
+            lambda: Noise(lambda x, j, lane: x[0, lane]),
+            CurvedValley(),
+            r"deviation is \[-1.0, -1.0\] at .*; it must be a finite",
+        ),
+        (
+            lambda: Noise(own_deviation),
+            StyblinskiTang(2),
+            "is of coupled coordinates, and those of StyblinskiTang are not",
+        ),
+        (
+            lambda: HessianNoise(3, "piecewise"),
+            QuadraticSaddle([1.0, 2.0], [[0.6, -0.8], [0.8, 0.6]]),
+            "does not tell them; use 'reference'",
+        ),
+        (
+            lambda: HessianNoise(3, "piecewise"),
+            Landscape.from_expression("x**2 + y**2"),
+            "no saddle next to the minimum",
+        ),
+    ],
+)
+def test_what_is_no_noise_of_the_landscape_is_refused(noise, landscape, told):
+    with pytest.raises(ValueError, match=told):
+        simulate(SGD(0.01), landscape, noise=noise(), iterations=1, replicas=1)
+
+
+def test_what_varying_noise_cannot_do_is_refused():
+    valley = {"landscape": CurvedValley(), "noise": Noise(own_deviation)}
+    side = {"boundary": HalfSpace([1.0, 0.0], 0.0), "max_iterations": 1, "replicas": 1}
+    with pytest.raises(
+        ValueError, match=r"(?s)crossing = 'bridge' does not apply: Noise.* varies on a coupled landscape"
+    ):
+        exit_times(SGD(0.01), **valley, **side, crossing="bridge")
+    with pytest.raises(
+        ValueError, match="varies on a coupled landscape: it has no substeps of an optimizer as shipped"
+    ):
+        simulate(SGD(0.01), **valley, iterations=1, replicas=1, precision="mixed")
