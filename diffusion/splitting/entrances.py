@@ -28,11 +28,12 @@ BLOCK = 16  # replicas that a thread runs side by side, however many threads the
 
 @dataclass(frozen=True)
 class Entrances:
-    """What wandering found: the two gates, entrances per iteration, their states, and the substeps computed."""
+    """What wandering found: the two gates, entrances per iteration, their states, how many iterations replicas wandered, and all substeps computed."""
 
     gates: tuple[float, float]
     rate: float
     states: Array
+    iterations: int
     steps: int
 
 
@@ -77,7 +78,7 @@ class Well:
             if total > LONGEST:
                 raise ValueError(f"only {int(count.sum())} replicas went to the rim of the well; start at its minimum")
         rate = count.sum() / (WANDERERS * (total - total // 4)) * self._substeps
-        return Entrances(gates, float(rate), kept, steps)
+        return Entrances(gates, float(rate), kept, total // self._substeps, steps)
 
     def _gates(self, inside: Array) -> tuple[float, float]:
         if np.any(np.isnan(inside)):
@@ -125,7 +126,7 @@ class Well:
             def part(block: int) -> None:
                 here = slice(BLOCK * block, BLOCK * (block + 1))
                 self._wander(
-                    int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._scale.outside, gates, total, settle,
+                    int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._scale.regarded, gates, total, settle,
                     stride, np.uint64(self._substeps), self._plan.seed, pool.stop, *allocate(prepared, BLOCK), sampled[here],
                     count[here], kept[here],
                 )  # fmt: skip

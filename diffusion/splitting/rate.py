@@ -66,7 +66,9 @@ def rare_escape_rate(
         returns a number which grows on the way out; plain Python that numba can compile, or already compiled with njit. Its levels end
         at its highest value on the straight line from the start over the boundary; of the d lines a function's is the one at whose end
         it is highest, the loss's the one with the lowest pass. Paths above are at the top level until they are out. Neither sees the
-        velocity: with inertia they find rates that are too small, mostly with a warning.
+        velocity: with inertia they find rates that are too small, mostly with a warning. Or a path, positions of shape (m, d) from the start
+        over the saddle and, best, across the boundary, such as that of least action: by how far along it the nearest point is, with inertia the
+        point nearest to where the momentum would carry it. Distances are those of coordinates.
     replicas
         Paths in each repetition.
     repetitions
