@@ -13,14 +13,20 @@ import theory
 from benchmarks import rare as rare_costs
 from diffusion import (
     SGD,
+    AdaBound,
     Adai,
+    Adam,
+    AMSGrad,
     Beyond,
     Box,
     HalfSpace,
     IsotropicNoise,
     LossLevel,
     Momentum,
+    OwnOptimizer,
+    Padam,
     QuadraticSaddle,
+    RAdam,
     Radius,
     Region,
     escape_rate,
@@ -437,3 +443,32 @@ def test_few_families_are_said():
         found = rare(20.0, replicas=20, repetitions=2, paths=True)
     np.testing.assert_array_equal(found["extinct"], found["repetition_rate"] == 0)
     np.testing.assert_array_equal(found["extinct"], np.isnan(found["crossing"]).all(["replica", "coordinate"]))
+
+
+def test_optimizers_without_a_stationary_state_say_so():
+    """Those that keep the largest v, those whose bounds close, and a step of one's own that goes by the iteration; no others."""
+
+    def slower(theta, g, slots, shared, p):
+        return (theta - p[0] / np.sqrt(shared[0]) * g,)
+
+    def steady(theta, g, slots, shared, p):
+        return (theta - p[0] * g,)
+
+    assert "largest second moment" in AMSGrad(0.1).unsteady
+    assert "largest second moment" in Padam(0.1).unsteady
+    assert "bounds of its learning rate close over some 1e+03 iterations" in AdaBound(0.1).unsteady
+    assert OwnOptimizer(slower, lr=0.1).unsteady == "its step depends on the iteration"
+    steady_ones = (
+        OwnOptimizer(steady, lr=0.1),
+        Padam(0.1, second_moment="frozen"),
+        Adam(0.1),
+        Momentum(0.1, 0.9),
+        RAdam(0.1),
+    )
+    assert not any(dynamics.unsteady for dynamics in steady_ones)
+
+
+def test_a_barrier_that_is_too_low_for_a_rate_is_told():
+    """Less than a temperature above the start paths leave as soon as they have forgotten it; at 6 nothing is said."""
+    with pytest.warns(RuntimeWarning, match="forget their start in 20: the barrier is too low for one rate"):
+        rare(8.0, boundary=0.3, replicas=100, repetitions=2)

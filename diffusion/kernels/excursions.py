@@ -298,4 +298,17 @@ def excursions(
             lanes[SUBSTEP][lane] = lanes[SUBSTEP][active]
 
 
-HELPERS = (farthest, farthest_ahead, loss_at, farthest_part, out_of, share_of_way, along_path, progress, level_of, turn, save, restore)
+HELPERS = (
+    farthest,
+    farthest_ahead,
+    loss_at,
+    farthest_part,
+    out_of,
+    share_of_way,
+    along_path,
+    progress,
+    level_of,
+    turn,
+    save,
+    restore,
+)

@@ -95,8 +95,18 @@ class Well:
             f"are {low:.6g} and {high:.6g}, on the boundary it is {self._scale.edge:.6g}; they must be in ascending order"
         )
 
-    def _relaxation(self) -> int:
-        """Substeps of a relaxation in the well, from the slowest of curvature and inertia at the start."""
+    @property
+    def forgetting(self) -> float:
+        """Iterations until a replica has forgotten its start, from the slowest of curvature, inertia and second moment."""
+        _, slowest, memory = self._slowest()
+        update, dynamics = self._plan.dynamics.update, self._plan.dynamics
+        if update is not None:
+            betas = (*update.betas, *(getattr(dynamics, name, 0.0) for name in ("beta1", "beta2")))
+            memory = 1 / (1 - max(betas))
+        return max(slowest, memory)
+
+    def _slowest(self) -> tuple[Array, float, float]:
+        """Learning rate times curvature in each direction, and relaxation times of the flattest and of the inertia, in iterations."""
         plan = self._plan
         steps = plan.learning_rate * curvatures(plan, self._scale.places)
         slowest = 1 / float(np.min(steps[steps > 0])) if np.any(steps > 0) else 1000.0
@@ -106,6 +116,11 @@ class Well:
             memory = float(np.max(1 / (1 - rule.inertia)))
             friction = np.where(rule.inertia > 0, rule.mass * rule.damping, 1.0)
             slowest *= float(np.max(friction))
+        return steps, slowest, memory
+
+    def _relaxation(self) -> int:
+        """Substeps of a relaxation in the well, from the slowest of curvature and inertia at the start."""
+        steps, slowest, memory = self._slowest()
         relaxation = np.ceil(max(slowest, memory, 10.0)) * self._substeps
         if RELAXATIONS * relaxation > LONGEST:
             raise ValueError(

@@ -24,7 +24,7 @@ REMOVED = 10  # a tenth of the replicas is replaced at a time
 class Repetition:
     """What one repetition found; positions are NaN if it went extinct, and there are none unless they were asked for.
 
-    `bound` is the probability to come, before returning, as far as there still were MANY families; `left_by` counts paths by the coordinate
+    `iterations` is how many replicas wandered before; `bound` is the probability to come, before returning, as far as there still were MANY families; `left_by` counts paths by the coordinate
     that was farthest out when they left, shape (d,).
     """
 
@@ -34,6 +34,7 @@ class Repetition:
     rounds: int
     families: int
     steps: int
+    iterations: int
     gate_low: float
     gate_high: float
     left_by: NDArray[np.int64]
@@ -106,7 +107,9 @@ class Run:
             families = 0
         left_by = self._left_by(trail[reached == LEVELS, LEVELS, : len(self._plan.origin)])
         told = self._told(bool(probability))
-        return Repetition(found.rate, probability, bound, rounds, families, steps, *found.gates, left_by, *told)
+        return Repetition(
+            found.rate, probability, bound, rounds, families, steps, found.iterations, *found.gates, left_by, *told
+        )
 
     def _left_by(self, positions: Array) -> NDArray[np.int64]:
         """How many of the positions outside, shape (n, d), are so by each coordinate, shape (d,)."""
