@@ -5,7 +5,20 @@ Axes that a function makes have the library's style, which is `STYLE`; axes that
 
 from diffusion.plot.ensembles import msd, rates, survival
 from diffusion.plot.grids import committor, density, landscape
+from diffusion.plot.landscapes import escape_map
 from diffusion.plot.positions import cloud, paths
 from diffusion.plot.style import OPTIMIZERS, STYLE
 
-__all__ = ["OPTIMIZERS", "STYLE", "cloud", "committor", "density", "landscape", "msd", "paths", "rates", "survival"]
+__all__ = [
+    "OPTIMIZERS",
+    "STYLE",
+    "cloud",
+    "committor",
+    "density",
+    "escape_map",
+    "landscape",
+    "msd",
+    "paths",
+    "rates",
+    "survival",
+]
