@@ -10,6 +10,7 @@ import pytest
 import xarray
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
+from matplotlib.quiver import Quiver
 
 from diffusion import DoubleParabola, StyblinskiTang, fokker_planck, plot
 from diffusion.plot import style
@@ -138,13 +139,14 @@ def test_a_map_of_an_escape_names_what_is_drawn_and_holds_all_of_it():
     path = np.array([[2.7, 2.7], [0.2, 2.0]])
     ax = plot.escape_map(StyblinskiTang(2), path=path, exits=reactive_paths(), grid=on_a_turned_grid())
     assert set(ax.get_legend_handles_labels()[1]) == {"path", "exits", "committor", "current"}
-    np.testing.assert_array_equal(ax.lines[-1].get_xydata(), path)
+    line = next(drawn for drawn in ax.lines if drawn.get_label() == "path")
+    np.testing.assert_array_equal(line.get_xydata(), path)
     exits = next(drawn for drawn in ax.collections if drawn.get_label() == "exits").get_offsets()
     np.testing.assert_array_equal(exits, [[9.0, 9.0]] * 3)  # not those of an extinct repetition
     (low, high), (lower, upper) = ax.get_xlim(), ax.get_ylim()
     assert low < -6 < 9 < high
     assert lower < -6 < 9 < upper
-    arrows = next(drawn for drawn in ax.collections if drawn.get_label() == "current")
+    arrows = next(drawn for drawn in ax.collections if isinstance(drawn, Quiver))
     assert 0 < len(arrows.U) < 20 * 25
     np.testing.assert_allclose(arrows.V, 0)
     plot.escape_map(StyblinskiTang(2), between=[(-4, 4), (-4, 4)], path=path).legend()

@@ -86,7 +86,7 @@ def escape_map(
     if grid is not None:
         _draw_grid(ax, grid)
     if left is not None:
-        ax.scatter(*left.T, s=9, color=ORANGE, alpha=0.5, edgecolors="none", label="exits", zorder=3)
+        ax.scatter(*left.T, s=14, color=ORANGE, alpha=0.5, edgecolors="none", label="exits", zorder=3)
     if line is not None:
         ax.plot(*line.T, color=BLUE, lw=2.2, label="path", zorder=4)
     ax.set(xlim=where[0], ylim=where[1], xlabel="coordinate 0 [theta]", ylabel="coordinate 1 [theta]")
@@ -152,5 +152,5 @@ def _draw_grid(ax: Axes, grid: xarray.Dataset) -> None:
     strength = np.hypot(*along.T)
     with np.errstate(invalid="ignore"):
         shown = strength > FAINT * np.nanmax(strength)
-    arrows = ax.quiver(*here[shown].T, *along[shown].T, color="black", angles="xy", width=0.004, zorder=3)
-    arrows.set_label("current")
+    ax.quiver(*here[shown].T, *along[shown].T, color="black", alpha=0.6, angles="xy", width=0.003, zorder=2.5)
+    ax.plot([], [], color="black", alpha=0.6, ls="none", marker=r"$\rightarrow$", ms=14, label="current")
