@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -37,6 +38,7 @@ from diffusion.edges import edge_of
 from diffusion.plan import plan_run
 from diffusion.splitting.coordinate import carried
 from diffusion.splitting.lines import ends_of
+from diffusion.splitting.rate import warn_no_rate
 from experiments.problems.wells import HIGHEST, exact_rate, settings
 
 SETTING = settings()["parabolas-piecewise"]
@@ -446,7 +448,7 @@ def test_few_families_are_said():
 
 
 def test_optimizers_without_a_stationary_state_say_so():
-    """Those that keep the largest v, those whose bounds close, and a step of one's own that goes by the iteration; no others."""
+    """Those that keep the largest v or close their bounds, and an own step that goes by the iteration; no others."""
 
     def slower(theta, g, slots, shared, p):
         return (theta - p[0] / np.sqrt(shared[0]) * g,)
@@ -466,6 +468,10 @@ def test_optimizers_without_a_stationary_state_say_so():
         RAdam(0.1),
     )
     assert not any(dynamics.unsteady for dynamics in steady_ones)
+    repetition = SimpleNamespace(entrance_rate=1e-3, probability=1e-3, iterations=40_000)
+    with pytest.warns(RuntimeWarning, match=r"AMSGrad.* has no stationary state: .* one of about iteration 40000"):
+        warn_no_rate(AMSGrad(0.1), [repetition], 1000.0)
+    warn_no_rate(Adam(0.1), [repetition], 1000.0)
 
 
 def test_a_barrier_that_is_too_low_for_a_rate_is_told():

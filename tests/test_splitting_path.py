@@ -1,4 +1,7 @@
-"""Splitting along a path: its rates do not depend on the path, and in a curved valley reach down to 1e-12 with the slope of least action."""
+"""Splitting along a path: rates do not depend on it; in a curved valley they fall to 1e-12 as least action has it."""
+
+import warnings
+from functools import lru_cache
 
 import numpy as np
 import pytest
@@ -10,9 +13,9 @@ from diffusion import (
     SGD,
     Beyond,
     CoupledLandscape,
-    HessianNoise,
     IsotropicNoise,
     Momentum,
+    Noise,
     QuadraticSaddle,
     escape_rate,
     exit_times,
@@ -36,10 +39,15 @@ def gradient(X, j, lane, bend):
     return x * (x * x - 1) + 32 * bend * across * x * (1 - x * x) if j == 0 else 8 * across
 
 
+def frozen(batch_size):
+    """Noise of the covariance of the Hessian at the minimum over B."""
+    return Noise(np.sqrt([2 / batch_size, 8 / batch_size]))
+
+
 def along(dynamics, bend, batch_size, coordinate, **more):
-    """Rates out of the valley from (-1, 0), which bends by so much, with noise of the covariance diag(2, 8)/B everywhere."""
+    """Rates out of the valley from (-1, 0), which bends by so much."""
     valley = CoupledLandscape(loss, gradient, dimension=2, parameters=(bend,), reference=(-1.0, 0.0))
-    where = {"noise": HessianNoise(batch_size), "boundary": Beyond(0, BOUNDARY)}
+    where = {"noise": frozen(batch_size), "boundary": Beyond(0, BOUNDARY)}
     return rare_escape_rate(dynamics, valley, coordinate=coordinate, **where | {"seed": 3} | more)
 
 
@@ -98,3 +106,91 @@ def test_what_is_no_path_from_the_start_is_refused(path, message):
     plan = plan_in(bowl)
     with pytest.raises(ValueError, match=message):
         nodes_of(path, plan, edge_of(Beyond(0, 1.0), bowl, plan.origin))
+
+
+PATH = [  # of least action to the saddle at (0, 1/2) of the valley of bend 1/2; then downhill
+    (-1.0, 0.0), (-0.94, 0.025), (-0.84, 0.093), (-0.697, 0.195), (-0.531, 0.322), (-0.358, 0.438), (-0.191, 0.5),
+    (-0.069, 0.503), (0.0, 0.5), (0.054, 0.498), (0.14, 0.484), (0.319, 0.418), (0.556, 0.262),
+]  # fmt: skip
+ACTION = {"SGD": 0.0712716, "Momentum": 0.0711100}  # over eps: the exponent; the paper's is 1/8
+SLOW = {"SGD": SGD(0.01), "Momentum": Momentum(0.01, 0.9)}
+STEEP, STEEPEST, REPETITIONS = 10.0, 20.0, 320  # action over eps, and repetitions of 100 replicas
+
+FALSE_POSITIVE = 1e-3  # of the test of variances
+
+
+@lru_cache
+def repeated(name, exponent, by):
+    """Splitting at an exponent, along the path or by the exit, with few replicas."""
+    coordinate = PATH if by == "path" else "exit"
+    more = {"replicas": 100, "repetitions": REPETITIONS}
+    with warnings.catch_warnings():  # they are not reliable one by one
+        warnings.simplefilter("ignore", RuntimeWarning)
+        return along(SLOW[name], 0.5, SLOW[name].lr / 2 / eps(exponent), coordinate, **more)
+
+
+def eps(exponent):
+    """Of D = eps diag(2, 8)."""
+    return ACTION["SGD"] / exponent
+
+
+def relative(found):
+    """Mean, its relative error, and the relative variance of a repetition."""
+    rates = found["repetition_rate"].values
+    variance = float(rates.var(ddof=1) / rates.mean() ** 2)
+    return float(rates.mean()), np.sqrt(variance / len(rates)), variance
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SLOW)
+def test_in_a_curved_valley_direct_exits_agree_with_splitting_along_the_path(name):
+    """At an exponent of 5; half the rate is rejected."""
+    valley = CoupledLandscape(loss, gradient, dimension=2, parameters=(0.5,), reference=(-1.0, 0.0))
+    batch_size = SLOW[name].lr / 2 / eps(5.0)
+    exits = exit_times(
+        SLOW[name], valley, noise=frozen(batch_size), boundary=Beyond(0, BOUNDARY), max_iterations=10**7, replicas=4000
+    )
+    direct = float(escape_rate(exits, burn_in=500)["rate"])
+    found = along(SLOW[name], 0.5, batch_size, PATH, replicas=400, repetitions=24)
+    assert (
+        p_value(found, direct, direct / np.sqrt(4000))
+        > SUITE_RATE
+        > p_value(found, direct / 2, direct / 2 / np.sqrt(4000))
+    )
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SLOW)
+def test_in_a_curved_valley_rates_fall_to_1e_12_as_the_path_of_least_action_has_it(name):
+    """Between exponents of 10 and 20 the slope is 0.992 of the action, by finite differences of SGD's SDE; not 1/8."""
+    (high, high_error, _), (low, low_error, _) = (
+        relative(repeated(name, exponent, "path")) for exponent in (STEEP, STEEPEST)
+    )
+    assert low < 1e-11
+    slope = np.log(high / low) / (1 / eps(STEEPEST) - 1 / eps(STEEP))
+    error = np.hypot(high_error, low_error) / (STEEPEST - STEEP)
+    print(f"| {name} | {high:.3e} | {low:.3e} | {slope:.5f} +- {error * slope:.5f} | {ACTION[name]} |")
+    assert slope == pytest.approx(0.992 * ACTION[name], rel=0.01 + 4 * error)
+    assert abs(slope - 1 / 8) > 10 * error * slope
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", SLOW)
+def test_in_a_curved_valley_paths_differ_less_along_the_path_than_by_the_exit(name):
+    """At an exponent of 20 the variance of log rates times substeps, by an F test; halves by the exit are the control."""
+    spread = {}
+    for by in ("exit", "path"):
+        found = repeated(name, STEEPEST, by)
+        assert not found["extinct"].any()
+        spread[by] = np.log(found["repetition_rate"].values) * np.sqrt(float(found["steps"].mean()))
+        (rate, error, variance), steps = relative(found), float(found["steps"].mean())
+        families = found["families"].values.mean()
+        print(
+            f"| {name} | {by} | {rate:.2e} | {error:.3f} | {variance:.3f} | {variance * steps:.2g} | {families:.1f} |"
+        )
+
+    def p_of_more(one, other):
+        return stats.f.sf(one.var(ddof=1) / other.var(ddof=1), len(one) - 1, len(other) - 1)
+
+    assert p_of_more(spread["exit"], spread["path"]) < FALSE_POSITIVE
+    assert p_of_more(spread["exit"][::2], spread["exit"][1::2]) > FALSE_POSITIVE

@@ -99,7 +99,10 @@ def loss_at(x, lane, table):
 
 
 def along_path(theta, nodes):
-    """How far along a path the point nearest to theta (d,) is, 0 at the first of its nodes (n, d) and 1 at the last; beyond them straight on."""
+    """How far along a path the point nearest to theta (d,) is, 0 at the first of its nodes (n, d), 1 at the last.
+
+    Beyond its ends the path goes straight on.
+    """
     last = nodes.shape[0] - 1
     nearest, least = 0, math.inf
     for k in range(last + 1):
@@ -200,9 +203,9 @@ def wander(
 
     edge: (origin (d,), scale (d,), ahead (d,)), or (origin, kinds, first, second, base, scale, ahead) of P parts: LINES with the scales of
     their upper and lower ends (0 if open), a PLANE with its normal over its distance, a BALL with a scale of the squared distance, a
-    LEVEL with the loss at the start and the scale of what is above it, the user's functions; in either case followed by the nodes (n, d) of
-    a path where that is the reaction coordinate. gates: (low, high): an entrance is the first time above `high`, or outside, after a time at or below
-    `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count, 2), how
+    LEVEL with the loss at the start and the scale of what is above it, the user's functions; then the nodes (n, d) of a
+    path, where that is the reaction coordinate. gates: (low, high): an entrance is the first time above `high`, or
+    outside, after a time at or below `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count, 2), how
     many in the first and second half of the time after settling. pool: (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
     """
     theta = np.empty(edge[0].shape[0])
@@ -240,12 +243,14 @@ def wander(
 
 
 def excursions(
-    width, problem, rule, edge, gates, levels, paths, ids, begin, substeps, seed, queue, stop, state, lanes, reached, trail, used, limit
+    width, problem, rule, edge, gates, levels, paths, ids, begin, substeps, seed, queue, stop, state, lanes, reached, trail,
+    used, limit
 ):  # fmt: skip
     """Run paths on from the highest level that they reached until they return to the well, leave, or have used `limit` substeps.
 
     gates: (low, top) of the reaction coordinate, with `levels` equal steps between them. paths: (tasks,), their places in `reached` and
-    `trail`. ids: (tasks,), replica numbers for the draws, none used before. begin: the iteration that they are in. reached: (replicas,), the highest level so far; `levels` is
+    `trail`. ids: (tasks,), replica numbers for the draws, none used before. begin: the iteration that they
+    are in. reached: (replicas,), the highest level so far; `levels` is
     outside, FAILED in case of NaN or the limit. trail: (replicas, levels + 1, size), the state at the first time at or above each level, of
     which that at `reached` is there. used: (tasks,), substeps.
     """

@@ -35,7 +35,7 @@ def escape_map(
     between: ArrayLike | None = None,
     **kwargs: Any,
 ) -> Axes:
-    """Contours of a loss of two coordinates, and over them a path, the places of exits, and committor and current of a grid.
+    """Contours of a loss of two coordinates; over them a path, the places of exits, and what a grid knows.
 
     Parameters
     ----------
@@ -46,11 +46,11 @@ def escape_map(
     path
         Positions of shape (m, 2), such as those of `theory.least_action`.
     exits
-        Result of `diffusion.exit_times` with ``positions=True``, or of `diffusion.rare_escape_rate` with ``paths=True``; at most 500 are
-        drawn, evenly chosen.
+        Result of `diffusion.exit_times` with ``positions=True``, or of `diffusion.rare_escape_rate` with ``paths=True``;
+        at most 500 are drawn, evenly chosen.
     grid
-        Result of `diffusion.fokker_planck.committor` or `diffusion.fokker_planck.escape_rate` with two coordinates: the lines where the
-        committor is 0.1, 0.5 and 0.9, and arrows along the current.
+        Result of `diffusion.fokker_planck.committor` or `diffusion.fokker_planck.escape_rate` with two coordinates: the
+        lines where the committor is 0.1, 0.5 and 0.9, and arrows along the current.
     between
         Ends of both coordinates, shape (2, 2), in theta; None: what holds all that is drawn.
     **kwargs
@@ -64,7 +64,8 @@ def escape_map(
     Raises
     ------
     ValueError
-        If the landscape or the path has not two coordinates, a dataset has not what is to be drawn, or nothing tells where to look.
+        If the landscape or the path has not two coordinates, a dataset lacks what is to be drawn, or nothing tells
+        where to look.
     """
     if landscape.dimension != 2:
         raise ValueError(
@@ -130,7 +131,7 @@ def _between(between: ArrayLike | None, drawn: list[Array | None]) -> Array:
 
 
 def _levels(landscape: Landscape, loss: Array, line: Array | None) -> Array:
-    """Levels from the reference point's loss up to three times the highest rise of the path, else to the map's highest."""
+    """Levels of the loss up to three times the highest rise of the path, else to the map's highest."""
     least = min(float(landscape.loss(landscape.reference)), float(loss.min()))
     most = float(loss.max())
     if line is not None:

@@ -64,8 +64,8 @@ class Scale:
 def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge) -> Scale:
     """The coordinate asked for, compiled and tried on the straight lines from the start over each coordinate's boundary.
 
-    The loss is scaled by the line with the lowest pass, a user's function by the line at whose end it is highest, a path by where it crosses the
-    boundary, or where it ends.
+    The loss is scaled by the line with the lowest pass, a user's function by the line at whose end it is highest, a path
+    by where it crosses the boundary, or where it ends.
 
     Raises
     ------

@@ -28,7 +28,7 @@ BLOCK = 16  # replicas that a thread runs side by side, however many threads the
 
 @dataclass(frozen=True)
 class Entrances:
-    """What wandering found: the two gates, entrances per iteration, their states, how many iterations replicas wandered, and all substeps computed."""
+    """What wandering found: the gates, entrances per iteration, their states, iterations of a replica, all substeps."""
 
     gates: tuple[float, float]
     rate: float
@@ -97,7 +97,7 @@ class Well:
 
     @property
     def forgetting(self) -> float:
-        """Iterations until a replica has forgotten its start, from the slowest of curvature, inertia and second moment."""
+        """Iterations until a replica has forgotten its start: of curvature, inertia or second moment, the slowest."""
         _, slowest, memory = self._slowest()
         update, dynamics = self._plan.dynamics.update, self._plan.dynamics
         if update is not None:
@@ -106,7 +106,7 @@ class Well:
         return max(slowest, memory)
 
     def _slowest(self) -> tuple[Array, float, float]:
-        """Learning rate times curvature in each direction, and relaxation times of the flattest and of the inertia, in iterations."""
+        """Learning rate times curvature, and iterations of a relaxation: in the flattest direction, and of inertia."""
         plan = self._plan
         steps = plan.learning_rate * curvatures(plan, self._scale.places)
         slowest = 1 / float(np.min(steps[steps > 0])) if np.any(steps > 0) else 1000.0
@@ -141,8 +141,8 @@ class Well:
             def part(block: int) -> None:
                 here = slice(BLOCK * block, BLOCK * (block + 1))
                 self._wander(
-                    int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._scale.regarded, gates, total, settle,
-                    stride, np.uint64(self._substeps), self._plan.seed, pool.stop, *allocate(prepared, BLOCK), sampled[here],
+                    int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._scale.regarded, gates, total,
+                    settle, stride, np.uint64(self._substeps), self._plan.seed, pool.stop, *allocate(prepared, BLOCK), sampled[here],
                     count[here], kept[here],
                 )  # fmt: skip
 

@@ -17,7 +17,7 @@ BEGINS = 0.05  # of a path, within which the point nearest to the start must be
 
 
 def nodes_of(path: ArrayLike, plan: Plan, edge: Edge) -> Array:
-    """Nodes at equal distances from the first position of a path to its first place outside, else to its last, shape (NODES, d).
+    """Nodes at equal distances from the first position of a path to its first outside, else to its last, (NODES, d).
 
     Raises
     ------
@@ -31,8 +31,8 @@ def nodes_of(path: ArrayLike, plan: Plan, edge: Edge) -> Array:
     d = len(plan.origin)
     if positions.ndim != 2 or len(positions) < 2 or positions.shape[1] != d or not np.all(np.isfinite(positions)):
         raise ValueError(
-            f"coordinate, of shape {positions.shape}, must be a path: two or more positions, of {d} finite numbers each, from the minimum over the "
-            "saddle; or 'exit', 'loss' or a function of theta"
+            f"coordinate, of shape {positions.shape}, must be a path: two or more positions, of {d} finite numbers each, "
+            "from the minimum over the saddle; or 'exit', 'loss' or a function of theta"
         )
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(positions, axis=0), axis=1))])
     fine = _at(np.linspace(0, lengths[-1], (NODES - 1) * FINE + 1), lengths, positions)
@@ -40,21 +40,21 @@ def nodes_of(path: ArrayLike, plan: Plan, edge: Edge) -> Array:
     begins = int(distance.argmin()) / (len(fine) - 1)
     if lengths[-1] == 0 or begins > BEGINS:
         raise ValueError(
-            f"coordinate is a path that begins at {positions[0].tolist()} and is nearest to the start, {plan.origin.tolist()}, after {begins:.2g} of "
-            "its way; it must lead from the start over the saddle: turn it round, or give another start"
+            f"coordinate is a path that begins at {positions[0].tolist()} and is nearest to the start, "
+            f"{plan.origin.tolist()}, after {begins:.2g} of its way; it must lead from the start over the saddle: turn it round, or give another start"
         )
     outside = np.flatnonzero(edge.crossed(plan.landscape, fine)[0] != NO_PART)
     if len(outside) and outside[0] < NODES:
         raise ValueError(
-            f"coordinate is a path that begins at {positions[0].tolist()}, where boundary = {edge.boundary!r} is crossed already; it must begin at "
-            "the minimum"
+            f"coordinate is a path that begins at {positions[0].tolist()}, where boundary = {edge.boundary!r} is crossed "
+            "already; it must begin at the minimum"
         )
     end = lengths[-1] * (outside[0] / (len(fine) - 1) if len(outside) else 1.0)
     return _at(np.linspace(0, end, NODES), lengths, positions)
 
 
 def values_along(nodes: Array, positions: Array) -> Array:
-    """How far along its nodes the points are that are nearest to positions of shape (n, d): the kernels' own function, shape (n,)."""
+    """How far along the nodes positions of shape (n, d) are, by the kernels' own function, shape (n,)."""
     from diffusion.kernels.excursions import along_path
 
     return np.array([along_path(position, nodes) for position in positions])

@@ -24,8 +24,8 @@ REMOVED = 10  # a tenth of the replicas is replaced at a time
 class Repetition:
     """What one repetition found; positions are NaN if it went extinct, and there are none unless they were asked for.
 
-    `iterations` is how many replicas wandered before; `bound` is the probability to come, before returning, as far as there still were MANY families; `left_by` counts paths by the coordinate
-    that was farthest out when they left, shape (d,).
+    `iterations` is how many replicas wandered before; `bound` is the probability to come, before returning, as far as there
+    still were MANY families; `left_by` counts paths by the coordinate that was farthest out when they left, shape (d,).
     """
 
     entrance_rate: float
@@ -144,7 +144,8 @@ class Run:
             def until_done(_: int) -> None:
                 self._excursions(
                     width, prepared.problem, prepared.rule, self._scale.regarded, gates, LEVELS, paths, ids, np.uint64(begin),
-                    np.uint64(self._substeps), self._plan.seed, queue, pool.stop, *allocate(prepared, width), reached, self.trail, used, LONGEST,
+                    np.uint64(self._substeps), self._plan.seed, queue, pool.stop, *allocate(prepared, width), reached,
+                    self.trail, used, LONGEST,
                 )  # fmt: skip
 
             for _ in pool.map(until_done, range(threads)):
