@@ -79,7 +79,7 @@ def escape_map(
         needed(grid, "diffusion.fokker_planck.committor with two coordinates", "position", "current", "first", "second")
     where = _between(between, [landscape.reference[None], line, left, None if grid is None else _known(grid)])
     ax = axes_or_new(ax)
-    x, y = (np.linspace(*ends, POINTS) for ends in where)
+    x, y = (np.linspace(low, high, POINTS) for low, high in where)
     if not {"cmap", "colors"} & set(kwargs):
         kwargs = {"colors": GREY, "linewidths": 0.6, "negative_linestyles": "solid", "alpha": 0.7} | kwargs
     loss = landscape.loss(np.stack(np.meshgrid(x, y), axis=-1))
@@ -87,7 +87,7 @@ def escape_map(
     if grid is not None:
         _draw_grid(ax, grid)
     if left is not None:
-        ax.scatter(*left.T, s=14, color=ORANGE, alpha=0.5, edgecolors="none", label="exits", zorder=3)
+        ax.scatter(left[:, 0], left[:, 1], s=14, color=ORANGE, alpha=0.5, edgecolors="none", label="exits", zorder=3)
     if line is not None:
         ax.plot(*line.T, color=BLUE, lw=2.2, label="path", zorder=4)
     ax.set(xlim=where[0], ylim=where[1], xlabel="coordinate 0 [theta]", ylabel="coordinate 1 [theta]")
@@ -107,8 +107,10 @@ def _left(exits: xarray.Dataset) -> Array:
 
 def _known(grid: xarray.Dataset) -> Array:
     """Positions at which the grid's current is a number, shape (n, 2)."""
-    known = np.isfinite(grid["current"]).all("coordinate").values
-    return np.asarray(grid["position"].transpose("first", "second", "coordinate").values[known])
+    position, current = (
+        grid[name].transpose("first", "second", "coordinate").values for name in ("position", "current")
+    )
+    return np.asarray(position[np.isfinite(current).all(axis=-1)])
 
 
 def _between(between: ArrayLike | None, drawn: list[Array | None]) -> Array:

@@ -85,11 +85,12 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge)
             prepared, 1.0, 1.0, "exit", "exit", np.array([[0.0, 1.0]]), _outside(plan, edge, places, ahead), places
         )
     lines = lines_to(plan, places)
-    if not isinstance(coordinate, str) and hasattr(coordinate, "__len__"):
-        nodes = nodes_of(coordinate, plan, edge)
+    given: Any = coordinate
+    if not isinstance(given, str) and hasattr(given, "__len__"):
+        nodes = nodes_of(given, plan, edge)
         prepared, ahead = _ahead(plan, prepared.specialised(ON_PATH=True))
         ends = values_along(nodes, lines[:, [0, -1]].reshape(-1, len(plan.origin))).reshape(-1, 2)
-        outside, record = _outside(plan, edge, places, ahead), written(coordinate, nodes)
+        outside, record = _outside(plan, edge, places, ahead), written(given, nodes)
         return Scale(prepared, 1.0, 1.0, "path", record, ends, outside, places, (nodes,))
     if not len(lines):
         raise ValueError(
@@ -103,7 +104,7 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge)
         prepared, name = prepared.specialised(ON_LOSS=True), "loss"
         record = name
     else:
-        function = checks.compiled("coordinate(theta) -> float", coordinate, plan.origin.copy())
+        function = checks.compiled("coordinate(theta) -> float", given, plan.origin.copy())
         name, record = str(getattr(coordinate, "__name__", coordinate)), described(function)
         values = _evaluated(name, function, lines)
         best = int(np.argmax(values[:, -1]))

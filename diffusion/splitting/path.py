@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -11,8 +12,8 @@ from diffusion.edges import NO_PART, Edge
 from diffusion.plan import Plan
 
 Array = NDArray[np.float64]
-NODES = 64  # at equal distances along a path, which every step is compared with
-FINE = 64  # places between two nodes, at which the boundary is looked for
+NODES = 16  # at equal distances along a path; every step is compared with all, and 64 cost as much as the step
+FINE = 256  # places between two nodes, at which the boundary is looked for
 BEGINS = 0.05  # of a path, within which the point nearest to the start must be
 
 
@@ -55,8 +56,9 @@ def nodes_of(path: ArrayLike, plan: Plan, edge: Edge) -> Array:
 
 def values_along(nodes: Array, positions: Array) -> Array:
     """How far along the nodes positions of shape (n, d) are, by the kernels' own function, shape (n,)."""
-    from diffusion.kernels.excursions import along_path
+    from diffusion.kernels import excursions
 
+    along_path: Any = excursions.along_path
     return np.array([along_path(position, nodes) for position in positions])
 
 
