@@ -10,6 +10,7 @@ import pytest
 import xarray
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_hex
+from matplotlib.quiver import Quiver
 
 from diffusion import DoubleParabola, StyblinskiTang, fokker_planck, plot
 from diffusion.plot import style
@@ -78,6 +79,18 @@ def phase_space(name):
     return describe(data, {})
 
 
+def on_a_turned_grid():
+    """Committor and current like those of two coordinates, which no path knows in a corner."""
+    first, second = np.meshgrid(np.linspace(-4, 4, 40), np.linspace(-4, 4, 50), indexing="ij")
+    position = np.stack([first + 0.5 * second, second - 0.5 * first], axis=-1)
+    committor = (position[..., 0] + 6) / 12
+    current = np.stack([np.exp(-(second**2)), 0 * second], axis=-1)
+    current[(first > 3) & (second > 3)] = committor[(first > 3) & (second > 3)] = np.nan
+    dims = ("first", "second", "coordinate")
+    data = {"committor": (dims[:2], committor), "current": (dims, current)}
+    return xarray.Dataset(data, {"position": (dims, position)})
+
+
 CURVE = fokker_planck.density(WELL, diffusion=0.06, start=0.0, times=[0.5, 2.0, 8.0], boundary=WELL.saddle)
 COMMITTOR = fokker_planck.committor(WELL, diffusion=0.06, boundary=(-0.2, 1.5))
 
@@ -101,6 +114,9 @@ DRAWN = {
     "paths": lambda ax=None: plot.paths(reactive_paths(), ax),
     "landscape": lambda ax=None: plot.landscape(WELL, ax, between=(-1, 2)),
     "contours": lambda ax=None: plot.landscape(StyblinskiTang(3), ax, between=(-4, 4), other=2),
+    "escape_map": lambda ax=None: plot.escape_map(
+        StyblinskiTang(2), ax, path=[[2.7, 2.7], [0.2, 2.0]], exits=reactive_paths(), grid=on_a_turned_grid()
+    ),
     "density": lambda ax=None: plot.density(CURVE, ax),
     "density in phase space": lambda ax=None: plot.density(phase_space("density"), ax),
     "density in the plane": lambda ax=None: plot.density(in_plane("density"), ax),
@@ -133,6 +149,42 @@ def test_it_draws_on_the_axes_given_or_on_new_ones_with_labels_and_forces_no_sty
         ax.figure.canvas.draw()
     assert dict(mpl.rcParams) == before
     assert own is not new.figure
+
+
+def test_a_map_of_an_escape_names_what_is_drawn_and_holds_all_of_it():
+    path = np.array([[2.7, 2.7], [0.2, 2.0]])
+    ax = plot.escape_map(StyblinskiTang(2), path=path, exits=reactive_paths(), grid=on_a_turned_grid())
+    assert set(ax.get_legend_handles_labels()[1]) == {"path", "exits", "committor", "current"}
+    line = next(drawn for drawn in ax.lines if drawn.get_label() == "path")
+    np.testing.assert_array_equal(line.get_xydata(), path)
+    exits = next(drawn for drawn in ax.collections if drawn.get_label() == "exits").get_offsets()
+    np.testing.assert_array_equal(exits, [[9.0, 9.0]] * 3)  # not those of an extinct repetition
+    (low, high), (lower, upper) = ax.get_xlim(), ax.get_ylim()
+    assert low < -6 < 9 < high
+    assert lower < -6 < 9 < upper
+    arrows = next(drawn for drawn in ax.collections if isinstance(drawn, Quiver))
+    assert 0 < len(arrows.U) < 20 * 25
+    np.testing.assert_allclose(arrows.V, 0)
+    plot.escape_map(StyblinskiTang(2), between=[(-4, 4), (-4, 4)], path=path).legend()
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"landscape": StyblinskiTang(3)}, "landscape has 3 coordinates; a map is of 2"),
+        ({"path": [1.0, 2.0]}, r"path of shape \(2,\) must be positions of shape \(m, 2\)"),
+        ({"exits": displacements()}, "no exit_position; give the result of diffusion.exit_times with positions=True"),
+        (
+            {"grid": phase_space("committor")},
+            "give the result of diffusion.fokker_planck.committor with two coordinates",
+        ),
+        ({}, "no path, exit or grid that tells where to look"),
+        ({"between": [(1, 0), (0, 1)]}, "must be the lower and upper end of each of the two coordinates"),
+    ],
+)
+def test_a_map_without_what_it_needs_is_refused(given, message):
+    with pytest.raises(ValueError, match=message):
+        plot.escape_map(**{"landscape": StyblinskiTang(2)} | given)
 
 
 def test_msd_shows_95_percent_and_leaves_out_iteration_0():

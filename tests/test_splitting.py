@@ -1,5 +1,7 @@
 """Rare escapes: against exact rates down to 1e-12, against direct simulation, and refused where they have no meaning."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from conftest import SUITE_RATE
@@ -9,8 +11,10 @@ import theory
 from benchmarks import rare as rare_costs
 from diffusion import (
     SGD,
+    AdaBound,
     Adai,
     Adam,
+    AMSGrad,
     Beyond,
     Box,
     CoupledLandscape,
@@ -18,7 +22,10 @@ from diffusion import (
     IsotropicNoise,
     LossLevel,
     Momentum,
+    OwnOptimizer,
+    Padam,
     QuadraticSaddle,
+    RAdam,
     Radius,
     Region,
     escape_rate,
@@ -29,6 +36,7 @@ from diffusion.edges import edge_of
 from diffusion.plan import plan_run
 from diffusion.splitting.coordinate import carried
 from diffusion.splitting.lines import ends_of
+from diffusion.splitting.rate import warn_no_rate
 from experiments.problems.wells import HIGHEST, exact_rate, settings
 
 SETTING = settings()["parabolas-piecewise"]
@@ -378,3 +386,36 @@ def test_few_families_are_said():
         found = rare(20.0, replicas=20, repetitions=2, paths=True)
     np.testing.assert_array_equal(found["extinct"], found["repetition_rate"] == 0)
     np.testing.assert_array_equal(found["extinct"], np.isnan(found["crossing"]).all(["replica", "coordinate"]))
+
+
+def test_optimizers_without_a_stationary_state_say_so():
+    """Those that keep the largest v or close their bounds, and an own step that goes by the iteration; no others."""
+
+    def slower(theta, g, slots, shared, p):
+        return (theta - p[0] / np.sqrt(shared[0]) * g,)
+
+    def steady(theta, g, slots, shared, p):
+        return (theta - p[0] * g,)
+
+    assert "largest second moment" in AMSGrad(0.1).unsteady
+    assert "largest second moment" in Padam(0.1).unsteady
+    assert "bounds of its learning rate close over some 1e+03 iterations" in AdaBound(0.1).unsteady
+    assert OwnOptimizer(slower, lr=0.1).unsteady == "its step depends on the iteration"
+    steady_ones = (
+        OwnOptimizer(steady, lr=0.1),
+        Padam(0.1, second_moment="frozen"),
+        Adam(0.1),
+        Momentum(0.1, 0.9),
+        RAdam(0.1),
+    )
+    assert not any(dynamics.unsteady for dynamics in steady_ones)
+    repetition = SimpleNamespace(entrance_rate=1e-3, probability=1e-3, iterations=40_000)
+    with pytest.warns(RuntimeWarning, match=r"AMSGrad.* has no stationary state: .* one of about iteration 40000"):
+        warn_no_rate(AMSGrad(0.1), [repetition], 1000.0)
+    warn_no_rate(Adam(0.1), [repetition], 1000.0)
+
+
+def test_a_barrier_that_is_too_low_for_a_rate_is_told():
+    """Less than a temperature above the start paths leave as soon as they have forgotten it; at 6 nothing is said."""
+    with pytest.warns(RuntimeWarning, match="forget their start in 20: the barrier is too low for one rate"):
+        rare(8.0, boundary=0.3, replicas=100, repetitions=2)

@@ -81,6 +81,11 @@ class AdaBound(Dynamics):
         p = (self.lr, *betas, self.eps, self.final_lr, self.gamma)
         return coupled(Update(step, p, slots=(0.0, 0.0), betas=betas, shared=bounds), self.weight_decay)
 
+    @property
+    def unsteady(self) -> str:
+        """Its bounds."""
+        return f"the bounds of its learning rate close over some {1 / self.gamma:.3g} iterations"
+
     def substep(self, substeps: int) -> Update:
         """At lr/n and final_lr/n, with the betas that n substeps keep and the bounds of the whole iteration."""
         refuse_coupled(self)

@@ -17,6 +17,8 @@ from diffusion.dynamics.update import Update, kept
 if TYPE_CHECKING:
     import torch
 
+GROWS = "the largest second moment so far grows as long as it runs"
+
 
 def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
     """One iteration; slots are (m, v, largest v), p is (lr, beta1, beta2, eps)."""
@@ -65,6 +67,11 @@ class AMSGrad(Dynamics):
         """The optimizer as shipped."""
         p, betas = (self.lr, self.beta1, self.beta2, self.eps), (self.beta1, self.beta2)
         return coupled(Update(step, p, slots=(0.0, 0.0, 0.0), betas=betas, shared=corrections), self.weight_decay)
+
+    @property
+    def unsteady(self) -> str:
+        """Its maximum."""
+        return GROWS
 
     def substep(self, substeps: int) -> Update:
         """At lr/n and the betas that n substeps keep."""

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from torch.optim import Optimizer
 
 PROBES = (1.0, -0.5, 0.25)  # gradients of the iterations that an update is tried with
+LATE = (1e4, 1e5)  # iterations at which an update without a stationary state differs
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,6 +124,17 @@ class OwnOptimizer(Dynamics):
     def in_torch(self) -> bool:
         """Whether `torch` is given."""
         return self.torch is not None
+
+    @property
+    def unsteady(self) -> str:
+        """A step that depends on the iteration even where all powers have vanished."""
+        late = []
+        for t in LATE:
+            shared: tuple[float, ...] = clock(t, (0.0,) * len(self.betas), self.p)
+            if self.mean is not None:
+                shared = (*shared, 1.0)
+            late.append(self.step(0.5, 1.0, tuple(self.slots), shared, self.p))
+        return "" if late[0] == late[1] else "its step depends on the iteration"
 
     def torch_optimizer(self, params: Iterable[Any]) -> Optimizer:
         """That of `torch`, refused if there is none."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from diffusion.dynamics.amsgrad import GROWS
 from diffusion.dynamics.decay import coupled, refuse_coupled
 from diffusion.dynamics.elementary import power
 from diffusion.dynamics.moments import moments
@@ -87,6 +88,11 @@ class Padam(Dynamics):
         betas = (self.beta1, self.beta2)
         p = (self.lr, *betas, self.eps, 2 * self.partial)
         return coupled(Update(step, p, slots=(0.0, 0.0, 0.0), betas=betas, shared=correction), self.weight_decay)
+
+    @property
+    def unsteady(self) -> str:
+        """The maximum, where there is one."""
+        return GROWS if self.second_moment == "running" else ""
 
     def substep(self, substeps: int) -> Update:
         """At lr/n and the betas that n substeps keep."""

@@ -131,6 +131,11 @@ class Dynamics:
         """Whether `torch_optimizer` gives one."""
         return type(self).torch_optimizer is not Dynamics.torch_optimizer
 
+    @property
+    def unsteady(self) -> str:
+        """Why it has no stationary state, so that its rates change with the iteration; empty where it has one."""
+        return ""
+
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
         """The torch optimizer that does the same; a tensor's leading axis indexes replicas.
 

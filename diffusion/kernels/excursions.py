@@ -3,7 +3,7 @@
 A replica is outside if any coordinate is beyond the boundary: if ``max_j (x_j - origin_j) scale_j`` is above 1; of other boundaries than
 one line in each coordinate, if the highest of what each part goes by is, from 0 at the start to 1 on the part. How far it is on its
 way, its reaction coordinate, is that number too, or with inertia the same of ``x_j - ahead_j m_j``, where its momentum would carry it; or
-the loss, or a user's function of its position.
+how far along a path the nearest point is, likewise; or the loss, or a user's function of its position.
 """
 
 import math
@@ -16,7 +16,7 @@ from diffusion.kernels.llvm import fetch_add
 # Filled in by `specialise`: helpers of `diffusion.kernels.step`, formulas, and which reaction coordinate.
 advance = start_lane = row = None
 loss = own = leaves = None
-SEPARABLE = ON_LOSS = ON_OWN = AHEAD = False
+SEPARABLE = ON_LOSS = ON_OWN = ON_PATH = AHEAD = False
 PARTS = LEVELS = LEAVES = (
     False  # whether the boundary is not one line in each coordinate; a part is of the loss; of the user's
 )
@@ -27,7 +27,7 @@ RETURNED, FAILED = -1, -2  # in place of a level
 
 def farthest(x, lane, edge):
     """How far the coordinate that is farthest out is: above 1 outside; NaN where a coordinate is."""
-    origin, scale, _ = edge
+    origin, scale = edge[:2]
     highest = -math.inf
     for j in range(x.shape[0]):
         value = (x[j, lane] - origin[j]) * scale[j]
@@ -39,7 +39,7 @@ def farthest(x, lane, edge):
 
 def farthest_ahead(x, m, lane, edge):
     """As `farthest`, of where the momentum would carry each coordinate."""
-    origin, scale, ahead = edge
+    origin, scale, ahead = edge[:3]
     highest = -math.inf
     for j in range(x.shape[0]):
         value = (x[j, lane] - ahead[j] * m[j, lane] - origin[j]) * scale[j]
@@ -51,7 +51,7 @@ def farthest_ahead(x, m, lane, edge):
 
 def farthest_part(x, m, lane, edge, table, far):
     """How far the part that is farthest out is, above 1 outside, of where the momentum carries in `far` of the full way; NaN where a coordinate is."""
-    origin, kinds, first, second, base, scale, ahead = edge
+    origin, kinds, first, second, base, scale, ahead = edge[:7]
     highest = -math.inf
     for j in range(x.shape[0]):
         if math.isnan(x[j, lane]):
@@ -98,9 +98,50 @@ def loss_at(x, lane, table):
     return loss(x, lane, table)
 
 
+def along_path(theta, nodes):
+    """How far along a path the point nearest to theta (d,) is, 0 at the first of its nodes (n, d), 1 at the last.
+
+    Beyond its ends the path goes straight on.
+    """
+    last = nodes.shape[0] - 1
+    nearest, least = 0, math.inf
+    for k in range(last + 1):
+        distance = 0.0
+        for j in range(theta.shape[0]):
+            distance += (theta[j] - nodes[k, j]) ** 2
+        if distance < least:
+            nearest, least = k, distance
+    forward = backward = 0.0
+    if nearest < last:
+        forward = share_of_way(theta, nodes, nearest, nearest + 1)
+    if nearest > 0:
+        backward = share_of_way(theta, nodes, nearest, nearest - 1)
+    if nearest > 0:
+        forward = max(forward, 0.0)
+    if nearest < last:
+        backward = max(backward, 0.0)
+    return (nearest + forward - backward) / last
+
+
+def share_of_way(theta, nodes, here, there):
+    """How far theta is on the straight line from one node to another: the share of the way."""
+    onwards = way = 0.0
+    for j in range(theta.shape[0]):
+        step = nodes[there, j] - nodes[here, j]
+        onwards += (theta[j] - nodes[here, j]) * step
+        way += step * step
+    return onwards / way
+
+
 def progress(state, lane, out, edge, table, theta):
     """The reaction coordinate; `out` is what `out_of` says, theta (d,) is scratch."""
     x = state[0]
+    if ON_PATH:
+        for j in range(x.shape[0]):
+            theta[j] = x[j, lane]
+            if AHEAD:
+                theta[j] -= edge[-2][j] * state[2][j, lane]
+        return along_path(theta, edge[-1])
     if ON_OWN:
         for j in range(x.shape[0]):
             theta[j] = x[j, lane]
@@ -162,8 +203,9 @@ def wander(
 
     edge: (origin (d,), scale (d,), ahead (d,)), or (origin, kinds, first, second, base, scale, ahead) of P parts: LINES with the scales of
     their upper and lower ends (0 if open), a PLANE with its normal over its distance, a BALL with a scale of the squared distance, a
-    LEVEL with the loss at the start and the scale of what is above it, the user's functions. gates: (low, high): an entrance is the first time above `high`, or outside, after a time at or below
-    `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count, 2), how
+    LEVEL with the loss at the start and the scale of what is above it, the user's functions; then the nodes (n, d) of a
+    path, where that is the reaction coordinate. gates: (low, high): an entrance is the first time above `high`, or
+    outside, after a time at or below `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count, 2), how
     many in the first and second half of the time after settling. pool: (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
     """
     theta = np.empty(edge[0].shape[0])
@@ -201,12 +243,14 @@ def wander(
 
 
 def excursions(
-    width, problem, rule, edge, gates, levels, paths, ids, substeps, seed, queue, stop, state, lanes, reached, trail, used, limit
+    width, problem, rule, edge, gates, levels, paths, ids, begin, substeps, seed, queue, stop, state, lanes, reached, trail,
+    used, limit
 ):  # fmt: skip
     """Run paths on from the highest level that they reached until they return to the well, leave, or have used `limit` substeps.
 
     gates: (low, top) of the reaction coordinate, with `levels` equal steps between them. paths: (tasks,), their places in `reached` and
-    `trail`. ids: (tasks,), replica numbers for the draws, none used before. reached: (replicas,), the highest level so far; `levels` is
+    `trail`. ids: (tasks,), replica numbers for the draws, none used before. begin: the iteration that they
+    are in. reached: (replicas,), the highest level so far; `levels` is
     outside, FAILED in case of NaN or the limit. trail: (replicas, levels + 1, size), the state at the first time at or above each level, of
     which that at `reached` is there. used: (tasks,), substeps.
     """
@@ -231,7 +275,7 @@ def excursions(
                 save(state, active, trail[path, reached[path]])
             if reached[path] < levels:
                 task[active] = following
-                lanes[REPLICA][active], lanes[ITERATION][active], lanes[SUBSTEP][active] = ids[following], 1, 0
+                lanes[REPLICA][active], lanes[ITERATION][active], lanes[SUBSTEP][active] = ids[following], begin, 0
                 active += 1
         if active == 0 or fetch_add(stop, 0) != 0:
             return
@@ -259,4 +303,17 @@ def excursions(
             lanes[SUBSTEP][lane] = lanes[SUBSTEP][active]
 
 
-HELPERS = (farthest, farthest_ahead, loss_at, farthest_part, out_of, progress, level_of, turn, save, restore)
+HELPERS = (
+    farthest,
+    farthest_ahead,
+    loss_at,
+    farthest_part,
+    out_of,
+    share_of_way,
+    along_path,
+    progress,
+    level_of,
+    turn,
+    save,
+    restore,
+)

@@ -5,6 +5,7 @@ Axes that a function makes have the library's style, which is `STYLE`; axes that
 
 from diffusion.plot.ensembles import msd, rates, survival
 from diffusion.plot.grids import committor, current, density, landscape
+from diffusion.plot.landscapes import escape_map
 from diffusion.plot.positions import cloud, paths
 from diffusion.plot.style import OPTIMIZERS, STYLE
 
@@ -15,6 +16,7 @@ __all__ = [
     "committor",
     "current",
     "density",
+    "escape_map",
     "landscape",
     "msd",
     "paths",

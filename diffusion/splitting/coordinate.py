@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
 from diffusion.callables import described
@@ -15,9 +15,10 @@ from diffusion.edges import BALL, LEVEL, LINES, OWN, PLANE, Edge
 from diffusion.engine import Prepared
 from diffusion.plan import Plan
 from diffusion.splitting.lines import ends_of, lines_to
+from diffusion.splitting.path import nodes_of, values_along, written
 
 Array = NDArray[np.float64]
-Coordinate = str | Callable[[Array], float]
+Coordinate = str | Callable[[Array], float] | ArrayLike
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,8 @@ class Scale:
         The boundary as the kernels take it: see `diffusion.kernels.excursions`.
     places
         Where each coordinate alone is at the boundary, as `ends_of` has them.
+    nodes
+        Of a path that is the reaction coordinate, shape (n, d), alone in a tuple; else nothing.
     """
 
     prepared: Prepared
@@ -50,12 +53,19 @@ class Scale:
     ends: Array
     outside: tuple[NDArray[Any], ...]
     places: Array
+    nodes: tuple[Array, ...] = ()
+
+    @property
+    def regarded(self) -> tuple[NDArray[Any], ...]:
+        """What the kernels look at: the boundary, and the path if there is one."""
+        return (*self.outside, *self.nodes)
 
 
 def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge) -> Scale:
     """The coordinate asked for, compiled and tried on the straight lines from the start over each coordinate's boundary.
 
-    The loss is scaled by the line with the lowest pass, a user's function by the line at whose end it is highest.
+    The loss is scaled by the line with the lowest pass, a user's function by the line at whose end it is highest, a path
+    by where it crosses the boundary, or where it ends.
 
     Raises
     ------
@@ -70,14 +80,18 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge)
                 f"coordinate = 'exit': boundary = {edge.boundary!r} does not tell how far out a path is; use 'loss', or a function of "
                 "theta that grows on the way out"
             )
-        along = prepared.parts.get("ALONG", False)  # a momentum along other directions carries no coordinate by itself
-        ahead = still if along else carried(plan)
-        if ahead.any():
-            prepared = prepared.specialised(AHEAD=True)
+        prepared, ahead = _ahead(plan, prepared)
         return Scale(
             prepared, 1.0, 1.0, "exit", "exit", np.array([[0.0, 1.0]]), _outside(plan, edge, places, ahead), places
         )
     lines = lines_to(plan, places)
+    given: Any = coordinate
+    if not isinstance(given, str) and hasattr(given, "__len__"):
+        nodes = nodes_of(given, plan, edge)
+        prepared, ahead = _ahead(plan, prepared.specialised(ON_PATH=True))
+        ends = values_along(nodes, lines[:, [0, -1]].reshape(-1, len(plan.origin))).reshape(-1, 2)
+        outside, record = _outside(plan, edge, places, ahead), written(given, nodes)
+        return Scale(prepared, 1.0, 1.0, "path", record, ends, outside, places, (nodes,))
     if not len(lines):
         raise ValueError(
             f"boundary = {edge.boundary!r} is not met on any straight line along a coordinate from the start, which scales coordinate = "
@@ -90,7 +104,7 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge)
         prepared, name = prepared.specialised(ON_LOSS=True), "loss"
         record = name
     else:
-        function = checks.compiled("coordinate(theta) -> float", coordinate, plan.origin.copy())
+        function = checks.compiled("coordinate(theta) -> float", given, plan.origin.copy())
         name, record = str(getattr(coordinate, "__name__", coordinate)), described(function)
         values = _evaluated(name, function, lines)
         best = int(np.argmax(values[:, -1]))
@@ -103,6 +117,13 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge)
         )
     outside = _outside(plan, edge, places, still)
     return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, record, ends, outside, places)
+
+
+def _ahead(plan: Plan, prepared: Prepared) -> tuple[Prepared, Array]:
+    """How far a momentum of 1 carries each coordinate, and the kernels told if it carries any."""
+    along = prepared.parts.get("ALONG", False)  # a momentum along other directions carries no coordinate by itself
+    ahead = np.zeros(len(plan.origin)) if along else carried(plan)
+    return prepared.specialised(AHEAD=True) if ahead.any() else prepared, ahead
 
 
 def _simple(edge: Edge, places: Array) -> bool:

@@ -28,11 +28,12 @@ BLOCK = 16  # replicas that a thread runs side by side, however many threads the
 
 @dataclass(frozen=True)
 class Entrances:
-    """What wandering found: the two gates, entrances per iteration, their states, and the substeps computed."""
+    """What wandering found: the gates, entrances per iteration, their states, iterations of a replica, all substeps."""
 
     gates: tuple[float, float]
     rate: float
     states: Array
+    iterations: int
     steps: int
 
 
@@ -77,7 +78,7 @@ class Well:
             if total > LONGEST:
                 raise ValueError(f"only {int(count.sum())} replicas went to the rim of the well; start at its minimum")
         rate = count.sum() / (WANDERERS * (total - total // 4)) * self._substeps
-        return Entrances(gates, float(rate), kept, steps)
+        return Entrances(gates, float(rate), kept, total // self._substeps, steps)
 
     def _gates(self, inside: Array) -> tuple[float, float]:
         if np.any(np.isnan(inside)):
@@ -94,8 +95,18 @@ class Well:
             f"are {low:.6g} and {high:.6g}, on the boundary it is {self._scale.edge:.6g}; they must be in ascending order"
         )
 
-    def _relaxation(self) -> int:
-        """Substeps of a relaxation in the well, from the slowest of curvature and inertia at the start."""
+    @property
+    def forgetting(self) -> float:
+        """Iterations until a replica has forgotten its start: of curvature, inertia or second moment, the slowest."""
+        _, slowest, memory = self._slowest()
+        update, dynamics = self._plan.dynamics.update, self._plan.dynamics
+        if update is not None:
+            betas = (*update.betas, *(getattr(dynamics, name, 0.0) for name in ("beta1", "beta2")))
+            memory = 1 / (1 - max(betas))
+        return max(slowest, memory)
+
+    def _slowest(self) -> tuple[Array, float, float]:
+        """Learning rate times curvature, and iterations of a relaxation: in the flattest direction, and of inertia."""
         plan = self._plan
         steps = plan.learning_rate * curvatures(plan, self._scale.places)
         slowest = 1 / float(np.min(steps[steps > 0])) if np.any(steps > 0) else 1000.0
@@ -105,6 +116,11 @@ class Well:
             memory = float(np.max(1 / (1 - rule.inertia)))
             friction = np.where(rule.inertia > 0, rule.mass * rule.damping, 1.0)
             slowest *= float(np.max(friction))
+        return steps, slowest, memory
+
+    def _relaxation(self) -> int:
+        """Substeps of a relaxation in the well, from the slowest of curvature and inertia at the start."""
+        steps, slowest, memory = self._slowest()
         relaxation = np.ceil(max(slowest, memory, 10.0)) * self._substeps
         if RELAXATIONS * relaxation > LONGEST:
             raise ValueError(
@@ -125,8 +141,8 @@ class Well:
             def part(block: int) -> None:
                 here = slice(BLOCK * block, BLOCK * (block + 1))
                 self._wander(
-                    int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._scale.outside, gates, total, settle,
-                    stride, np.uint64(self._substeps), self._plan.seed, pool.stop, *allocate(prepared, BLOCK), sampled[here],
+                    int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._scale.regarded, gates, total,
+                    settle, stride, np.uint64(self._substeps), self._plan.seed, pool.stop, *allocate(prepared, BLOCK), sampled[here],
                     count[here], kept[here],
                 )  # fmt: skip
 

@@ -29,6 +29,8 @@ from diffusion.variables import describe
 if TYPE_CHECKING:
     import xarray
 
+SLOWER = 10.0  # times that what a replica carries takes to settle; paths that leave sooner have no rate
+
 
 def rare_escape_rate(
     dynamics: Dynamics,
@@ -53,6 +55,8 @@ def rare_escape_rate(
     returning. The probability is a product: again and again the replicas that came least far are replaced by copies of others, branched
     with fresh noise where those first were farther. It is unbiased whatever the number of replicas and the reaction coordinate.
 
+    There are no walls: what `diffusion.exit_times` calls `reflecting` is not taken here.
+
     Parameters
     ----------
     dynamics, landscape, noise, start, substeps, seed, threads
@@ -66,7 +70,10 @@ def rare_escape_rate(
         returns a number which grows on the way out; plain Python that numba can compile, or already compiled with njit. Its levels end
         at its highest value on the straight line from the start over the boundary; of the d lines a function's is the one at whose end
         it is highest, the loss's the one with the lowest pass. Paths above are at the top level until they are out. Neither sees the
-        velocity: with inertia they find rates that are too small, mostly with a warning.
+        velocity: with inertia they find rates that are too small, mostly with a warning. Or a path, positions of shape
+        (m, d) from the start over the saddle and, best, across the boundary, such as that of least action: by how far along
+        it the nearest point is, with inertia the point nearest to where the momentum would carry it. Distances are those of
+        coordinates.
     replicas
         Paths in each repetition.
     repetitions
@@ -114,8 +121,10 @@ def rare_escape_rate(
     -----
     RuntimeWarning
         Before it runs, if psi is more than twice what so many replicas split (`escape_prospect`). Afterwards,
-        if the rate is not reliable; the message says why, and names the run. As in `diffusion.exit_times`, if the landscape couples several
-        coordinates: the boundary counts in any.
+        if the rate is not reliable; the message says why, and names the run. If paths leave within 10 of the times in which
+        they forget their start, so that the barrier or the memory of a running second moment leaves no rate. If the
+        optimizer has no stationary state: AMSGrad, Padam and AdaBound as shipped, and your own if it goes by the iteration.
+        As in `diffusion.exit_times`, if the landscape couples several coordinates: the boundary counts in any.
     """
     replicas = checks.whole("replicas", replicas, least=2 * REMOVED)
     repetitions, boundary = checks.whole("repetitions", repetitions, least=2), regions.plain(boundary)
@@ -143,9 +152,29 @@ def rare_escape_rate(
     except KeyboardInterrupt:
         if not partial or len(found) < 2:
             raise
+    warn_no_rate(dynamics, found, run.well.forgetting)
     lacks = f"interrupted: {len(found)} of {repetitions} repetitions" if len(found) < repetitions else ""
     result = _label(found, plan, scale, {"boundary": boundary, "level": level, "paths": paths})
     return result.assign_attrs(partial=lacks)
+
+
+def warn_no_rate(dynamics: Dynamics, found: list[Repetition], forgetting: float) -> None:
+    """Say where paths leave before they have forgotten their start, and where there is no stationary state."""
+    mean = 1 / max(float(np.mean([one.entrance_rate * one.probability for one in found])), np.finfo(float).tiny)
+    if mean < SLOWER * forgetting:
+        warnings.warn(
+            f"paths leave after {mean:.3g} iterations on average, and forget their start in {forgetting:.3g}: the barrier is "
+            "too low for one rate, and how they began counts; use diffusion.exit_times, and look at exponential_p of escape_rate",
+            RuntimeWarning,
+            stacklevel=3,
+        )
+    if dynamics.unsteady:
+        warnings.warn(
+            f"{dynamics!r} has no stationary state: {dynamics.unsteady}, and its rate changes with the iteration. This is one "
+            f"of about iteration {max(one.iterations for one in found)}; use diffusion.exit_times for the times themselves",
+            RuntimeWarning,
+            stacklevel=3,
+        )
 
 
 def _label(found: list[Repetition], plan: Plan, scale: Scale, asked: dict[str, Any]) -> xarray.Dataset:

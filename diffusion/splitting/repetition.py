@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from diffusion.dynamics import Update
 from diffusion.edges import NO_COORDINATE, Edge
 from diffusion.engine import Interruptible, allocate, kernel, lanes_for
 from diffusion.plan import Plan, refuse_memory
@@ -23,8 +24,8 @@ REMOVED = 10  # a tenth of the replicas is replaced at a time
 class Repetition:
     """What one repetition found; positions are NaN if it went extinct, and there are none unless they were asked for.
 
-    `bound` is the probability to come, before returning, as far as there still were MANY families; `left_by` counts paths by the coordinate
-    that was farthest out when they left, shape (d,).
+    `iterations` is how many replicas wandered before; `bound` is the probability to come, before returning, as far as there
+    still were MANY families; `left_by` counts paths by the coordinate that was farthest out when they left, shape (d,).
     """
 
     entrance_rate: float
@@ -33,6 +34,7 @@ class Repetition:
     rounds: int
     families: int
     steps: int
+    iterations: int
     gate_low: float
     gate_high: float
     left_by: NDArray[np.int64]
@@ -63,6 +65,8 @@ class Run:
         self.well = Well(plan, scale, size, substeps, threads)
         self._excursions = kernel(excursions.excursions, excursions.HELPERS, scale.prepared)
         self._used_ids = 0
+        update = plan.dynamics.update
+        self._late = update is not None and _goes_by_the_clock(update) and bool(plan.dynamics.unsteady)
         self.share = 0.0  # of the levels of the present repetition, that all its paths have passed
 
     def new_ids(self, count: int) -> NDArray[np.uint64]:
@@ -78,7 +82,8 @@ class Run:
         gates = (found.gates[0], self._scale.top)
         trail[:, 0] = found.states[rng.permutation(len(found.states))[:replicas]]
         reached, family = np.zeros(replicas, np.int64), np.arange(replicas)
-        steps = found.steps + self.go_on(np.arange(replicas), gates, reached)
+        begin = found.iterations if self._late else 1
+        steps = found.steps + self.go_on(np.arange(replicas), gates, reached, begin)
         probability, bound, rounds, families = 1.0, 1.0, 0, replicas
         while reached.min() < LEVELS:
             self.share = float(reached.min()) / LEVELS
@@ -92,7 +97,7 @@ class Run:
             known = slice(least + 2) if self._paths else slice(least + 1, least + 2)
             trail[gone, known] = trail[parents, known]
             family[gone], reached[gone] = family[parents], least + 1
-            steps += self.go_on(gone, gates, reached)
+            steps += self.go_on(gone, gates, reached, begin)
             rounds += 1
             families = int(np.count_nonzero(np.bincount(family)))
             if families >= MANY:
@@ -102,7 +107,9 @@ class Run:
             families = 0
         left_by = self._left_by(trail[reached == LEVELS, LEVELS, : len(self._plan.origin)])
         told = self._told(bool(probability))
-        return Repetition(found.rate, probability, bound, rounds, families, steps, *found.gates, left_by, *told)
+        return Repetition(
+            found.rate, probability, bound, rounds, families, steps, found.iterations, *found.gates, left_by, *told
+        )
 
     def _left_by(self, positions: Array) -> NDArray[np.int64]:
         """How many of the positions outside, shape (n, d), are so by each coordinate, shape (d,)."""
@@ -123,8 +130,10 @@ class Run:
             told = np.full((len(self.trail), MILESTONES + 1, d), np.nan)
         return told[:, :-1], told[:, -1]
 
-    def go_on(self, paths: NDArray[np.int64], gates: tuple[float, float], reached: NDArray[np.int64]) -> int:
-        """Run the paths on from the levels that they have reached; returns the substeps used."""
+    def go_on(
+        self, paths: NDArray[np.int64], gates: tuple[float, float], reached: NDArray[np.int64], begin: int
+    ) -> int:
+        """Run the paths on from the levels that they have reached, in iteration `begin`; returns the substeps used."""
         ids, used = self.new_ids(len(paths)), np.zeros(len(paths), np.int64)
         queue = np.zeros(1, np.int64)
         threads = min(self._threads, max(1, len(paths) // 16))
@@ -134,8 +143,9 @@ class Run:
 
             def until_done(_: int) -> None:
                 self._excursions(
-                    width, prepared.problem, prepared.rule, self.outside, gates, LEVELS, paths, ids, np.uint64(self._substeps),
-                    self._plan.seed, queue, pool.stop, *allocate(prepared, width), reached, self.trail, used, LONGEST,
+                    width, prepared.problem, prepared.rule, self._scale.regarded, gates, LEVELS, paths, ids, np.uint64(begin),
+                    np.uint64(self._substeps), self._plan.seed, queue, pool.stop, *allocate(prepared, width), reached,
+                    self.trail, used, LONGEST,
                 )  # fmt: skip
 
             for _ in pool.map(until_done, range(threads)):
@@ -151,3 +161,9 @@ class Run:
                 "coordinate out to the boundary"
             )
         return int(used.sum())
+
+
+def _goes_by_the_clock(update: Update) -> bool:
+    """Whether what all coordinates share depends on the iteration itself, not on its powers alone."""
+    powers = (0.0,) * len(update.betas)
+    return bool(update.shared(1.0, powers, update.parameters) != update.shared(2.0, powers, update.parameters))

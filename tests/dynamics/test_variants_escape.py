@@ -7,10 +7,12 @@ from scipy import stats
 
 import theory
 from diffusion import (
+    AdaBound,
     AdamW,
     DoubleParabola,
     IsotropicNoise,
     Lion,
+    Momentum,
     SignSGD,
     Yogi,
     escape_rate,
@@ -53,3 +55,14 @@ def test_splitting_agrees_with_direct_exits(dynamics):
     rate, events = float(direct["rate"]), int(direct["events"])
     assert found["reliable"]
     assert p_value(found["repetition_rate"].values, rate, rate / np.sqrt(events)) > SUITE_RATE
+
+
+@pytest.mark.long  # two pairs of kernels
+def test_adabound_leaves_by_splitting_as_the_momentum_that_it_becomes():
+    """Its early bounds let Adam's learning rate through, four times as hot; half the rate is rejected."""
+    run = {"replicas": 400, "repetitions": 24, **LEAVES}
+    late = rare_escape_rate(Momentum(0.06, 0.9), WELL, seed=1, **run)["repetition_rate"].values
+    with pytest.warns(RuntimeWarning, match="AdaBound.* has no stationary state"):
+        found = rare_escape_rate(AdaBound(0.2, beta2=0.99, final_lr=0.06, gamma=1e-2), WELL, seed=2, **run)
+    rates, error = found["repetition_rate"].values, late.std(ddof=1) / np.sqrt(len(late))
+    assert p_value(rates, late.mean(), error) > SUITE_RATE > p_value(rates, late.mean() / 2, error / 2)
