@@ -1,0 +1,285 @@
+"""Theorem 3 in n dimensions: what bent, narrowing and many directions do to its exponent and prefactor."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import xarray
+
+import theory
+from diffusion import SGD, HessianNoise, exit_times
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, points, subplots, ticks
+from experiments.problems import passes
+from experiments.problems.exits import DAMPED, HORIZON, NO_SAMPLING, TOO_HIGH
+from experiments.problems.passes import OF_HESSIAN, Pass, Plane, bent, channel
+from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, size, told, unsampled
+from experiments.referee.faults import mean_exit
+
+EXPONENT, TIME, FACTOR = (
+    "exponent times lr/(2 B) (loss)",
+    "mean escape time (1)",
+    "mean escape time over that of the way alone",
+)
+CLOSE = 0.03  # an exponent counts as right within this relative deviation
+NOISE = "exponent_over_noise"  # in the regime: the exact exponent, the action over eps
+BENDS = (0.25, 0.5, 0.75)
+DAMPINGS = (1.0, 0.3)  # gamma over omega_b
+WEAK, LOW, SIMULATED = 20.0, 10.0, 3.0  # exponents of the times
+SUBSTEPS, SCHEME = 8, 0.04  # of the SDE's ensembles, and the allowance for them, which a test measures
+SLIGHT, MANY = (2.0, 2.1), 100  # curvatures of a channel that hardly narrows, and its directions
+CROWD = (1, 3, 10)  # directions that are simulated
+STEEP = (2.0, 3.0)  # curvatures of their channel
+IN_SEVERAL = {"torch": "torch runs in the rows of one coordinate", "shipped": "this optimizer has no second moment"}
+
+
+class Theorem3Dimensions(Claim):
+    """The exponents of SGD, Momentum, Adam and Adai along ways that bend, SGD's prefactor along ways that narrow."""
+
+    name = "Theorem 3 in n dimensions"
+    place = "Section 3, proof in A.3; Propositions 2 and 4"
+    statement = (
+        "Theorem 3 is of n dimensions: what counts are the barrier and the curvatures along the escape direction at "
+        "minimum and saddle, and the way between them and the other directions drop out."
+    )
+
+    def evidence(self, routes: Routes) -> Iterator[Evidence]:
+        """Exponents by least action, times by transport, on a grid and by ensembles, and what each direction adds."""
+        narrow = channel(8, 32), channel(4, 8, noise=OF_HESSIAN), channel(8, 2)
+        straight = [_exponent(way) for way in narrow]
+        yield Evidence.of_rows(
+            "SGD", EXPONENT, [*(_exponent(bent(c)) for c in BENDS), *straight, _plane()], label="SGD exponent"
+        )
+        times = [_time(routes, bent(0.5), SIMULATED)]
+        times += [_time(routes, way, exponent) for way in (bent(0.5), *narrow[:2]) for exponent in (LOW, WEAK)]
+        yield Evidence.of_rows("SGD", TIME, times, label="SGD times")
+        crowds = [_crowd(routes, STEEP, n) for n in CROWD] + [_crowd(routes, SLIGHT, n) for n in (1, 10, MANY)]
+        yield Evidence.of_rows("SGD", FACTOR, crowds, label="SGD directions")
+        for name, ratios in (("Momentum", DAMPINGS), ("Adai", DAMPINGS)):
+            rows = [_inertial(name, bent(c), ratio) for ratio in ratios for c in BENDS]
+            yield Evidence.of_rows(name, EXPONENT, rows)
+        yield Evidence.of_rows("Adam", EXPONENT, [_divided(bent(c)) for c in BENDS])
+
+    def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
+        """Exponents against the formula's; of SGD also prefactors and what many directions do."""
+        for piece in evidence:
+            if piece.quantity == EXPONENT:
+                yield from _exponents(piece)
+            elif piece.quantity == TIME:
+                yield from _prefactors(piece)
+            else:
+                yield from _directions(piece)
+
+    def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
+        """Formula's exponent over the least action against the bend, and the time against the number of directions."""
+        yield _draw(evidence)
+
+
+def _exponent(way: Pass) -> Row:
+    """SGD's, by the paper and by least action."""
+    regime: dict[str, Any] = {"optimizer": "SGD", "way": way.title, "coordinates": len(way.top)}
+    formula = _formula("SGD", way)
+    return Row(regime, {"paper": formula, "exact": way.least.action}, {}, _converged(way.least), unsampled(NO_SAMPLING))
+
+
+def _plane() -> Row:
+    """The same out of a quadratic well through an oblique plane, where the grid has the exponent, too."""
+    plane, noises = Plane((1.0, 4.0)), (1 / 40, 1 / 60)
+    limits, rates = zip(*(plane.rates(eps) for eps in noises), strict=True)
+    off = abs(float(np.log(rates[1] / limits[1] * limits[0] / rates[0])) / (np.log(limits[0] / limits[1])))
+    regime = {"optimizer": "SGD", "way": "well, out through an oblique plane", "coordinates": 2}
+    checks = {"growth of the grid's time against the exponent's": (off, CLOSE)}
+    return Row(regime, {"paper": plane.stated, "exact": plane.action}, {}, checks, unsampled(NO_SAMPLING))
+
+
+def _inertial(name: str, way: Pass, ratio: float) -> Row:
+    """Momentum's or Adai's at a damping of so many omega_b: as Adai's inertia goes with the noise its masses differ."""
+    h_a, h_b = way.curvatures
+    heavy = passes.mass(ratio, abs(h_b[0]))
+    masses = heavy * (np.ones(len(h_a)) if name == "Momentum" else h_a[0] / h_a)
+    least = way.inertial(masses)
+    regime = {"optimizer": name, "way": way.title, DAMPED: ratio, "coordinates": len(h_a)}
+    return Row(
+        regime, {"paper": _formula(name, way), "exact": least.action}, {}, _converged(least), unsampled(NO_SAMPLING)
+    )
+
+
+def _divided(way: Pass) -> Row:
+    """Adam's, idealized with the noise of the minimum, as its inertia vanishes."""
+    least = way.divided()
+    regime = {"optimizer": "Adam", "way": way.title, "coordinates": len(way.top)}
+    return Row(
+        regime, {"paper": _formula("Adam", way), "exact": least.action}, {}, _converged(least), unsampled(NO_SAMPLING)
+    )
+
+
+def _formula(optimizer: str, way: Pass) -> float:
+    """The paper's exponent times eps = lr/(2 B): the logarithm of two of its times, whose prefactors are the same."""
+    known = way.stated | {"lr": np.array([0.2, 0.1])}
+    match optimizer:
+        case "Adam":
+            times = theory.adam_escape_time(beta1=0.0, **known)
+        case _:
+            times = theory.sgd_escape_time(**known)
+    return float(np.log(times[1] / times[0]) / (1 / 0.05 - 1 / 0.1))
+
+
+def _converged(least: theory.LeastAction) -> dict[str, tuple[float, float]]:
+    return {"error of the least action": (least.error / least.action, 1e-3)}
+
+
+def _time(routes: Routes, way: Pass, exponent: float) -> Row:
+    """SGD's mean time to arrive beyond, in units of time, at an exact exponent."""
+    eps = way.least.action / exponent
+    paper = float(theory.sgd_escape_time(**way.stated, lr=2 * eps))
+    exact, error = way.grid(eps)
+    values = {"paper": paper, "exact": exact, "exact_transported": way.prefactor * np.exp(exponent)}
+    reasons = unsampled(TOO_HIGH, fokker_planck="it is the reference, given as exact") | IN_SEVERAL
+    samples = {}
+    if exponent == SIMULATED:
+        samples["simulated"] = _simulated(routes, way, eps, exact)
+        reasons["discrete"] = "steps of the stiff direction would be no SDE's"
+    regime = {"way": way.title, NOISE: exponent, "coordinates": len(way.top)}
+    return Row(regime, values, samples, {"grid": (error, 6e-3)}, reasons)
+
+
+def _simulated(routes: Routes, way: Pass, eps: float, expected: float | None) -> Sample:
+    """An ensemble of the SDE, in units of time."""
+    options: dict[str, Any] = {"start": way.minimum, "boundary": passes.beyond(len(way.top)), "substeps": SUBSTEPS}
+    options |= routes.options(told("pass", way, eps), routes.exits // 8) | {"max_iterations": HORIZON}
+    found = mean_exit(lambda: exit_times(SGD(2 * eps), way.landscape, noise=HessianNoise(1), **options))
+    return Sample.of(found, expected, SCHEME, unit=2 * eps)
+
+
+def _crowd(routes: Routes, curvatures: tuple[float, float], directions: int) -> Row:
+    """By what factor directions across a channel lengthen the mean time."""
+    way, alone = channel(*curvatures, directions), channel(*curvatures)
+    factor = passes.across(alone)
+    values = {"paper": 1.0, "exact": factor**directions}
+    values["exact_effective_loss"] = float(np.exp(directions * np.diff(curvatures)[0] / (2 * way.curvatures[0][0])))
+    checks = {}
+    if directions <= CROWD[1]:
+        checks["transport of all directions together"] = (abs(passes.across(way) / factor**directions - 1), 1e-2)
+    samples = {}
+    reasons = unsampled(TOO_HIGH) | IN_SEVERAL
+    if curvatures == STEEP:
+        eps = way.least.action / SIMULATED
+        lone = theory.first_passage_time(
+            lambda x: x**3 - x, lambda x: eps * way.curvatures[0][0], start=-1.0, boundary=0.75
+        )
+        measured = _simulated(routes, way, eps, None)
+        samples["simulated"] = Sample(measured.value / float(lone), measured.law, fault=measured.fault)
+        reasons["discrete"] = "as of the times"
+    regime = {"way": alone.title, "directions": directions, NOISE: SIMULATED}
+    return Row(regime, values, samples, checks, reasons)
+
+
+def _exponents(piece: Evidence) -> Iterator[Finding]:
+    """One for each way, of several dampings and bends the worst."""
+    data = piece.data
+    ratio = data["paper"] / data["exact"]
+    for k, way in enumerate(data["way"].values.tolist()):
+        where = f"{way}, damping {float(data[DAMPED][k]):g} omega_b" if DAMPED in data.coords else way
+        value = float(ratio[k])
+        tells = f"it {size(value)} ({where}: {float(data['paper'][k]):.4g}, least action {float(data['exact'][k]):.4g})"
+        right, wrong = "the exponent is right", "the exponent is not right"
+        yield Finding.judged(f"exponent, {where}", value, right, wrong, tells, tolerance=CLOSE)
+
+
+def _prefactors(piece: Evidence) -> Iterator[Finding]:
+    """The paper's over the transported one, and whether the grid tends to that."""
+    for way in dict.fromkeys(piece.data["way"].values.tolist()):
+        rows = piece.where(way=way).sortby(NOISE)
+        last = rows.isel(row=-1)
+        stated = 2 * np.pi / 1.0
+        limit = float(last["exact_transported"] / np.exp(last[NOISE]))
+        tells = f"for vanishing noise it {size(stated / limit)} ({way}: {stated:.3g}, transported {limit:.3g})"
+        yield Finding.judged(
+            f"prefactor, {way}", stated / limit, "the prefactor is right", "the prefactor is not right", tells
+        )
+        scaled = (rows["exact"] / rows["exact_transported"]).values
+        x = 1 / rows[NOISE].values
+        towards = scaled[-1] + (scaled[-1] - scaled[-2]) * x[-1] / (x[-2] - x[-1])
+        text = f"the grid's time tends to {towards:.3f} times the transported one as noise vanishes ({way})"
+        yield Finding(f"grid over transport, {way}", float(towards), text)
+
+
+def _directions(piece: Evidence) -> Iterator[Finding]:
+    """What many directions do, by transport and in the ensembles, and what the effective loss is worth."""
+    for way in dict.fromkeys(piece.data["way"].values.tolist()):
+        rows = piece.where(way=way).sortby("directions")
+        most = rows.isel(row=-1)
+        count, value = int(most["directions"]), float(most["paper"] / most["exact"])
+        right, wrong = "directions across the way drop out", "directions across the way do not drop out"
+        tells = f"with {count} of them the formula {size(value)} ({way})"
+        yield Finding.judged(f"{count} directions, {way}", value, right, wrong, tells)
+        effective = float(most["exact_effective_loss"] / most["exact"])
+        words = f"the loss with lr/(4 B) times the trace across it {size(effective)} ({count} directions, {way})"
+        yield Finding(f"effective loss, {way}", effective, words)
+        if "simulated" in rows and np.isfinite(rows["simulated"]).all():
+            yield _grown(rows, way)
+
+
+def _grown(rows: xarray.Dataset, way: str) -> Finding:
+    """By how much a direction lengthens the ensembles' time, between the fewest and the most."""
+    first, last = rows.isel(row=0), rows.isel(row=-1)
+    more = float(last["directions"] - first["directions"])
+    grown = float(np.log(last["simulated"] / first["simulated"])) / more
+    spread = (
+        sum(float(np.log(end["simulated_high"] / end["simulated_low"]) / 2) ** 2 for end in (first, last)) ** 0.5 / more
+    )
+    limit = float(np.log(rows["exact"][0]))
+    text = f"each direction lengthens the ensembles' time by {100 * np.expm1(grown):.0f} % ± {100 * spread:.0f} %"
+    text += f" (exponent/noise {float(first[NOISE]):g}; {100 * np.expm1(limit):.0f} % as noise vanishes; {way})"
+    interval = (grown - spread, grown + spread)
+    return Finding(f"growth with each direction, {way}", grown, text, interval=interval)
+
+
+def _draw(evidence: Sequence[Evidence]) -> Named:
+    """Two panels: exponents against the bend, times against the number of directions."""
+    figure, (left, right) = subplots(1, 2, size=(11, 5.4))
+    colours = {"SGD": BLUE, "Momentum": ORANGE, "Adai": GREEN, "Adam": PURPLE}
+    worst: list[tuple[float, str]] = []
+    for piece in (piece for piece in evidence if piece.quantity == EXPONENT):
+        valleys = piece.where(way=[bent(c).title for c in BENDS])
+        for k, damped in enumerate(DAMPINGS if DAMPED in valleys.coords else (None,)):
+            rows = valleys if damped is None else piece.where(way=valleys["way"].values.tolist(), **{DAMPED: damped})
+            ratio = np.append(1.0, (rows["paper"] / rows["exact"]).values)
+            label = piece.subject + (f", γ/ω_b = {damped:g}" if damped else "")
+            style = {"color": colours[piece.subject], "ls": DASHED if k else "-", "lw": 2, "marker": "o"}
+            left.plot((0.0, *BENDS), ratio, label=label, **style)
+            worst.append((float(ratio.max()), label))
+    left.axhline(1, color="black", lw=1)
+    left.set(yscale="log", xlabel="bend c of the valley", ylabel="formula's exponent / least action")
+    ticks(left, (1, 1.5, 2, 3, 4, 5))
+    left.legend()
+    (crowd,) = (piece for piece in evidence if piece.quantity == FACTOR)
+    for way, colour in zip(dict.fromkeys(crowd.data["way"].values.tolist()), (BLUE, GREY), strict=True):
+        rows = crowd.where(way=way).sortby("directions")
+        right.plot(rows["directions"], rows["exact"], color=colour, lw=2, label=f"transport, {way}")
+        if "simulated" in rows and np.isfinite(rows["simulated"]).any():
+            ends = (rows[f"simulated{end}"] for end in ("", "_low", "_high"))
+            label = f"SDE ensembles, exponent/noise {SIMULATED:g}, 95 %"
+            points(right, rows["directions"], *ends, fmt="o", color=colour, mfc="white", ms=8, label=label)
+    right.axhline(1, color="black", lw=1, label="the paper")
+    right.set(
+        xscale="log",
+        yscale="log",
+        xlabel="directions across the way",
+        ylabel="mean escape time / that of the way alone",
+    )
+    ticks(right, (1, 2, 5, 10))
+    right.legend()
+    factor, label = max(worst)
+    narrowed, longer = 100 * (SLIGHT[1] / SLIGHT[0] - 1), float(crowd.where(directions=MANY)["exact"][0])
+    title = (
+        f"Theorem 3 in n dimensions: exponents up to {factor:.2g} times the least action ({label});\n"
+        f"{MANY} directions that narrow by {narrowed:.0f} % lengthen escapes {longer:.3g} times"
+    )
+    figure.suptitle(title)
+    caption = (
+        f"{title}. Left: valleys whose Hessians at minimum and saddle are the same. Noise of the minimum's Hessian."
+    )
+    return "theorem-3-dimensions", Theorem3Dimensions.name, figure, caption.replace("\n", " ")
+
+
+claim = Theorem3Dimensions()
