@@ -7,13 +7,15 @@ import numpy as np
 import xarray
 
 import theory
-from diffusion import SGD, HessianNoise, exit_times
+from diffusion import SGD, HessianNoise, Momentum, exit_times
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, points, subplots, ticks
 from experiments.problems import passes
 from experiments.problems.exits import DAMPED, HORIZON, NO_SAMPLING, TOO_HIGH
 from experiments.problems.passes import OF_HESSIAN, Pass, Plane, bent, channel
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, size, told, unsampled
-from experiments.referee.faults import mean_exit
+from experiments.referee.faults import MeanExit, mean_exit
+from experiments.referee.laws import LogNormal
+from experiments.referee.verdict import EXACT
 
 EXPONENT, TIME, FACTOR = (
     "exponent times lr/(2 B) (loss)",
@@ -23,11 +25,12 @@ EXPONENT, TIME, FACTOR = (
 CLOSE = 0.03  # an exponent counts as right within this relative deviation
 NOISE = "exponent_over_noise"  # in the regime: the exact exponent, the action over eps
 BENDS = (0.25, 0.5, 0.75)
-DAMPINGS = (1.0, 0.3)  # gamma over omega_b
-WEAK, LOW, SIMULATED = 20.0, 10.0, 3.0  # exponents of the times
-SUBSTEPS, SCHEME = 8, 0.04  # of the SDE's ensembles, and the allowance for them, which a test measures
+DAMPINGS = (1.0, 0.5)  # gamma over omega_b
+WEAK, LOW, SIMULATED, CROWDED = 20.0, 10.0, 3.0, 2.0  # exponents of the times
+CLIMB = (3.0, 4.5)  # exponents between which the growth of simulated times with inertia is taken
+SUBSTEPS, SCHEME = 8, 0.02  # of the SDE's ensembles, and the allowance for them, which a test measures
 SLIGHT, MANY = (2.0, 2.1), 100  # curvatures of a channel that hardly narrows, and its directions
-CROWD = (1, 3, 10)  # directions that are simulated
+CROWD = (1, 3, 6)  # directions that are simulated
 STEEP = (2.0, 3.0)  # curvatures of their channel
 IN_SEVERAL = {"torch": "torch runs in the rows of one coordinate", "shipped": "this optimizer has no second moment"}
 
@@ -55,7 +58,7 @@ class Theorem3Dimensions(Claim):
         crowds = [_crowd(routes, STEEP, n) for n in CROWD] + [_crowd(routes, SLIGHT, n) for n in (1, 10, MANY)]
         yield Evidence.of_rows("SGD", FACTOR, crowds, label="SGD directions")
         for name, ratios in (("Momentum", DAMPINGS), ("Adai", DAMPINGS)):
-            rows = [_inertial(name, bent(c), ratio) for ratio in ratios for c in BENDS]
+            rows = [_inertial(routes, name, bent(c), ratio) for ratio in ratios for c in BENDS]
             yield Evidence.of_rows(name, EXPONENT, rows)
         yield Evidence.of_rows("Adam", EXPONENT, [_divided(bent(c)) for c in BENDS])
 
@@ -91,7 +94,7 @@ def _plane() -> Row:
     return Row(regime, {"paper": plane.stated, "exact": plane.action}, {}, checks, unsampled(NO_SAMPLING))
 
 
-def _inertial(name: str, way: Pass, ratio: float) -> Row:
+def _inertial(routes: Routes, name: str, way: Pass, ratio: float) -> Row:
     """Momentum's or Adai's at a damping of so many omega_b: as Adai's inertia goes with the noise its masses differ."""
     h_a, h_b = way.curvatures
     heavy = passes.mass(ratio, abs(h_b[0]))
@@ -136,18 +139,28 @@ def _time(routes: Routes, way: Pass, exponent: float) -> Row:
     reasons = unsampled(TOO_HIGH, fokker_planck="it is the reference, given as exact") | IN_SEVERAL
     samples = {}
     if exponent == SIMULATED:
-        samples["simulated"] = _simulated(routes, way, eps, exact)
+        samples["simulated"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 2), exact, SCHEME, unit=2 * eps)
         reasons["discrete"] = "steps of the stiff direction would be no SDE's"
     regime = {"way": way.title, NOISE: exponent, "coordinates": len(way.top)}
     return Row(regime, values, samples, {"grid": (error, 6e-3)}, reasons)
 
 
-def _simulated(routes: Routes, way: Pass, eps: float, expected: float | None) -> Sample:
-    """An ensemble of the SDE, in units of time."""
+def _ensemble(routes: Routes, dynamics: SGD | Momentum, way: Pass, share: int) -> MeanExit:
+    """An ensemble of the SDE, of some share of the replicas."""
     options: dict[str, Any] = {"start": way.minimum, "boundary": passes.beyond(len(way.top)), "substeps": SUBSTEPS}
-    options |= routes.options(told("pass", way, eps), routes.exits // 8) | {"max_iterations": HORIZON}
-    found = mean_exit(lambda: exit_times(SGD(2 * eps), way.landscape, noise=HessianNoise(1), **options))
-    return Sample.of(found, expected, SCHEME, unit=2 * eps)
+    options |= routes.options(told("pass", way, dynamics), routes.exits // share) | {"max_iterations": HORIZON}
+    return mean_exit(lambda: exit_times(dynamics, way.landscape, noise=HessianNoise(1), **options))
+
+
+def _grown_time(routes: Routes, way: Pass, heavy: float, action: float) -> Sample:
+    """Momentum's exponent in ensembles: by how much the logarithm of their time grows as noise falls."""
+    noises = [action / exponent for exponent in CLIMB]
+    times = [_ensemble(routes, Momentum(2 * eps, 1 - 2 * eps / heavy, "ema"), way, 32) for eps in noises]
+    between = 1 / noises[1] - 1 / noises[0]
+    grown = float(np.log(times[1].value * noises[1] / (times[0].value * noises[0]))) / between
+    spread = float(np.sqrt(sum(1 / max(found.events, 1) for found in times))) / between
+    fault = next((found.fault for found in times if found.fault), None)
+    return Sample(grown, LogNormal(spread / grown, 0.0), fault=fault)
 
 
 def _crowd(routes: Routes, curvatures: tuple[float, float], directions: int) -> Row:
@@ -162,14 +175,13 @@ def _crowd(routes: Routes, curvatures: tuple[float, float], directions: int) -> 
     samples = {}
     reasons = unsampled(TOO_HIGH) | IN_SEVERAL
     if curvatures == STEEP:
-        eps = way.least.action / SIMULATED
+        eps = way.least.action / CROWDED
         lone = theory.first_passage_time(
             lambda x: x**3 - x, lambda x: eps * way.curvatures[0][0], start=-1.0, boundary=0.75
         )
-        measured = _simulated(routes, way, eps, None)
-        samples["simulated"] = Sample(measured.value / float(lone), measured.law, fault=measured.fault)
+        samples["simulated"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 8), unit=2 * eps / float(lone))
         reasons["discrete"] = "as of the times"
-    regime = {"way": alone.title, "directions": directions, NOISE: SIMULATED}
+    regime = {"way": alone.title, "directions": directions, NOISE: CROWDED}
     return Row(regime, values, samples, checks, reasons)
 
 
@@ -180,9 +192,19 @@ def _exponents(piece: Evidence) -> Iterator[Finding]:
     for k, way in enumerate(data["way"].values.tolist()):
         where = f"{way}, damping {float(data[DAMPED][k]):g} omega_b" if DAMPED in data.coords else way
         value = float(ratio[k])
-        tells = f"it {size(value)} ({where}: {float(data['paper'][k]):.4g}, least action {float(data['exact'][k]):.4g})"
+        off = size(value) if abs(value - 1) > EXACT else "is exact"
+        paper, exact = (f"{float(data[name][k]):.4g}" for name in ("paper", "exact"))
+        tells = f"it {off} ({where}: {paper}, least action {exact}{_seen(data, k)})"
         right, wrong = "the exponent is right", "the exponent is not right"
         yield Finding.judged(f"exponent, {where}", value, right, wrong, tells, tolerance=CLOSE)
+
+
+def _seen(data: xarray.Dataset, k: int) -> str:
+    """What ensembles have of an exponent, in words."""
+    if "simulated" not in data or not np.isfinite(data["simulated"][k]):
+        return ""
+    value, low, high = (float(data[f"simulated{end}"][k]) for end in ("", "_low", "_high"))
+    return f", ensembles at {CLIMB[0]:g} to {CLIMB[1]:g} times the noise {value:.3g} [{low:.3g}, {high:.3g}]"
 
 
 def _prefactors(piece: Evidence) -> Iterator[Finding]:
@@ -258,7 +280,7 @@ def _draw(evidence: Sequence[Evidence]) -> Named:
         right.plot(rows["directions"], rows["exact"], color=colour, lw=2, label=f"transport, {way}")
         if "simulated" in rows and np.isfinite(rows["simulated"]).any():
             ends = (rows[f"simulated{end}"] for end in ("", "_low", "_high"))
-            label = f"SDE ensembles, exponent/noise {SIMULATED:g}, 95 %"
+            label = f"SDE ensembles, exponent/noise {CROWDED:g}, 95 %"
             points(right, rows["directions"], *ends, fmt="o", color=colour, mfc="white", ms=8, label=label)
     right.axhline(1, color="black", lw=1, label="the paper")
     right.set(
