@@ -79,9 +79,14 @@ class Theorem3Dimensions(Claim):
 
 def _exponent(way: Pass) -> Row:
     """SGD's, by the paper and by least action."""
-    regime: dict[str, Any] = {"optimizer": "SGD", "way": way.title, "coordinates": len(way.top)}
-    formula = _formula("SGD", way)
-    return Row(regime, {"paper": formula, "exact": way.least.action}, {}, _converged(way.least), unsampled(NO_SAMPLING))
+    return _row("SGD", way, way.least, {})
+
+
+def _row(name: str, way: Pass, least: theory.LeastAction, regime: dict[str, Any], **samples: Sample) -> Row:
+    values = {"paper": _formula(name, way), "exact": least.action}
+    checks = {"error of the least action": (least.error / least.action, 1e-3)}
+    regime = {"optimizer": name, "way": way.title, "coordinates": len(way.top)} | regime
+    return Row(regime, values, samples, checks, unsampled(NO_SAMPLING))
 
 
 def _plane() -> Row:
@@ -98,21 +103,16 @@ def _inertial(routes: Routes, name: str, way: Pass, ratio: float) -> Row:
     """Momentum's or Adai's at a damping of so many omega_b: as Adai's inertia goes with the noise its masses differ."""
     h_a, h_b = way.curvatures
     heavy = passes.mass(ratio, abs(h_b[0]))
-    masses = heavy * (np.ones(len(h_a)) if name == "Momentum" else h_a[0] / h_a)
-    least = way.inertial(masses)
-    regime = {"optimizer": name, "way": way.title, DAMPED: ratio, "coordinates": len(h_a)}
-    return Row(
-        regime, {"paper": _formula(name, way), "exact": least.action}, {}, _converged(least), unsampled(NO_SAMPLING)
-    )
+    least = way.inertial(heavy * (np.ones(len(h_a)) if name == "Momentum" else h_a[0] / h_a))
+    samples = {}
+    if (name, way, ratio) == ("Momentum", bent(0.5), DAMPINGS[-1]):
+        samples["simulated"] = _grown_time(routes, way, heavy, least.action)
+    return _row(name, way, least, {DAMPED: ratio}, **samples)
 
 
 def _divided(way: Pass) -> Row:
     """Adam's, idealized with the noise of the minimum, as its inertia vanishes."""
-    least = way.divided()
-    regime = {"optimizer": "Adam", "way": way.title, "coordinates": len(way.top)}
-    return Row(
-        regime, {"paper": _formula("Adam", way), "exact": least.action}, {}, _converged(least), unsampled(NO_SAMPLING)
-    )
+    return _row("Adam", way, way.divided(), {})
 
 
 def _formula(optimizer: str, way: Pass) -> float:
@@ -124,10 +124,6 @@ def _formula(optimizer: str, way: Pass) -> float:
         case _:
             times = theory.sgd_escape_time(**known)
     return float(np.log(times[1] / times[0]) / (1 / 0.05 - 1 / 0.1))
-
-
-def _converged(least: theory.LeastAction) -> dict[str, tuple[float, float]]:
-    return {"error of the least action": (least.error / least.action, 1e-3)}
 
 
 def _time(routes: Routes, way: Pass, exponent: float) -> Row:
@@ -148,6 +144,7 @@ def _time(routes: Routes, way: Pass, exponent: float) -> Row:
 def _ensemble(routes: Routes, dynamics: SGD | Momentum, way: Pass, share: int) -> MeanExit:
     """An ensemble of the SDE, of some share of the replicas."""
     options: dict[str, Any] = {"start": way.minimum, "boundary": passes.beyond(len(way.top)), "substeps": SUBSTEPS}
+    options |= {"velocity": "thermal"} if isinstance(dynamics, Momentum) else {}
     options |= routes.options(told("pass", way, dynamics), routes.exits // share) | {"max_iterations": HORIZON}
     return mean_exit(lambda: exit_times(dynamics, way.landscape, noise=HessianNoise(1), **options))
 
@@ -267,17 +264,22 @@ def _draw(evidence: Sequence[Evidence]) -> Named:
             rows = valleys if damped is None else piece.where(way=valleys["way"].values.tolist(), **{DAMPED: damped})
             ratio = np.append(1.0, (rows["paper"] / rows["exact"]).values)
             label = piece.subject + (f", γ/ω_b = {damped:g}" if damped else "")
-            style = {"color": colours[piece.subject], "ls": DASHED if k else "-", "lw": 2, "marker": "o"}
+            style = {"color": colours[piece.subject], "ls": DASHED if k else "-", "lw": 2, "marker": "."}
             left.plot((0.0, *BENDS), ratio, label=label, **style)
             worst.append((float(ratio.max()), label))
+            if "simulated" in rows:
+                seen = [rows["paper"] / rows[f"simulated{end}"] for end in ("", "_high", "_low")]
+                points(left, BENDS, *seen, fmt="o", color=colours[piece.subject], mfc="white", ms=8)
     left.axhline(1, color="black", lw=1)
     left.set(yscale="log", xlabel="bend c of the valley", ylabel="formula's exponent / least action")
     ticks(left, (1, 1.5, 2, 3, 4, 5))
-    left.legend()
+    left.plot([], [], "o", color=GREY, mfc="white", ms=8, label="growth of ensembles' time, 95 %")
+    left.legend(handlelength=4)
     (crowd,) = (piece for piece in evidence if piece.quantity == FACTOR)
     for way, colour in zip(dict.fromkeys(crowd.data["way"].values.tolist()), (BLUE, GREY), strict=True):
         rows = crowd.where(way=way).sortby("directions")
-        right.plot(rows["directions"], rows["exact"], color=colour, lw=2, label=f"transport, {way}")
+        count = np.geomspace(1, float(rows["directions"][-1]), 60)
+        right.plot(count, float(rows["exact"][0]) ** count, color=colour, lw=2, label=f"transport, {way}")
         if "simulated" in rows and np.isfinite(rows["simulated"]).any():
             ends = (rows[f"simulated{end}"] for end in ("", "_low", "_high"))
             label = f"SDE ensembles, exponent/noise {CROWDED:g}, 95 %"
