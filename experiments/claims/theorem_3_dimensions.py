@@ -132,6 +132,7 @@ def _time(routes: Routes, way: Pass, exponent: float) -> Row:
     paper = float(theory.sgd_escape_time(**way.stated, lr=2 * eps))
     exact, error = way.grid(eps)
     values = {"paper": paper, "exact": exact, "exact_transported": way.prefactor * np.exp(exponent)}
+    values |= {"prefactor": way.prefactor, "paper_prefactor": paper * np.exp(-_formula("SGD", way) / eps)}
     reasons = unsampled(TOO_HIGH, fokker_planck="it is the reference, given as exact") | IN_SEVERAL
     samples = {}
     if exponent == SIMULATED:
@@ -209,8 +210,7 @@ def _prefactors(piece: Evidence) -> Iterator[Finding]:
     for way in dict.fromkeys(piece.data["way"].values.tolist()):
         rows = piece.where(way=way).sortby(NOISE)
         last = rows.isel(row=-1)
-        stated = 2 * np.pi / 1.0
-        limit = float(last["exact_transported"] / np.exp(last[NOISE]))
+        stated, limit = float(last["paper_prefactor"]), float(last["prefactor"])
         tells = f"for vanishing noise it {size(stated / limit)} ({way}: {stated:.3g}, transported {limit:.3g})"
         yield Finding.judged(
             f"prefactor, {way}", stated / limit, "the prefactor is right", "the prefactor is not right", tells
@@ -272,9 +272,10 @@ def _draw(evidence: Sequence[Evidence]) -> Named:
                 points(left, BENDS, *seen, fmt="o", color=colours[piece.subject], mfc="white", ms=8)
     left.axhline(1, color="black", lw=1)
     left.set(yscale="log", xlabel="bend c of the valley", ylabel="formula's exponent / least action")
-    ticks(left, (1, 1.5, 2, 3, 4, 5))
+    left.set_ylim(0.95, 4.5)
+    ticks(left, (1, 1.5, 2, 3, 4))
     left.plot([], [], "o", color=GREY, mfc="white", ms=8, label="growth of ensembles' time, 95 %")
-    left.legend(handlelength=4)
+    left.legend(handlelength=4, loc="upper left", ncols=2, fontsize="small")
     (crowd,) = (piece for piece in evidence if piece.quantity == FACTOR)
     for way, colour in zip(dict.fromkeys(crowd.data["way"].values.tolist()), (BLUE, GREY), strict=True):
         rows = crowd.where(way=way).sortby("directions")

@@ -131,7 +131,8 @@ class LogNormal(Law):
 
     def p_value(self, value: ArrayLike, expected: ArrayLike) -> Array:
         """Of the logarithm of the ratio as a normal deviate."""
-        deviate = np.log(np.asarray(value) / np.asarray(expected)) / np.asarray(self.test_error)
+        with np.errstate(divide="ignore", invalid="ignore"):  # what is not tested may have no error
+            deviate = np.log(np.asarray(value) / np.asarray(expected)) / np.asarray(self.test_error)
         return np.asarray(2 * stats.norm.sf(np.abs(deviate)))
 
     def detectable(self, value: ArrayLike, rate: float) -> Array:
