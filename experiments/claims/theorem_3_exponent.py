@@ -45,6 +45,11 @@ class Theorem3Exponent(Claim):
         right, wrong = (f"the exponent is {state} where T_b is not T_a" for state in ("right", "not right"))
         tells = f"the exact one grows {listed} times as fast"
         yield Finding.judged("exponent with two temperatures", worst, right, wrong, tells, tolerance=RIGHT)
+        over = data["exact"] / data["least_action"]
+        apart = float(max(over.values, key=lambda value: abs(value - 1)))
+        listed = ", ".join(_told(data.isel(row=k), float(over[k])) for k in range(over.size))
+        text = f"the least action is what growth tends to as noise vanishes: growth is {listed} times it"
+        yield Finding("exact growth over that of the least action", apart, text)
         inside, outside = (piece.where(**{APPLIES: applies}) for applies in (True, False))
         if inside.sizes["row"]:
             ratios = (inside["exact"] / inside["effective_temperature"]).values
@@ -68,6 +73,7 @@ def _beyond_its_condition(rows: xarray.Dataset) -> Finding:
     text = f"at T_b/T_a = {float(rows[HOTTER][0]):g}, gamma/omega_b = {float(rows[DAMPED][0]):g} the path crosses "
     text += f"the join more than once and the effective temperature does not apply: the growth is {slopes} from "
     text += f"barrier/temperature {pairs}, the formula's is {stated:.4f}, and the growth {meaning}"
+    text += f"; the least action's is {float(rows['least_action'][0]):.4f}"
     return Finding("exact growth over the same outside its condition", float(ratios[-1]), text)
 
 
@@ -102,6 +108,7 @@ def _growth(hotter: float, ratio: float, low: float, high: float) -> Row:
     temperatures = {"temperature_minimum": 1.0, "temperature_saddle": hotter, "hessian_saddle": hotter}
     effective = float(theory.effective_temperature(**temperatures, **inertia))
     values = {
+        "least_action": _least(well, hotter, inertia) / (split + (1 - split) / hotter),
         "paper": round((stated[1] - stated[0]) / (high - low), 12),  # beyond that digits are those of logarithms
         "exact": (logs[1] - logs[0]) / (high - low),
         "effective_temperature": (split + (1 - split) / effective) / (split + (1 - split) / hotter),
@@ -111,6 +118,21 @@ def _growth(hotter: float, ratio: float, low: float, high: float) -> Row:
     regime[APPLIES] = bool(theory.join_is_crossed_once(**temperatures, hessian_minimum=1.0, **inertia))
     reasons = unsampled(exits.TOO_HIGH, fokker_planck=exits.ONLY_GRID, shipped=exits.NO_SHIPPED)
     return Row(ONE | regime, values, {}, {"grid": (sum(errors) / (high - low), 0.005)}, reasons)
+
+
+def _least(well: DoubleParabola, hotter: float, inertia: dict[str, float]) -> float:
+    """Least action from the minimum to the saddle, in positions and velocities, at T_a = 1."""
+    mass, damping = inertia["mass"], inertia["damping"]
+
+    def drift(z: Any) -> Any:
+        return np.stack([z[:, 1], -damping * z[:, 1] - well.gradient(z[:, :1])[:, 0] / mass], axis=1)
+
+    def noise(z: Any) -> Any:
+        heat = np.where(z[:, 0] < well.join, 1.0, hotter) * damping / mass
+        return heat[:, None, None] * np.diag([0.0, 1.0])
+
+    ends = {"start": [0.0, 0.0], "end": [well.saddle, 0.0]}
+    return theory.least_action(drift, noise, **ends, jump=lambda z: z[:, 0] - well.join).action
 
 
 claim = Theorem3Exponent()

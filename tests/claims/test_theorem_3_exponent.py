@@ -13,7 +13,12 @@ def verdict(*slopes, applies=(True, False, False)):
     for k, (slope, inside) in enumerate(zip(slopes, applies, strict=False)):
         regime = {"temperature_ratio": 4.0 if inside else 0.25, "damping_over_omega_b": 0.3, APPLIES: inside}
         regime["barrier_over_temperature"] = [8.0 * (k + 1), 8.0 * (k + 2)]
-        values = {"paper": 1.0, "exact": slope, "effective_temperature": 1.25 if inside else 0.35}
+        values = {
+            "paper": 1.0,
+            "exact": slope,
+            "effective_temperature": 1.25 if inside else 0.35,
+            "least_action": 0.364,
+        }
         rows.append(Row(regime, values))
     (found,) = claim.verdicts([Evidence.of_rows("Momentum", "growth", rows)])
     return found
@@ -29,9 +34,9 @@ def test_the_exponent_is_right_or_not_by_the_slope_farthest_from_one():
 
 def test_the_effective_temperature_is_told_where_it_applies():
     found = verdict(1.3)
-    assert found.findings[1].value == pytest.approx(1.04)
+    assert found.findings[2].value == pytest.approx(1.04)
     assert "off by 3.8 %" in found.sentence
-    assert len(found.findings) == 2
+    assert len(found.findings) == 3
 
 
 @pytest.mark.parametrize(
@@ -43,9 +48,10 @@ def test_the_effective_temperature_is_told_where_it_applies():
 )
 def test_outside_its_condition_a_growth_that_passes_it_is_no_agreement(slopes, words):
     found = verdict(*slopes, applies=(False, False))
-    assert len(found.findings) == 2
-    assert words in found.findings[1].text
-    assert found.findings[1].holds is None
+    assert len(found.findings) == 3
+    assert words in found.findings[2].text
+    assert "the least action's is 0.3640" in found.findings[2].text
+    assert found.findings[2].holds is None
 
 
 def test_the_case_outside_is_flagged_and_has_two_slopes(monkeypatch):
@@ -62,6 +68,10 @@ def test_the_case_outside_is_flagged_and_has_two_slopes(monkeypatch):
     assert set(outside["temperature_ratio"].values) == {0.25}
     assert set(outside["damping_over_omega_b"].values) == {0.3}
     assert outside["effective_temperature"].values == pytest.approx([0.35067, 0.35067], abs=5e-6)
+    shares = full.data["least_action"].values
+    assert shares == pytest.approx(
+        [0.36376, 0.36376, 0.49740, 1.07377, 1.02386], rel=2e-3
+    )  # the first crosses the join three times
     assert full.data["paper"].values.tolist() == [1.0] * 5
     (quick,) = claim.evidence(Routes(1, 1, quick=True))
     assert quick.data[APPLIES].values.tolist() == [True]
