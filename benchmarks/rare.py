@@ -74,7 +74,7 @@ def _forward(run: Run, index: int) -> tuple[float, float]:
         run.outside = (origin, scale / level, ahead)
         run.trail[:, 0] = states[rng.integers(len(states), size=REPLICAS)]
         reached = np.zeros(REPLICAS, np.int64)
-        steps += run.go_on(np.arange(REPLICAS), (low / level, 1.0), reached)
+        steps += run.go_on(np.arange(REPLICAS), (low / level, 1.0), reached, 1)
         arrived = reached == LEVELS
         rate *= float(arrived.mean())
         if not arrived.any():

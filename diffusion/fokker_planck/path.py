@@ -17,7 +17,7 @@ from diffusion.fokker_planck.tails import Tail, find_tail
 from diffusion.landscapes import Landscape
 
 Array = NDArray[np.float64]
-Diffusion = float | Callable[[Array], ArrayLike]
+Diffusion = float | Sequence[float] | Array | Callable[[Array], ArrayLike]  # a pair or a matrix of two coordinates
 
 
 @dataclass(frozen=True)
@@ -196,5 +196,6 @@ def graded(
 def _noise(diffusion: Diffusion) -> Pointwise:
     if callable(diffusion):
         return Pointwise("diffusion", diffusion)
-    checks.positive("diffusion", diffusion)
-    return Pointwise("diffusion", lambda x: float(diffusion), checked=False)
+    constant = cast(float, diffusion)  # which the check refuses if it is none
+    checks.positive("diffusion", constant)
+    return Pointwise("diffusion", lambda x: float(constant), checked=False)

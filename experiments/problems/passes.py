@@ -139,7 +139,7 @@ class Pass:
             return np.concatenate([z[:, d:], (self.drift(z[:, :d]) - z[:, d:]) / masses], axis=1)
 
         noise = np.diag(np.concatenate([rest, self.curvatures[0] / masses**2]))
-        ends = {"start": np.concatenate([self.minimum, rest]), "end": np.concatenate([self.top, rest])}
+        ends: dict[str, Any] = {"start": np.concatenate([self.minimum, rest]), "end": np.concatenate([self.top, rest])}
         return theory.least_action(drift, noise, **ends)
 
     def divided(self) -> theory.LeastAction:
@@ -206,9 +206,7 @@ class Plane:
         """Of leaving, in the limit of low noise and by the Fokker-Planck equation."""
         h = np.diag(self.hessian)
         limit = theory.plane_exit_rate(hessian=h, normal=self.normal, distance=1.0, noise=eps)
-        well, where = (
-            QuadraticSaddle(list(self.hessian)),
-            {"start": np.zeros(2), "boundary": HalfSpace(list(self.normal), 1.0)},
-        )
+        well = QuadraticSaddle(list(self.hessian))
+        where: dict[str, Any] = {"start": np.zeros(2), "boundary": HalfSpace(list(self.normal), 1.0)}
         found = fokker_planck.mean_first_passage_time(well, diffusion=eps * h, **where)
         return limit, 1 / float(found["mfpt"])
