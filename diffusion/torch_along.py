@@ -114,7 +114,7 @@ def as_landscape(
     Raises
     ------
     ValueError
-        If directions are given of what is no torch model, or for a noise model, which needs all.
+        If directions are given of what is no torch model, or for a noise model, which needs all; or for `Minibatches` of other data.
     """
     if not isinstance(landscape, TorchLandscape):
         if directions is not None:
@@ -123,6 +123,10 @@ def as_landscape(
     if directions is not None and not isinstance(noise, TorchMinibatches):
         raise ValueError(
             f"directions: {noise!r} would leave out all other directions of {landscape.dimension}; use TorchMinibatches, or None"
+        )
+    if isinstance(noise, Minibatches):
+        raise ValueError(
+            "noise = Minibatches(...): a TorchLandscape has data of its own; use TorchMinibatches(batch_size)"
         )
     if isinstance(noise, TorchMinibatches):
         noise.refuse_too_many(landscape.samples)

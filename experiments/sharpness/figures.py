@@ -77,7 +77,11 @@ def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
         title += "".join(f"\nSGD: {text}" for text in dict.fromkeys((*real[:1], *real[-1:])))
     figure.suptitle(title)
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
-    own_data = " Rates on real minibatches are of one data set." if of(points, route="minibatches") else ""
+    own_data = (
+        " Rates on real minibatches are of one data set, with second moments from iteration 300 on."
+        if of(points, route="minibatches")
+        else ""
+    )
     solved = " Solid: quadrature or phase-space grid; dashed: the paper's formula." if lines else ""
     caption = (
         f"{title.replace(chr(10), ' ')}. p from -log(rate/k) = c + a k^-p, of Adam with sqrt(k), with 95 % intervals, "

@@ -15,6 +15,7 @@ SUBSTEPS = 8  # of the SDE, at learning rate times curvature 0.05 to 0.2
 DISCRETE = ("discrete", "minibatches")  # routes without substeps
 REPETITIONS = 12  # of splitting
 LONGEST = 60  # expected exit times until a run is censored
+BURN_IN = 300  # iterations on real minibatches until second moments, with beta2 = 0.99, have forgotten the start
 MINIBATCH_ITERATIONS = 30_000  # until a run on real minibatches is censored
 MOST_UPDATES = 4e11  # of one point: about a quarter of an hour on two cores
 OF_EXITS = ("events", "censored", "diverged", "exponential_p", "exponential_detectable")
@@ -74,6 +75,12 @@ class Point:
         return settings()[self.setting].relaxation(self.optimizer, self.sharpness, self.factor, self.substeps)
 
     @property
+    def burn_in(self) -> int:
+        """Iterations left out where most runs take longer: while second moments warm up exits have no rate."""
+        running = settings()[self.setting].dynamics(self.optimizer, idealized=False).second_moment == "running"
+        return BURN_IN if running and self.route == "minibatches" else 0
+
+    @property
     def ensemble_seed(self) -> int:
         """A seed of its own, by what it is."""
         name = repr(asdict(self))
@@ -92,7 +99,9 @@ class Point:
             warnings.simplefilter("ignore", RuntimeWarning)  # few exits show in the result: events, censored, interval
             if self.route == "splitting":
                 return dict.fromkeys(NAMES, np.nan) | _split(self, threads)
-            rate = escape_rate(exits(self, threads))
+            ensemble = exits(self, threads)
+            early = bool(np.mean(ensemble["exit_iteration"] < BURN_IN) > 0.5)  # no escapes from so sharp a minimum
+            rate = escape_rate(ensemble, burn_in=0 if early else self.burn_in)
         if rate["diverged"]:
             raise ValueError(f"{int(rate['diverged'])} of {self.replicas} replicas diverged at lr = {self.lr:.3g}")
         return dict.fromkeys(NAMES, np.nan) | {name: float(rate[name]) for name in NAMES if name in rate}
