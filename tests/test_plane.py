@@ -116,6 +116,14 @@ def test_wells_on_the_way_keep_their_digits_however_deep():
     assert error < 1e-3 * value
 
 
+def test_a_start_next_to_the_boundary_is_resolved():
+    for start in (-0.5001, -0.51, -0.6):
+        value, error = mfpt(straight(), 0.02, Beyond(0, -0.5), start=(start, 0.1))
+        exact = theory.first_passage_time(lambda x: x**3 - x, 0.02, start=start, boundary=-0.5)
+        assert abs(value - exact) < 2e-3 * exact
+        assert error < 2e-3 * exact
+
+
 @pytest.mark.parametrize("convention", ["ito", "stratonovich", "isothermal"])
 def test_conventions_are_those_of_one_coordinate(convention):
     def noise(x):

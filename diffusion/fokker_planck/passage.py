@@ -69,8 +69,8 @@ def mean_first_passage_time(
     breaks
         Positions where D or L'' jumps. Jumps of D, and the joins of landscapes that know them, are found without.
     tolerance
-        Relative error at which to stop refining the grid; None: 1e-7, in phase space and with two coordinates 2e-3, and 2e-2 there if the
-        boundary is not straight, or a part of it oblique to others.
+        Relative error at which to stop refining the grid; None: 1e-7, in phase space and with two coordinates 2e-3. With two up to 2e-2 is
+        taken where the boundary is not straight, or a full D jumps.
 
     Returns
     -------

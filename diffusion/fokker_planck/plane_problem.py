@@ -112,10 +112,12 @@ class PlaneProblem:
         value
             Of a grid, shape (m,).
         tolerance
-            Relative error at which to stop; None: the default.
+            Relative error at which to stop; None: the default, and up to OTHER where no grid reaches that, as where D
+            jumps.
         beside
             What each value is added to before errors are taken relative to it, shape (m,).
         """
+        accepted = OTHER if tolerance is None else tolerance
         if tolerance is None:
             tolerance = STRAIGHT if self.frame.aligned else OTHER
         checks.positive("tolerance", tolerance)
@@ -143,8 +145,10 @@ class PlaneProblem:
                     errors = errors + np.abs(best[-1] - values[-1])
                 if np.all(errors <= tolerance * np.abs(best[-1] + beside)):
                     return best[-1], errors
+        if np.all(errors <= accepted * np.abs(best[-1] + beside)):
+            return best[-1], errors
         raise ValueError(
-            f"tolerance = {tolerance:.3g} is not reached in the plane (relative error "
+            f"tolerance = {accepted:.3g} is not reached in the plane (relative error "
             f"{np.max(errors / np.abs(best[-1] + beside)):.3g}); loosen tolerance, or raise diffusion"
         )
 

@@ -16,7 +16,8 @@ from diffusion.fokker_planck.matrices import definite
 from diffusion.landscapes import Landscape
 
 Array = NDArray[np.float64]
-COARSE, NODES = 40, 96  # of the survey, along each axis, while the box is sought and in the end
+NODES = (40, 96, 192, 384)  # of the survey along each axis: the first while the box is sought, then until exits agree
+AGREE, SHARE = 1.0, 0.05  # by how much costs of the exit may differ, in temperatures, and as a share
 MARGIN = 16.0  # cost, in temperatures, above that of the exit, that the box contains
 REACH = 3  # cells that a link of the survey spans
 ROUNDS = 80  # of enlarging and shrinking the box
@@ -25,6 +26,7 @@ SPARE, LOOSE = (
     0.7,
 )  # of the valley's size, what a box has beyond it, and of the box's, what the valley with that must have
 GROWTH = 0.35  # of the box's width, by which a side that cuts the valley moves out
+NEAR = 6.0  # cost of the exit up to which a start counts as near to it
 RELEVANT = 3.0  # cost above that of the exit, of paths through places that the grid must resolve
 STEPS = [(i, j) for i in range(-REACH, REACH + 1) for j in range(-REACH, REACH + 1) if gcd(i, j) == 1]
 
@@ -115,7 +117,7 @@ def find_valley(
     limits = np.array([np.where(np.isfinite(frame.low), frame.low, -np.inf), frame.high])
     if every:
         limits = np.array([[-np.inf] * 2, [np.inf] * 2])
-    nodes = COARSE
+    nodes, last = NODES[0], np.inf
     for _ in range(ROUNDS):
         low, high = np.maximum(low, limits[0]), np.minimum(high, limits[1])
         survey = _Survey(frame, landscape, edge, (low, high), origin, nodes, margin, every)
@@ -132,9 +134,9 @@ def find_valley(
         ends = np.array([np.flatnonzero(within.any(axis=1 - k))[[0, -1]] for k in (0, 1)]).T / (nodes - 1)
         new = low + (ends + SPARE * (ends[1] - ends[0]) * np.array([[-1], [1]])) * size
         if np.all(np.ptp(new, axis=0) > LOOSE * size):
-            if nodes == NODES:
+            if nodes == NODES[-1] or abs(survey.exit - last) <= AGREE + SHARE * survey.exit:
                 break
-            nodes = NODES
+            nodes, last = NODES[NODES.index(nodes) + 1], survey.exit
         else:
             low, high = new
     else:
@@ -145,7 +147,11 @@ def find_valley(
             + ("" if definite(survey.noise).all() else ", and a diffusion whose eigenvalues are above 0 everywhere")
         )
     _refuse_cut(frame, survey, walls)
-    return Valley(low, high, survey.cost, survey.exit, survey.level, survey.scale())
+    scale = survey.scale()
+    if survey.exit <= NEAR:  # then the start may be in the layer at the boundary in which few stay
+        force, noise = frame.motion(origin[None])
+        scale = np.minimum(scale, np.diag(noise[0]) / np.maximum(np.abs(force[0]), 1e-300))
+    return Valley(low, high, survey.cost, survey.exit, survey.level, scale)
 
 
 def _first_size(frame: Frame, origin: Array) -> Array:
