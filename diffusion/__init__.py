@@ -23,7 +23,7 @@ from diffusion.dynamics import (
     Yogi,
 )
 from diffusion.escape import exit_times
-from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang
+from diffusion.landscapes import DoubleParabola, QuadraticSaddle, StyblinskiTang, TripleParabola
 from diffusion.laws import Batch, Empirical, Law, Normal, Quantile, Skewed, Stable, StudentT
 from diffusion.minibatches import Minibatches
 from diffusion.motion import Motion
@@ -88,6 +88,7 @@ __all__ = [
     "StyblinskiTang",
     "TorchLandscape",
     "TorchMinibatches",
+    "TripleParabola",
     "Yogi",
     "escape_prospect",
     "escape_rate",

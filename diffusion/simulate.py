@@ -50,7 +50,7 @@ def simulate(
         Any optimizer of `diffusion.dynamics`, or your own `OwnOptimizer`. With ``second_moment="frozen"`` the rule holds along the
         eigenvectors of the Hessian (the theory's full-matrix idealization); with "running" in coordinates, as shipped.
     landscape
-        The loss: `QuadraticSaddle`, `StyblinskiTang`, `DoubleParabola`, or your own `SeparableLandscape` or
+        The loss: `QuadraticSaddle`, `StyblinskiTang`, `DoubleParabola`, `TripleParabola`, or your own `SeparableLandscape` or
         `CoupledLandscape`.
     noise
         Model of the minibatch noise, for example ``HessianNoise(batch_size=10)``.

@@ -17,6 +17,7 @@ from diffusion import (
     QuadraticSaddle,
     SeparableLandscape,
     StyblinskiTang,
+    TripleParabola,
     derivatives,
     simulate,
 )
@@ -60,6 +61,7 @@ LANDSCAPES = [
     StyblinskiTang(3, 2.0),
     StyblinskiTang(3, 2.0, data_variance=1.0),
     DoubleParabola(1.5, 1.0, 4.0, 3),
+    TripleParabola((1.5, 0.4), (1.0, 2.0), 4.0, 3),
     own(sharpness=2.0),
     ring(),
 ]
@@ -123,6 +125,25 @@ def test_double_parabola_has_its_barrier_and_joins_smoothly(barrier, a, b):
     assert (parabolas.hessian_diagonal(below)[0], parabolas.hessian_diagonal(above)[0]) == pytest.approx((a, -b))
     s = float(parabolas.loss(join)) / barrier  # the share of the barrier climbed at the join is H_b/(H_a + H_b)
     assert s == pytest.approx(b / (a + b))
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.tuples(*[st.floats(0.1, 10)] * 5))
+def test_triple_parabola_is_a_double_parabola_from_either_minimum(numbers):
+    """From below its minimum up to the saddle, from the minimum at the origin and, mirrored, from the other."""
+    *barriers, h_a, h_c, h_b = numbers
+    valleys = TripleParabola(barriers, (h_a, h_c), h_b, 1)
+    far, height = valleys.minima[1], barriers[0] - barriers[1]
+    for place, barrier, h, below in ((lambda x: x, barriers[0], h_a, 0), (lambda x: far - x, barriers[1], h_c, height)):
+        side = DoubleParabola(barrier, h, h_b, 1)
+        x = np.linspace(-side.saddle, side.saddle, 31)[:, None]
+        np.testing.assert_allclose(valleys.loss(place(x)) - below, side.loss(x), rtol=1e-9, atol=1e-9)
+        sign = place(1.0) - place(0.0)
+        np.testing.assert_allclose(sign * valleys.gradient(place(x)), side.gradient(x), rtol=1e-9, atol=1e-9)
+        off = np.abs(x - side.join) > 1e-6
+        np.testing.assert_array_equal(valleys.hessian_diagonal(place(x))[off], side.hessian_diagonal(x)[off])
+    assert place(side.saddle) == pytest.approx(valleys.saddle)
+    assert valleys.pieces().curvatures == (h_a, -h_b, h_c)
 
 
 # --- a user's own, at any scale
@@ -271,6 +292,9 @@ BAD = [
     (lambda: simulate(SGD(0.1), StyblinskiTang(1), noise=MinibatchNoise(10), iterations=1, replicas=1), "data_variance=v"),
     (lambda: StyblinskiTang(1, data_variance=-1.0), "data_variance = -1.0"),
     (lambda: DoubleParabola(0.0, 1.0, 1.0, 1), "barrier = 0.0"),
+    (lambda: TripleParabola((1.0, 0.0), (1.0, 1.0), 1.0, 1), r"barriers = \(1.0, 0.0\) must be two numbers above 0, of a and of c"),
+    (lambda: TripleParabola((1.0, 1.0), (1.0,), 1.0, 1), r"hessian_minima = \(1.0,\) must be two numbers"),
+    (lambda: TripleParabola((1.0, 1.0), (1.0, 1.0), -1.0, 1), "hessian_saddle = -1.0 must be"),
     (lambda: OwnDynamics(lambda v, mean_v: 1.0, lambda v: 0.1), "inertia_function is 1.0"),
     (lambda: OwnDynamics(lambda v, mean_v: 0.9, lambda v: -v), "learning_rate_function is -1.0"),
     (lambda: OwnDynamics(lambda v: 0.9, lambda v: v), "inertia_function = <lambda> does not compile"),

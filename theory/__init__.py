@@ -27,6 +27,7 @@ from theory.minimum import (
     momentum_escape_time,
     sgd_escape_time,
 )
+from theory.occupation import discrete_occupation_ratio, occupation_ratio
 from theory.recursion import bias_corrected_msd, discrete_drift_msd, discrete_msd, discrete_velocity_variance
 from theory.saddle import (
     adai_msd,
@@ -55,6 +56,7 @@ __all__ = [
     "discrete_drift_msd",
     "discrete_first_passage_time",
     "discrete_msd",
+    "discrete_occupation_ratio",
     "discrete_stationary_variance",
     "discrete_velocity_variance",
     "effective_diffusion",
@@ -81,6 +83,7 @@ __all__ = [
     "momentum_msd",
     "momentum_msd_exact",
     "momentum_velocity_variance",
+    "occupation_ratio",
     "resting_second_moment",
     "sgd_escape_time",
     "sgd_msd",

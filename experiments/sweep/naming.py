@@ -24,7 +24,7 @@ CLASSES = {
         and issubclass(kind, Dynamics)
         and not name.startswith(("Dynamics", "Own"))
     ),
-    "landscape": ("QuadraticSaddle", "DoubleParabola", "StyblinskiTang"),
+    "landscape": ("QuadraticSaddle", "DoubleParabola", "TripleParabola", "StyblinskiTang"),
     "noise": ("HessianNoise", "IsotropicNoise", "MinibatchNoise"),
     "boundary": ("Beyond", "Box", "HalfSpace", "Radius", "LossLevel"),
 }

@@ -1,0 +1,143 @@
+"""Which of two valleys is occupied in the long run: exact, of the SDE and of discrete SGD, whose steps are whole."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from theory import checks
+from theory.chain import PANEL, WIDER, far_side, normal_weights, quadrature
+from theory.functions import Pointwise
+from theory.problem import Function, pose
+from theory.transform import Passage
+
+Array = NDArray[np.float64]
+
+
+def occupation_ratio(
+    gradient: Function,
+    diffusion: float | Function,
+    *,
+    minima: tuple[float, float],
+    saddle: float,
+    convention: str = "ito",
+    breaks: Sequence[float] = (),
+) -> float:
+    """Time spent above the saddle over time spent below it, in the long run, to about 1e-11 relative.
+
+    The stationary density is ``e^-psi D^-p``, psi = int L'/D, p = 1, 1/2, 0 in the Ito, Stratonovich and isothermal
+    convention. At low temperature, and where D is proportional to the curvature at each minimum, the ratio is
+    ``(H_low/H_high)^p exp(psi_high - psi_low)``, with psi from each minimum up to the saddle.
+
+    Parameters
+    ----------
+    gradient, diffusion, convention, breaks
+        As in `theory.first_passage_time`.
+    minima
+        A position in the valley below the saddle and one in the valley above, such as their minima.
+    saddle
+        Where the valleys are parted.
+
+    Returns
+    -------
+    float
+        The ratio; inf or 0 beyond the range of float64.
+
+    Raises
+    ------
+    ValueError
+        If the saddle is not between the minima, nothing confines a valley, or as for `theory.first_passage_time`.
+    """
+    low, high = _around(minima, saddle)
+    below, above = (pose(gradient, diffusion, x, saddle, convention, None, breaks) for x in (low, high))
+    with np.errstate(over="ignore"):
+        return float(np.exp(_log_mass(above) - _log_mass(below)))
+
+
+def discrete_occupation_ratio(
+    gradient: Callable[[Any], Any],
+    deviation: float | Callable[[Any], Any],
+    *,
+    lr: float,
+    minima: tuple[float, float],
+    saddle: float,
+    substeps: int = 1,
+    breaks: Sequence[float] = (),
+    tolerance: float = 1e-8,
+) -> float:
+    """The same of discrete SGD, ``x <- x - lr L'(x) - lr sigma(x) z`` with normal z.
+
+    The stationary density solves ``p(y) = int p(x) k(x, y) dx``, k the density of a step. The integral is done by
+    Gauss-Legendre panels, refined and moved out until the ratio stands to the tolerance: there is no error in the
+    learning rate.
+
+    Parameters
+    ----------
+    gradient, deviation, lr, substeps, breaks, tolerance
+        As in `theory.discrete_first_passage_time`.
+    minima, saddle
+        As in `theory.occupation_ratio`.
+
+    Returns
+    -------
+    float
+        The ratio, to the tolerance or to rounding, about 1e-14 times the iterations that hops take.
+
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, the noise vanishes, nothing confines a valley, as where steps are unstable, or steps are
+        so small that the integral would need more than 6000 nodes.
+    """
+    low, high = _around(minima, saddle)
+    checks.positive("lr", lr)
+    checks.positive("tolerance", tolerance)
+    if substeps < 1 or int(substeps) != substeps:
+        raise ValueError(f"substeps = {substeps!r} must be a whole number >= 1")
+    if not callable(deviation):
+        checks.positive("deviation", deviation)
+    slope, noise = Pointwise("gradient", gradient, odd=True), Pointwise("deviation", deviation)
+
+    def drift(x: Array) -> Array:
+        return np.asarray(slope(x) * lr / substeps)
+
+    def spread(x: Array) -> Array:
+        return np.asarray(noise(x) * lr / np.sqrt(substeps))
+
+    bottom = far_side(drift, spread, low, saddle)
+    top = -far_side(lambda x: -drift(-x), lambda x: spread(-x), -high, -saddle)
+    jumps, width, previous, widening = np.atleast_1d(checks.finite("breaks", breaks)).tolist(), PANEL, np.nan, False
+    while True:
+        corners = sorted({bottom, top, float(saddle), *(x for x in jumps if bottom < x < top)})
+        x, w, _ = quadrature(spread, corners, width)  # ends at its most nodes
+        balance = normal_weights(x - drift(x), spread(x), x, w).T - np.eye(len(x))
+        balance[0] = 1.0  # one equation follows from the others; in its place all is one
+        shares = np.linalg.solve(balance, np.eye(len(x))[0])
+        ratio = float(shares[x > saddle].sum() / shares[x < saddle].sum())
+        if abs(ratio - previous) <= tolerance * ratio:
+            if widening:
+                return ratio
+            widening = True
+        previous = ratio
+        if widening:
+            bottom, top = (end + (end - saddle) * (WIDER - 1) for end in (bottom, top))
+        else:
+            width /= WIDER
+
+
+def _around(minima: tuple[float, float], saddle: float) -> tuple[float, float]:
+    """The minima as numbers; refused if they are not on both sides of the saddle."""
+    low, high = checks.finite("minima", minima).tolist()
+    if not low < checks.number("saddle", saddle) < high:
+        raise ValueError(f"saddle = {saddle!r} is not between minima = {minima!r}; give one below and one above it")
+    return low, high
+
+
+def _log_mass(passage: Passage) -> float:
+    """Logarithm of the stationary weight of the valley that the path leaves, psi counted from the boundary."""
+    panels = passage.panels
+    psi, local = panels.potential()
+    _, speed = panels.densities(passage.p)
+    masses = np.log(panels.integrate(speed)[:, -1]) - psi
+    return float(np.logaddexp.reduce(masses) + psi[-1] + local[-1, -1])
