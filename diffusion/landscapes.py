@@ -542,9 +542,9 @@ class TripleParabola(Landscape):
             if len(pair) != 2 or min(pair) <= 0:
                 raise ValueError(f"{name} = {getattr(self, name)!r} must be two numbers above 0, of a and of c")
             object.__setattr__(self, name, pair)
-        self._sides  # refuses the saddle's curvature and the dimension as `DoubleParabola` does
+        assert self._sides  # it refuses the saddle's curvature and the dimension as `DoubleParabola` does
 
-    @property
+    @cached_property
     def _sides(self) -> tuple[DoubleParabola, DoubleParabola]:
         """Both ways up to the saddle, each from its own minimum."""
         first, second = (
@@ -581,6 +581,10 @@ class TripleParabola(Landscape):
 
     def pieces(self) -> Pieces:
         """H_a in the first valley, -H_b between the joins, H_c in the second valley."""
+        return self._pieces
+
+    @cached_property
+    def _pieces(self) -> Pieces:
         h_a, h_c = self.hessian_minima
         first, second = self._sides
         return Pieces((first.join, self.minima[1] - second.join), (h_a, -self.hessian_saddle, h_c))

@@ -13,6 +13,8 @@ from theory.problem import Function, pose
 from theory.transform import Passage
 
 Array = NDArray[np.float64]
+WIDENINGS = 5  # times 1.6, from where the SDE's density ends, that the chain's is looked for
+SURE = 1e-5  # what widening may change at last: that of the next would be this to the power 2.6
 
 
 def occupation_ratio(
@@ -107,23 +109,30 @@ def discrete_occupation_ratio(
 
     bottom = far_side(drift, spread, low, saddle)
     top = -far_side(lambda x: -drift(-x), lambda x: spread(-x), -high, -saddle)
-    jumps, width, previous, widening = np.atleast_1d(checks.finite("breaks", breaks)).tolist(), PANEL, np.nan, False
-    while True:
+    jumps = np.atleast_1d(checks.finite("breaks", breaks)).tolist()
+
+    def ratio_on(width: float) -> float:
         corners = sorted({bottom, top, float(saddle), *(x for x in jumps if bottom < x < top)})
         x, w, _ = quadrature(spread, corners, width)  # ends at its most nodes
         balance = normal_weights(x - drift(x), spread(x), x, w).T - np.eye(len(x))
-        balance[0] = 1.0  # one equation follows from the others; in its place all is one
-        shares = np.linalg.solve(balance, np.eye(len(x))[0])
-        ratio = float(shares[x > saddle].sum() / shares[x < saddle].sum())
-        if abs(ratio - previous) <= tolerance * ratio:
-            if widening:
-                return ratio
-            widening = True
-        previous = ratio
-        if widening:
-            bottom, top = (end + (end - saddle) * (WIDER - 1) for end in (bottom, top))
-        else:
-            width /= WIDER
+        spare = int(np.argmin(np.abs(x - low)))  # its equation follows from the others: in its place all sum to 1
+        balance[spare] = 1.0
+        shares = np.linalg.solve(balance, np.arange(len(x)) == spare)
+        return float(shares[x > saddle].sum() / shares[x < saddle].sum())
+
+    ratio, width = np.nan, PANEL
+    for _ in range(WIDENINGS):
+        narrower, ratio = ratio, ratio_on(width)
+        if abs(ratio - narrower) <= SURE * ratio:
+            break
+        bottom, top = (end + (end - saddle) * (WIDER - 1) for end in (bottom, top))
+    else:
+        raise ValueError(f"lr = {lr!r}: nothing confines the valleys, as where steps are unstable; lower it")
+    coarser = np.nan
+    while not abs(ratio - coarser) <= tolerance * ratio:
+        width /= WIDER
+        coarser, ratio = ratio, ratio_on(width)
+    return ratio
 
 
 def _around(minima: tuple[float, float], saddle: float) -> tuple[float, float]:
