@@ -101,9 +101,9 @@ def discrete_first_passage_time(
     jumps = sign * np.atleast_1d(checks.finite("breaks", breaks))
     law_jumps = (sign * np.atleast_1d(checks.finite("law_breaks", law_breaks))).tolist()
     if law is None:
-        low, mirrored = far_side(drift, spread, first, top), None
+        low, mirrored = _far_side(drift, spread, first, top), None
     else:
-        low = far_side(_thinned(drift), _thinned(spread), first, top)
+        low = _far_side(_thinned(drift), _thinned(spread), first, top)
 
         def mirrored(z: Array, x: Array) -> Any:
             return law(sign * z, sign * x)
@@ -135,7 +135,7 @@ def _thinned(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
     return lambda x: np.interp(x, x[::20], function(x[::20]))
 
 
-def far_side(drift: Callable[[Array], Array], spread: Callable[[Array], Array], start: float, top: float) -> float:
+def _far_side(drift: Callable[[Array], Array], spread: Callable[[Array], Array], start: float, top: float) -> float:
     """Where the density has fallen to e^-DEPTH on the side away from the boundary."""
     reach = top - start
     for _ in range(FARTHER):
@@ -156,14 +156,15 @@ def far_side(drift: Callable[[Array], Array], spread: Callable[[Array], Array], 
     raise ValueError("nothing confines the side away from the boundary: the mean exit time is infinite or needs a wall")
 
 
-def quadrature(spread: Callable[[Array], Array], corners: Sequence[float], width: float) -> tuple[Array, Array, Array]:
-    """Nodes, weights and edges of panels between the corners, each of at most `width` of the steps' least deviation there.
-
-    Raises
-    ------
-    ValueError
-        If nodes would be more than `MOST_NODES`.
-    """
+def _mean_steps(
+    drift: Callable[[Array], Array],
+    spread: Callable[[Array], Array],
+    corners: Sequence[float],
+    start: float,
+    width: float,
+    law: Density | None,
+    law_jumps: Sequence[float],
+) -> float:
     nodes, weights = np.polynomial.legendre.leggauss(ORDER)
     x, w, ends = [], [], []
     for left, right in itertools.pairwise(corners):
@@ -178,34 +179,18 @@ def quadrature(spread: Callable[[Array], Array], corners: Sequence[float], width
                 f"a step of {finest:.3g} is too small beside the valley for the chain's integral; name jumps in "
                 "breaks, or use theory.first_passage_time, the limit of small steps"
             )
-    return np.concatenate(x), np.concatenate(w), np.append(np.concatenate(ends), corners[-1])
-
-
-def normal_weights(middle: Array, sigma: Array, x: Array, w: Array) -> Array:
-    """Weights at the nodes of the expectation after a normal step from each middle, shape (middles, nodes)."""
-    z = (x - middle[:, None]) / sigma[:, None]
-    return np.asarray(np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * sigma[:, None]) * w)
-
-
-def _mean_steps(
-    drift: Callable[[Array], Array],
-    spread: Callable[[Array], Array],
-    corners: Sequence[float],
-    start: float,
-    width: float,
-    law: Density | None,
-    law_jumps: Sequence[float],
-) -> float:
-    x, w, edges = quadrature(spread, corners, width)
+    x_all, w_all, all_edges = np.concatenate(x), np.concatenate(w), np.append(np.concatenate(ends), corners[-1])
 
     def transition(points: Array) -> Array:
-        middle, sigma = points - drift(points), spread(points)
         if law is not None:
-            return law_weights(law, law_jumps, points, middle, sigma, edges, x, w)
-        return normal_weights(middle, sigma, x, w)
+            middle = points - drift(points)
+            return law_weights(law, law_jumps, points, middle, spread(points), all_edges, x_all, w_all)
+        sigma = spread(points)[:, None]
+        z = (x_all - (points - drift(points))[:, None]) / sigma
+        return np.asarray(np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * sigma) * w_all)
 
     try:
-        times = np.linalg.solve(np.eye(len(x)) - transition(x), np.ones(len(x)))
+        times = np.linalg.solve(np.eye(len(x_all)) - transition(x_all), np.ones(len(x_all)))
     except np.linalg.LinAlgError:  # no exit that rounding leaves
         return np.inf
     return float(1 + (transition(np.array([start])) @ times)[0])

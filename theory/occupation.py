@@ -1,19 +1,23 @@
 """Which of two valleys is occupied in the long run: exact, of the SDE and of discrete SGD, whose steps are whole."""
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from theory import checks
-from theory.chain import PANEL, WIDER, far_side, normal_weights, quadrature
 from theory.functions import Pointwise
 from theory.problem import Function, pose
 from theory.transform import Passage
 
 Array = NDArray[np.float64]
-WIDENINGS = 5  # times 1.6, from where the SDE's density ends, that the chain's is looked for
+ORDER, PANEL = 16, 4.0  # Gauss-Legendre nodes in a panel, and its width in standard deviations of a step, at first
+FINER = 1.6
+MOST_NODES = 6000
+REACH = 2.0  # times the way from a minimum to the saddle, that the other side reaches at first
+WIDENINGS = 8  # times 1.6
 SURE = 1e-5  # what widening may change at last: that of the next would be this to the power 2.6
 
 
@@ -107,32 +111,53 @@ def discrete_occupation_ratio(
     def spread(x: Array) -> Array:
         return np.asarray(noise(x) * lr / np.sqrt(substeps))
 
-    bottom = far_side(drift, spread, low, saddle)
-    top = -far_side(lambda x: -drift(-x), lambda x: spread(-x), -high, -saddle)
     jumps = np.atleast_1d(checks.finite("breaks", breaks)).tolist()
 
-    def ratio_on(width: float) -> float:
+    def ratio_on(reach: float, width: float) -> float:
+        bottom, top = (end + reach * (end - saddle) for end in (low, high))
         corners = sorted({bottom, top, float(saddle), *(x for x in jumps if bottom < x < top)})
-        x, w, _ = quadrature(spread, corners, width)  # ends at its most nodes
-        balance = normal_weights(x - drift(x), spread(x), x, w).T - np.eye(len(x))
+        x, w = _nodes(spread, corners, width)
+        z = (x - (x - drift(x))[:, None]) / spread(x)[:, None]
+        balance = (np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * spread(x)[:, None]) * w).T - np.eye(len(x))
         spare = int(np.argmin(np.abs(x - low)))  # its equation follows from the others: in its place all sum to 1
         balance[spare] = 1.0
         shares = np.linalg.solve(balance, np.arange(len(x)) == spare)
         return float(shares[x > saddle].sum() / shares[x < saddle].sum())
 
-    ratio, width = np.nan, PANEL
+    ratio, width, reach = np.nan, PANEL, REACH
     for _ in range(WIDENINGS):
-        narrower, ratio = ratio, ratio_on(width)
+        narrower, ratio = ratio, ratio_on(reach, width)
         if abs(ratio - narrower) <= SURE * ratio:
             break
-        bottom, top = (end + (end - saddle) * (WIDER - 1) for end in (bottom, top))
+        reach *= FINER
     else:
         raise ValueError(f"lr = {lr!r}: nothing confines the valleys, as where steps are unstable; lower it")
     coarser = np.nan
     while not abs(ratio - coarser) <= tolerance * ratio:
-        width /= WIDER
-        coarser, ratio = ratio, ratio_on(width)
+        width /= FINER
+        coarser, ratio = ratio, ratio_on(reach, width)
     return ratio
+
+
+def _nodes(spread: Callable[[Array], Array], corners: Sequence[float], width: float) -> tuple[Array, Array]:
+    """Nodes and weights of panels between the corners, each of at most `width` of the steps' least deviation there."""
+    nodes, weights = np.polynomial.legendre.leggauss(ORDER)
+    x: list[Array] = []
+    w: list[Array] = []
+    for left, right in pairwise(corners):
+        sigma = spread(np.linspace(left, right, 201)[1:-1])
+        if not np.all((sigma > 0) & (sigma < np.inf)):
+            raise ValueError(f"deviation must be finite and above 0 between {left:.6g} and {right:.6g}")
+        edges = np.linspace(left, right, int(np.ceil((right - left) / (width * sigma.min()))) + 1)
+        half = np.diff(edges)[:, None] / 2
+        x.append((edges[:-1, None] + half * (1 + nodes)).ravel())
+        w.append((half * weights).ravel())
+        if sum(map(len, x)) > MOST_NODES:
+            raise ValueError(
+                f"a step of {sigma.min():.3g} is too small beside the valleys for the chain's integral; name jumps in "
+                "breaks, or use theory.occupation_ratio, the limit of small steps"
+            )
+    return np.concatenate(x), np.concatenate(w)
 
 
 def _around(minima: tuple[float, float], saddle: float) -> tuple[float, float]:

@@ -28,6 +28,7 @@ from experiments.claims import (
     theorem_3_damping,
     theorem_3_exponent,
     theorem_4,
+    valley_selection,
 )
 from experiments.referee.claim import Claim
 
@@ -44,6 +45,7 @@ CLAIMS: tuple[Claim, ...] = (
     theorem_3_exponent.claim,
     exit_line.claim,
     momentum_selection.claim,
+    valley_selection.claim,
     proposition_1.claim,
     adam_drift.claim,
     shipped_sde.claim,
