@@ -1,4 +1,4 @@
-"""Valley selection: how long a flat and a sharp valley are occupied in the long run, and Theorem 3's ratio beside it."""
+"""Valley selection: how long a flat and a sharp valley are occupied in the long run, and Theorem 3's ratio beside."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -128,7 +128,12 @@ class Problem:
         times = []
         for barrier, h in zip(self.landscape.barriers, self.landscape.hessian_minima, strict=True):
             h_b = self.landscape.hessian_saddle
-            known = {"barrier": barrier, "hessian_minimum": h, "hessian_saddle": h_b, "split": h_b / (h + h_b)}
+            known: dict[str, Any] = {
+                "barrier": barrier,
+                "hessian_minimum": h,
+                "hessian_saddle": h_b,
+                "split": h_b / (h + h_b),
+            }
             times.append(float(theory.sgd_escape_time(lr=self.motion.lr, batch_size=1, **known)))
         return times[1] / times[0]
 
@@ -177,8 +182,8 @@ class Problem:
         share = float(shares.mean())
         if not 0 < share < 1:
             return Sample(np.nan, LogNormal(np.nan, np.nan), expected, fault=Fault("one valley was never seen"))
-        error = float(shares.std() / np.sqrt(len(shares)) / (share * (1 - share)))
-        return Sample((1 - share) / share, LogNormal(error, error), expected)
+        spread = float(shares.std() / np.sqrt(len(shares)) / (share * (1 - share)))
+        return Sample((1 - share) / share, LogNormal(spread, spread), expected)
 
 
 def _occupation(routes: Routes, lr: float) -> Row:
@@ -243,7 +248,7 @@ def _over_exact(axis: Any, rows: xarray.Dataset) -> None:
     axis.set(ylabel="time in flat / time in sharp, over the SDE's")
     axis.set_xticks(heights, [f"{height:.3g}" for height in heights])
     axis.minorticks_off()
-    axis.legend(fontsize=9, loc="center right")
+    axis.legend(fontsize=9, loc="center right", bbox_to_anchor=(1, 0.38))
 
 
 def _valleys(axis: Any, landscape: TripleParabola, density: xarray.Dataset) -> None:
