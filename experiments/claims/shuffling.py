@@ -36,7 +36,8 @@ RELAXATIONS = "epoch_over_relaxation_time"
 SHARE = 8  # of the replicas of exits are run shuffled, which takes long
 LONGEST = 50  # times the mean with replacement, that a run may take
 CHAIN = 0.005  # allowance: samples are normal quantiles, and minibatches of four all but normal
-FULL_ONLY, ONCE = "left out of a quick run", "run once, for the shortest epoch: its length does not matter"
+FULL_ONLY = "left out of a quick run"
+ONCE = "run for the shortest epoch alone, as its length does not matter"
 
 
 class Shuffling(Claim):
@@ -45,8 +46,8 @@ class Shuffling(Claim):
     name = "Shuffling"
     place = "Section 2.2, Theorem 1; Section 3, Theorems 2 and 3"
     statement = (
-        "Theorems 1, 2 and 3 hold of training, whose minibatches are not drawn anew but run through shuffled data epoch "
-        "by epoch."
+        "Theorems 1, 2 and 3 hold of training, whose minibatches are not drawn anew but run through shuffled data, "
+        "epoch by epoch."
     )
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
@@ -68,8 +69,8 @@ class Shuffling(Claim):
         figure, (left, right) = subplots(1, 2, size=(11.5, 5))
         over, factor = _departure(left, evidence[0]), _slower(right, evidence[-1].data)
         title = (
-            f"Shuffled, SGD's mean square distance from a flat saddle after ten epochs is {1 / over:.2g} of Theorem 1's, "
-            f"and an escape takes {factor:.2g} times as long"
+            f"Shuffled, SGD's mean square distance from a flat saddle after ten epochs is {1 / over:.2g} of Theorem "
+            f"1's, and an escape takes {factor:.2g} times as long"
         )
         headline(figure, title)
         caption = (
@@ -156,10 +157,10 @@ class Shuffled:
         """The same of the torch optimizer, on minibatches by torch's own sampler."""
         if not self.routes.torch:
             return TORCH_MISSING
-        every = self.routes.once(("torch's shuffles", dynamics), lambda: self._by_torch(dynamics))
+        every = self.routes.once(("torch's shuffles", dynamics), lambda: self.torch_displacements(dynamics))
         return np.asarray(every[:, HESSIANS.index(hessian)])
 
-    def _by_torch(self, dynamics: Dynamics) -> Array:
+    def torch_displacements(self, dynamics: Dynamics) -> Array:
         """Mean squares of all replicas in one parameter, shape (iterations, curvatures)."""
         import torch
 

@@ -61,10 +61,10 @@ class ValleySelection(Claim):
         with_factor = float(cold["paper"] / missing / cold["exact"])
         text = f"H_sharp/H_flat = {1 / missing:g} times that ratio is {with_factor:.4g} of the occupation"
         yield Finding("the same with the factor H_sharp/H_flat", with_factor, text)
-        growth = float(np.log(cold["paper"] / warm["paper"]) / np.log(cold["exact"] / warm["exact"]))
-        right, wrong = (f"it {verb} with the temperature as the occupation does" for verb in ("grows", "does not grow"))
-        tells = f"growth of its logarithm over the exact one's {growth:.4g}"
-        yield Finding.judged("growth of the logarithm as noise falls", growth, right, wrong, tells)
+        change = ratio / float(warm["paper"] / warm["exact"])
+        right, wrong = (f"it {verb} as noise falls as the occupation does" for verb in ("grows", "does not grow"))
+        tells = f"from {float(warm[TEMPERATURE]):g} temperatures on, it changes by {change:.4g} of what that does"
+        yield Finding.judged("growth as noise falls, over the occupation's", change, right, wrong, tells)
         for convention in OTHERS:
             share = float(cold["paper"] / cold[convention])
             text = f"under the {convention} convention the ratio of times would be {share:.4g} of the occupation"

@@ -20,7 +20,7 @@ def test_ratios_are_those_published_and_theorem_3_lacks_the_curvatures(quick_rou
     np.testing.assert_allclose(data["exact"], [78.0209, 647076], rtol=1e-6)
     np.testing.assert_allclose(data["paper"], [20.0855, 162755], rtol=3e-6)
     assert finding(claim, "SGD", "ratio of times over occupation").value == pytest.approx(0.2515, abs=1e-4)
-    assert finding(claim, "SGD", "growth of the logarithm as noise falls").holds
+    assert finding(claim, "SGD", "growth as noise falls, over the occupation's").holds
     assert claim.verdicts(claim.tried(quick_routes))[0].level == "in part"
 
 
