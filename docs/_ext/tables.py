@@ -1,6 +1,7 @@
 """Tables that are computed: verdicts from verdicts.json and claims.json, result variables from their registry."""
 
 import json
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,20 @@ class KeptVerdicts(SphinxDirective):
         return rendered("kept_verdicts.html", claim=self.arguments[0], verdicts=verdicts)
 
 
+class ClaimFigure(SphinxDirective):
+    """The figure of that name of the last `diffusion-lab verify`; the content is what it shows, for those who do not see it."""
+
+    required_arguments = 1
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """The picture inside the page, or a line that says that there is none."""
+        path = Path(self.config.verify_results) / "figures" / f"{self.arguments[0]}.svg"
+        self.env.note_dependency(str(path))
+        picture = b64encode(path.read_bytes()).decode() if path.is_file() else ""
+        return rendered("claim_figure.html", picture=picture, text=" ".join(self.content))
+
+
 class NetworkVerdicts(SphinxDirective):
     """The same of every claim about networks, with what each says."""
 
@@ -113,5 +128,6 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("verdicts", Verdicts)
     app.add_directive("paper-sentences", PaperSentences)
     app.add_directive("kept-verdicts", KeptVerdicts)
+    app.add_directive("claim-figure", ClaimFigure)
     app.add_directive("network-verdicts", NetworkVerdicts)
     return {"parallel_read_safe": True}
