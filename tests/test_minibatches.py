@@ -101,6 +101,18 @@ def test_triples_and_sums_of_sorted_samples_are_those_of_true_shuffles():
     assert stats.ks_2samp(sums[0], sums[1]).pvalue > SUITE_RATE > stats.ks_2samp(sums[2], sums[1]).pvalue
 
 
+def test_sums_of_many_sorted_samples_are_as_normal_as_those_of_true_shuffles():
+    """Excess kurtosis over 3,000 replicas at the suite's false-positive rate; progressions of random steps are rejected."""
+    count, replicas, rng = 16_000, np.arange(3000), np.random.default_rng(0)
+    x = stats.norm.ppf((np.arange(count) + 0.5) / count)
+    batches = Minibatches(x, linear, 4, replacement=False)
+    sums = np.sum([x[batches.drawn(5, replicas, 1 + k)].sum(axis=1) for k in range(80)], axis=0)
+    start, step = rng.integers(count, size=(2, len(replicas)))
+    progressions = np.sum([x[(start + k * step) % count] for k in range(320)], axis=0)
+    bound = BOUND * np.sqrt(24 / len(replicas))
+    assert abs(stats.kurtosis(sums)) < bound < abs(stats.kurtosis(progressions))
+
+
 # --- what they do
 
 

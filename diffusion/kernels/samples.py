@@ -131,7 +131,7 @@ def _in_order(rounds):
 
 
 # by how many samples it is good for: 400,000 triples do not tell it from a true shuffle; digits of few values take more rounds
-IN_ORDER = {64: _in_order(8), 4096: _in_order(4), MOST: _in_order(2)}
+IN_ORDER = {64: _in_order(8), MOST: _in_order(4)}
 
 
 def push_sampled(x, g, drawing, seed, replica, iteration, force, n):
