@@ -102,7 +102,7 @@ def test_triples_and_sums_of_sorted_samples_are_those_of_true_shuffles():
 
 
 def test_sums_of_many_sorted_samples_are_as_normal_as_those_of_true_shuffles():
-    """Excess kurtosis over 3,000 replicas at the suite's false-positive rate; progressions of random steps are rejected."""
+    """Excess kurtosis of 3,000 sums at the suite's false-positive rate; progressions of random steps are rejected."""
     count, replicas, rng = 16_000, np.arange(3000), np.random.default_rng(0)
     x = stats.norm.ppf((np.arange(count) + 0.5) / count)
     batches = Minibatches(x, linear, 4, replacement=False)

@@ -85,8 +85,10 @@ class KeptVerdicts(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Of each subject what was found."""
-        verdicts = [verdict for verdict in kept(self) if verdict["claim"] == self.arguments[0]]
-        return rendered("kept_verdicts.html", claim=self.arguments[0], verdicts=verdicts)
+        claim = self.arguments[0]
+        verdicts = [verdict for verdict in kept(self) if verdict["claim"] == claim]
+        job = "evidence" if claim in NETWORKS else "verify"
+        return rendered("kept_verdicts.html", claim=claim, verdicts=verdicts, job=job)
 
 
 class ClaimFigure(SphinxDirective):
