@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from theory import checks
 from theory.functions import Pointwise
-from theory.problem import Function, pose
+from theory.problem import pose
 from theory.transform import Passage
 
 Array = NDArray[np.float64]
@@ -22,8 +22,8 @@ SURE = 1e-5  # what widening may change at last: that of the next would be this 
 
 
 def occupation_ratio(
-    gradient: Function,
-    diffusion: float | Function,
+    gradient: Callable[[Any], Any],
+    diffusion: float | Callable[[Any], Any],
     *,
     minima: tuple[float, float],
     saddle: float,
