@@ -63,6 +63,13 @@ def test_mirrored_valleys_have_the_inverse_ratio_and_equal_ones_are_equally_occu
     assert equal == pytest.approx(1, rel=1e-5)
 
 
+def test_hops_too_rare_for_rounding_are_refused():
+    """A sharp valley of 50 temperatures."""
+    motion, known = valleys(0.01, height=5.0)
+    with pytest.raises(ValueError, match="is crossed too rarely for the chain's integral"):
+        theory.discrete_occupation_ratio(motion.pull, motion.deviation, lr=0.01, **known)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

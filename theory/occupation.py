@@ -18,6 +18,7 @@ FINER = 1.6
 MOST_NODES = 6000
 REACH = 2.0  # times the way from a minimum to the saddle, that the other side reaches at first
 WIDENINGS = 8  # times 1.6
+WORST = 1e-2  # relative error where rounding allows no better
 SURE = 1e-5  # what widening may change at last: that of the next would be this to the power 2.6
 
 
@@ -88,13 +89,13 @@ def discrete_occupation_ratio(
     Returns
     -------
     float
-        The ratio, to the tolerance or to rounding, about 1e-14 times the iterations that hops take.
+        The ratio, to the tolerance or to rounding, about 4e-15 times the iterations between hops.
 
     Raises
     ------
     ValueError
         If an argument is out of range, the noise vanishes, nothing confines a valley, as where steps are unstable, or steps are
-        so small that the integral would need more than 6000 nodes.
+        so small that the integral would need more than 6000 nodes, or hops so rare that rounding would be above 1 %.
     """
     low, high = _around(minima, saddle)
     checks.positive("lr", lr)
@@ -113,29 +114,41 @@ def discrete_occupation_ratio(
 
     jumps = np.atleast_1d(checks.finite("breaks", breaks)).tolist()
 
-    def ratio_on(reach: float, width: float) -> float:
+    def ratio_on(reach: float, width: float) -> tuple[float, float]:
+        """The ratio, and what rounding may have made of it."""
         bottom, top = (end + reach * (end - saddle) for end in (low, high))
         corners = sorted({bottom, top, float(saddle), *(x for x in jumps if bottom < x < top)})
         x, w = _nodes(spread, corners, width)
         z = (x - (x - drift(x))[:, None]) / spread(x)[:, None]
-        balance = (np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * spread(x)[:, None]) * w).T - np.eye(len(x))
+        steps = np.exp(-0.5 * z * z) / (np.sqrt(2 * np.pi) * spread(x)[:, None]) * w
+        balance = steps.T - np.eye(len(x))
         spare = int(np.argmin(np.abs(x - low)))  # its equation follows from the others: in its place all sum to 1
         balance[spare] = 1.0
         shares = np.linalg.solve(balance, np.arange(len(x)) == spare)
-        return float(shares[x > saddle].sum() / shares[x < saddle].sum())
+        above = x > saddle
+        crossing, parts = (
+            shares[~above] @ steps[~above][:, above].sum(axis=1),
+            (shares[~above].sum(), shares[above].sum()),
+        )
+        return float(parts[1] / parts[0]), float(20 * np.finfo(float).eps * min(np.abs(parts)) / abs(crossing))
 
-    ratio, width, reach = np.nan, PANEL, REACH
+    (ratio, rounding), width, reach = (np.nan, 0.0), PANEL, REACH
     for _ in range(WIDENINGS):
-        narrower, ratio = ratio, ratio_on(reach, width)
-        if abs(ratio - narrower) <= SURE * ratio:
+        narrower, (ratio, rounding) = ratio, ratio_on(reach, width)
+        if not rounding <= WORST:
+            raise ValueError(
+                f"saddle = {saddle!r} is crossed too rarely for the chain's integral, whose rounding is {rounding:.1g} of "
+                "the ratio; raise lr, or use theory.occupation_ratio, the limit of small steps"
+            )
+        if abs(ratio - narrower) <= max(SURE, rounding) * ratio:
             break
         reach *= FINER
     else:
         raise ValueError(f"lr = {lr!r}: nothing confines the valleys, as where steps are unstable; lower it")
     coarser = np.nan
-    while not abs(ratio - coarser) <= tolerance * ratio:
+    while not abs(ratio - coarser) <= max(tolerance, rounding) * ratio:
         width /= FINER
-        coarser, ratio = ratio, ratio_on(reach, width)
+        coarser, (ratio, rounding) = ratio, ratio_on(reach, width)
     return ratio
 
 
