@@ -24,6 +24,7 @@ PINNED = {
     "plot_drift_share": ("largest", 0.2036, 0.0001),
     "plot_kramers_turnover": ("slower", 1.981, 0.005),
     "plot_noise_convention": ("ratio", 3.927, 0.001),
+    "plot_over_the_pass": ("slope", 0.0702, 0.011),
     "plot_rare_escapes": ("ratio", 1.0, 0.3),
     "plot_reactive_paths": ("ratio", 2.0, 0.6),
     "plot_saddle_cloud": ("sgd", 11.6, 0.8),

@@ -2,7 +2,7 @@
 
 ORDER = (
     "saddle_cloud", "theorem_2", "drift_share", "curvature", "adai_shipped", "torch", "substeps", "density", "survival",
-    "sharpness", "noise_convention", "kramers_turnover", "committor", "rare_escapes", "reactive_paths",
+    "sharpness", "noise_convention", "kramers_turnover", "committor", "rare_escapes", "reactive_paths", "over_the_pass",
 )  # fmt: skip
 
 
