@@ -23,12 +23,22 @@ from diffusion.dynamics import (
     Yogi,
 )
 from diffusion.escape import exit_times
-from diffusion.landscapes import DoubleParabola, Landscape, QuadraticSaddle, StyblinskiTang, TripleParabola
+from diffusion.landscapes import (
+    Channel,
+    CoupledLandscape,
+    CurvedValley,
+    DoubleParabola,
+    Landscape,
+    MuellerBrown,
+    QuadraticSaddle,
+    SeparableLandscape,
+    StyblinskiTang,
+    TripleParabola,
+)
 from diffusion.laws import Batch, Empirical, Law, Normal, Quantile, Skewed, Stable, StudentT
 from diffusion.minibatches import Minibatches
 from diffusion.motion import Motion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise, Noise
-from diffusion.own_landscapes import CoupledLandscape, SeparableLandscape
 from diffusion.progress import progress
 from diffusion.prospects import Prospect, escape_prospect
 from diffusion.rates import escape_rate
@@ -36,7 +46,6 @@ from diffusion.regions import Beyond, Box, HalfSpace, LossLevel, Radius, Region
 from diffusion.simulate import simulate
 from diffusion.splitting import rare_escape_rate
 from diffusion.torch_minibatches import TorchMinibatches
-from diffusion.valleys import Channel, CurvedValley, MuellerBrown
 
 if TYPE_CHECKING:
     from diffusion.torch_ensemble import simulate_torch

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks, derivatives
 from diffusion.callables import described, formula
-from diffusion.landscapes import Formulas, Landscape, Pieces
+from diffusion.landscapes.base import Formulas, Landscape, Pieces
 
 Array = NDArray[np.float64]
 SEGMENTS = np.concatenate(

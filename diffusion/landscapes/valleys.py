@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from diffusion import checks
 from diffusion.dynamics.elementary import exp
-from diffusion.landscapes import Formulas, Landscape, Written
+from diffusion.landscapes.base import Formulas, Landscape, Written
 
 Array = NDArray[np.float64]
 
