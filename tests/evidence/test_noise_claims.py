@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from experiments.evidence import networks, noise_figures, tails
+from experiments.evidence import networks, noise_figures
 from experiments.evidence.claims import equation_3, figure_8, theorem_3_networks
 from experiments.evidence.data import sets
 from experiments.evidence.lab import Lab
 from experiments.evidence.networks import Case
 from experiments.evidence.noise_task import noise_along_training
 from experiments.evidence.over_seeds import Interval, judged
+from experiments.problems import tails
 
 STAGES = ("initialisation", "early", "late")
 LOSS = (2.0, 0.5, 0.02)
