@@ -47,7 +47,7 @@ def test_ensemble_that_is_refused_fails_its_rows():
     verdict, rows = concluded(theorem_1.claim, evidence(sgd(2.5)))
     assert {row["instrument"] for row in rows} == {"failed"}
     assert all("is unstable" in row["reasons"]["discrete"] for row in rows)
-    assert "values are left out" in verdict.sentence
+    assert "measured values left out" in verdict.sentence
 
 
 def test_diverged_pair_is_no_rounding():
