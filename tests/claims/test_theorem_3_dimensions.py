@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 import theory
-from experiments.claims.theorem_3_dimensions import DAMPED, EXPONENT, TIME, claim
+from experiments.claims.theorem_3_dimensions import DAMPED, TIME, claim
 from experiments.problems import passes
 from experiments.problems.passes import OF_HESSIAN, Plane, bent, channel
+from experiments.referee import Routes
 
 
 @pytest.mark.parametrize(
@@ -66,9 +67,11 @@ def test_the_claim_tells_how_far_exponents_and_prefactors_are_off(quick_routes):
     assert towards == pytest.approx([1] * 3, abs=0.03)
     (times,) = (piece for piece in evidence if piece.quantity == TIME)
     assert (times.measured["simulated"].p_value()[times.measured["simulated"].tested] > 1e-4).all()
-    momentum = next(piece for piece in evidence if (piece.subject, piece.quantity) == ("Momentum", EXPONENT))
+
+
+@pytest.mark.long
+def test_ensembles_with_inertia_reject_the_formulas_exponent_and_do_not_that_of_least_action():
+    (momentum,) = (piece for piece in claim.evidence(Routes(12288, 1)) if piece.subject == "Momentum")
     row = momentum.where(**{DAMPED: 0.5}).isel(row=1)
-    assert (
-        row["simulated_high"] < row["paper"]
-    )  # ensembles reject the formula's exponent and do not that of least action
+    assert row["simulated_high"] < row["paper"]
     assert row["simulated_low"] / 1.1 < row["exact"] < 1.1 * row["simulated_high"]
