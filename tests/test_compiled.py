@@ -31,7 +31,7 @@ from diffusion import (
     simulate,
 )
 from diffusion.checks import compiled
-from diffusion.kernels import disk, jit
+from diffusion.kernels import disk, ensemble, excursions, exits, jit, samples, step
 from diffusion.kernels.functions import digest
 from diffusion.noise import Deviation, NoiseModel
 
@@ -457,3 +457,10 @@ def test_nothing_is_said_where_code_can_be_kept(cache):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made(3.5)
+
+
+@pytest.mark.parametrize("module", [ensemble, exits, excursions], ids=lambda module: module.__name__)
+def test_helpers_of_a_kernel_have_names_of_their_own(module):
+    """They are bound by name, so that of two of one name a kernel would run one in place of the other."""
+    names = [function.__name__ for function in (*samples.HELPERS, *step.HELPERS, *module.HELPERS)]
+    assert len(set(names)) == len(names)

@@ -168,6 +168,24 @@ def test_with_inertia_it_is_the_energy_over_the_temperature(damping, end):
     assert abs(found.action - energy / 0.2) < 5 * found.error
 
 
+@pytest.mark.parametrize(("bend", "exact"), [(0.5, 0.046058), (0.75, 0.043772)])
+def test_weak_damping_in_a_bent_valley_that_is_hotter_across(bend, exact):
+    """gamma/omega_b = .3; refined without being held in its middle the first path had 24 times this action."""
+    mass = 1 / 0.09
+
+    def drift(z):
+        position, velocity = z[:, :2], z[:, 2:]
+        wide = 1 - position[:, 0] ** 2
+        off = 8 * (position[:, 1] - bend * wide**2)
+        slope = np.stack([(4 * bend * off - 1) * position[:, 0] * wide, off], 1)
+        return np.concatenate([velocity, -(slope + velocity) / mass], 1)
+
+    noise = np.diag([0, 0, 2, 8]) / mass**2
+    found = theory.least_action(drift, noise, start=[-1, 0, 0, 0], end=[0, bend, 0, 0])
+    assert found.action == pytest.approx(exact, rel=2e-5)
+    assert found.error < 1e-4 * exact
+
+
 @pytest.mark.parametrize(
     ("ratio", "damping", "share"),
     [

@@ -14,6 +14,7 @@ from theory.action_problem import Field, Problem, check_smooth
 from theory.action_search import NEAR, Found, bent_paths, descended, given_path, stages
 
 Array = NDArray[np.float64]
+WORST = 0.02  # relative error at which no action is told
 NO_PATH = "end is reached by no path: diffusion leaves out a direction that has to be taken; give an end it reaches"
 ROUNDS = 8  # of clock and path in turn
 
@@ -89,8 +90,8 @@ def least_action(
     Raises
     ------
     ValueError
-        If start is not a stable point of rest, end is a saddle of higher index, D is not positive semidefinite, or no
-        path leads to the end.
+        If start is not a stable point of rest, end is a saddle of higher index, D is not positive semidefinite, no path leads to the
+        end, or the action's error is above 2 % of it.
     """
     problem = Problem.of(drift, diffusion, start, end, jump)
     search = _Search(problem)
@@ -143,7 +144,7 @@ class _Search:
         for steps in (problem.steps, 2 * problem.steps, 4 * problem.steps):
             edges = np.linspace(0, 1, steps + 1)
             nodes, durations = interpolated(nodes, edges), clock.durations(edges)
-            chain = Chain(problem.motion(added, steps), durations)
+            chain = Chain(problem.motion(added, steps), durations, pin=_pin(nodes) if problem.rest else None)
             nodes, action, _ = chain.relaxed(nodes, 1e-14)
             rows.append(action)
         order = 2 if problem.jump is None else 1  # in the steps' size, to which a jump's spread is tied
@@ -158,6 +159,11 @@ class _Search:
         else:  # a path that stands still between its ends, at a saddle, would take longer than the clock gives it
             best = geometric_durations(problem.motion(added, problem.steps), nodes, 20 * longest)
             error += chain.action(nodes) - replace(chain, durations=best).action(nodes)
+        if error > WORST * action:
+            told = (
+                f"the least action is {problem.frame.scale * action:.4g} with an error of {100 * error / action:.2g} %"
+            )
+            raise ValueError(f"{told}: it is not resolved; give a guess, or an end nearer to the start")
         frame = problem.frame
         momenta = chain.hamiltonian.cost(*chain.steps(nodes)).momentum
         return LeastAction(

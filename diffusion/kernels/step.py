@@ -161,10 +161,10 @@ def root(matrix, vectors, d, n):
                     cosine[lane] = 1.0 / np.sqrt(1.0 + tangent * tangent)
                     sine[lane] = tangent * cosine[lane]
                 for k in range(d):
-                    turn(matrix[d * k + p], matrix[d * k + q], cosine, sine, n)
-                    turn(vectors[d * k + p], vectors[d * k + q], cosine, sine, n)
+                    givens(matrix[d * k + p], matrix[d * k + q], cosine, sine, n)
+                    givens(vectors[d * k + p], vectors[d * k + q], cosine, sine, n)
                 for k in range(d):
-                    turn(matrix[d * p + k], matrix[d * q + k], cosine, sine, n)
+                    givens(matrix[d * p + k], matrix[d * q + k], cosine, sine, n)
     for m in range(d):
         for lane in range(n):
             vectors[d * d + m, lane] = np.sqrt(abs(matrix[d * m + m, lane]))
@@ -177,7 +177,7 @@ def root(matrix, vectors, d, n):
                 matrix[d * j + k, lane] = total
 
 
-def turn(one, other, cosine, sine, n):
+def givens(one, other, cosine, sine, n):
     """Turn two rows into each other, lane by lane."""
     full_width()
     for lane in range(n):
@@ -435,7 +435,7 @@ HELPERS = (
     push_parted,
     slopes,
     pulls,
-    turn,
+    givens,
     bend,
     choose,
     root,

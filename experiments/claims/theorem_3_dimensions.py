@@ -138,7 +138,7 @@ def _time(routes: Routes, way: Pass, exponent: float) -> Row:
     reasons = unsampled(TOO_HIGH, fokker_planck="it is the reference, given as exact") | IN_SEVERAL
     samples = {}
     if exponent == SIMULATED:
-        samples["simulated"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 2), exact, SCHEME, unit=2 * eps)
+        samples["simulated"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 1), exact, SCHEME, unit=2 * eps)
         reasons["discrete"] = "steps of the stiff direction would be no SDE's"
     regime = {"way": way.title, NOISE: exponent, "coordinates": len(way.top)}
     return Row(regime, values, samples, {"grid": (error, 6e-3)}, reasons)
@@ -179,7 +179,7 @@ def _crowd(routes: Routes, curvatures: tuple[float, float], directions: int) -> 
         lone = theory.first_passage_time(
             lambda x: x**3 - x, lambda x: eps * way.curvatures[0][0], start=-1.0, boundary=0.75
         )
-        samples["simulated"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 8), unit=2 * eps / float(lone))
+        samples["simulated"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 12), unit=2 * eps / float(lone))
         reasons["discrete"] = "as of the times"
     regime = {"way": alone.title, "directions": directions, NOISE: CROWDED}
     return Row(regime, values, samples, checks, reasons)
