@@ -218,7 +218,7 @@ class Minibatches(NoiseModel):
             called = formula(text, function)
         return {
             "SAMPLED": True, "sampled": called, "ALL_AT_ONCE": coupled, "OWN_COLUMNS": own,
-            "choose": self._choose(),
+            "choose_samples": self._choose(),
         }  # fmt: skip
 
     def _choose(self) -> Any:

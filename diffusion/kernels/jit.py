@@ -117,6 +117,7 @@ def specialise(kernel: Callable[..., Any], helpers: Sequence[Callable[..., Any]]
     if identity not in _known:
         plain = [_bound(function, parts) for function in (*helpers, kernel)]
         names = {function.__name__: function for function in plain}
+        assert len(plain) == len(names.keys() - parts.keys()), "one of two functions of one name would be left out"
         for function in plain:
             function.__globals__.update(names)
         made_of, _ = digest(plain[-1])

@@ -20,7 +20,7 @@ _LOW, _32, _24, _1 = np.uint64(0xFFFFFFFF), np.uint64(32), np.uint64(24), np.uin
 _WEYL, _FIRST, _SECOND = np.uint64(0x9E3779B9), np.uint64(0x9E3779B1), np.uint64(0x85EBCA6B)
 _COUNT, _PRIME, _HIGH_BASE, _LOW_BASE = range(4)  # entries of `sizes`
 
-sampled = choose = None  # the user's gradient, and one of those below: filled in by `specialise`
+sampled = choose_samples = None  # the user's gradient, and one of those below: filled in by `specialise`
 ALL_AT_ONCE = OWN_COLUMNS = (
     False  # whether the gradient is of all coordinates, and each coordinate has a column of the data
 )
@@ -143,7 +143,7 @@ def push_sampled(x, g, drawing, seed, replica, iteration, force, n):
         for lane in range(n):
             g[j, lane] = 0.0
     for first in range(0, size, TOGETHER):
-        choose(index, order, sizes, batch_size, seed, replica, iteration, first, n)
+        choose_samples(index, order, sizes, batch_size, seed, replica, iteration, first, n)
         for k in range(min(TOGETHER, size - first)):
             gather(x, g, index[k], data, parameters, n)
     for j in range(d):
