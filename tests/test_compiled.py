@@ -31,7 +31,7 @@ from diffusion import (
     simulate,
 )
 from diffusion.checks import compiled
-from diffusion.kernels import disk, jit
+from diffusion.kernels import disk, ensemble, excursions, exits, jit, samples, step
 from diffusion.kernels.functions import digest
 from diffusion.noise import Deviation, NoiseModel
 
@@ -457,3 +457,13 @@ def test_nothing_is_said_where_code_can_be_kept(cache):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made(3.5)
+
+
+def test_no_two_functions_of_a_kernel_have_one_name():
+    """One would take the other's place: as helpers, or as a part that a run fills in."""
+    kernels = ((ensemble, "moments"), (exits, "exits"), (excursions, "excursions"), (excursions, "wander"))
+    for module, kernel in kernels:
+        names = [f.__name__ for f in (*step.HELPERS, *samples.HELPERS, *module.HELPERS, getattr(module, kernel))]
+        assert len(names) == len(set(names))
+    with pytest.raises(AssertionError, match="two functions of one name"):
+        jit.specialise(ensemble.moments, step.HELPERS, {"turn": step.choose})
