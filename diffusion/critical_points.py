@@ -22,7 +22,7 @@ SAME = 1e-6  # of the box: how far apart two starts' ends may be and be one crit
 FLAT = 1e-7  # of the largest eigenvalue: what is taken for 0
 OFF = 1e-3  # of the box: how far from a saddle a descent begins
 EDGE = 64  # places on an edge at first, and
-DOUBLINGS = 14  # how often they may be doubled where the gradient turns fast
+DOUBLINGS = 36  # how often they may be doubled where the gradient turns fast
 GROWING = np.array([1.3, 2.7, 5.9, 13.0])  # sizes of the reference point: boxes in which a saddle is looked for
 
 
@@ -32,11 +32,12 @@ def critical_points(landscape: Any, box: ArrayLike) -> xarray.Dataset:
     from scipy.stats import qmc
 
     d = landscape.dimension
-    ends = np.asarray(box, np.float64)
+    try:
+        ends = np.asarray(box, np.float64)
+    except (TypeError, ValueError):  # no numbers, or rows of different lengths
+        ends = np.empty(0)
     if ends.shape != (d, 2) or not np.all(np.isfinite(ends)) or not np.all(ends[:, 0] < ends[:, 1]):
-        raise ValueError(
-            f"box = {np.asarray(box).tolist()} must be {d} pairs of a lower and an upper end, one for each coordinate"
-        )
+        raise ValueError(f"box = {box!r} must be {d} pairs of a lower and an upper end, one for each coordinate")
     low, width = ends[:, 0], np.ptp(ends, axis=1)
     turns = _winding(landscape, ends) if d == 2 else None
     points, hits = np.empty((0, d)), np.empty(0, np.int64)
@@ -76,7 +77,8 @@ def critical_points(landscape: Any, box: ArrayLike) -> xarray.Dataset:
     elif turns is not None and turns != told:
         _warn(
             f"the gradient turns {turns} times along the edge of box = {ends.tolist()}, and the points found make it {told} "
-            f"({len(points)} of them): some are missing; give a smaller box, or several"
+            f"({len(points)} of them): some are missing; give a smaller box, or several, if none has a "
+            "Hessian of 0, to which Newton's method leads too slowly"
         )
     data = {
         "position": (("point", "coordinate"), points), "eigenvalue": (("point", "direction"), eigenvalues), "index": ("point", index),
@@ -178,5 +180,5 @@ def _winding(landscape: Any, ends: Array) -> int:
             return round(float(steps.sum()) / (2 * np.pi))
         shares = np.sort(np.concatenate([shares, (shares[fast] + shares[fast + 1]) / 2]))
     raise ValueError(
-        f"box = {ends.tolist()}: a critical point lies on its edge, near {here[fast[0]].tolist()}; move that edge"
+        f"box = {ends.tolist()}: a critical point lies on its edge, near {here[fast[0]].tolist()}, or so near that rounding hides it; move that edge"
     )

@@ -96,10 +96,11 @@ def derived(text: str, constants: tuple[str, ...] = ()) -> Derived:
     if not isinstance(text, str) or len(text) > LONGEST:
         raise ValueError(f"text = {str(text)[:60]!r}... must be a formula of at most {LONGEST} characters")
     try:
-        tree = ast.parse(text.strip(), mode="eval")
+        source = f"({text.strip()}\n)"  # which may go over several lines
+        tree = ast.parse(source, mode="eval")
         names = _coordinates(tree, constants)
         symbols = {name: sympy.Symbol(name, real=True) for name in (*names, *constants)}
-        loss = _Reader(text, symbols).read(tree.body)
+        loss = _Reader(source, symbols).read(tree.body)
         if strange := [part for part in _parts(loss) if part not in FUNCTIONS]:
             raise _RefusedError(f"{strange[0]} appears in it: it is complex, infinite or no smooth function")
         if not names:
@@ -156,7 +157,7 @@ class _Reader:
     """Turns a formula's syntax into sympy's, number by number and operation by operation."""
 
     def __init__(self, text: str, symbols: dict[str, Any]) -> None:
-        self.text, self.symbols = text.strip(), symbols
+        self.text, self.symbols = text, symbols
 
     def read(self, node: ast.expr) -> Any:
         """The value of a part of the formula."""

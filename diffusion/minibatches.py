@@ -86,7 +86,11 @@ class Minibatches(NoiseModel):
         *,
         parameters: ArrayLike = (),
     ) -> None:
-        samples = np.array(data, dtype=np.float64)
+        try:
+            given = np.asarray(data)
+            samples = given.astype(np.float64, casting="unsafe" if given.dtype == object else "same_kind")
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"data must be finite numbers, an array of shape (N,) or (N, m): {error}") from error
         if samples.ndim not in (1, 2) or samples.size == 0 or not np.isfinite(samples).all():
             raise ValueError(
                 f"data of shape {samples.shape} must be finite numbers, N samples of shape (N,) or (N, m), with N and m at least 1"
@@ -151,10 +155,12 @@ class Minibatches(NoiseModel):
             return np.stack(
                 [np.broadcast_to(np.asarray(one, np.float64), (1, len(self.data)))[0] for one in each], axis=1
             )
+        except _ShapeError:
+            raise
         except (TypeError, ValueError, IndexError) as error:
             raise ValueError(
                 f"gradient = {_name(self.gradient)} cannot be called with arrays, theta of shape (1, 1) and samples of shape (1, "
-                f"{len(self.data)}): {error}; write it in plain arithmetic, with (x > 0) * a in place of if"
+                f"{len(self.data)}): {error}; write it in plain arithmetic, with (x > 0) * a in place of if and numpy's functions in place of math's"
             ) from error
 
     def gradients(self, landscape: Landscape, theta: Any, drawn: Any) -> Sequence[Any]:
@@ -182,7 +188,7 @@ class Minibatches(NoiseModel):
         if len(columns) == d:
             return [self.gradient(*pair, *self.parameters) for pair in zip(places, columns, strict=True)]
         if d > 1 and len(columns) > 1:
-            raise ValueError(
+            raise _ShapeError(
                 f"data has {len(columns)} entries a sample, and {type(landscape).__name__} {d} independent coordinates; give data of shape "
                 f"(N,) or (N, {d}), or a CoupledLandscape, whose gradient takes all coordinates and entries together"
             )
@@ -190,7 +196,7 @@ class Minibatches(NoiseModel):
 
     def _of_all(self, landscape: Landscape, found: Any) -> Sequence[Any]:
         if not isinstance(found, tuple) or len(found) != landscape.dimension:
-            raise ValueError(
+            raise _ShapeError(
                 f"gradient = {_name(self.gradient)} must return a tuple of {landscape.dimension}, one for each coordinate of "
                 f"{type(landscape).__name__}"
             )
@@ -283,6 +289,10 @@ class Minibatches(NoiseModel):
         more = "" if self.replacement else ", replacement=False"
         more += f", parameters={self.parameters}" if self.parameters else ""
         return f"Minibatches({told}, gradient={described(self.gradient)}, batch_size={self.batch_size}{more})"
+
+
+class _ShapeError(ValueError):
+    """Data and gradient are not of the landscape's shape."""
 
 
 def _name(function: Any) -> str:

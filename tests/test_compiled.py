@@ -459,8 +459,11 @@ def test_nothing_is_said_where_code_can_be_kept(cache):
         made(3.5)
 
 
-@pytest.mark.parametrize("module", [ensemble, exits, excursions], ids=lambda module: module.__name__)
-def test_helpers_of_a_kernel_have_names_of_their_own(module):
-    """They are bound by name, so that of two of one name a kernel would run one in place of the other."""
-    names = [function.__name__ for function in (*samples.HELPERS, *step.HELPERS, *module.HELPERS)]
-    assert len(set(names)) == len(names)
+def test_no_two_functions_of_a_kernel_have_one_name():
+    """One would take the other's place: as helpers, or as a part that a run fills in."""
+    kernels = ((ensemble, "moments"), (exits, "exits"), (excursions, "excursions"), (excursions, "wander"))
+    for module, kernel in kernels:
+        names = [f.__name__ for f in (*step.HELPERS, *samples.HELPERS, *module.HELPERS, getattr(module, kernel))]
+        assert len(names) == len(set(names))
+    with pytest.raises(AssertionError, match="two functions of one name"):
+        jit.specialise(ensemble.moments, step.HELPERS, {"givens": step.choose})

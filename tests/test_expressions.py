@@ -155,6 +155,14 @@ def test_what_is_no_smooth_function_of_its_names_is_refused_with_the_place(text,
     assert told in str(refused.value)
 
 
+def test_a_formula_may_go_over_several_lines():
+    text = """
+        x**2  # along
+        + y**2/2  # across
+    """
+    np.testing.assert_array_equal(Landscape.from_expression(text).hessian, [2, 1])
+
+
 def test_a_reference_is_finite_and_a_critical_point():
     for text, reference in (
         ("x*log(x) + x**1.5", -1.0),

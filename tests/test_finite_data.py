@@ -63,6 +63,14 @@ def test_weights_count_as_repeated_samples_do():
 
 
 @pytest.mark.parametrize(
+    "gradient", [lambda x, sample: x, lambda x, sample: np.nan * sample, lambda x, sample: sample[None]]
+)
+def test_a_gradient_that_is_not_one_number_a_sample_is_refused(gradient):
+    with pytest.raises(ValueError, match=r"gradient at start = 0.0 .*must give 50 finite numbers, one for each sample"):
+        theory.minibatch_first_passage_time(np.arange(50.0), gradient, 8, lr=0.5, start=0.0, boundary=0.7)
+
+
+@pytest.mark.parametrize(
     ("data", "size", "message"),
     [
         ([-1.0, 1.0], 10, "batch_size = 10 leaves the law of a minibatch of 2 samples too rough"),

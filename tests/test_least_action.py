@@ -269,6 +269,7 @@ def test_a_guess_leads_to_a_path_that_bends_do_not():
         ({"diffusion": np.diag([1.0, -0.1])}, "eigenvalue -0.1; it must be positive semidefinite"),
         ({"diffusion": lambda x: np.eye(2) * (x[:, 0] - 0.5)[:, None, None]}, "positive semidefinite"),
         ({"diffusion": [[1, 1], [0, 1]]}, "symmetric"),
+        ({"diffusion": np.zeros((2, 2))}, "diffusion vanishes at start"),
         ({"diffusion": lambda x: np.eye(2)}, "shape"),
         ({"drift": 3.0}, "drift = 3.0 must be a function"),
         ({"drift": lambda x: x[:, 0]}, "drift returns shape"),
@@ -291,6 +292,12 @@ def test_a_path_of_too_many_turns_is_refused():
 def test_a_saddle_of_index_2_is_refused():
     with pytest.raises(ValueError, match="saddle of index 2"):
         theory.least_action(double_well, np.eye(2), start=[-1, -1], end=[0, 0])
+
+
+def test_where_noise_leads_only_round_a_bend_it_is_refused_as_such():
+    """Out of a bent valley with noise along the first coordinate alone, which moves the second one only on the way."""
+    with pytest.raises(ValueError, match=r"diffusion = .* leaves a direction without noise"):
+        theory.least_action(curved_valley, np.diag([2.0, 0.0]), start=[-1, 0], end=[0, 0.5])
 
 
 def test_where_noise_never_leads_there_is_no_path():

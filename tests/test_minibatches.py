@@ -270,6 +270,9 @@ USED = {"noise": Minibatches(centred(400), linear, 5), "boundary": 1.0, "max_ite
     [
         (([[[1.0]]], linear, 5), r"data of shape \(1, 1, 1\) must be finite numbers"),
         (([1.0, np.nan], linear, 1), "must be finite numbers"),
+        ((["a", "b"], linear, 1), "data must be finite numbers, .*dtype"),
+        ((np.array([1j]), linear, 1), "data must be finite numbers, .*complex"),
+        (([[1.0], [1.0, 2.0]], linear, 1), "data must be finite numbers, .*inhomogeneous"),
         (([], linear, 1), "with N and m at least 1"),
         (([1.0], 3, 1), r"gradient = 3 must be a function of \(theta, sample\)"),
         (([1.0], linear, 0), "batch_size = 0 must be a whole number >= 1"),
@@ -322,10 +325,12 @@ def test_routes_of_the_sde_refuse_minibatches():
 
 def test_a_shape_that_fits_no_landscape_and_a_gradient_of_too_few_coordinates_are_refused():
     three = Minibatches(np.ones((50, 3)), linear, 5)
-    with pytest.raises(ValueError, match=r"data has 3 entries a sample, and QuadraticSaddle 2 independent coordinates"):
+    with pytest.raises(
+        ValueError, match=r"^data has 3 entries a sample, and QuadraticSaddle 2 independent coordinates"
+    ):
         simulate(SGD(0.1), QuadraticSaddle([1.0, 1.0]), noise=three, iterations=1, replicas=1)
     data, landscape = regression()
-    with pytest.raises(ValueError, match="must return a tuple of 2"):
+    with pytest.raises(ValueError, match=r"^gradient = <lambda> must return a tuple of 2"):
         simulate(SGD(0.1), landscape, noise=Minibatches(data, lambda theta, z: theta[0], 5), iterations=1, replicas=1)
 
 

@@ -348,6 +348,18 @@ BAD = [
         },
         "in place of dynamics and noise give diffusion",
     ),
+    (
+        {
+            "landscape": Landscape.from_expression("x**2 + x*y + y**2"),
+            "diffusion": None,
+            "dynamics": SGD(0.1),
+            "noise": IsotropicNoise(1.0),
+        },
+        "in place of dynamics and noise give diffusion",
+    ),
+    ({"boundary": None}, "boundary = None is never reached"),
+    ({"diffusion": (np.inf, 1.0)}, r"diffusion = \(inf, 1.0\) must be finite"),
+    ({"diffusion": lambda theta: 1.0 * (theta[:, 0] < 1)}, "no path comes to the boundary.*above 0 everywhere"),
     ({"velocity": "rest"}, "no meaning without inertia"),
     ({"tolerance": -1.0}, "tolerance = -1.0"),
     ({"breaks": (0.5,)}, "breaks = .* are of one coordinate"),

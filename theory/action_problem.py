@@ -46,11 +46,19 @@ class Problem:
         a, b = ends(start, end)
         field, spread = _field(drift, len(a)), _spread(diffusion, len(a))
         noise = spread(a[None])[0] if callable(spread) else spread
+        if not noise.any():
+            raise ValueError(f"diffusion vanishes at start = {start!r}, which is then never left; give noise there")
         size = float(np.linalg.norm(b - a))
         units = np.diag(np.where(np.abs(b - a) > 1e-9 * size, np.abs(b - a), size))
-        for _ in range(2):  # differences are taken in the frame itself, once that is known
+        for known in (False, True):  # differences are taken in the frame itself, once that is known
             slope = jacobian(field, a, units)
-            rate = check_start(a, growth_at_rest("start", a, field(a[None])[0], slope, units))
+            growth = growth_at_rest("start", a, field(a[None])[0], slope, units)
+            if known and growth is not None and growth.max() >= 0:
+                raise ValueError(
+                    f"diffusion = {noise.tolist()} at start = {start!r} leaves a direction without noise in which end = {end!r} lies "
+                    "too far for the linear motion about the start; give noise there too, however weak"
+                )
+            rate = check_start(a, growth)
             frame = Frame.of(a, b, slope, noise)
             units = np.linalg.inv(frame.whiten)
         turns = float(np.abs(np.linalg.eigvals(slope).imag).max()) / rate

@@ -75,6 +75,13 @@ def minibatch_first_passage_time(
         shares = np.broadcast_to(checks.positive("weights", weights), shares.shape) / np.sum(weights)
     jumps = sorted(checks.finite("breaks", np.atleast_1d(breaks)).tolist())
 
+    at_start = np.asarray(gradient(start, samples))
+    if at_start.shape != shares.shape or at_start.dtype.kind not in "fiu" or not np.isfinite(at_start).all():
+        raise ValueError(
+            f"gradient at start = {start!r} has shape {at_start.shape} for data of shape {samples.T.shape}; it must give {len(shares)} "
+            "finite numbers, one for each sample"
+        )
+
     @functools.cache
     def moments(x: float) -> tuple[float, float]:
         gradients = np.asarray(gradient(x, samples), dtype=np.float64)

@@ -92,6 +92,11 @@ def pose(
     twice = [name for name, value in given.items() if value is not None]
     if twice:
         raise ValueError(f"{' and '.join(twice)} follow from dynamics = {dynamics!r} and its noise; leave them out")
+    if landscape.dimension == 2:
+        raise ValueError(
+            "landscape has dimension = 2: in place of dynamics and noise give diffusion, lr / 2 times the "
+            "covariance of a gradient, as a pair, a matrix or a function of positions (n, 2)"
+        )
     motion = Motion(dynamics, landscape, noise)
     mass, damping = (motion.mass, motion.damping) if motion.inertia else (None, None)
     check_equation(convention, mass, damping)

@@ -74,6 +74,8 @@ def _matrices(given: Any, theta: Array) -> Array:
         values = np.asarray(given, np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(f"diffusion = {given!r}: {GIVE}") from error
+    if not np.isfinite(values).all() and not callable(given):
+        raise ValueError(f"diffusion = {given!r} must be finite; {GIVE}")
     if values.shape in ((), (n,)):
         noise = values[..., None, None] * np.eye(2) * np.ones((n, 1, 1))
     elif values.shape in ((2,), (n, 2)):

@@ -27,7 +27,9 @@ class Plane(Solver):
         if velocity != "thermal":
             raise ValueError(f"velocity = {velocity!r} has no meaning without inertia; leave it out")
         problem = PlaneProblem(self.equation, start, boundary, reflecting)
-        parts = len(problem.edge.kinds) if problem.edge is not None else 0
+        if problem.edge is None:
+            raise ValueError("boundary = None is never reached; give what is left, as a number, HalfSpace or Box")
+        parts = len(problem.edge.kinds)
 
         def value(grid: PlaneGrid) -> Array:
             rewards = [np.ones(grid.lattice.inside)]

@@ -41,11 +41,6 @@ class PlaneProblem:
         margin: float = MARGIN,
     ) -> None:
         self.landscape = equation.landscape
-        if equation.iteration is not None:
-            raise ValueError(
-                "landscape has dimension = 2: in place of dynamics and noise give diffusion, lr / 2 times the "
-                "covariance of a gradient, as a pair, a matrix or a function of positions (n, 2)"
-            )
         if np.size(equation.breaks):
             raise ValueError(
                 f"breaks = {equation.breaks!r} are of one coordinate; leave them out, jumps of D are found"
@@ -67,7 +62,9 @@ class PlaneProblem:
             raise ValueError(
                 f"diffusion is too small: paths leave at a cost of about {self.valley.exit:.4g} temperatures, more "
                 f"than {DEEPEST:.3g}, of which rounding leaves nothing; raise diffusion "
-                f"{self.valley.exit / DEEPEST:.2g} times, or see theory.least_action for the exponent"
+                f"{self.valley.exit / DEEPEST:.2g} times, or see theory.least_action for the exponent (found in a box from "
+                f"{self.valley.low.round(4).tolist()} to {self.valley.high.round(4).tolist()}: if you know of no place so "
+                "far off, the landscape does not confine)"
             )
 
     def grid(self, fineness: float, *, bounded: bool = True) -> PlaneGrid:

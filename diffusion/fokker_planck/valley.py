@@ -120,7 +120,8 @@ def find_valley(
     nodes, last = NODES[0], np.inf
     for _ in range(ROUNDS):
         low, high = np.maximum(low, limits[0]), np.minimum(high, limits[1])
-        survey = _Survey(frame, landscape, edge, (low, high), origin, nodes, margin, every)
+        with np.errstate(over="ignore", invalid="ignore"):  # in a box that grows without end, until that is refused
+            survey = _Survey(frame, landscape, edge, (low, high), origin, nodes, margin, every)
         size = high - low
         if not survey.seen:
             low, high = low - size, high + size

@@ -170,7 +170,7 @@ def level_of(state, lane, edge, gates, levels, table, theta):
     return int(min((value - gates[0]) / (gates[1] - gates[0]) * levels, levels - 1.0))
 
 
-def turn(lanes, lane, substeps):
+def advance_clock(lanes, lane, substeps):
     """Advance a lane's clock by one substep."""
     lanes[SUBSTEP][lane] += np.uint64(1)
     if lanes[SUBSTEP][lane] >= substeps:
@@ -239,7 +239,7 @@ def wander(
                 start_lane(lane, lanes[REPLICA][lane], seed, start, state, lanes)
                 lanes[ITERATION][lane], lanes[SUBSTEP][lane] = iteration, substep  # the draws go on
                 inside[lane] = False
-            turn(lanes, lane, substeps)
+            advance_clock(lanes, lane, substeps)
 
 
 def excursions(
@@ -291,7 +291,7 @@ def excursions(
             if level == FAILED or used[task[lane]] >= limit:
                 reached[path] = FAILED
             elif level != RETURNED and level != levels:
-                turn(lanes, lane, substeps)
+                advance_clock(lanes, lane, substeps)
                 lane += 1
                 continue
             active -= 1  # the last lane moves in, and is looked at next
@@ -313,7 +313,7 @@ HELPERS = (
     along_path,
     progress,
     level_of,
-    turn,
+    advance_clock,
     save,
     restore,
 )
