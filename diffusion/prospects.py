@@ -31,7 +31,7 @@ FAIR, SPLITTING, POWER = (
 )  # replicas, psi that so many are seen to split reliably, how it grows with them
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prospect:
     """How long an exit will take, to an order of magnitude.
 
@@ -55,7 +55,7 @@ class Prospect:
     relaxation: float
     settings: tuple[tuple[str, float, float], ...] = ()
 
-    def __str__(self) -> str:
+    def __repr__(self) -> str:
         """Psi and the iterations, as "psi = 304: about 1e134 iterations"."""
         carried = self.local_exponent - self.exponent
         without = f" ({self.local_exponent:.3g} without the heat that inertia carries over the pass)"

@@ -9,9 +9,17 @@ from typing import Annotated
 
 from cyclopts import App, CycloptsError, Parameter
 
+
+def _versions() -> str:
+    from experiments import doctor
+
+    return doctor.versions()
+
+
 app = App(
     name="diffusion-lab",
     help="A numerical referee for the theory of optimizer diffusion: simulations beside closed forms.",
+    version=_versions,
     version_flags=["--version"],
     help_format="plaintext",
     suppress_keyboard_interrupt=False,
@@ -393,11 +401,36 @@ def teach(
     return 0
 
 
+@app.command
+def doctor() -> int:
+    """Say what is installed, what is missing, and the step that gets it.
+
+    Looks at the packages of the core and of each extra, the processor and
+    the vectors that are compiled for it, the folder of compiled code, the
+    terminal, data for evidence and a browser. Simulates and downloads nothing.
+
+    The exit status is 0 if all that the core needs works, whatever else is
+    absent, or 1.
+
+    For example:
+
+      diffusion-lab doctor
+      diffusion-lab --version
+      diffusion-lab --install-completion --shell bash
+    """
+    from experiments import doctor
+
+    found = doctor.answers()
+    print(doctor.told(found))
+    return int(any(answer.state == doctor.BROKEN for answer in found.values()))
+
+
 app.command(
     "experiments.sweep.commands:app",
     name="sweep",
     help="Measure over a grid of parameters, on all cores or on a cluster.",
 )
+app.register_install_completion_command(help="Let the Tab key complete commands and options in this shell.")
 
 
 def main() -> None:

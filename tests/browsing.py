@@ -1,11 +1,10 @@
 """A real Chromium, headless, and how long it takes from a key to the picture that follows."""
 
 import contextlib
-import os
-import shutil
 from urllib.parse import urlsplit
 
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+from experiments import doctor
+
 # nothing that would look for the network
 FLAGS = [
     "--no-sandbox",
@@ -80,18 +79,13 @@ window.read = async (seconds, pause) => {
 )
 
 
-def executable():
-    """Path of a Chromium, from CHROMIUM or the usual names; None if there is none."""
-    return os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
-
-
 @contextlib.contextmanager
 def browser():
     """Chromium, started."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable(), args=FLAGS)
+        chromium = playwright.chromium.launch(executable_path=doctor.chromium(), args=FLAGS)
         yield chromium
         chromium.close()
 

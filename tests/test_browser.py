@@ -16,12 +16,13 @@ pytest.importorskip("marimo", reason="the lessons need the extra 'teach'")
 import browsing
 from teaching import serving
 
+from experiments import doctor
 from experiments.lessons import LESSONS
 from experiments.teach import static
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(browsing.executable() is None, reason="no Chromium: apt-get install chromium, or set CHROMIUM"),
+    pytest.mark.skipif(doctor.chromium() is None, reason="no Chromium: apt-get install chromium, or set CHROMIUM"),
 ]
 
 KEPT = Path("results/browser")

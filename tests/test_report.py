@@ -14,14 +14,14 @@ pytest.importorskip("playwright", reason="the browser's tests need playwright")
 pytest.importorskip("pypdfium2", reason="what is printed is read by pypdfium2")
 from pypdfium2 import PdfDocument
 
-from experiments import drawing
+from experiments import doctor, drawing
 from experiments.referee import laws, pages, report
 from experiments.referee.outcome import Outcome
 from experiments.referee.verdict import Finding, Verdict
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(browsing.executable() is None, reason="no Chromium: apt-get install chromium, or set CHROMIUM"),
+    pytest.mark.skipif(doctor.chromium() is None, reason="no Chromium: apt-get install chromium, or set CHROMIUM"),
 ]
 KEPT = Path("results/browser")
 SUBJECTS = ("SGD", "Momentum (heavy ball), thermal start", "RMSprop", "Adai")

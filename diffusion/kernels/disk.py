@@ -24,7 +24,7 @@ _VERSIONS = f"{numba.__version__} {llvmlite.__version__} {sys.version} 2"  # the
 _warned = []
 
 
-def folder():
+def folder() -> Path:
     """Where compiled code is kept.
 
     Raises

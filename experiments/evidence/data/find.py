@@ -32,9 +32,14 @@ class Package:
     option: str
 
     @property
-    def remedy(self) -> str:
+    def step(self) -> str:
         """The one step that gets it."""
-        return f"{self.content} not found: apt-get update && apt-get install {self.name}, or give {self.option}"
+        return f"apt-get update && apt-get install {self.name}, or give {self.option}"
+
+    @property
+    def remedy(self) -> str:
+        """That it is missing, and the step."""
+        return f"{self.content} not found: {self.step}"
 
 
 FASHION = Package("dataset-fashion-mnist", "usr/share/datasets/fashion-mnist", "Fashion-MNIST was", "--data DIR")
@@ -51,17 +56,22 @@ def found(package: Package, root: Path = Path("/")) -> Path | None:
 
     Where there is no apt-get, or no network, it takes seconds to find out.
     """
-    kept = cache() / package.name
-    for folder in (root, kept):
-        if (folder / package.inside).exists():
-            return folder / package.inside
+    path, kept = present(package, root), cache() / package.name
+    if path is not None:
+        return path
     with suppress(OSError):  # where there is no folder to write to, or another run was faster
         kept.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{package.name}-", dir=kept.parent) as beside:
             downloaded, tree = _downloaded(package, Path(beside)), Path(beside) / "tree"
             if downloaded and _ran("dpkg-deb", "-x", str(downloaded), str(tree)) and (tree / package.inside).exists():
                 tree.rename(kept)
-    return kept / package.inside if (kept / package.inside).exists() else None
+    return present(package, root)
+
+
+def present(package: Package, root: Path = Path("/")) -> Path | None:
+    """The data of a package where it is installed, or in the cache; None if they are in neither."""
+    paths = (folder / package.inside for folder in (root, cache() / package.name))
+    return next((path for path in paths if path.exists()), None)
 
 
 def cache() -> Path:
