@@ -369,7 +369,7 @@ def teach(
         Path | None, Parameter(help="Write them into this folder, at a grid of settings, as pages that need no server.")
     ] = None,
 ) -> int:
-    """Open the lessons: seven questions, each with sliders and the experiment that answers it.
+    """Open the lessons: eight questions, each with sliders and the experiment that answers it.
 
     Serves small web pages from this machine until Ctrl-C; nothing is loaded
     from anywhere else. At an address that other machines can reach, readers

@@ -53,6 +53,19 @@ def test_every_setting_changes_the_picture(outcome):
             assert len(set(others)) > 1, (name, key)
 
 
+def test_noise_sets_the_exponent_and_the_side_on_which_the_bent_valley_is_left(outcome):
+    default, answers = outcome["lessons"]["valley"][0]["settings"], {}
+    for result in outcome["lessons"]["valley"]:
+        if result["settings"] == default | {"anisotropy": result["settings"]["anisotropy"]}:
+            answers[result["settings"]["anisotropy"]] = result["answer"]
+    assert "inner side" in answers[0.25]
+    assert "too little" in answers[0.25]
+    assert "outer side" in answers[8]
+    assert "too much" in answers[8]
+    straight = [r["answer"] for r in outcome["lessons"]["valley"] if r["settings"] == default | {"bend": 0}]
+    assert "**1.00** times the true exponent, as it should" in straight[0]
+
+
 @pytest.mark.parametrize("name", LESSONS)
 def test_pages_without_a_server_run_within_the_limit_and_offer_what_is_set_at_first(name):
     lesson = LESSONS[name]

@@ -1,6 +1,6 @@
 """The lessons, each a question, sliders and the experiment that answers it; `experiments.teach` makes pages of them."""
 
-from experiments.lessons import convention, curvature, hill, momentum, saddle, sharpness, substeps
+from experiments.lessons import convention, curvature, hill, momentum, saddle, sharpness, substeps, valley
 from experiments.teach.lesson import Lesson
 
 LESSONS: dict[str, Lesson] = {
@@ -11,4 +11,5 @@ LESSONS: dict[str, Lesson] = {
     "sharpness": sharpness,
     "convention": convention,
     "substeps": substeps,
+    "valley": valley,
 }
