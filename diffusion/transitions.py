@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import xarray
 
 Array = NDArray[np.float64]
-SADDLE, MINIMUM = 1 / 2, 1 / 3  # of the way to the nearest one, that balls around minima reach at most
+SADDLE, MINIMUM = 1 / 4, 1 / 3  # of the way to the nearest one, that balls around minima reach at most
 DRAWS = 4000  # of all rates together, for the intervals of what follows from them
 LONG, ENDS = ("occupation", "mean_time"), ("", "_low", "_high")  # what follows from the rates, and its interval
 PRIOR = 0.5  # transitions that Jeffreys' prior of a rate counts beside those that were seen
@@ -63,8 +63,9 @@ def rates_between_minima(
     max_iterations, replicas
         Of the ensemble at each minimum.
     radius
-        Of all balls, in theta units. None: for each minimum half of the distance to the nearest saddle, and at most a third of that to
-        the nearest minimum.
+        Of all balls, in theta units. None: for each minimum a quarter of the distance to the nearest saddle, and at most a third of
+        that to the nearest minimum. Of large balls some that enter turn back at once, and are counted; small ones are hard to hit
+        where noise in several coordinates keeps away from the minimum.
     level
         Confidence of the intervals, in (0, 1).
     seed
@@ -93,7 +94,8 @@ def rates_between_minima(
     """
     import xarray
 
-    level = checks.confidence(level)
+    level, replicas = checks.confidence(level), checks.whole("replicas", replicas)
+    max_iterations = checks.whole("max_iterations", max_iterations)
     points = landscape.critical_points(box)
     lowest = np.flatnonzero(points["index"].values == 0)
     if len(lowest) < 2:

@@ -25,7 +25,7 @@ WHERE = {"landscape": "triple parabola, piecewise Hessian noise", BARRIER: HEIGH
 PREFERENCE = "time kept by the flat minimum over time kept by the sharp one"
 BOTH = "time at the minimum that is flat in both coordinates over time elsewhere"
 RELAXED, WATCHED, APART = 12_000, 12_000, 40  # iterations: until the start is forgotten, counted, and between counts
-SHARE = 4  # of the replicas of displacements
+SHARES = {"network": 2, "long run": 4}  # of the replicas of displacements: from each minimum, and in the long run
 HORIZON = 10**6
 RARE = 0.03  # transitions from a minimum that are less are not drawn
 NEAR = 0.05  # what stays of a few hundred relaxation times may lack of the exponential law
@@ -60,25 +60,24 @@ class WhichMinimum(Claim):
         rows = {str(row["optimizer"].values): row for row in _rows(evidence[0].data)}
         kept = {name: float(row["exact"]) for name, row in rows.items()}
         least = min(kept["SGD"], kept["Adai"])
-        texts = [f"SGD and Adai {verb} the flat minimum" for verb in ("prefer", "do not prefer")]
+        right, wrong = (f"SGD and Adai {verb} the flat minimum" for verb in ("prefer", "do not prefer"))
         tells = f"it is kept {kept['SGD']:.3g} and {kept['Adai']:.3g} times as long as the sharp one"
-        yield Finding.judged(
-            "time at the sharp over the flat minimum", 1 / least, *texts, tells, target=0.5, tolerance=0.5
-        )
-        texts = [f"Adai {verb} flat minima as much as SGD" for verb in ("prefers", "does not prefer")]
-        alike, tells = kept["Adai"] / kept["SGD"], f"{kept['Adai'] / kept['SGD']:.3g} times as much"
-        yield Finding.judged("Adai's preference over SGD's", alike, *texts, tells, tolerance=ALIKE)
-        texts = [f"Adam {verb} flat minima less" for verb in ("prefers", "does not prefer")]
+        name = "time at the sharp over the flat minimum"
+        yield Finding.judged(name, 1 / least, right, wrong, tells, target=0.5, tolerance=0.5)
+        right, wrong = (f"Adai {verb} it as much as SGD" for verb in ("prefers", "does not prefer"))
+        alike = kept["Adai"] / kept["SGD"]
+        tells = f"{alike:.3g} times as much"
+        yield Finding.judged("Adai's preference over SGD's", alike, right, wrong, tells, tolerance=ALIKE)
+        right, wrong = (f"Adam {verb} it less" for verb in ("prefers", "does not prefer"))
         power = np.log(kept["Adam"]) / np.log(least)
-        tells = f"the flat one is kept {kept['Adam']:.3g} times as long, a power {power:.3g} of the others'"
-        yield Finding.judged("power of Adam's preference", power, *texts, tells, target=LESS[0], tolerance=LESS[1])
+        tells = f"it is kept {kept['Adam']:.3g} times as long, a power {power:.3g} of the others'"
+        name = "power of Adam's preference"
+        yield Finding.judged(name, power, right, wrong, tells, target=LESS[0], tolerance=LESS[1])
         for name in ("Momentum", "Adam", "Adai"):  # of SGD "Valley selection" judges it
             share = float(rows[name]["paper"] / rows[name]["exact"])
-            texts = [
-                f"{name}'s escape times in the paper {verb} the ratio of its preference"
-                for verb in ("have", "do not have")
-            ]
-            yield Finding.judged(f"ratio of {name}'s times over its preference", share, *texts, f"{share:.3g} of it")
+            right, wrong = (f"{name}'s escape times {verb} this ratio" for verb in ("have", "do not have"))
+            tells = f"the paper's have {share:.3g} of it"
+            yield Finding.judged(f"ratio of {name}'s times over its preference", share, right, wrong, tells)
         for row in _rows(evidence[1].data):
             yield from _told(row)
 
@@ -164,12 +163,16 @@ def _network(routes: Routes, name: str, known: Any, networks: dict[str, xarray.D
     return Row(_regime(name, 2), values, {"long_run": long_run, "network": network}, reasons=reasons)
 
 
+def _options(routes: Routes, route: str, dynamics: Any) -> dict[str, Any]:
+    return routes.options(told(f"which minimum, {route}", dynamics), routes.replicas // SHARES[route])
+
+
 def _long_run(routes: Routes, name: str, expected: float | None) -> Sample:
     """By replicas that run on, each counted many times: the interval is that of their mean shares."""
     dynamics, landscape, noise = _problem(name, 2)
     counted = np.arange(RELAXED, RELAXED + WATCHED + 1, APART)
     more: dict[str, Any] = {"iterations": RELAXED + WATCHED, "save": counted, "start": (landscape.minima[1],) * 2}
-    more |= routes.options(told("which minimum, long run", dynamics), routes.replicas // SHARE)
+    more |= _options(routes, "long run", dynamics)
     try:
         with quietly():
             run = simulate(dynamics, landscape, noise=noise, keep="states", **more)
@@ -187,7 +190,7 @@ def _measured(routes: Routes, name: str, long_run: Sample, networks: dict[str, x
     """By rates between the minima, tested against the long run."""
     dynamics, landscape, noise = _problem(name, 2)
     low, high = landscape.minima
-    options = routes.options(told("which minimum, network", dynamics), routes.replicas // SHARE)
+    options = _options(routes, "network", dynamics)
     options |= {"box": [(low - (high - low), high + (high - low))] * 2, "max_iterations": HORIZON}
     try:
         with quietly():
@@ -197,8 +200,8 @@ def _measured(routes: Routes, name: str, long_run: Sample, networks: dict[str, x
     networks[name] = network
     flat = int(np.argmax(network["position"].values.sum(axis=1)))
     share, bottom, top = (_odds(float(network[f"occupation{end}"][flat])) for end in ("", "_low", "_high"))
-    error = float(np.log(top / bottom)) / (2 * 1.96)
-    law = LogNormal(error, np.hypot(error, long_run.law.error))  # type: ignore[attr-defined]
+    spread = float(np.log(top / bottom)) / (2 * 1.96)
+    law = LogNormal(spread, np.hypot(spread, vars(long_run.law)["error"]))
     return Sample(share, law, None if long_run.fault else long_run.value, NEAR)
 
 
@@ -245,7 +248,7 @@ def _draw(axis: Any, name: str, network: xarray.Dataset, row: xarray.Dataset) ->
     axis.scatter(*centers.T, s=2600 * shares, color=BLUE, alpha=0.5)
     for center, share in zip(centers, shares, strict=True):
         words = ", ".join("flat" if x > m else "sharp" for x, m in zip(center, middle, strict=True))
-        place = center + [0, 0.33 * size * np.sign(center[1] - middle[1])]
+        place = center + np.array([0, 0.33 * size * np.sign(center[1] - middle[1])])
         axis.annotate(f"{words}\n{100 * share:.3g} %", place, ha="center", va="center", fontsize=9)
     axis.set(xlim=middle[0] + size * np.array([-1, 1]), ylim=middle[1] + size * np.array([-1, 1]), aspect="equal")
     axis.set_axis_off()
