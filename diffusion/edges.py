@@ -58,6 +58,11 @@ class Edge:
         """Which parts are lines, shape (P,)."""
         return np.asarray(self.kinds == LINES)
 
+    @property
+    def entered(self) -> NDArray[np.bool_]:
+        """Which parts are balls that are entered, shape (P,)."""
+        return np.asarray((self.kinds == BALL) & (self.signs < 0))
+
     @cached_property
     def low(self) -> Array:
         """The lines that any part has below the start, shape (d,); minus infinity where there is none."""

@@ -242,8 +242,7 @@ def _ways(heat: _Heat, origin: Array, edge: Edge, substeps: int) -> Iterator[Way
     """
     landscape, d = heat.landscape, len(origin)
     coupled = landscape.formulas.coupled
-    entered = (edge.kinds == BALL) & (edge.signs < 0)
-    if np.any(entered | (edge.kinds >= OWN)) or (
+    if np.any(edge.entered | (edge.kinds >= OWN)) or (
         coupled and d > MANY and np.any((edge.kinds != LEVEL) & (edge.kinds != BALL))
     ):
         raise UnknownError

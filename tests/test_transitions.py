@@ -3,7 +3,16 @@
 import numpy as np
 import pytest
 
-from diffusion import SGD, Ball, HessianNoise, TripleParabola, escape_prospect, exit_times, rates_between_minima
+from diffusion import (
+    SGD,
+    Ball,
+    HessianNoise,
+    TripleParabola,
+    escape_prospect,
+    exit_times,
+    rare_escape_rate,
+    rates_between_minima,
+)
 from diffusion.edges import edge_of
 from diffusion.transitions import mean_times, occupation
 from experiments.problems.exact import Motion
@@ -87,6 +96,10 @@ def test_a_ball_is_left_where_its_center_is_nearer_than_the_radius():
         (lambda: rates(replicas=0), "replicas = 0"),
         (lambda: Ball([0.0], -1.0), "Ball radius = -1.0 must be"),
         (lambda: exits(Ball([0.0, 1.0], 2.0)), "the start is 1 from its center, inside already; choose another start"),
+        (
+            lambda: rare_escape_rate(SGD(1.0), PLANE, noise=NOISE, boundary=Ball([5.0, 5.0], 1.0)),
+            "paths are split on their way out, and a Ball is entered; use a HalfSpace",
+        ),
         (lambda: exits(Ball([5.0], 2.0)), "its center has 1 entries, and the landscape 2 coordinates"),
     ],
 )

@@ -38,7 +38,7 @@ class WhichMinimum(Claim):
     """Occupation of sharp and flat minima: by exact rates in one coordinate, by measured ones between four in two."""
 
     name = "Which minimum"
-    place = "Section 3, after Proposition 2; Section 4, Proposition 4"
+    place = "Section 4; Section 5, Proposition 4"
     statement = (
         "SGD and Adai prefer flat minima to sharp ones, Adai as much as SGD, and Adam less; by as much as mean escape "
         "times from them differ."
