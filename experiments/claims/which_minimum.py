@@ -75,8 +75,8 @@ class WhichMinimum(Claim):
         yield Finding.judged(name, power, right, wrong, tells, target=LESS[0], tolerance=LESS[1])
         for name in ("Momentum", "Adam", "Adai"):  # of SGD "Valley selection" judges it
             share = float(rows[name]["paper"] / rows[name]["exact"])
-            right, wrong = (f"{name}'s escape times {verb} this ratio" for verb in ("have", "do not have"))
-            tells = f"the paper's have {share:.3g} of it"
+            right, wrong = (f"the paper's escape times of {name} {verb} this ratio" for verb in ("have", "do not have"))
+            tells = f"{share:.3g} of it"
             yield Finding.judged(f"ratio of {name}'s times over its preference", share, right, wrong, tells)
         for row in _rows(evidence[1].data):
             yield from _told(row)
@@ -211,7 +211,8 @@ def _told(row: xarray.Dataset) -> Iterator[Finding]:
     for route, words in (("long_run", "a long run's"), ("exact", "that of exact rates")):
         if np.isfinite(row["network"]) and np.isfinite(row[route]):
             value, low, high = (float(row[f"network{end}"] / row[route]) for end in ("", "_low", "_high"))
-            text = f"{name} between four minima: occupation by measured rates is {value:.3f} of {words}"
+            text = f"{name} between four minima: time at the flattest over time elsewhere, by measured rates, is "
+            text += f"{value:.3f} of {words}"
             text += f" (95 % interval of the rates {low:.3f} to {high:.3f})"
             yield Finding(f"{name}, network over {words}", value, text, interval=(low, high))
 
