@@ -42,10 +42,11 @@ from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise, Noise
 from diffusion.progress import progress
 from diffusion.prospects import Prospect, escape_prospect
 from diffusion.rates import escape_rate
-from diffusion.regions import Beyond, Box, HalfSpace, LossLevel, Radius, Region
+from diffusion.regions import Ball, Beyond, Box, HalfSpace, LossLevel, Radius, Region
 from diffusion.simulate import simulate
 from diffusion.splitting import rare_escape_rate
 from diffusion.torch_minibatches import TorchMinibatches
+from diffusion.transitions import rates_between_minima
 
 if TYPE_CHECKING:
     from diffusion.torch_ensemble import simulate_torch
@@ -61,6 +62,7 @@ __all__ = [
     "AdaiW",
     "Adam",
     "AdamW",
+    "Ball",
     "Batch",
     "Beyond",
     "Box",
@@ -110,6 +112,7 @@ __all__ = [
     "exit_times_torch",
     "progress",
     "rare_escape_rate",
+    "rates_between_minima",
     "simulate",
     "simulate_torch",
 ]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from diffusion import checks
 from diffusion.callables import formula
 from diffusion.landscapes import Landscape
-from diffusion.regions import Beyond, Boundary, Box, HalfSpace, Interval, LossLevel, Radius, Region, parts_of
+from diffusion.regions import Ball, Beyond, Boundary, Box, HalfSpace, Interval, LossLevel, Radius, Region, parts_of
 
 Array = NDArray[np.float64]
 Walls = float | Sequence[float] | Interval | Beyond | Box | None
@@ -57,6 +57,11 @@ class Edge:
     def lines(self) -> NDArray[np.bool_]:
         """Which parts are lines, shape (P,)."""
         return np.asarray(self.kinds == LINES)
+
+    @property
+    def entered(self) -> NDArray[np.bool_]:
+        """Which parts are balls that are entered, shape (P,)."""
+        return np.asarray((self.kinds == BALL) & (self.signs < 0))
 
     @cached_property
     def low(self) -> Array:
@@ -161,6 +166,15 @@ def edge_of(boundary: Boundary, landscape: Landscape, origin: Array) -> Edge:
         named, unused = f"boundary = {part!r}", np.zeros(d)
         if isinstance(part, Radius) and d > 1:
             rows.append((BALL, origin, unused, 1.0, part.value**2))
+        elif isinstance(part, Ball):
+            center = np.array(part.center)
+            if len(center) != d:
+                raise ValueError(f"{named}: its center has {len(center)} entries, and the landscape {d} coordinates")
+            if not (away := float(np.linalg.norm(origin - center))) > part.radius:
+                raise ValueError(
+                    f"{named}: the start is {away:.6g} from its center, inside already; choose another start or radius"
+                )
+            rows.append((BALL, center, unused, -1.0, -(part.radius**2)))
         elif isinstance(part, LossLevel):
             sign = float(np.sign(part.value - landscape.loss(origin)))
             if sign == 0:
@@ -216,7 +230,7 @@ def walls_of(reflecting: Any, origin: Array) -> Array:
     if isinstance(given, list | tuple) and None not in given:
         given = given[0] if len(given) == 1 else tuple(sorted(given))
     for part in parts_of(given, "reflecting"):
-        if isinstance(part, HalfSpace | LossLevel | Radius | Region):
+        if isinstance(part, Ball | HalfSpace | LossLevel | Radius | Region):
             raise ValueError(f"reflecting = {part!r} must be of coordinates: a number, (low, high), Beyond or Box")
         low, high = _lines(f"reflecting = {part!r}", part, origin)
         walls = np.array([np.maximum(walls[0], low), np.minimum(walls[1], high)])

@@ -108,7 +108,7 @@ def escape_prospect(
     Returns
     -------
     Prospect or None
-        None where nothing is known: of a `Region`, of coupled landscapes of more than 8 coordinates, of noise that nearly vanishes on the
+        None where nothing is known: of a `Region` or a `Ball`, of coupled landscapes of more than 8 coordinates, of noise that nearly vanishes on the
         way, of an optimizer that cannot be idealized, and where nothing is to be climbed.
 
     Raises
@@ -242,7 +242,9 @@ def _ways(heat: _Heat, origin: Array, edge: Edge, substeps: int) -> Iterator[Way
     """
     landscape, d = heat.landscape, len(origin)
     coupled = landscape.formulas.coupled
-    if np.any(edge.kinds >= OWN) or (coupled and d > MANY and np.any((edge.kinds != LEVEL) & (edge.kinds != BALL))):
+    if np.any(edge.entered | (edge.kinds >= OWN)) or (
+        coupled and d > MANY and np.any((edge.kinds != LEVEL) & (edge.kinds != BALL))
+    ):
         raise UnknownError
     for ends in (edge.low, edge.high):
         there = np.flatnonzero(np.isfinite(ends))

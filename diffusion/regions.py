@@ -10,7 +10,7 @@ from diffusion import checks
 
 Interval = tuple[float | None, float | None]
 Ends = float | None | Sequence[float | None]
-KINDS = "a number, (low, high), Beyond, Box, HalfSpace, Radius, LossLevel or Region, or several joined by |"
+KINDS = "a number, (low, high), Beyond, Box, HalfSpace, Radius, Ball, LossLevel or Region, or several joined by |"
 
 
 class Shape:
@@ -55,6 +55,27 @@ class Radius(Shape):
     def __post_init__(self) -> None:
         checks.plain_fields(self)
         checks.positive("Radius value", self.value)
+
+
+@dataclass(frozen=True)
+class Ball(Shape):
+    """Out where the distance from `center` is below `radius`: it is entered, from a start outside of it.
+
+    Parameters
+    ----------
+    center
+        In theta units, shape (d,).
+    radius
+        A distance in theta units, above 0.
+    """
+
+    center: Sequence[float]
+    radius: float
+
+    def __post_init__(self) -> None:
+        checks.plain_fields(self)
+        object.__setattr__(self, "center", checks.numbers("Ball center", self.center))
+        checks.positive("Ball radius", self.radius)
 
 
 @dataclass(frozen=True)

@@ -176,6 +176,28 @@ VARIABLES = (
         "joins", ("point", "descent"), "1", "minima to which both descents from a saddle of index 1 lead; -1: to none"
     ),
     Variable("hits", ("point",), "1", "starts of Newton's method that ended there"),
+    Variable("minimum", ("minimum",), "1", "minimum, by loss"),
+    Variable("into", ("into",), "1", "minimum that is entered"),
+    Variable("position", ("minimum", "coordinate"), "theta", "position"),
+    Variable("loss", ("minimum",), "loss", "loss"),
+    Variable("radius", ("minimum",), "theta", "radius of the ball that is entered"),
+    Variable("escape_rate_per_iteration", ("minimum",), "1 / iteration", "exits into any other over the time at risk"),
+    Variable("exponential_p", ("minimum",), "1", "p-value of the exponential law of exits"),
+    Variable("transitions", ("minimum", "into"), "1", "direct transitions that were seen"),
+    *(
+        Variable(f"{name}{end}", dims, units, f"{ends}{meaning}")
+        for name, dims, units, meaning in (
+            ("rate", ("minimum", "into"), "1 / iteration", "rate of direct transitions"),
+            ("fraction", ("minimum", "into"), "1", "share of all direct transitions from there"),
+            ("occupation", ("minimum",), "1", "share of time in the long run"),
+            ("mean_time", ("minimum", "into"), "iteration", "mean time until the other is first entered"),
+        )
+        for end, ends in (
+            ("", ""),
+            ("_low", "lower end of the interval of the "),
+            ("_high", "upper end of the interval of the "),
+        )
+    ),
 )
 _KNOWN = {(variable.name, variable.dims): variable for variable in VARIABLES}
 

@@ -132,6 +132,10 @@ def rare_escape_rate(
     plan = plan_run(dynamics, landscape, noise, 1, replicas, start, "rest", [1], "moments", substeps, seed, "float64")
     refuse_other_laws(noise, "rare_escape_rate")
     edge = edge_of(boundary, landscape, plan.origin)
+    if edge.entered.any():
+        raise ValueError(
+            f"boundary = {boundary!r}: paths are split on their way out, and a Ball is entered; use a HalfSpace before it"
+        )
     prepared = prepare(plan, plan.substeps)
     if prepared.turned and plan.rotated:
         raise ValueError(

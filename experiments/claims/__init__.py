@@ -34,6 +34,7 @@ from experiments.claims import (
     theorem_3_exponent,
     theorem_4,
     valley_selection,
+    which_minimum,
 )
 from experiments.referee.claim import Claim
 
@@ -63,6 +64,7 @@ CLAIMS: tuple[Claim, ...] = (
     proposition_3.claim,
     adai_drift.claim,
     proposition_4.claim,
+    which_minimum.claim,
     batch_rules.claim,
     theorem_4.claim,
     scaling_symmetry.claim,

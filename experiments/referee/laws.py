@@ -23,7 +23,14 @@ FAMILY_WISE_RATE = 0.01  # probability that a whole run rejects anything althoug
 POWER = 0.9  # the smallest detectable deviation is the one rejected with this probability
 LEVEL = 0.95  # of the intervals of single rows
 # a row whose test is weaker is inconclusive
-LARGEST_DETECTABLE = {"simulated": 0.08, "discrete": 0.08, "torch": 0.20, "splitting": 0.30}
+LARGEST_DETECTABLE = {
+    "simulated": 0.08,
+    "discrete": 0.08,
+    "torch": 0.20,
+    "splitting": 0.30,
+    "network": 0.30,
+    "long_run": 0.20,
+}
 # Adam's first step has almost no spread, so that its own standard error means little.
 LEAST_LOG_ERROR = 1e-3
 

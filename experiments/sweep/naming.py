@@ -26,7 +26,7 @@ CLASSES = {
     ),
     "landscape": ("QuadraticSaddle", "DoubleParabola", "TripleParabola", "StyblinskiTang"),
     "noise": ("HessianNoise", "IsotropicNoise", "MinibatchNoise"),
-    "boundary": ("Beyond", "Box", "HalfSpace", "Radius", "LossLevel"),
+    "boundary": ("Ball", "Beyond", "Box", "HalfSpace", "Radius", "LossLevel"),
 }
 _KINDS: dict[str, type] = {"dynamics": Dynamics, "landscape": Landscape, "noise": NoiseModel, "boundary": Shape}
 
