@@ -185,8 +185,8 @@ def _side(bend: float, away: Array, spread: float) -> str:
         found = f"not where the loss says, but on the {'inner' if inner.low > 0.5 else 'outer'} side of the bend"
     mean = float(np.mean(away)) / spread
     return (
-        f", {inner.low:.0%} to {inner.high:.0%} of them below the pass's lowest point, on average {abs(mean):.2f} standard "
-        f"deviations {'above' if mean > 0 else 'below'} it: {found}"
+        f", {inner.low:.0%} to {inner.high:.0%} of them below the pass's lowest point, on average {abs(mean):.2f} "
+        f"standard deviations {'above' if mean > 0 else 'below'} it: {found}"
     )
 
 
