@@ -39,7 +39,12 @@ LONGEST = (
     "test_teach.py",
     "test_lessons.py",
 )
-SHARING = ("test_verify.py", "test_low_temperature.py", "test_exit_faults.py", "test_transitions.py")  # share runs with tests/claims
+SHARING = (
+    "test_verify.py",
+    "test_low_temperature.py",
+    "test_exit_faults.py",
+    "test_transitions.py",
+)  # share runs with tests/claims
 
 
 def group(path):
