@@ -172,6 +172,7 @@ def test_a_map_of_an_escape_names_what_is_drawn_and_holds_all_of_it():
     ("given", "message"),
     [
         ({"landscape": StyblinskiTang(3)}, "landscape has 3 coordinates; a map is of 2"),
+        ({"path": object()}, r"path = '<object object .* must be positions of shape \(m, 2\), such as least_action"),
         ({"path": [1.0, 2.0]}, r"path of shape \(2,\) must be positions of shape \(m, 2\)"),
         ({"exits": displacements()}, "no exit_position; give the result of diffusion.exit_times with positions=True"),
         (

@@ -71,7 +71,12 @@ def escape_map(
         raise ValueError(
             f"landscape has {landscape.dimension} coordinates; a map is of 2: use diffusion.plot.landscape"
         )
-    line = None if path is None else np.asarray(path, np.float64)
+    try:
+        line = None if path is None else np.asarray(path, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"path = {str(path)[:60]!r}... must be positions of shape (m, 2), such as least_action(...).path"
+        ) from error
     if line is not None and (line.ndim != 2 or line.shape[1] != 2):
         raise ValueError(f"path of shape {line.shape} must be positions of shape (m, 2)")
     left = None if exits is None else _left(exits)
