@@ -110,6 +110,7 @@ class HeavyTails(Claim):
         left.plot([], [], "o", color=GREY, mfc="white", ms=7, label="ensembles, 95 %")
         left.set(xscale="log", yscale="log", xlabel="1 / scale of the noise", ylabel="mean escape time (iterations)")
         plain_decades(left.xaxis)
+        left.set_ylim(top=1e4 * left.get_ylim()[1])  # room for the legend
         left.legend(loc="upper left", fontsize=9)
         data = evidence[-1].data
         for over, colour in ((ACROSS, ORANGE), (ALONG, BLUE)):
