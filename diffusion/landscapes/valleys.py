@@ -78,10 +78,11 @@ def _channel_gradient(x: Any, j: Any, lane: Any, table: Any) -> Any:
 
 @dataclass(frozen=True)
 class Channel(Landscape):
-    """``L = x^4/4 - x^2/2 + h(x) (y_1^2 + ... + y_n^2)/2``: a straight way over a pass, as wide as the curvature h across it lets it be.
+    """A straight way over a pass, as wide as the curvature h across it lets it be.
 
-    ``h = h_a (h_b/h_a)^(1 - x^2)``, from h_a at the minima x = -1 and 1 to h_b at the saddle x = 0; every Hessian on the way is
-    diagonal. The Hessian along x is 2 at the minima and -1 at the saddle, and the barrier is 1/4.
+    ``L = x^4/4 - x^2/2 + h(x) (y_1^2 + ... + y_n^2)/2``, ``h = h_a (h_b/h_a)^(1 - x^2)``, from h_a at the minima x = -1 and 1 to
+    h_b at the saddle x = 0; every Hessian on the way is diagonal. The Hessian along x is 2 at the minima and -1 at the saddle, and
+    the barrier is 1/4.
 
     Parameters
     ----------
