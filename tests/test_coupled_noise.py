@@ -20,7 +20,7 @@ from diffusion import (
 from diffusion.kernels import step
 from diffusion.kernels.jit import specialise
 
-HELPERS = (step.slopes, step.pulls, step.turn, step.bend, step.choose, step.root)
+HELPERS = (step.slopes, step.pulls, step.givens, step.bend, step.choose, step.root)
 
 
 def own_deviation(x, j, lane):

@@ -23,11 +23,18 @@ class Workers:
         self._pool: ProcessPoolExecutor | None = None
 
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        """Have a function called that is at the top level of a module."""
+        """Have a function called that is at the top level of a module.
+
+        A process that this starts is born with interrupts blocked, as before `begin` one would end it with a fatal error.
+        """
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.count, context, initializer=begin, initargs=(self._prepare,))
-        return self._pool.submit(function, *arguments)
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            return self._pool.submit(function, *arguments)
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def forget(self) -> None:
         """One of them died, and took the others along: the next work has new ones."""
