@@ -25,7 +25,7 @@ class Workers:
     def submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
         """Have a function called that is at the top level of a module.
 
-        A process that this starts is born with interrupts blocked, as before `begin` one would end it with a fatal error.
+        A process that this starts is born with interrupts blocked: before `begin` one would end it with a fatal error.
         """
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
