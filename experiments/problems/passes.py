@@ -20,7 +20,6 @@ Array = NDArray[np.float64]
 OF_MINIMUM, OF_HESSIAN = "noise of the minimum's Hessian", "noise of the Hessian on the way"
 INFLECTION = -1 / np.sqrt(3)  # of x^4/4 - x^2/2, where the curvature along a channel changes its sign
 WIDTH = 0.02  # over which a jump of the noise is spread where the prefactor is transported
-LIMIT = 0.02  # relative: the grid's times, extrapolated to no noise, against the transported prefactor
 
 
 def beyond(dimension: int) -> HalfSpace:
