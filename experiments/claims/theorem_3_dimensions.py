@@ -276,8 +276,8 @@ def _draw(evidence: Sequence[Evidence]) -> Named:
     left.set(yscale="log", xlabel="bend c of the valley", ylabel="formula's exponent / least action")
     left.set_ylim(0.95, 4.5)
     ticks(left, (1, 1.5, 2, 3, 4))
-    left.plot([], [], "o", color=GREY, mfc="white", ms=8, label="growth of ensembles' time, 95 %")
-    left.legend(handlelength=4, loc="upper left", ncols=2, fontsize="small")
+    left.plot([], [], "o", color=GREY, mfc="white", ms=8, label="ensembles, 95 %")
+    left.legend(handlelength=3, columnspacing=1, loc="upper left", ncols=2, fontsize="small")
     (crowd,) = (piece for piece in evidence if piece.quantity == FACTOR)
     for way, colour in zip(dict.fromkeys(crowd.data["way"].values.tolist()), (BLUE, GREY), strict=True):
         rows = crowd.where(way=way).sortby("directions")
