@@ -2,6 +2,7 @@
 
 import gc
 import os
+import subprocess
 import sys
 import warnings
 from pathlib import Path
@@ -99,19 +100,31 @@ def quick_routes():
 
 
 @pytest.fixture
-def refusal(monkeypatch, capfd):
-    """What `diffusion-lab` says to a command line that it refuses: one line, and status 2."""
+def here(monkeypatch, capfd):
+    """`diffusion-lab` in this process, which has imported already what a process of its own imports for seconds."""
     monkeypatch.setenv("MPLBACKEND", "agg")
     monkeypatch.setattr(warnings, "formatwarning", warnings.formatwarning)
 
-    def said(*arguments):
+    def run(*arguments):
         from experiments.cli import main
 
         monkeypatch.setattr(sys, "argv", ["diffusion-lab", *map(str, arguments)])
+        capfd.readouterr()
         with pytest.raises(SystemExit) as end:
             main()
-        out, line = capfd.readouterr()
-        assert (end.value.code, out, line.count("\n")) == (2, "", 1)
-        return line
+        out, err = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, end.value.code, out, err)
+
+    return run
+
+
+@pytest.fixture
+def refusal(here):
+    """What `diffusion-lab` says to a command line that it refuses: one line, and status 2."""
+
+    def said(*arguments):
+        done = here(*arguments)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        return done.stderr
 
     return said

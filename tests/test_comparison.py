@@ -2,8 +2,6 @@
 
 import json
 import re
-import subprocess
-import sys
 from dataclasses import replace
 
 import numpy as np
@@ -223,9 +221,8 @@ def test_what_cannot_be_asked_is_named(changes, said):
         described(EXAMPLE, changes)
 
 
-def test_the_command_prints_and_writes_its_table(tmp_path):
-    line = [sys.executable, "-m", "experiments", "compare", str(EXAMPLE), "--out", str(tmp_path / "out")]
-    run = subprocess.run(line, capture_output=True, text=True, timeout=120, check=False)
+def test_the_command_prints_and_writes_its_table(tmp_path, here):
+    run = here("compare", EXAMPLE, "--out", tmp_path / "out")
     assert (run.returncode, run.stderr) == (0, "")
     assert run.stdout.startswith("Momentum(lr=0.05, beta1=0.95, style='ema') leaves DoubleParabola(")
     assert run.stdout.index("not run") < run.stdout.index("┏")  # said first

@@ -166,9 +166,9 @@ def test_same_seed_gives_the_same_rows_in_a_run_of_one_claim(rows, verdicts, one
     assert "diffusion-lab verify --claim &#39;theorem 1&#39; --seed 0 --quick" in (out / "report.html").read_text()
 
 
-def test_other_seed_gives_other_draws(own):
+def test_other_seed_gives_other_draws(own, here):
     folder = own[0].parent
-    done = command("verify", "--quick", "--claim", "mine.py", "--seed", 1, "--out", "other", cwd=folder)
+    done = here("verify", "--quick", "--claim", folder / "mine.py", "--seed", 1, "--out", folder / "other")
     assert done.returncode == 0
     first, second = (json.loads((folder / name / "claims.json").read_text()) for name in ("out", "other"))
     for one, other in zip(first, second, strict=True):
@@ -196,9 +196,9 @@ def test_own_claim_of_the_documentation_is_judged_and_reported(own):
     assert all(row["tests"]["discrete"]["p"] > 1e-4 for row in json.loads((out / "claims.json").read_text()))
 
 
-def test_an_own_claim_whose_exact_value_is_wrong_fails_the_instrument(tmp_path):
+def test_an_own_claim_whose_exact_value_is_wrong_fails_the_instrument(tmp_path, here):
     (tmp_path / "mine.py").write_text(OWN.replace("exact}", "sgd / (2 - sgd)}").replace("=exact", "=sgd / (2 - sgd)"))
-    done = command("verify", "--quick", "--claim", tmp_path / "mine.py", "--out", tmp_path / "out")
+    done = here("verify", "--quick", "--claim", tmp_path / "mine.py", "--out", tmp_path / "out")
     assert done.returncode == 1
     (verdict,) = json.loads((tmp_path / "out" / "verdicts.json").read_text())
     assert verdict["level"] == "right"  # the claim is judged apart
@@ -211,12 +211,12 @@ def test_claims_are_selected_by_the_beginnings_of_their_names():
     assert selected == [name for name in names if name.startswith("Theorem 3")] + ["Theorem 1"]
 
 
-def test_list_names_every_claim_with_its_place_and_statement():
-    done = command("verify", "--list")
+def test_list_names_every_claim_with_its_place_and_statement(here):
+    done = here("verify", "--list")
     assert done.returncode == 0
     for claim in CLAIMS:
         assert f"{claim.name} ({claim.place})\n    {claim.statement}\n" in done.stdout
-    some = command("verify", "--list", "--claim", "theorem 1").stdout
+    some = here("verify", "--list", "--claim", "theorem 1").stdout
     assert some.splitlines()[0] == "Theorem 1 (Section 2.2, proof in A.1)"
     assert len(some.splitlines()) == 2
 
@@ -295,8 +295,8 @@ def test_import_and_help_load_nothing_heavy(code):
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-def test_help_shows_examples():
-    done = command("verify", "--help")
+def test_help_shows_examples(here):
+    done = here("verify", "--help")
     assert done.returncode == 0
     assert "diffusion-lab verify --quick" in done.stdout
     assert "diffusion-lab verify --claim path/to/mine.py" in done.stdout
