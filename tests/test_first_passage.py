@@ -62,7 +62,7 @@ def test_ornstein_uhlenbeck_against_30_digit_quadrature(start, boundary, diffusi
         d, sign = mp.mpf(diffusion), 1 if boundary > start else -1
         density = mp.quad(
             lambda y: mp.exp(y * y / 2 / d) * mp.sqrt(mp.pi / 2 / d) * mp.erfc(-y / mp.sqrt(2 * d)),
-            mp.linspace(sign * mp.mpf(start), sign * mp.mpf(boundary), 60),
+            mp.linspace(sign * mp.mpf(start), sign * mp.mpf(boundary), 12),
         )
     found = first_passage_time(harmonic, diffusion, start=start, boundary=boundary)
     assert found == pytest.approx(float(density), rel=1e-11)
