@@ -8,7 +8,7 @@
 # make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
 # Each creates .venv and installs what it needs, by uv where there is one; PYTHON chooses the interpreter (3.11 or newer).
 # make verify TORCH=no does without torch, and so do quick, escape, teach and lessons-static.
-# Without make, as on Windows: python -m venv .venv, and in it pip install . and python -m experiments verify
+# Without make, as on Windows: pip install . and python -m experiments verify (docs/installation.md).
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -72,6 +72,7 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
 $(INSTALLED): EXTRAS := evidence,sweep,teach,dev
 .venv/installed-without-torch: EXTRAS := sweep,teach
