@@ -6,21 +6,27 @@
 # make docs     build the documentation into results/docs (open index.html); its verdicts are those of the last verify
 # make readme   renew README's table of findings from the last verify, escape and evidence
 # make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
-# Each creates .venv and installs what it needs; PYTHON chooses the interpreter (3.11 or newer).
+# Each creates .venv and installs what it needs, by uv where there is one; PYTHON chooses the interpreter (3.11 or newer).
+# make verify TORCH=no does without torch, and so do quick, escape, teach and lessons-static.
+# Without make, as on Windows: pip install . and python -m experiments verify (docs/installation.md).
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+RUNS := $(if $(filter no,$(TORCH)),.venv/installed-without-torch,$(INSTALLED))
+UV := $(shell command -v uv || true)
+INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check)
+INSTALL += --quiet --constraint constraints.txt --editable
 
 .PHONY: verify quick escape evidence evidence-quick teach lessons-static test test-long test-browser bench docs readme lint clean
 
-verify: $(INSTALLED)
+verify: $(RUNS)
 	$(BIN)/diffusion-lab verify --out results/verify
 
-quick: $(INSTALLED)
+quick: $(RUNS)
 	$(BIN)/diffusion-lab verify --quick --out results/verify
 
-escape: $(INSTALLED)
+escape: $(RUNS)
 	$(BIN)/diffusion-lab escape --out results/escape
 
 evidence: $(INSTALLED)
@@ -29,10 +35,10 @@ evidence: $(INSTALLED)
 evidence-quick: $(INSTALLED)
 	$(BIN)/diffusion-lab evidence --quick --out results/evidence-quick
 
-teach: $(INSTALLED)
+teach: $(RUNS)
 	$(BIN)/diffusion-lab teach
 
-lessons-static: $(INSTALLED)
+lessons-static: $(RUNS)
 	$(BIN)/diffusion-lab teach --static results/lessons
 
 test: $(INSTALLED)
@@ -49,11 +55,11 @@ test-browser: $(INSTALLED)
 	CHROMIUM="$(CHROMIUM)" $(BIN)/python -m pytest -m 'browser and not long' -s
 
 bench: $(INSTALLED)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[evidence,sweep,teach,dev,bench]'
+	$(INSTALL) '.[evidence,sweep,teach,dev,bench]'
 	$(BIN)/diffusion-lab bench --out results/bench
 
 docs: $(INSTALLED) results/verify/verdicts.json
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[evidence,sweep,dev,docs]'
+	$(INSTALL) '.[evidence,sweep,dev,docs]'
 	$(BIN)/sphinx-build -W --keep-going -b html docs results/docs
 
 results/verify/verdicts.json: | $(INSTALLED)
@@ -66,12 +72,15 @@ lint: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/codespell
 
-$(INSTALLED): pyproject.toml constraints.txt
+$(INSTALLED): EXTRAS := evidence,sweep,teach,dev
+.venv/installed-without-torch: EXTRAS := sweep,teach
+$(INSTALLED) .venv/installed-without-torch: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[evidence,sweep,teach,dev]'
-	touch $(INSTALLED)
+	$(INSTALL) '.[$(EXTRAS)]'
+	touch $@
 
 clean:
 	rm -rf .venv results

@@ -133,7 +133,7 @@ def __getattr__(name: str) -> Any:
     if name not in _OF_TORCH and name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        module = import_module(f"diffusion.{_OF_TORCH.get(name) or name}")
+        module = import_module(f"{__name__}.{_OF_TORCH.get(name) or name}")
     except ModuleNotFoundError as error:
         if error.name != "torch":
             raise

@@ -5,7 +5,7 @@ import sys
 import time
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, CycloptsError, Parameter
 
@@ -340,7 +340,10 @@ def bench(
 
     if threads is not None:
         checks.whole("threads", threads)
-    from benchmarks import bench, measure
+    try:
+        from benchmarks import bench, measure
+    except ImportError as error:
+        raise ValueError(f"bench needs a clone of the project: make bench there ({error})") from error
     from experiments.referee import verify
 
     verify.check_directory(out)
@@ -430,7 +433,38 @@ app.command(
     name="sweep",
     help="Measure over a grid of parameters, on all cores or on a cluster.",
 )
-app.register_install_completion_command(help="Let the Tab key complete commands and options in this shell.")
+
+
+@app.command(name="--install-completion")
+def install_completion(
+    *,
+    shell: Annotated[
+        Literal["bash", "zsh", "fish", "powershell"] | None, Parameter(help="The shell; default: this one.")
+    ] = None,
+    output: Annotated[
+        Path | None, Parameter(alias="-o", help="The script to write; default: where the shell looks for one.")
+    ] = None,
+) -> None:
+    """Let the Tab key complete commands and options in this shell.
+
+    Writes a script, and a line in the shell's start-up file that reads it.
+
+    For example:
+
+      diffusion-lab --install-completion --shell bash
+    """
+    from cyclopts.completion import ShellDetectionError
+
+    try:
+        written = app.install_completion(shell=shell, output=output)
+    except ShellDetectionError as error:
+        raise ValueError("the shell cannot be told from here: name it, as --shell bash") from error
+    except OSError as error:
+        raise ValueError(
+            f"completion cannot be written to {error.filename or output}: {error.strerror}; --output FILE writes the "
+            "script elsewhere, HOME=DIR the start-up file too"
+        ) from error
+    print(f"Written: {written}; a new shell completes")
 
 
 def main() -> None:

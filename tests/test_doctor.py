@@ -16,6 +16,25 @@ SCRIPT = """source {script}
 COMP_WORDS=({words}); COMP_CWORD={place}; COMP_LINE='{words}'; COMP_POINT=${{#COMP_LINE}}
 $(complete -p diffusion-lab | sed 's/.*-F \\([^ ]*\\) .*/\\1/') diffusion-lab; echo "${{COMPREPLY[@]}}"
 """
+PLAIN = """
+import sys
+from importlib.machinery import PathFinder
+absent = "torch", "pytorch_optimizer", "sklearn", "dask", "distributed", "zarr", "marimo", "uvicorn", "benchmarks"
+finders = sys.meta_path[:]
+class Plain:
+    find_distributions = staticmethod(PathFinder.find_distributions)
+    def find_spec(self, name, path=None, target=None):
+        specs = (finder.find_spec(name, path, target) for finder in finders if name.split(".")[0] not in absent)
+        return next(filter(None, specs), None)
+sys.meta_path[:] = [Plain()]
+import experiments.referee.verify
+from experiments import cli, comparison
+for line in ("sweep x.toml", "escape", "evidence", "teach", "bench"):
+    try:
+        cli.app(line, exit_on_error=False, print_error=False)
+    except ValueError as error:
+        print(f"{line}: {error}")
+"""
 
 
 def run(*arguments):
@@ -157,3 +176,25 @@ def test_the_tab_key_completes_commands_and_options(tmp_path, monkeypatch, words
     asked = SCRIPT.format(script=script, words=words, place=len(words.split()) - 1)
     done = subprocess.run(["bash", "--norc", "-c", asked], capture_output=True, text=True, check=True)
     assert set(expected) == set(done.stdout.split())
+
+
+@pytest.mark.parametrize("place", [["--output", "{}/file/script"], []])
+def test_completion_that_cannot_be_written_says_where_and_what_helps(tmp_path, monkeypatch, place):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("HOME", str(tmp_path / "file"))
+    with pytest.raises(
+        ValueError, match=f"cannot be written to {tmp_path}/file.*: .*; --output FILE writes the script"
+    ):
+        run("--install-completion", "--shell", "bash", *(word.format(tmp_path) for word in place))
+
+
+def test_a_plain_installation_verifies_and_compares_and_the_rest_names_what_it_needs():
+    done = subprocess.run([sys.executable, "-c", PLAIN], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()) == (0, [])
+    assert done.stdout.splitlines() == [
+        "sweep x.toml: dask is not installed: pip install 'diffusion-lab[sweep]'",
+        "escape: zarr is not installed: pip install 'diffusion-lab[sweep]'",
+        "evidence: torch is not installed: pip install 'diffusion-lab[evidence]'",
+        "teach: teach needs marimo; install it with pip install 'diffusion-lab[teach]'",
+        "bench: bench needs a clone of the project: make bench there (No module named 'benchmarks')",
+    ]

@@ -50,7 +50,7 @@ def described(file: Path, changes: Iterable[str] = (), **options: Any) -> Compar
     for section in OBJECTS:
         table = tables.get(section, {})
         if "name" not in table:
-            raise ValueError(f"[{section}] has no name; known: {', '.join(naming.CLASSES[section])}")
+            raise ValueError(f"[{section}] has no name; known: {', '.join(naming.known(section))}")
         description.check_parameters(section, [table["name"]], table)
         problem.append(naming.build(section, table))
     return compare(problem[0], problem[1], problem[2], **tables.get("measure", {}), **options)

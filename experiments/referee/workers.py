@@ -30,6 +30,8 @@ class Workers:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.count, context, initializer=begin, initargs=(self._prepare,))
+        if not hasattr(signal, "pthread_sigmask"):  # on Windows, where a process begins with what it is told
+            return self._pool.submit(function, *arguments)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
         try:
             return self._pool.submit(function, *arguments)

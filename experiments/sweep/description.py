@@ -265,7 +265,7 @@ def _target(name: str, sections: Sections) -> str:
 
 def _known(section: str) -> tuple[str, ...]:
     """Names that a section may have, besides module:object."""
-    return tuple(MEASUREMENTS) if section == "measure" else naming.CLASSES[section]
+    return tuple(MEASUREMENTS) if section == "measure" else naming.known(section)
 
 
 def _accepted(section: str, name: Any) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ import importlib.util
 import inspect
 import json
 from functools import lru_cache
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -28,7 +29,37 @@ CLASSES = {
     "noise": ("HessianNoise", "IsotropicNoise", "MinibatchNoise"),
     "boundary": ("Ball", "Beyond", "Box", "HalfSpace", "Radius", "LossLevel"),
 }
+GROUPS = {  # of entry points, each a name that a package adds to a section, and the module:object that it stands for
+    "dynamics": "diffusion_lab.optimizers",
+    "landscape": "diffusion_lab.landscapes",
+    "noise": "diffusion_lab.noises",
+}
 _KINDS: dict[str, type] = {"dynamics": Dynamics, "landscape": Landscape, "noise": NoiseModel, "boundary": Shape}
+
+
+def added(section: str) -> dict[str, str]:
+    """Names that installed packages add to a section, each with its module:object.
+
+    Raises
+    ------
+    ValueError
+        If a name is that of a class of ours, or of something else in another package.
+    """
+    places: dict[str, str] = {}
+    for point in entry_points(group=GROUPS.get(section, "")):
+        ours = point.name in CLASSES[section]
+        other = f"diffusion:{point.name}" if ours else places.setdefault(point.name, point.value)
+        if other != point.value:
+            raise ValueError(
+                f"entry point '{point.name}' in {GROUPS[section]} is both {other} and {point.value}: "
+                "one of the packages must name its own otherwise"
+            )
+    return places
+
+
+def known(section: str) -> tuple[str, ...]:
+    """Names that a section may have, besides module:object."""
+    return (*CLASSES[section], *added(section))
 
 
 def build(section: str, table: dict[str, Any]) -> Any:
@@ -57,11 +88,13 @@ def _built(section: str, table: str) -> Any:
 
 @lru_cache
 def resolved(section: str, name: str) -> Any:
-    """The class of that name; or an object, a class or a function with a return annotation that module:object names."""
+    """The class of that name; or what a package or module:object names: an object, a class, an annotated function."""
     kind = _KINDS[section]
     if ":" not in name:
-        return getattr(diffusion, checks.choice(f"{section}.name", name, CLASSES[section]))
-    named = imported(f"{section}.name", name)
+        checks.choice(f"{section}.name", name, known(section))
+    if name in CLASSES[section]:
+        return getattr(diffusion, name)
+    named = imported(f"{section}.name", added(section).get(name, name))
     made = get_type_hints(named).get("return") if inspect.isfunction(named) else named
     if not isinstance(named, kind) and not (isinstance(made, type) and issubclass(made, kind)):
         what = f"name one, a class of them, or a function annotated -> {kind.__name__}"

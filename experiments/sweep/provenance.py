@@ -29,13 +29,15 @@ PHYSICS = {name: version(name) for name in ("diffusion-lab", "numba", "numpy", "
 
 
 def own_sources(sweep: Sweep) -> dict[str, str]:
-    """A hash of the module of each object that the sweep names as module:object, as it was imported."""
+    """A hash of the module of each object of a package or module:object that the sweep names, as it was imported."""
     out = {}
     for section in sweep.sections:
+        added = naming.added(section)
         for name in sweep.values(section, "name"):
-            if ":" in str(name):
-                naming.imported(f"{section}.name", str(name))
-                out[str(name)] = naming.SOURCES[str(name).partition(":")[0]]
+            place = added.get(str(name), str(name))
+            if ":" in place:
+                naming.imported(f"{section}.name", place)
+                out[str(name)] = naming.SOURCES[place.partition(":")[0]]
     return out
 
 
