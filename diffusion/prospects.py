@@ -22,6 +22,7 @@ from diffusion.regions import Boundary
 Array = NDArray[np.float64]
 POINTS = 129  # of a way out
 MANY = 8  # coordinates of a coupled landscape, beyond which no valley is followed
+WAVES = 3  # in which a path may deviate from a valley's floor
 STEEP = 100.0  # times that the temperature may fall on a way; where it nearly vanishes single steps decide
 SHARE, FACTOR = 0.1, 100.0  # an estimate is trusted to a tenth of psi, and to this factor besides
 FAIR, SPLITTING, POWER = (
@@ -226,6 +227,22 @@ class _Heat:
             heat = np.maximum(heat, np.array(present) * c)
         return np.asarray(heat / (2 * self.friction))
 
+    def action(self, path: Array) -> float:
+        """What a path costs without inertia in an exponent of its rate, by the geometric action; positions (n, d)."""
+        middle, move = (path[1:] + path[:-1]) / 2, np.diff(path, axis=0)
+        roots = self.noise.roots(self.landscape, middle)
+        slope = self.landscape.gradient(middle)
+        rates = self.rule.learning_rate / self.friction
+        directions = self.landscape.basis * rates @ self.landscape.basis.T
+        if self.follows:
+            directions = directions * np.sum(roots**2, axis=-1)[:, :, None] ** -self.follows
+        root = directions @ roots  # of twice D, in iterations
+        try:
+            pushed, moved = (np.linalg.solve(root, each[..., None])[..., 0] for each in ((directions @ slope[..., None])[..., 0], move))
+        except np.linalg.LinAlgError:
+            raise UnknownError from None
+        return float(np.sum(np.linalg.norm(pushed, axis=1) * np.linalg.norm(moved, axis=1) + np.sum(pushed * moved, axis=1)))
+
     def curvature(self, x: Array) -> Array:
         """Of what moves each coordinate, at positions of shape (n, d)."""
         h = self.landscape.hessian_diagonal(x)
@@ -309,15 +326,43 @@ def _valley(heat: _Heat, origin: Array, normal: Array, offset: float, substeps: 
         line = straight + shift.reshape(len(straight), -1) @ along
         return float(landscape.loss(line).sum()), (landscape.gradient(line) @ along.T).ravel()
 
-    losses = landscape.loss(straight)
+    floor = straight
     if len(along):
         rested = minimize(together, np.zeros(len(straight) * len(along)), jac=True, method="L-BFGS-B").x
-        losses = np.fmin(losses, landscape.loss(straight + rested.reshape(len(straight), -1) @ along))
+        shifted = straight + rested.reshape(len(straight), -1) @ along
+        floor = shifted if landscape.loss(shifted).max() < landscape.loss(straight).max() else straight
+    losses = landscape.loss(floor)
     if not np.all(np.isfinite(losses)):
         raise UnknownError
-    return _hottest(
-        heat, losses[:, None], heat.at(straight).max(), _parabola(losses[:, None], np.abs(way)[:, None]), substeps
+    top = int(losses.argmax())
+    temperature = heat.at(straight).max()
+    if top > 1:
+        climbed = float(np.maximum(np.diff(losses), 0).sum())
+        temperature = min(temperature, climbed / max(_cheapest(heat, floor[: top + 1], along), 1e-300))
+    bottom = np.maximum(
+        _parabola(losses[:, None], np.abs(way)[:, None]), np.linalg.eigvalsh(landscape.hessian_matrix(origin))[0]
     )
+    falling = 0.0
+    if 0 < top < len(way) - 1:
+        falling = float(losses[top - 1] - 2 * losses[top] + losses[top + 1]) / (way[1] - way[0]) ** 2
+    return _hottest(heat, losses[:, None], temperature, bottom, substeps, falling)
+
+
+def _cheapest(heat: _Heat, floor: Array, along: Array) -> float:
+    """The least action, in temperatures, of paths that cut the corners of a valley's floor up to its pass."""
+    from scipy.optimize import minimize
+
+    share = np.linspace(0, 1, len(floor))[:, None]
+    chord = floor[0] + share * (floor[-1] - floor[0])
+    waves = np.sin(np.pi * share * np.arange(1, WAVES + 1))
+
+    def cost(shape: Array) -> float:
+        bent = chord + shape[0] * (floor - chord)
+        return heat.action(bent + waves @ shape[1:].reshape(WAVES, -1) @ along)
+
+    begin = np.zeros(1 + WAVES * len(along))
+    begin[0] = min(np.linspace(0, 1, 5), key=lambda share: cost(np.array([share, *begin[1:]])))
+    return float(minimize(cost, begin, method="BFGS", options={"maxiter": 30, "gtol": 1e-3 * cost(begin)}).fun)
 
 
 def _around(heat: _Heat, origin: Array, height: float, substeps: int) -> Ways:
@@ -331,13 +376,15 @@ def _around(heat: _Heat, origin: Array, height: float, substeps: int) -> Ways:
     return psi, local, relaxation, _of_parabola(psi, relaxation, len(origin))
 
 
-def _hottest(heat: _Heat, losses: Array, temperature: float, bottom: Any, substeps: int) -> Ways:
+def _hottest(
+    heat: _Heat, losses: Array, temperature: float, bottom: Any, substeps: int, top: float = 0.0
+) -> Ways:
     """Along one way that is no coordinate's: of all directions' rules the hottest and the fastest."""
     rule = heat.rule
     extremes = (rule.inertia.min(), rule.learning_rate.max(), rule.gradient_weight.max(), 1.0)
     fastest = Rule(*(np.full(1, value) for value in extremes))
     everywhere = np.full((len(losses) - 1, 1), temperature)
-    return _climbed(fastest, heat.friction.min(), losses, everywhere, bottom, 0.0, bottom, substeps)
+    return _climbed(fastest, heat.friction.min(), losses, everywhere, bottom, top, bottom, substeps)
 
 
 def _parabola(losses: Array, way: Array) -> Array:

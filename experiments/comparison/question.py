@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from diffusion import QuadraticSaddle, checks
 from diffusion.dynamics import Dynamics
+from diffusion.edges import NO_PART, edge_of
 from diffusion.landscapes import Landscape
 from diffusion.noise import NoiseModel, refuse_other_laws
 from experiments import drawing
@@ -23,6 +24,7 @@ from experiments.problems import displacements, escapes, exits, optimizers, pane
 from experiments.problems.displacements import Paper
 from experiments.problems.escapes import Escape, Plan
 from experiments.problems.exact import Motion
+from experiments.problems.ways import beyond, ways_out
 from experiments.problems.saddles import Departure, Saddle
 from experiments.referee import Claim, Evidence, Finding, Routes, size
 from experiments.sweep.measurements import Problem, boundary_of
@@ -185,6 +187,9 @@ def ask(
         return Question(tuple(Departure(dynamics, each, beta, **more) for each in starts), (), seconds, threads)
     origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
     problem = Problem(dynamics, landscape, noise)
+    if landscape.formulas.coupled:
+        end = None if boundary is None else boundary_of(problem, checks.plain(boundary))
+        return Question((), (_coupled(problem, origin, end),), seconds, threads)
     saddle_at = np.nan
     if boundary is None or isinstance(boundary, str):
         end = saddle_at = boundary_of(problem, boundary or "saddle")
@@ -193,11 +198,24 @@ def ask(
         with suppress(ValueError):  # the landscape need not tell one
             saddle_at = boundary_of(problem, "saddle")
     ends = {exits.AT if end is saddle_at else f"boundary = {end!r}": end}
-    if boundary is None and not landscape.formulas.coupled and dynamics.update is None:
+    if boundary is None and dynamics.update is None:
         ends[exits.BEYOND] = exits.far_side(Motion(dynamics, landscape, noise), float(origin[0]), saddle_at)
     placed = {line: float(end) if isinstance(end, int) else end for line, end in ends.items()}
     asked = (Escape(dynamics, landscape, noise, origin, saddle_at, end, line) for line, end in placed.items())
     return Question((), tuple(asked), seconds, threads)
+
+
+def _coupled(problem: Problem, origin: Any, boundary: Any) -> Escape:
+    """An escape from a well of a coupled landscape, with the saddles that lead to the exit."""
+    dynamics, landscape, noise = problem.dynamics, problem.landscape, problem.noise
+    if boundary is None:
+        ways = ways_out(dynamics, landscape, noise)
+        end = beyond(landscape, ways)
+        return Escape(dynamics, landscape, noise, origin, np.nan, end, exits.BEYOND, ways)
+    edge, ways = edge_of(boundary, landscape, origin), ()
+    with suppress(ValueError):  # there need be none
+        ways = ways_out(dynamics, landscape, noise, lambda x: edge.crossed(landscape, x[None])[0][0] != NO_PART)
+    return Escape(dynamics, landscape, noise, origin, np.nan, boundary, f"boundary = {boundary!r}", ways)
 
 
 def _unstated(departure: Departure, iterations: Any) -> Any:
