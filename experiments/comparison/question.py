@@ -24,8 +24,8 @@ from experiments.problems import displacements, escapes, exits, optimizers, pane
 from experiments.problems.displacements import Paper
 from experiments.problems.escapes import Escape, Plan
 from experiments.problems.exact import Motion
-from experiments.problems.ways import beyond, ways_out
 from experiments.problems.saddles import Departure, Saddle
+from experiments.problems.ways import beyond, ways_out
 from experiments.referee import Claim, Evidence, Finding, Routes, size
 from experiments.sweep.measurements import Problem, boundary_of
 
@@ -66,6 +66,11 @@ class Question(Claim):
     def dynamics(self) -> Dynamics:
         """The optimizer."""
         return (self.departures or self.escapes)[0].dynamics
+
+    @property
+    def landscape(self) -> Landscape:
+        """What is left; of a saddle, that."""
+        return self.escapes[0].landscape if self.escapes else self.departures[0].saddle.problems[0][0]
 
     @property
     def stated(self) -> str:
@@ -142,6 +147,16 @@ class Question(Claim):
                 which = at if self.escapes else f"{piece.case.started}, farthest off {at}"
                 text = f"{self.stated} {size(number)} {which} ({number:.4g} times {over})"
                 yield Finding.judged(f"{piece.label}, {at}", number, text, text)
+            yield from self._exponents(piece)
+
+    def _exponents(self, piece: Evidence) -> Iterator[Finding]:
+        """Of coupled coordinates, the formula's exponent over the least action of a path."""
+        if {"paper_exponent", "least_action"} <= set(piece.data):
+            paper, least = (float(piece.data[name][0]) for name in ("paper_exponent", "least_action"))
+            text = (
+                f"{self.stated}'s exponent {size(paper / least)} ({paper:.4g}, that of the likeliest path {least:.4g})"
+            )
+            yield Finding.judged("exponent over the least action", paper / least, text, text)
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[drawing.Named]:
         """Interval bars beside theory as lines, or displacements against iterations."""
@@ -149,6 +164,8 @@ class Question(Claim):
         title = "\n".join([optimizers.describe(self.dynamics), *told])
         if self.escapes:
             yield figure.bars(self.name, title, table(evidence[0]))
+            if self.landscape.dimension == 2 and "least_action" in evidence[0].data:
+                yield figure.over_the_pass(self.name, title, self.escapes[0].ways)
             return
         h = self.departures[0].saddle.hessian
         colours = iter((drawing.BLUE, drawing.ORANGE, drawing.GREEN, drawing.PURPLE))

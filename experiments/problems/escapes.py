@@ -306,7 +306,9 @@ def _final(escape: Escape) -> tuple[Way, ...]:
         If many do.
     """
     if not all(way.final(escape.boundary) for way in _over_saddles(escape)):
-        raise ValueError("it is stated for exits so far beyond the saddle that an arrival is final, and this one is nearer")
+        raise ValueError(
+            "it is stated for exits so far beyond the saddle that an arrival is final, and this one is nearer"
+        )
     return escape.ways
 
 
