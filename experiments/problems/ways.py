@@ -1,7 +1,7 @@
 """Ways over saddles that join a well of a coupled landscape to others: what the paper says of them, and what they cost.
 
-Theorem 3 is taken at its word: it goes by the barrier and by the curvatures in the direction in which the loss falls from
-the saddle, at both ends. What is exact as noise vanishes is the least action of a path, and transport along it.
+Theorem 3 is taken at its word: it goes by the barrier and by the curvatures, at both ends, in the direction in which
+the loss falls from the saddle. What is exact as noise vanishes is the least action of a path, and transport along it.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ class Way:
 
     @cached_property
     def split(self) -> float:
-        """Share of the barrier climbed with the minimum's noise, up to the inflection of the straight line if it jumps."""
+        """Share of the barrier climbed with the minimum's noise, up to the straight line's inflection if it jumps."""
         if not self._jumps:
             return 1.0
         shares = np.linspace(0, 1, 2001)
@@ -108,7 +108,7 @@ class Way:
 
     @cached_property
     def _known(self) -> dict[str, Any]:
-        """Arguments of the formulas; other noise than the Hessian's has the batch size of its variance at the minimum."""
+        """Arguments of the formulas; other noise than the Hessian's has the batch size of its variance there."""
         h_a, h_b = self.curvatures
         root = self.direction @ self.noise.roots(self.landscape, self.minimum)
         size = self.noise.batch_size if isinstance(self.noise, HessianNoise) else h_a / float(root @ root)
@@ -245,7 +245,7 @@ def beyond(landscape: Landscape, ways: tuple[Way, ...]) -> HalfSpace:
     if more or not ahead > 0:
         places = ", ".join(str(way.saddle.round(4).tolist()) for way in ways)
         raise ValueError(
-            f"boundary = None: {landscape!r} is left over the saddles at {places}; say by boundary= what counts as left, as "
-            "HalfSpace or Box"
+            f"boundary = None: {landscape!r} is left over the saddles at {places}; say by boundary= what counts "
+            "as left, as HalfSpace or Box"
         )
     return HalfSpace(way.direction.tolist(), float(way.direction @ way.saddle) + FAR * ahead)
