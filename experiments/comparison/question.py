@@ -30,6 +30,7 @@ from experiments.referee import Claim, Evidence, Finding, Routes, size
 from experiments.sweep.measurements import Problem, boundary_of
 
 REPLICAS, TORCH_REPLICAS = 4096, 1024  # of displacements
+NEARLY = 1e-6  # relative error of a least action that counts as none
 DISPLACED: dict[str, Paper] = {
     "SGD": theorem_1.paper,
     "Momentum": theorem_2.paper,
@@ -153,9 +154,8 @@ class Question(Claim):
         """Of coupled coordinates, the formula's exponent over the least action of a path."""
         if {"paper_exponent", "least_action"} <= set(piece.data):
             paper, least = (float(piece.data[name][0]) for name in ("paper_exponent", "least_action"))
-            text = (
-                f"{self.stated}'s exponent {size(paper / least)} ({paper:.4g}, that of the likeliest path {least:.4g})"
-            )
+            off = "is exact" if abs(paper / least - 1) < NEARLY else size(paper / least)
+            text = f"{self.stated}'s exponent {off} ({paper:.4g}, that of the likeliest path {least:.4g})"
             yield Finding.judged("exponent over the least action", paper / least, text, text)
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[drawing.Named]:
