@@ -157,7 +157,9 @@ class OverdampedMotion:
 
     def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: NoiseModel) -> None:
         if dynamics.update is not None:
-            raise ValueError(f"no equation of motion is known of {dynamics!r} as shipped; use second_moment='frozen'")
+            raise ValueError(
+                f"no equation of motion is known of {dynamics!r} as shipped; use second_moment='frozen' where there is one"
+            )
         refuse_other_laws(noise, "an equation of motion")
         rule = dynamics.rule(noise.variance_along(landscape))
         if rule.inertia.any():

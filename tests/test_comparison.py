@@ -168,6 +168,9 @@ def test_an_own_loss_of_two_coordinates_has_its_path_the_grid_and_a_verdict(tmp_
     where = {"start": (-1, 0), "boundary": HalfSpace([1, 0], 0.75), "diffusion": lr / 2 * np.array([2.0, 8.0])}
     grid = fokker_planck.mean_first_passage_time(valley, **where).mfpt.item() / lr
     assert shown.sel(route="exact").item() == pytest.approx(grid, rel=1e-6)
+    nearer = ask(SGD(lr), valley, HessianNoise(1), Beyond(0, -0.5), None, None, 1e-6, 1).escapes[0]
+    with pytest.raises(ValueError, match="the exit is before it"):
+        escapes.over_saddles(nearer)
     assert any(text.startswith("Theorem 3's exponent overstates by 75 % (8.333,") for text in answer.findings)
     assert {"path.png", "comparison.png"} <= {path.name for path in answer.save(tmp_path)}
 
@@ -188,6 +191,8 @@ def test_over_several_saddles_the_exit_has_to_be_said_and_rates_add_up():
     noise = IsotropicNoise(1.0)
     with pytest.raises(ValueError, match=r"left over the saddles at .*; say by boundary="):
         compare(SGD(0.05), middle, noise)
+    with pytest.raises(ValueError, match=r"no saddle is found next to the minimum .*; give a boundary"):
+        compare(SGD(0.05), Landscape.from_expression("x**2 + y**2 + x*y"), noise)
     both, one = (ask(SGD(0.05), middle, noise, end, None, None, 1.0, 1).escapes[0] for end in ((-1.5, 1.5), 1.5))
     assert [len(escape.ways) for escape in (both, one)] == [2, 1]
 

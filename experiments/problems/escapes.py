@@ -269,10 +269,9 @@ def _references(escape: Escape) -> Iterator[tuple[str, Callable[[], float]]]:
         return 1 / stated_rate(*problem, _minimum(escape), saddle)
 
     if escape.ways:
-        easiest = min(escape.ways, key=lambda way: way.exponent)
-        yield "paper", lambda: 1 / sum(1 / way.stated for way in _over_saddles(escape))
-        yield "paper_exponent", lambda: easiest.exponent
-        yield "least_action", lambda: min(way.least.action for way in _over_saddles(escape))
+        yield "paper", lambda: 1 / sum(1 / way.stated for way in over_saddles(escape))
+        yield "paper_exponent", lambda: min(way.exponent for way in over_saddles(escape))
+        yield "least_action", lambda: min(way.least.action for way in over_saddles(escape))
         yield "low_temperature", lambda: 1 / sum(1 / way.limit() for way in _final(escape))
         return
     yield "paper", paper
@@ -282,18 +281,20 @@ def _references(escape: Escape) -> Iterator[tuple[str, Callable[[], float]]]:
     yield "exact_simulated", lambda: motion().chain(_one(escape.start), boundary, SUBSTEPS[False])
 
 
-def _over_saddles(escape: Escape) -> tuple[Way, ...]:
+def over_saddles(escape: Escape) -> tuple[Way, ...]:
     """Its ways, from the minimum.
 
     Raises
     ------
     ValueError
-        If it starts elsewhere.
+        If it starts elsewhere, or the exit is before a saddle.
     """
     for way in escape.ways:
         off = np.linalg.norm(escape.start - way.minimum)
         if off > ROUNDING * np.linalg.norm(way.saddle - way.minimum):
             raise ValueError(f"it is stated from the minimum, and start = {escape.start.tolist()} is none")
+        if way.before(escape.boundary):
+            raise ValueError(f"it is stated over the saddle at {way.saddle.tolist()}, and the exit is before it")
     return escape.ways
 
 
@@ -305,7 +306,7 @@ def _final(escape: Escape) -> tuple[Way, ...]:
     ValueError
         If many do.
     """
-    if not all(way.final(escape.boundary) for way in _over_saddles(escape)):
+    if not all(way.final(escape.boundary) for way in over_saddles(escape)):
         raise ValueError(
             "it is stated for exits so far beyond the saddle that an arrival is final, and this one is nearer"
         )

@@ -186,6 +186,12 @@ class Way:
             scale = float(np.exp(self.least.action)) / motion.lr
         return theory.escape_prefactor(motion.drift, motion.diffusion, self.least) * scale
 
+    def before(self, boundary: Any) -> bool:
+        """Whether a boundary is crossed before the saddle."""
+        edge = edge_of(boundary, self.landscape, self.minimum)
+        near = self.saddle + NEAR * (self.minimum - self.saddle)
+        return bool(edge.crossed(self.landscape, near[None])[0][0] != NO_PART)
+
     def final(self, boundary: Any) -> bool:
         """Whether an arrival at a boundary is final: nearly no path returns from there over the saddle."""
         edge = edge_of(boundary, self.landscape, self.minimum)
@@ -218,7 +224,13 @@ def ways_out(
     ValueError
         If there are none.
     """
-    points = landscape.surroundings
+    try:
+        points = landscape.surroundings
+    except ValueError as error:
+        raise ValueError(
+            f"no saddle is found next to the minimum at {landscape.reference.tolist()} of {landscape!r}; give a "
+            "boundary, or the minimum as reference"
+        ) from error
     position, joins = points["position"].values, points["joins"].values
     home = int(np.argmin(np.sum((position - landscape.reference) ** 2, axis=1)))
     found = []
