@@ -37,7 +37,7 @@ from diffusion.landscapes import (
 )
 from diffusion.laws import Batch, Empirical, Law, Normal, Quantile, Skewed, Stable, StudentT
 from diffusion.minibatches import Minibatches
-from diffusion.motion import Motion
+from diffusion.motion import Motion, OverdampedMotion
 from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise, Noise
 from diffusion.progress import progress
 from diffusion.prospects import Prospect, escape_prospect
@@ -86,6 +86,7 @@ __all__ = [
     "MuellerBrown",
     "Noise",
     "Normal",
+    "OverdampedMotion",
     "OwnDynamics",
     "OwnOptimizer",
     "Padam",

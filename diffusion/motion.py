@@ -1,7 +1,8 @@
-"""What an idealized optimizer does along one coordinate: a rule, a loss and its noise as an equation of motion."""
+"""What an idealized optimizer does: a rule, a loss and its noise as an equation of motion."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -109,14 +110,106 @@ class Motion(Coordinate):
     @cached_property
     def seen(self) -> Landscape:
         """The landscape whose gradient is F."""
-        return Seen(self) if self.follows else self.landscape
+        if not self.follows:
+            return self.landscape
+
+        def force(theta: Array) -> Array:
+            variance = self.noise.variance_at(self.landscape, theta)
+            return np.asarray(self.landscape.gradient(theta) / variance**self.follows)
+
+        return Seen(self.landscape, self.noise, force)
+
+
+class OverdampedMotion:
+    """``dx = b(x) dt + sqrt(2 D(x)) dW`` of an idealized optimizer without inertia, in any number of coordinates.
+
+    In an iteration theta moves by ``-K g``, g the gradient of a minibatch, of covariance C, and K the learning rates: along
+    the coordinates where the second moment follows the noise there, else along the eigenvectors at the reference point, as
+    in `diffusion.simulate`. So ``b = -K L'/lr`` and ``D = K C K/(2 lr)``, which `theory.least_action` and
+    `theory.escape_prefactor` take as they are. Time is dynamical, `lr` for each iteration.
+
+    Parameters
+    ----------
+    dynamics
+        The optimizer.
+    landscape, noise
+        Where it moves.
+
+    Attributes
+    ----------
+    lr
+        Dynamical time of an iteration: the learning rate, of the first direction where they differ.
+    diffusion
+        D: a matrix (d, d) where coordinates are coupled and it is the same everywhere, else a function of positions (n, d) to (n, d, d).
+
+    Raises
+    ------
+    ValueError
+        If there is inertia, the second moment is a running one, or the noise is not normal.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from diffusion import SGD, CurvedValley, HessianNoise, OverdampedMotion
+    >>> OverdampedMotion(SGD(0.1), CurvedValley(0.5), HessianNoise(1)).diffusion.round(12).tolist()
+    [[0.1, 0.0], [0.0, 0.4]]
+    """
+
+    def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: NoiseModel) -> None:
+        if dynamics.update is not None:
+            raise ValueError(
+                f"no equation of motion is known of {dynamics!r} as shipped; use second_moment='frozen' where there is one"
+            )
+        refuse_other_laws(noise, "an equation of motion")
+        rule = dynamics.rule(noise.variance_along(landscape))
+        if rule.inertia.any():
+            raise ValueError(
+                f"{dynamics!r} has inertia, and in several coordinates the equation is that without; use SGD, RMSprop or "
+                "beta1=0, or exit_times and, where exits are rare, rare_escape_rate"
+            )
+        self.dynamics, self.landscape, self.noise = dynamics, landscape, noise
+        steps = rule.learning_rate * rule.gradient_weight
+        self.lr, self._power = float(steps[0]), dynamics.follows
+        self._rates = landscape.basis * (steps / self.lr) @ landscape.basis.T
+        same = landscape.formulas.coupled and noise.field(landscape) is None and not self._power
+        everywhere = self._diffusion(landscape.reference[None])[0]
+        self.diffusion: Array | Callable[[Array], Array] = everywhere if same else self._diffusion
+
+    def drift(self, x: Array) -> Array:
+        """b at positions (n, d)."""
+        return -self._force(x)
+
+    def _force(self, x: Array) -> Array:
+        slopes = self.landscape.gradient(x)
+        if self._power:
+            return np.asarray(slopes / self.noise.variance_at(self.landscape, x) ** self._power)
+        return np.asarray(slopes @ self._rates)
+
+    def _diffusion(self, x: Array) -> Array:
+        variance = self.noise.variance_at(self.landscape, x)
+        if self.landscape.formulas.coupled:
+            roots = self.noise.roots(self.landscape, x)
+            covariance = roots @ np.swapaxes(roots, -1, -2)
+        else:
+            covariance = variance[..., None] * np.eye(x.shape[-1])
+        if self._power:
+            shrunk = variance**-self._power
+            return np.asarray(self.lr / 2 * shrunk[..., None] * covariance * shrunk[..., None, :])
+        return np.asarray(self.lr / 2 * self._rates @ covariance @ self._rates)
+
+    @cached_property
+    def seen(self) -> Landscape:
+        """The landscape whose gradient is -b."""
+        same = not self._power and np.array_equal(self._rates, np.eye(len(self._rates)))
+        return self.landscape if same else Seen(self.landscape, self.noise, self._force)
 
 
 class Seen(Landscape):
-    """What an optimizer sees whose second moment follows the noise: the gradient divided by a power of the noise."""
+    """What an optimizer sees that divides gradients: another gradient, which need not be that of a loss."""
 
-    def __init__(self, motion: Motion) -> None:
-        self._motion, self.dimension = motion, motion.landscape.dimension
+    def __init__(self, landscape: Landscape, noise: NoiseModel, force: Callable[[Array], Array]) -> None:
+        self._landscape, self._noise, self._force = landscape, noise, force
+        self.dimension = landscape.dimension
 
     @property
     def formulas(self) -> Formulas:
@@ -126,13 +219,15 @@ class Seen(Landscape):
     @property
     def reference(self) -> Array:
         """The landscape's."""
-        return self._motion.landscape.reference
+        return self._landscape.reference
+
+    def loss(self, theta: ArrayLike) -> Array:
+        """The landscape's, by which a `LossLevel` goes."""
+        return self._landscape.loss(theta)
 
     def gradient(self, theta: ArrayLike) -> Array:
-        """``L'/C^q``."""
-        x = np.asarray(theta, np.float64)
-        variance = self._motion.noise.variance_at(self._motion.landscape, x)
-        return np.asarray(self._motion.landscape.gradient(x) / variance**self._motion.follows)
+        """What takes the gradient's place."""
+        return self._force(np.asarray(theta, np.float64))
 
     def __repr__(self) -> str:
-        return f"Seen({self._motion.landscape!r}, {self._motion.noise!r})"
+        return f"Seen({self._landscape!r}, {self._noise!r})"

@@ -22,6 +22,8 @@ from diffusion.regions import Boundary
 Array = NDArray[np.float64]
 POINTS = 129  # of a way out
 MANY = 8  # coordinates of a coupled landscape, beyond which no valley is followed
+WAVES = 3  # in which a path may deviate from a valley's floor
+LARGEST = 700.0  # logarithm of a number that a float holds
 STEEP = 100.0  # times that the temperature may fall on a way; where it nearly vanishes single steps decide
 SHARE, FACTOR = 0.1, 100.0  # an estimate is trusted to a tenth of psi, and to this factor besides
 FAIR, SPLITTING, POWER = (
@@ -94,8 +96,9 @@ def escape_prospect(
        temperature T stands ``(lambda T_a + gamma T)/(lambda + gamma)`` with ``lambda^2 + gamma lambda = |H_b|/M``, as `theory.effective_temperature`.
     2. Whole steps overshoot where the loss curves upwards: psi grows ``1 - lr H/bound`` times as fast there, which is exact in a parabola, with the
        bound of stability.
-    3. On a coupled landscape, and over a plane, a valley is followed, where all else rests, and the highest of all temperatures is taken. So it is
-       where the loss or the distance decides, with the prefactor of a parabola in as many coordinates.
+    3. On a coupled landscape, and over a plane, which of a `Ball` is the one that touches it, a valley is followed, where all else rests, up to its
+       pass, and psi is the least action of paths there that may cut its corners (`theory.least_action`). Where the loss or the distance decides the
+       highest of all temperatures is taken, with the prefactor of a parabola in as many coordinates.
     4. From a start on a slope it is the way out without a rest at the bottom, with inertia without what it falls before: less than the mean time,
        most of which is that of those that fall back into the well.
     5. An optimizer as shipped is taken for its idealization, with the second moment of the start or of the place, whichever is hotter.
@@ -108,7 +111,7 @@ def escape_prospect(
     Returns
     -------
     Prospect or None
-        None where nothing is known: of a `Region` or a `Ball`, of coupled landscapes of more than 8 coordinates, of noise that nearly vanishes on the
+        None where nothing is known: of a `Region`, on a coupled landscape also of a `Radius`, of coupled landscapes of more than 8 coordinates, of noise that nearly vanishes on the
         way, of an optimizer that cannot be idealized, and where nothing is to be climbed.
 
     Raises
@@ -158,6 +161,11 @@ def warn_hopeless(
 
     Exits are hopeless if fewer are expected in all replicas together than ``0.01 exp(-psi/10)``, by which the estimate may be wrong. Splitting is,
     if psi is more than twice what so many replicas, or 1000, are seen to resolve. Nothing is said of noise that is no model, such as data.
+
+    Raises
+    ------
+    ValueError
+        Without `max_iterations`, if the rate to be expected is no floating-point number.
     """
     prospect = (
         prospect_of(dynamics, landscape, noise, edge, origin, substeps) if isinstance(noise, NoiseModel) else None
@@ -165,6 +173,11 @@ def warn_hopeless(
     if prospect is None:
         return
     if max_iterations is None:
+        if prospect.log_iterations > LARGEST:
+            raise ValueError(
+                f"{prospect} to an exit: the rate is below the range of floating-point numbers; choose "
+                f"{prospect.remedy(splitting_reach(max(replicas, FAIR)))}, or a boundary that is reached"
+            )
         reach, remedy = splitting_reach(max(replicas, FAIR)), "more replicas"
         hopeless = prospect.exponent > 2 * reach
         why = f"{max(replicas, FAIR)} replicas split paths reliably up to psi = {reach:.2g} or so"
@@ -226,6 +239,30 @@ class _Heat:
             heat = np.maximum(heat, np.array(present) * c)
         return np.asarray(heat / (2 * self.friction))
 
+    def action(self, path: Array) -> float:
+        """What a path costs without inertia in an exponent of its rate, by the geometric action; positions (n, d)."""
+        middle, move = (path[1:] + path[:-1]) / 2, np.diff(path, axis=0)
+        if self.landscape.formulas.coupled:
+            roots = self.noise.roots(self.landscape, middle)
+        else:
+            roots = np.sqrt(self.noise.variance_at(self.landscape, middle))[..., None] * np.eye(path.shape[1])
+        slope = self.landscape.gradient(middle)
+        rates = self.rule.learning_rate / self.friction
+        directions = self.landscape.basis * rates @ self.landscape.basis.T
+        if self.follows:
+            directions = directions * np.sum(roots**2, axis=-1)[:, :, None] ** -self.follows
+        root = directions @ roots  # of twice D, in iterations
+        try:
+            pushed, moved = (
+                np.linalg.solve(root, each[..., None])[..., 0]
+                for each in ((directions @ slope[..., None])[..., 0], move)
+            )
+        except np.linalg.LinAlgError:
+            raise UnknownError from None
+        return float(
+            np.sum(np.linalg.norm(pushed, axis=1) * np.linalg.norm(moved, axis=1) + np.sum(pushed * moved, axis=1))
+        )
+
     def curvature(self, x: Array) -> Array:
         """Of what moves each coordinate, at positions of shape (n, d)."""
         h = self.landscape.hessian_diagonal(x)
@@ -242,8 +279,8 @@ def _ways(heat: _Heat, origin: Array, edge: Edge, substeps: int) -> Iterator[Way
     """
     landscape, d = heat.landscape, len(origin)
     coupled = landscape.formulas.coupled
-    if np.any(edge.entered | (edge.kinds >= OWN)) or (
-        coupled and d > MANY and np.any((edge.kinds != LEVEL) & (edge.kinds != BALL))
+    if np.any(edge.kinds >= OWN) or (
+        coupled and d > MANY and np.any(edge.entered | (edge.kinds != LEVEL) & (edge.kinds != BALL))
     ):
         raise UnknownError
     for ends in (edge.low, edge.high):
@@ -252,8 +289,12 @@ def _ways(heat: _Heat, origin: Array, edge: Edge, substeps: int) -> Iterator[Way
             yield _straight(heat, origin, ends, there, substeps)
         for j in there if coupled else ():
             yield _valley(heat, origin, np.eye(d)[j], float(ends[j]), substeps)
-    for kind, first, sign, limit in zip(edge.kinds, edge.first, edge.signs, edge.limits, strict=True):
-        if kind == PLANE:
+    rows = zip(edge.kinds, edge.first, edge.signs, edge.limits, edge.entered, strict=True)
+    for kind, first, sign, limit, entered in rows:
+        if entered:  # over the plane that touches the ball
+            away = first - origin
+            yield _valley(heat, origin, away, float(away @ first - np.sqrt(-limit) * np.linalg.norm(away)), substeps)
+        elif kind == PLANE:
             if d > MANY:
                 raise UnknownError
             yield _valley(heat, origin, first, float(limit), substeps)
@@ -309,15 +350,43 @@ def _valley(heat: _Heat, origin: Array, normal: Array, offset: float, substeps: 
         line = straight + shift.reshape(len(straight), -1) @ along
         return float(landscape.loss(line).sum()), (landscape.gradient(line) @ along.T).ravel()
 
-    losses = landscape.loss(straight)
+    floor = straight
     if len(along):
         rested = minimize(together, np.zeros(len(straight) * len(along)), jac=True, method="L-BFGS-B").x
-        losses = np.fmin(losses, landscape.loss(straight + rested.reshape(len(straight), -1) @ along))
+        shifted = straight + rested.reshape(len(straight), -1) @ along
+        floor = shifted if landscape.loss(shifted).max() < landscape.loss(straight).max() else straight
+    losses = landscape.loss(floor)
     if not np.all(np.isfinite(losses)):
         raise UnknownError
-    return _hottest(
-        heat, losses[:, None], heat.at(straight).max(), _parabola(losses[:, None], np.abs(way)[:, None]), substeps
+    top = int(losses.argmax())
+    temperature = heat.at(straight).max()
+    if top > 1:
+        climbed = float(np.maximum(np.diff(losses), 0).sum())
+        temperature = min(temperature, climbed / max(_cheapest(heat, floor[: top + 1], along), 1e-300))
+    bottom = np.maximum(
+        _parabola(losses[:, None], np.abs(way)[:, None]), np.linalg.eigvalsh(landscape.hessian_matrix(origin))[0]
     )
+    falling = 0.0
+    if 0 < top < len(way) - 1:
+        falling = float(losses[top - 1] - 2 * losses[top] + losses[top + 1]) / (way[1] - way[0]) ** 2
+    return _hottest(heat, losses[:, None], temperature, bottom, substeps, falling)
+
+
+def _cheapest(heat: _Heat, floor: Array, along: Array) -> float:
+    """The least action, in temperatures, of paths that cut the corners of a valley's floor up to its pass."""
+    from scipy.optimize import minimize
+
+    share = np.linspace(0, 1, len(floor))[:, None]
+    chord = floor[0] + share * (floor[-1] - floor[0])
+    waves = np.sin(np.pi * share * np.arange(1, WAVES + 1))
+
+    def cost(shape: Array) -> float:
+        bent = chord + shape[0] * (floor - chord)
+        return heat.action(bent + waves @ shape[1:].reshape(WAVES, -1) @ along)
+
+    begin = np.zeros(1 + WAVES * len(along))
+    begin[0] = min(np.linspace(0, 1, 5), key=lambda share: cost(np.array([share, *begin[1:]])))
+    return float(minimize(cost, begin, method="BFGS", options={"maxiter": 30, "gtol": 1e-3 * cost(begin)}).fun)
 
 
 def _around(heat: _Heat, origin: Array, height: float, substeps: int) -> Ways:
@@ -331,13 +400,13 @@ def _around(heat: _Heat, origin: Array, height: float, substeps: int) -> Ways:
     return psi, local, relaxation, _of_parabola(psi, relaxation, len(origin))
 
 
-def _hottest(heat: _Heat, losses: Array, temperature: float, bottom: Any, substeps: int) -> Ways:
+def _hottest(heat: _Heat, losses: Array, temperature: float, bottom: Any, substeps: int, top: float = 0.0) -> Ways:
     """Along one way that is no coordinate's: of all directions' rules the hottest and the fastest."""
     rule = heat.rule
     extremes = (rule.inertia.min(), rule.learning_rate.max(), rule.gradient_weight.max(), 1.0)
     fastest = Rule(*(np.full(1, value) for value in extremes))
     everywhere = np.full((len(losses) - 1, 1), temperature)
-    return _climbed(fastest, heat.friction.min(), losses, everywhere, bottom, 0.0, bottom, substeps)
+    return _climbed(fastest, heat.friction.min(), losses, everywhere, bottom, top, bottom, substeps)
 
 
 def _parabola(losses: Array, way: Array) -> Array:

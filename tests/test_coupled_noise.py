@@ -2,15 +2,19 @@
 
 import numpy as np
 import pytest
+from conftest import SUITE_RATE
+from scipy.stats import ks_2samp
 
 from diffusion import (
     SGD,
     Adam,
+    Beyond,
     Channel,
     CurvedValley,
     HalfSpace,
     HessianNoise,
     Landscape,
+    Momentum,
     Noise,
     QuadraticSaddle,
     StyblinskiTang,
@@ -80,13 +84,37 @@ def test_covariances_are_those_of_the_hessian_and_of_the_function():
     np.testing.assert_allclose(root @ root.T, [[2.36, -0.054], [-0.054, 2.09]], rtol=1e-12)
 
 
-def test_regions_of_a_turned_landscape_are_those_of_its_coordinates():
-    """Styblinski-Tang in two coordinates, turned by 30 degrees: piecewise noise turns with it."""
+TURN = np.array([[0.8660254037844386, 0.5], [-0.5, 0.8660254037844386]])  # by 30 degrees
+
+
+def turned_wells(height=1.0):
+    """Styblinski-Tang in two coordinates, as it is and turned."""
     u, v = "(0.8660254037844386*x + 0.5*y)", "(0.8660254037844386*y - 0.5*x)"
-    turn = np.array([[0.8660254037844386, 0.5], [-0.5, 0.8660254037844386]])
-    wells = StyblinskiTang(2)
-    text = " + ".join(f"({name}**4 - 16*{name}**2 + 5*{name})/2" for name in (u, v))
-    turned = Landscape.from_expression(text, reference=wells.reference @ turn)
+    wells = StyblinskiTang(2, height=height)
+    text = " + ".join(f"{height}*({name}**4 - 16*{name}**2 + 5*{name})/2" for name in (u, v))
+    return wells, Landscape.from_expression(text, reference=wells.reference @ TURN)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("rule", [SGD(0.5), Momentum(0.5)], ids=["SGD", "Momentum"])
+@pytest.mark.parametrize("at", ["reference", "piecewise"])
+def test_noise_that_turns_with_its_landscape_lets_out_as_fast(rule, at):
+    """By Kolmogorov and Smirnov's test of exit times; noise of half the variance is rejected."""
+    wells, turned = turned_wells(0.02)
+    enough = {"max_iterations": 10**6, "replicas": 4000}
+    straight = exit_times(rule, wells, noise=HessianNoise(1, at), boundary=Beyond(0, 0.156731), **enough)
+
+    def p_value(size):
+        side = HalfSpace(-TURN[0], -0.156731)
+        found = exit_times(rule, turned, noise=HessianNoise(size, at), boundary=side, seed=1, **enough)
+        return ks_2samp(straight["exit_iteration"], found["exit_iteration"]).pvalue
+
+    assert p_value(1) > SUITE_RATE > p_value(2)
+
+
+def test_regions_of_a_turned_landscape_are_those_of_its_coordinates():
+    """Piecewise noise turns with it."""
+    turn, (wells, turned) = TURN, turned_wells()
     noise, x = HessianNoise(5, "piecewise"), np.random.default_rng(1).uniform(-3.5, 3.5, (400, 2))
     x = x[np.abs(x).max(axis=1) > 1.633]  # where both are beyond their inflections a point of index 2 would count
     roots = turn @ noise.roots(turned, x @ turn) @ turn.T

@@ -23,6 +23,7 @@ PINNED = {
     "plot_density": ("ratio", 1.0, 0.15),
     "plot_drift_share": ("largest", 0.2036, 0.0001),
     "plot_kramers_turnover": ("slower", 1.981, 0.005),
+    "plot_many_directions": ("many", 11.43, 0.02),
     "plot_noise_convention": ("ratio", 3.927, 0.001),
     "plot_over_the_pass": ("slope", 0.0702, 0.011),
     "plot_rare_escapes": ("ratio", 1.0, 0.3),
@@ -33,6 +34,7 @@ PINNED = {
     "plot_survival": ("ratio", 1.0, 0.18),
     "plot_theorem_2": ("ratio", 7.14, 0.5),
     "plot_torch": ("ratio", 1.0, 0.14),
+    "plot_which_minimum": ("lacking", 3.92, 0.01),
 }
 
 

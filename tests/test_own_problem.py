@@ -10,7 +10,7 @@ from experiments.sweep import Sweep, run
 
 PAGE = (readme.ROOT / "docs" / "own-problem.md").read_text()
 BLOCKS = re.findall(r"```(python|toml|)\n(.*?)```", PAGE, flags=re.DOTALL)
-FIGURES = ("well", "valley", "minibatches", "optimizers", "rates", "results/theorem-3/comparison")
+FIGURES = ("well", "bent", "valley", "minibatches", "optimizers", "rates", "results/theorem-3/comparison")
 
 
 def follow(kind, text, folder):

@@ -7,7 +7,22 @@ import pytest
 from scipy.linalg import solve_continuous_lyapunov
 
 import theory
-from diffusion import SGD, Beyond, Box, HalfSpace, IsotropicNoise, QuadraticSaddle, Radius, fokker_planck
+from diffusion import (
+    SGD,
+    Ball,
+    Beyond,
+    Box,
+    HalfSpace,
+    HessianNoise,
+    IsotropicNoise,
+    Momentum,
+    OverdampedMotion,
+    QuadraticSaddle,
+    Radius,
+    RMSprop,
+    StyblinskiTang,
+    fokker_planck,
+)
 from diffusion.fokker_planck.equation import pose
 from diffusion.fokker_planck.plane_problem import PlaneProblem
 from diffusion.landscapes import Landscape
@@ -107,6 +122,32 @@ def test_an_independent_coordinate_changes_no_passage_time(exponent):
     value, error = mfpt(straight(), (0.25 / exponent, 0.5 / exponent), Beyond(0, 0.75))
     exact = along_x(0.25 / exponent, 0.75)
     assert abs(value - exact) < error < 1e-4 * exact
+
+
+def test_an_optimizer_stands_for_its_drift_and_its_diffusion():
+    """Alone, along one of two coordinates, it leaves as it does in one; time is of iterations, whatever the rule's."""
+    alone, both = (StyblinskiTang(d, height=0.02) for d in (1, 2))
+    noise, passage = HessianNoise(1, "piecewise"), fokker_planck.mean_first_passage_time
+    for rule in (SGD(0.5), RMSprop(0.5), RMSprop(0.5, second_moment="following")):
+        where = {"dynamics": rule, "noise": noise, "tolerance": 1e-2}
+        one = passage(alone, **where, start=alone.reference, boundary=0.156731)
+        two = passage(both, **where, start=both.reference, boundary=Beyond(0, 0.156731))
+        assert two.mfpt_iterations.item() == pytest.approx(one.mfpt_iterations.item(), rel=1e-2)
+
+
+@pytest.mark.parametrize("turn", [0.0, np.pi / 6])
+def test_a_frozen_second_moment_goes_along_the_eigenvectors(turn):
+    """As in ensembles, however the axes lie: drift and diffusion turn with the landscape."""
+    c, s = np.cos(turn), np.sin(turn)
+    axes = np.array([[c, -s], [s, c]])
+    bowl = QuadraticSaddle([2.0, 8.0], rotation=axes)
+    motion = OverdampedMotion(RMSprop(0.1), bowl, HessianNoise(1))
+    rates = np.array([1.0, 0.5])  # 1/sqrt(H), in units of the first
+    x = np.array([[0.3, -0.2]])
+    np.testing.assert_allclose(motion.drift(x), -x @ axes * rates * [2.0, 8.0] @ axes.T, rtol=1e-12)
+    step = 0.1 / np.sqrt(2.0)
+    np.testing.assert_allclose(motion.diffusion, step / 2 * axes * rates**2 * [2.0, 8.0] @ axes.T, atol=1e-15)
+    assert motion.lr == pytest.approx(step)
 
 
 def test_wells_on_the_way_keep_their_digits_however_deep():
@@ -343,19 +384,19 @@ BAD = [
         {
             "landscape": QuadraticSaddle([1.0, 1.0]),
             "diffusion": None,
-            "dynamics": SGD(0.1),
+            "dynamics": Momentum(0.1),
             "noise": IsotropicNoise(1.0),
         },
-        "in place of dynamics and noise give diffusion",
+        "has inertia, and in several coordinates",
     ),
     (
         {
             "landscape": Landscape.from_expression("x**2 + x*y + y**2"),
             "diffusion": None,
-            "dynamics": SGD(0.1),
+            "dynamics": RMSprop(0.1, second_moment="running"),
             "noise": IsotropicNoise(1.0),
         },
-        "in place of dynamics and noise give diffusion",
+        "no equation of motion is known of RMSprop.* as shipped",
     ),
     ({"boundary": None}, "boundary = None is never reached"),
     ({"diffusion": (np.inf, 1.0)}, r"diffusion = \(inf, 1.0\) must be finite"),
@@ -368,6 +409,15 @@ BAD = [
     ({"landscape": FAR}, "does not confine"),
     ({"tolerance": 1e-12}, "tolerance = 1e-12 is not reached"),
 ]
+
+
+@pytest.mark.parametrize("order", [1, pytest.param(-1, marks=pytest.mark.long)])
+def test_a_region_within_the_other_has_no_committor(order):
+    """Before, one came out everywhere, or that the landscape does not confine."""
+    small, large = (Ball((-1.0, 0.0), radius) for radius in (0.2, 0.5))
+    first, second = (small, large)[::order]
+    with pytest.raises(ValueError, match=r"give two (regions )?that are apart"):
+        fokker_planck.committor(curved(), diffusion=0.1, boundary=first | second, start=(0.0, 0.5))
 
 
 @pytest.mark.parametrize(("wrong", "message"), BAD, ids=[message[:25] for _, message in BAD])

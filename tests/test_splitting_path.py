@@ -13,6 +13,8 @@ from diffusion import (
     SGD,
     Beyond,
     CoupledLandscape,
+    CurvedValley,
+    HessianNoise,
     IsotropicNoise,
     Momentum,
     Noise,
@@ -157,6 +159,35 @@ def test_in_a_curved_valley_direct_exits_agree_with_splitting_along_the_path(nam
         > SUITE_RATE
         > p_value(found, direct / 2, direct / 2 / np.sqrt(4000))
     )
+
+
+def covariance(X, j, k, lane):
+    """Noise that grows towards the saddle and is correlated there."""
+    rise = 1 - X[0, lane] ** 2
+    return (2 + 6 * j) * (1 + rise / 2) if j == k else rise
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("noise", "lr"),
+    [(HessianNoise(1, "piecewise"), 0.04), (Noise(covariance=covariance), 0.02)],
+    ids=["by region", "own"],
+)
+@pytest.mark.parametrize("rule", [SGD, Momentum])
+def test_with_noise_that_varies_direct_exits_agree_with_splitting_along_the_path(rule, noise, lr):
+    """The minimum's noise everywhere would give another rate, which is rejected."""
+    valley, where = CurvedValley(0.5), {"boundary": Beyond(0, BOUNDARY)}
+    direct, frozen_rate = (
+        float(
+            escape_rate(
+                exit_times(rule(lr), valley, noise=each, max_iterations=10**7, replicas=4000, **where), burn_in=500
+            )["rate"]
+        )
+        for each in (noise, HessianNoise(1))
+    )
+    found = rare_escape_rate(rule(lr), valley, noise=noise, coordinate=PATH, replicas=400, repetitions=24, **where)
+    right, wrong = (p_value(found, rate, rate / np.sqrt(4000)) for rate in (direct, frozen_rate))
+    assert right > SUITE_RATE > wrong
 
 
 @pytest.mark.long

@@ -19,7 +19,7 @@ NO_PATH = "end is reached by no path: diffusion leaves out a direction that has 
 ROUNDS = 8  # of clock and path in turn
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LeastAction:
     """The likeliest path and what it costs.
 
@@ -45,6 +45,12 @@ class LeastAction:
     times: Array
     momenta: Array
     paths: tuple[Array, ...]
+
+    def __repr__(self) -> str:
+        """The action and the ends, as "LeastAction(action=0.0712716, error=3e-10, from [-1, 0] to [0, 0.5])"."""
+        start, end = (f"[{', '.join(f'{x:.6g}' for x in self.path[k])}]" for k in (0, -1))
+        ways = f", {len(self.paths)} paths" if len(self.paths) > 1 else ""
+        return f"LeastAction(action={self.action:.6g}, error={self.error:.1g}, from {start} to {end}{ways})"
 
 
 def least_action(

@@ -15,7 +15,7 @@ from diffusion.dynamics import Dynamics
 from diffusion.fokker_planck.overdamped import POWERS
 from diffusion.fokker_planck.path import Diffusion
 from diffusion.landscapes import Landscape
-from diffusion.motion import Motion
+from diffusion.motion import Motion, OverdampedMotion
 from diffusion.noise import NoiseModel
 
 
@@ -92,15 +92,14 @@ def pose(
     twice = [name for name, value in given.items() if value is not None]
     if twice:
         raise ValueError(f"{' and '.join(twice)} follow from dynamics = {dynamics!r} and its noise; leave them out")
-    if landscape.dimension == 2:
-        raise ValueError(
-            "landscape has dimension = 2: in place of dynamics and noise give diffusion, lr / 2 times the "
-            "covariance of a gradient, as a pair, a matrix or a function of positions (n, 2)"
-        )
+    record = {"landscape": repr(landscape), "dynamics": repr(dynamics), "noise": repr(noise), "convention": convention}
+    if landscape.dimension > 1:
+        check_equation(convention, None, None)
+        several = OverdampedMotion(dynamics, landscape, noise)
+        return Equation(several.seen, several.diffusion, None, None, breaks, convention, several.lr, record)
     motion = Motion(dynamics, landscape, noise)
     mass, damping = (motion.mass, motion.damping) if motion.inertia else (None, None)
     check_equation(convention, mass, damping)
-    record = {"landscape": repr(landscape), "dynamics": repr(dynamics), "noise": repr(noise), "convention": convention}
     known = [*np.ravel(breaks).tolist(), *motion.breaks]
     return Equation(motion.seen, motion.diffusion, mass, damping, known, convention, motion.lr, record)
 

@@ -63,6 +63,12 @@ class Plane(Solver):
                 "the probability of coming to the second before the first"
             )
         grid, whole = problem.grid(SHOWN), problem.grid(SHOWN, bounded=False)
+        for part, name in enumerate(("first", "second")):
+            if not grid.leaving(part).any():
+                raise ValueError(
+                    f"boundary = {boundary!r}: no path from start = {np.asarray(start).tolist()} comes to the {name} region before the "
+                    "other, which encloses it or the start; give two regions that are apart, and a start outside both"
+                )
         stationary = whole.stationary()
         committor = grid.backward(grid.leaving(1))
         entering = grid.entering(0, whole.spread(stationary, 0.0).ravel())

@@ -72,7 +72,7 @@ def landscape(
 
 def density(result: xarray.Dataset, ax: Axes | None = None, *, times: ArrayLike | None = None, **kwargs: Any) -> Axes:
     """Probability density over position, one line for each time; in phase space without time, and with two coordinates,
-    a map.
+    a map; over the contours of the loss see `escape_map`.
 
     Parameters
     ----------
@@ -120,6 +120,8 @@ def density(result: xarray.Dataset, ax: Axes | None = None, *, times: ArrayLike 
 
 def committor(result: xarray.Dataset, ax: Axes | None = None, **kwargs: Any) -> Axes:
     """Probability of reaching the right end, or the second region, first: a curve, or a map with the line of one half.
+
+    With two coordinates `escape_map` draws its lines on the loss, with the current, a path and exits.
 
     Parameters
     ----------

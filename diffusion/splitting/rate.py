@@ -114,7 +114,7 @@ def rare_escape_rate(
     ------
     ValueError
         If a parameter is out of range, the noise is not normal, the start is on the boundary, the reaction coordinate does not compile, is not a finite number or
-        does not separate the well from the boundary, the well is too flat for replicas to settle, too few come to its rim, or a path
+        does not separate the well from the boundary, the rate that `escape_prospect` expects is below 1e-304, the well is too flat for replicas to settle, too few come to its rim, or a path
         diverges or is held between well and boundary.
 
     Warns

@@ -139,16 +139,18 @@ def _time(routes: Routes, way: Pass, exponent: float) -> Row:
     samples = {}
     if exponent == SIMULATED:
         samples["simulated"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 1), exact, SCHEME, unit=2 * eps)
-        reasons["discrete"] = "steps of the stiff direction would be no SDE's"
+        samples["discrete"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 1, 1), unit=2 * eps)
     regime = {"way": way.title, NOISE: exponent, "coordinates": len(way.top)}
     return Row(regime, values, samples, {"grid": (error, 6e-3)}, reasons)
 
 
-def _ensemble(routes: Routes, dynamics: SGD | Momentum, way: Pass, share: int) -> MeanExit:
-    """An ensemble of the SDE, of some share of the replicas."""
-    options: dict[str, Any] = {"start": way.minimum, "boundary": passes.beyond(len(way.top)), "substeps": SUBSTEPS}
+def _ensemble(routes: Routes, dynamics: SGD | Momentum, way: Pass, share: int, substeps: int = SUBSTEPS) -> MeanExit:
+    """An ensemble of the SDE, or of whole steps, of some share of the replicas."""
+    options: dict[str, Any] = {"start": way.minimum, "boundary": passes.beyond(len(way.top)), "substeps": substeps}
     options |= {"velocity": "thermal"} if isinstance(dynamics, Momentum) else {}
-    options |= routes.options(told("pass", way, dynamics), routes.exits // share) | {"max_iterations": HORIZON}
+    options |= routes.options(
+        told("pass", way, dynamics, *((substeps,) if substeps != SUBSTEPS else ())), routes.exits // share
+    ) | {"max_iterations": HORIZON}
     return mean_exit(lambda: exit_times(dynamics, way.landscape, noise=HessianNoise(1), **options))
 
 
@@ -217,11 +219,23 @@ def _prefactors(piece: Evidence) -> Iterator[Finding]:
         yield Finding.judged(
             f"prefactor, {way}", stated / limit, "the prefactor is right", "the prefactor is not right", tells
         )
+        if "discrete" in rows and np.isfinite(rows["discrete"]).any():
+            yield _whole(rows.isel(row=int(np.argmax(np.isfinite(rows["discrete"].values)))), way)
         scaled = (rows["exact"] / rows["exact_transported"]).values
         x = 1 / rows[NOISE].values
         towards = scaled[-1] + (scaled[-1] - scaled[-2]) * x[-1] / (x[-2] - x[-1])
         text = f"the grid's time tends to {towards:.3f} times the transported one as noise vanishes ({way})"
         yield Finding(f"grid over transport, {way}", float(towards), text)
+
+
+def _whole(row: xarray.Dataset, way: str) -> Finding:
+    """What whole steps make of the SDE's time."""
+    value, low, high = (float(row[f"discrete{end}"] / row["exact"]) for end in ("", "_low", "_high"))
+    text = (
+        f"in whole steps it leaves after {value:.3f} [{low:.3f}, {high:.3f}] of the SDE's time ({way}, exponent/noise "
+    )
+    text += f"{float(row[NOISE]):g})"
+    return Finding(f"whole steps over the SDE, {way}", value, text, interval=(low, high))
 
 
 def _directions(piece: Evidence) -> Iterator[Finding]:

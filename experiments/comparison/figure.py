@@ -1,10 +1,14 @@
-"""The figure of an escape: measurements as points with intervals, theory as lines."""
+"""Figures of an escape: measurements as points with intervals, theory as lines; and paths in two coordinates."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import xarray
 
+from diffusion import plot
 from experiments.comparison.table import ROUTES, THEORY
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, subplots
+from experiments.problems.ways import Way
 
 LINES = {
     "paper": (ORANGE, DASHED),
@@ -48,3 +52,20 @@ def bars(claim: str, title: str, shown: xarray.Dataset) -> Named:
         figure,
         f"{title}. Points: measurements with 95 % intervals; lines: theory.".replace("\n", " "),
     )
+
+
+def over_the_pass(claim: str, title: str, ways: Sequence[Way]) -> Named:
+    """The loss with the likeliest path over each saddle."""
+    figure, axis = subplots(1, 1, size=(7.2, 5.6))
+    paths = [way.path for way in ways]
+    shown = np.concatenate([*paths, [way.other for way in ways if np.isfinite(way.other).all()] or [ways[0].saddle]])
+    room = 0.2 * np.ptp(shown, axis=0).max()
+    between = np.stack([shown.min(axis=0) - room, shown.max(axis=0) + room], axis=1)
+    plot.escape_map(ways[0].landscape, axis, path=paths[0], between=between)
+    for path in paths[1:]:
+        axis.plot(*path.T, color=BLUE, lw=2.2)
+    axis.plot(*ways[0].minimum, "o", color="black", label="minimum")
+    axis.plot(*np.transpose([way.saddle for way in ways]), "X", color="black", ms=9, label="saddle")
+    figure.legend(loc="outside lower center", ncols=3)
+    figure.suptitle(title)
+    return "path", claim, figure, f"{title}. The likeliest path on the loss.".replace("\n", " ")

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from diffusion import QuadraticSaddle, checks
 from diffusion.dynamics import Dynamics
+from diffusion.edges import NO_PART, edge_of
 from diffusion.landscapes import Landscape
 from diffusion.noise import NoiseModel, refuse_other_laws
 from experiments import drawing
@@ -24,10 +25,12 @@ from experiments.problems.displacements import Paper
 from experiments.problems.escapes import Escape, Plan
 from experiments.problems.exact import Motion
 from experiments.problems.saddles import Departure, Saddle
+from experiments.problems.ways import beyond, ways_out
 from experiments.referee import Claim, Evidence, Finding, Routes, size
 from experiments.sweep.measurements import Problem, boundary_of
 
 REPLICAS, TORCH_REPLICAS = 4096, 1024  # of displacements
+NEARLY = 1e-6  # relative error of a least action that counts as none
 DISPLACED: dict[str, Paper] = {
     "SGD": theorem_1.paper,
     "Momentum": theorem_2.paper,
@@ -64,6 +67,11 @@ class Question(Claim):
     def dynamics(self) -> Dynamics:
         """The optimizer."""
         return (self.departures or self.escapes)[0].dynamics
+
+    @property
+    def landscape(self) -> Landscape:
+        """What is left; of a saddle, that."""
+        return self.escapes[0].landscape if self.escapes else self.departures[0].saddle.problems[0][0]
 
     @property
     def stated(self) -> str:
@@ -140,6 +148,15 @@ class Question(Claim):
                 which = at if self.escapes else f"{piece.case.started}, farthest off {at}"
                 text = f"{self.stated} {size(number)} {which} ({number:.4g} times {over})"
                 yield Finding.judged(f"{piece.label}, {at}", number, text, text)
+            yield from self._exponents(piece)
+
+    def _exponents(self, piece: Evidence) -> Iterator[Finding]:
+        """Of coupled coordinates, the formula's exponent over the least action of a path."""
+        if {"paper_exponent", "least_action"} <= set(piece.data):
+            paper, least = (float(piece.data[name][0]) for name in ("paper_exponent", "least_action"))
+            off = "is exact" if abs(paper / least - 1) < NEARLY else size(paper / least)
+            text = f"{self.stated}'s exponent {off} ({paper:.4g}, that of the likeliest path {least:.4g})"
+            yield Finding.judged("exponent over the least action", paper / least, text, text)
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[drawing.Named]:
         """Interval bars beside theory as lines, or displacements against iterations."""
@@ -147,6 +164,8 @@ class Question(Claim):
         title = "\n".join([optimizers.describe(self.dynamics), *told])
         if self.escapes:
             yield figure.bars(self.name, title, table(evidence[0]))
+            if self.landscape.dimension == 2 and "least_action" in evidence[0].data:
+                yield figure.over_the_pass(self.name, title, self.escapes[0].ways)
             return
         h = self.departures[0].saddle.hessian
         colours = iter((drawing.BLUE, drawing.ORANGE, drawing.GREEN, drawing.PURPLE))
@@ -185,6 +204,9 @@ def ask(
         return Question(tuple(Departure(dynamics, each, beta, **more) for each in starts), (), seconds, threads)
     origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
     problem = Problem(dynamics, landscape, noise)
+    if landscape.formulas.coupled:
+        end = None if boundary is None else boundary_of(problem, checks.plain(boundary))
+        return Question((), (_coupled(problem, origin, end),), seconds, threads)
     saddle_at = np.nan
     if boundary is None or isinstance(boundary, str):
         end = saddle_at = boundary_of(problem, boundary or "saddle")
@@ -193,11 +215,24 @@ def ask(
         with suppress(ValueError):  # the landscape need not tell one
             saddle_at = boundary_of(problem, "saddle")
     ends = {exits.AT if end is saddle_at else f"boundary = {end!r}": end}
-    if boundary is None and not landscape.formulas.coupled and dynamics.update is None:
+    if boundary is None and dynamics.update is None:
         ends[exits.BEYOND] = exits.far_side(Motion(dynamics, landscape, noise), float(origin[0]), saddle_at)
     placed = {line: float(end) if isinstance(end, int) else end for line, end in ends.items()}
     asked = (Escape(dynamics, landscape, noise, origin, saddle_at, end, line) for line, end in placed.items())
     return Question((), tuple(asked), seconds, threads)
+
+
+def _coupled(problem: Problem, origin: Any, boundary: Any) -> Escape:
+    """An escape from a well of a coupled landscape, with the saddles that lead to the exit."""
+    dynamics, landscape, noise = problem.dynamics, problem.landscape, problem.noise
+    if boundary is None:
+        ways = ways_out(dynamics, landscape, noise)
+        end = beyond(landscape, ways)
+        return Escape(dynamics, landscape, noise, origin, np.nan, end, exits.BEYOND, ways)
+    edge, ways = edge_of(boundary, landscape, origin), ()
+    with suppress(ValueError):  # there need be none
+        ways = ways_out(dynamics, landscape, noise, lambda x: edge.crossed(landscape, x[None])[0][0] != NO_PART)
+    return Escape(dynamics, landscape, noise, origin, np.nan, boundary, f"boundary = {boundary!r}", ways)
 
 
 def _unstated(departure: Departure, iterations: Any) -> Any:

@@ -18,8 +18,9 @@ from diffusion.noise import NoiseModel
 from diffusion.prospects import Prospect, escape_prospect, splitting_reach, written
 from diffusion.regions import Region, parts_of
 from experiments.problems import exits, optimizers
-from experiments.problems.exact import QUADRATURE, Motion, Passage
+from experiments.problems.exact import GRID, QUADRATURE, Motion, Passage, plane_passage
 from experiments.problems.exits import AT, BEYOND
+from experiments.problems.ways import Way
 from experiments.problems.wells import GRID_TOLERANCE, stated_rate
 from experiments.referee import Routes, Row, Sample, told
 from experiments.referee.faults import NOT_HAD, Fault, mean_exit, quietly, refused
@@ -36,6 +37,7 @@ DEEP = 4.0  # psi below which splitting has nothing to split
 STEP, SPLIT_STEP, TORCH_STEP = 15e-9, 75e-9, 5e-4
 SLOW = "its steps are slow, and how many it takes is not known beforehand; use diffusion.exit_times_torch"
 SPLIT_STEPS = 4.0  # of splitting: steps for each replica, psi and relaxation time
+IN_THE_PLANE = "in two coupled coordinates the grid is the reference, given as exact"
 ROUTES = {
     "simulated": "SDE ensemble",
     "discrete": "discrete ensemble",
@@ -67,6 +69,8 @@ class Escape:
         Of every coordinate; the saddle is NaN where none is known.
     boundary, line
         The exit, and its name.
+    ways
+        Of coupled coordinates, the saddles over which the exit is reached; empty where none is known.
     """
 
     dynamics: Dynamics
@@ -76,6 +80,7 @@ class Escape:
     saddle: float
     boundary: Any
     line: str
+    ways: tuple[Way, ...] = ()
 
     @property
     def prospect(self) -> Prospect | None:
@@ -177,7 +182,7 @@ def row(routes: Routes, escape: Escape, plans: dict[str, Plan], optimizer: str) 
     """The mean escape time in iterations, by every route."""
     reasons = {name: plan.reason for name, plan in plans.items()}
     values: dict[str, float] = {}
-    checks, motion = {}, None
+    checks = {}
     for name, compute in _references(escape):
         try:
             routes.on_start(f"{name}, {escape.line}")
@@ -186,12 +191,12 @@ def row(routes: Routes, escape: Escape, plans: dict[str, Plan], optimizer: str) 
             reasons[name] = refused(error).reason
     values = {name: value for name, value in values.items() if np.isfinite(value)}
     try:
-        motion = Motion(escape.dynamics, escape.landscape, escape.noise)
         routes.on_start(f"exact, {escape.line}")
-        passage = _passage(escape, motion)
+        passage = _passage(escape)
         values["exact"] = passage.iterations
         checks["grid"] = (passage.error, 2 * GRID_TOLERANCE)
-        reasons["fokker_planck"] = exits.ONLY_GRID if passage.method != QUADRATURE else reasons.get("fokker_planck", "")
+        if passage.method != QUADRATURE:
+            reasons["fokker_planck"] = exits.ONLY_GRID if passage.method == GRID else IN_THE_PLANE
     except NOT_HAD as error:
         reasons["exact"] = refused(error).reason
     samples: dict[str, Sample] = {}
@@ -205,8 +210,12 @@ def row(routes: Routes, escape: Escape, plans: dict[str, Plan], optimizer: str) 
     return Row(regime, values, samples, checks, reasons)
 
 
-def _passage(escape: Escape, motion: Motion) -> Passage:
-    return motion.passage(_one(escape.start), _lines(escape.boundary), GRID_TOLERANCE)
+def _passage(escape: Escape) -> Passage:
+    """The exact mean time: by quadrature, with inertia or in two coupled coordinates on a grid."""
+    problem = (escape.dynamics, escape.landscape, escape.noise)
+    if escape.landscape.formulas.coupled:
+        return plane_passage(*problem, escape.start, escape.boundary)
+    return Motion(*problem).passage(_one(escape.start), _lines(escape.boundary), GRID_TOLERANCE)
 
 
 def _lines(boundary: Any) -> Any:
@@ -259,11 +268,49 @@ def _references(escape: Escape) -> Iterator[tuple[str, Callable[[], float]]]:
             raise ValueError("it is stated for a minimum and a saddle along a coordinate, and none is told here")
         return 1 / stated_rate(*problem, _minimum(escape), saddle)
 
+    if escape.ways:
+        yield "paper", lambda: 1 / sum(1 / way.stated for way in over_saddles(escape))
+        yield "paper_exponent", lambda: min(way.exponent for way in over_saddles(escape))
+        yield "least_action", lambda: min(way.least.action for way in over_saddles(escape))
+        yield "low_temperature", lambda: 1 / sum(1 / way.limit() for way in _final(escape))
+        return
     yield "paper", paper
     yield "low_temperature", lambda: _low_temperature(motion(), escape)
     yield "fokker_planck", lambda: Motion(*problem).grid(_one(escape.start), _lines(boundary))
     yield "exact_discrete", lambda: motion().chain(_one(escape.start), boundary)
     yield "exact_simulated", lambda: motion().chain(_one(escape.start), boundary, SUBSTEPS[False])
+
+
+def over_saddles(escape: Escape) -> tuple[Way, ...]:
+    """Its ways, from the minimum.
+
+    Raises
+    ------
+    ValueError
+        If it starts elsewhere, or the exit is before a saddle.
+    """
+    for way in escape.ways:
+        off = np.linalg.norm(escape.start - way.minimum)
+        if off > ROUNDING * np.linalg.norm(way.saddle - way.minimum):
+            raise ValueError(f"it is stated from the minimum, and start = {escape.start.tolist()} is none")
+        if way.before(escape.boundary):
+            raise ValueError(f"it is stated over the saddle at {way.saddle.tolist()}, and the exit is before it")
+    return escape.ways
+
+
+def _final(escape: Escape) -> tuple[Way, ...]:
+    """Its ways, to an exit from which nearly no path returns.
+
+    Raises
+    ------
+    ValueError
+        If many do.
+    """
+    if not all(way.final(escape.boundary) for way in over_saddles(escape)):
+        raise ValueError(
+            "it is stated for exits so far beyond the saddle that an arrival is final, and this one is nearer"
+        )
+    return escape.ways
 
 
 def _low_temperature(motion: Motion, escape: Escape) -> float:

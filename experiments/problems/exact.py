@@ -16,7 +16,7 @@ from theory.chain import discrete_first_passage_time
 from theory.first_passage import first_passage_time
 
 Boundary = float | tuple[float | None, float | None]
-QUADRATURE, GRID = "quadrature", "phase-space grid"  # methods
+QUADRATURE, GRID, PLANE = "quadrature", "phase-space grid", "grid in the plane"  # methods
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Passage:
     error
         Relative and numerical.
     method
-        `QUADRATURE` or `GRID`.
+        `QUADRATURE`, `GRID` or `PLANE`.
     """
 
     time: float
@@ -90,6 +90,20 @@ class Motion(motion.Motion):
     def _refuse_more(self, what: str) -> None:
         if self.inertia or self.landscape.dimension > 1:
             raise ValueError(f"{what} is of one coordinate without inertia")
+
+
+def plane_passage(dynamics: Dynamics, landscape: Landscape, noise: NoiseModel, start: Any, boundary: Any) -> Passage:
+    """The mean first passage of the SDE in two coordinates without inertia, on the grid.
+
+    Raises
+    ------
+    ValueError
+        As for `diffusion.fokker_planck.mean_first_passage_time`.
+    """
+    options: dict[str, Any] = {"dynamics": dynamics, "noise": noise, "start": start, "boundary": boundary}
+    grid = fokker_planck.mean_first_passage_time(landscape, **options)
+    time = float(grid["mfpt"])
+    return Passage(time, time / float(grid["mfpt_iterations"]), float(grid["mfpt_error"]) / time, PLANE)
 
 
 def exact_rate(

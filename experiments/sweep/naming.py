@@ -25,7 +25,17 @@ CLASSES = {
         and issubclass(kind, Dynamics)
         and not name.startswith(("Dynamics", "Own"))
     ),
-    "landscape": ("QuadraticSaddle", "DoubleParabola", "TripleParabola", "StyblinskiTang"),
+    "landscape": (
+        *(
+            "QuadraticSaddle",
+            "DoubleParabola",
+            "TripleParabola",
+            "StyblinskiTang",
+            "CurvedValley",
+            "Channel",
+            "MuellerBrown",
+        ),
+    ),
     "noise": ("HessianNoise", "IsotropicNoise", "MinibatchNoise"),
     "boundary": ("Ball", "Beyond", "Box", "HalfSpace", "Radius", "LossLevel"),
 }
