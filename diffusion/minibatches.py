@@ -238,7 +238,7 @@ class Minibatches(NoiseModel):
         """Scratch and numbers for the kernels, for as many lanes."""
         from diffusion.kernels.samples import TOGETHER
 
-        index, order = (np.zeros((TOGETHER, width), np.uint64) for _ in range(2))
+        index, order = (np.zeros((TOGETHER, width), np.uint32) for _ in range(2))
         return index, order, self.sizes, np.uint64(self.batch_size), self.data, self.parameters
 
     def drawn(self, seed: int, replicas: ArrayLike, iteration: int) -> NDArray[np.int64]:

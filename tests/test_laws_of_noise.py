@@ -67,24 +67,28 @@ LAWS = {
 }
 
 
-def p_values(z, law, edges):
+def counted(z, edges):
+    """How many draws are between edges and beyond them."""
+    return np.bincount(np.searchsorted(edges, z), minlength=len(edges) + 1)
+
+
+def p_values(counts, law, edges):
     """Of the numbers between edges, of those in tails beyond, and of the largest distance of distributions at edges."""
-    below = law.cdf(edges)
+    below, n = law.cdf(edges), int(counts.sum())
     chances = np.concatenate([below[:1], np.diff(below), 1 - below[-1:]])
-    counts = np.bincount(np.searchsorted(edges, z), minlength=len(chances))
-    many = chances * len(z) > 20
+    many = chances * n > 20
     rest = counts[~many].sum(), max(chances[~many].sum(), 1e-12)
-    seen, expected = np.append(counts[many], rest[0]), np.append(chances[many], rest[1]) * len(z)
-    distance = np.abs(np.cumsum(counts)[:-1] / len(z) - below).max() * math.sqrt(len(z))
+    seen, expected = np.append(counts[many], rest[0]), np.append(chances[many], rest[1]) * n
+    distance = np.abs(np.cumsum(counts)[:-1] / n - below).max() * math.sqrt(n)
     return {
         "numbers": stats.chi2.sf(np.sum((seen - expected)[:-1] ** 2 / expected[:-1]), many.sum()),
-        "rare": stats.binomtest(int(rest[0]), len(z), rest[1]).pvalue,
+        "rare": stats.binomtest(int(rest[0]), n, rest[1]).pvalue,
         "distance": stats.kstwobign.sf(distance),
     }
 
 
 def is_of(z, law, edges):
-    return min(p_values(z, law, edges).values()) > SUITE_RATE / 3
+    return min(p_values(counted(z, edges), law, edges).values()) > SUITE_RATE / 3
 
 
 @pytest.mark.parametrize("law", LAWS, ids=repr)
@@ -93,6 +97,44 @@ def test_draws_have_the_law_and_not_one_nearby(law):
     z = drawn(law)
     assert is_of(z, right, edges)
     assert not is_of(z, wrong, edges)
+
+
+# wrong laws three times as near, for ten times the draws
+NEARER = {
+    Normal(): stats.norm(scale=1.004),
+    Skewed(2.0): gamma(2.035),
+    Skewed(0.2): gamma(0.2035),
+    StudentT(3.0): student(3.035),
+    StudentT(9.0): student(9.4),
+    Stable(1.5): stable(1.507),
+    Stable(0.8): stable(0.804),
+    Quantile(stats.laplace.ppf): stats.laplace(scale=math.sqrt(0.5) * 1.007),
+    Batch(Skewed(2.0), 4): gamma(8.2),
+}
+
+
+def of_moments(powers, law):
+    """The least p-value of Student's t of means of powers, shape (blocks, powers), from SciPy's moments."""
+    exact = [law.moment(k) for k in range(1, powers.shape[1] + 1)]
+    return stats.ttest_1samp(powers, exact, axis=0).pvalue.min()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("law", NEARER, ids=repr)
+def test_ten_million_draws_have_the_law_and_its_moments_and_not_those_of_one_nearer(law):
+    """At the suite's rate each; moments are up to the fourth, where the eighth is finite, and see 1 %."""
+    right, _, edges = LAWS[law]
+    moments = 0 if isinstance(law, Stable) or law == StudentT(3.0) else 4
+    counts, powers = np.zeros(len(edges) + 1, int), []
+    for block in range(10):
+        z = drawn(law, iteration=1 + block)
+        counts += counted(z, edges)
+        powers += [[np.mean(part**k) for k in range(1, moments + 1)] for part in np.split(z, 4)]
+    assert min(p_values(counts, right, edges).values()) > SUITE_RATE / 3
+    assert min(p_values(counts, NEARER[law], edges).values()) < SUITE_RATE / 3
+    if moments:
+        assert of_moments(np.array(powers), right) > SUITE_RATE / moments
+        assert of_moments(np.array(powers) * 1.01 ** np.arange(1, 5), right) < SUITE_RATE / moments
 
 
 def test_a_negative_shape_mirrors():

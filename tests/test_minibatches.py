@@ -113,6 +113,37 @@ def test_sums_of_many_sorted_samples_are_as_normal_as_those_of_true_shuffles():
     assert abs(stats.kurtosis(sums)) < bound < abs(stats.kurtosis(progressions))
 
 
+@pytest.mark.long
+def test_escapes_on_sorted_samples_take_as_long_as_on_true_shuffles():
+    """4,000 exits each at the suite's false-positive rate; those of draws with replacement are rejected."""
+    count, size, lr, replicas, most = 800, 4, 0.1, 4000, 10**6
+    x = np.sqrt(size / 2) * stats.norm.ppf((np.arange(count) + 0.5) / count)
+    well = DoubleParabola(0.1, 0.5, 2.0, 1)
+    join, saddle = float(well.join), float(well.saddle)
+
+    def gradient(theta, x):
+        return 0.5 * np.minimum(theta, join) - 2.0 * np.maximum(theta - join, 0.0) - x
+
+    def of_kernel(replacement):
+        noise = Minibatches(x, gradient, size, replacement)
+        setting = {"boundary": saddle, "start": 0.0, "max_iterations": most, "replicas": replicas}
+        return exit_times(SGD(lr), well, noise=noise, **setting)["exit_iteration"].values
+
+    rng, theta, times, t = np.random.default_rng(0), np.zeros(replicas), [], 0
+    while len(theta):
+        orders = rng.permuted(np.tile(x, (len(theta), 1)), axis=1).reshape(len(theta), -1, size).mean(axis=2)
+        inside = np.full(len(theta), True)
+        for mean in orders.T:
+            t += 1
+            theta = theta - lr * gradient(theta, mean)
+            gone = inside & (theta >= saddle)
+            times += [t] * int(gone.sum())
+            inside &= ~gone
+        theta = theta[inside]
+    shuffled, replaced = of_kernel(False), of_kernel(True)
+    assert stats.ks_2samp(shuffled, times).pvalue > SUITE_RATE > stats.ks_2samp(replaced, times).pvalue
+
+
 # --- what they do
 
 

@@ -64,6 +64,7 @@ def _told(finding: Json) -> str:
     value = "not known" if finding["value"] is None else f"{finding['value']:.4g}"
     if "interval" in finding:
         value += r" \[{:.2f}, {:.2f}]".format(*finding["interval"])
+    value += f", exact {finding['exact']:.4g}" if "exact" in finding else ""
     beside = "" if finding["target"] is None else f" ({finding['target']:.3g} ± {finding['tolerance']:.2g})"
     return f"{SIGNS[finding['holds']]} {_plain(finding['name'])}: {value}{beside}"
 

@@ -28,6 +28,8 @@ class Finding:
         The paper's number, and how far from it the value may be; None where the paper says nothing.
     interval
         That of the value, of 95 %, where it was measured and the table of findings is to show it.
+    exact
+        What a measured value should be, where that is known exactly and the table is to show it.
     """
 
     name: str
@@ -36,6 +38,7 @@ class Finding:
     target: float | None = None
     tolerance: float | None = None
     interval: tuple[float, float] | None = None
+    exact: float | None = None
 
     @classmethod
     def judged(
@@ -73,8 +76,9 @@ class Finding:
             name: None if number is None or not np.isfinite(number) else float(number)
             for name, number in numbers.items()
         }
-        interval = {"interval": list(self.interval)} if self.interval else {}
-        return {"name": self.name, "holds": self.holds, **known, **interval, "text": self.text}
+        beside = {"interval": list(self.interval)} if self.interval else {}
+        beside |= {} if self.exact is None else {"exact": self.exact}
+        return {"name": self.name, "holds": self.holds, **known, **beside, "text": self.text}
 
 
 @dataclass(frozen=True)

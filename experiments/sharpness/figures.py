@@ -15,6 +15,7 @@ from experiments.problems.wells import CLAIMED_POWER, OPTIMIZERS, PREFACTOR_POWE
 from experiments.sharpness import findings
 from experiments.sharpness.findings import FIGURE_6, NAMES, POWER, SYMMETRY, of
 from experiments.sharpness.job import Outcome
+from experiments.sharpness.points import BURN_IN
 from experiments.sharpness.power import FEWEST, LEAST, MOST, REJECTED, RELAXATIONS, Records, ends, interval, scaled
 
 COLOURS = {"SGD": GREY, "Momentum": GREEN, "Adam": ORANGE, "Adai": BLUE}
@@ -78,7 +79,7 @@ def sharpness(outcome: Outcome, key: str, dimension: int) -> Named:
     figure.suptitle(title)
     figure.legend(handles=handles, loc="outside lower center", ncols=3)
     own_data = (
-        " Rates on real minibatches are of one data set, with second moments from iteration 300 on."
+        f" Rates on real minibatches are of one data set; where second moments run, from iteration {BURN_IN} on."
         if of(points, route="minibatches")
         else ""
     )

@@ -1,6 +1,7 @@
 """What the escape job says of the paper: powers of sharpness, Figure 6, Gaussian noise, the scaling symmetry."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -75,9 +76,11 @@ def power(fit: dict[str, Any]) -> Finding:
     tells = f"{ROUTES[fit['route']]}: p = {interval(fit)}{together}, by {escapes}"
     if fit["p"] is None:
         return Finding(name, np.nan, f"{ROUTES[fit['route']]}: the power cannot be told from {escapes}")
+    own = ends(fit)
+    measured = {"interval": own} if "low" in fit and np.isfinite(own).all() else {}
     low, high = ends(fit, "judged_")
     if low - NEAR <= claimed <= high + NEAR and low - NEAR <= rival <= high + NEAR:
-        return Finding(name, fit["p"], f"{tells}, which cannot tell {NAMES[claimed]} from {NAMES[rival]}")
+        return Finding(name, fit["p"], f"{tells}, which cannot tell {NAMES[claimed]} from {NAMES[rival]}", **measured)
     reach = NEAR + (fit["p"] - low if claimed < fit["p"] else high - fit["p"])
     return Finding.judged(
         name,
@@ -86,6 +89,7 @@ def power(fit: dict[str, Any]) -> Finding:
         tolerance=min(reach, 10.0),
         right=f"{tells}, as claimed ({NAMES[claimed]})",
         wrong=f"{tells}, not {NAMES[claimed]} as claimed",
+        **measured,
     )
 
 
@@ -190,8 +194,13 @@ def gaussian(outcome: Outcome, optimizer: str) -> Iterator[Finding]:
             told = f"{ratio:.3g} [{low:.3g}, {high:.3g}] times as fast as under Gaussian noise"
             tolerance = ratio - low if ratio > 1 else high - ratio
             tells = f"at k = {real['sharpness']:.3g} real minibatches leave {told}"
+            exact = real.get("exact_factor")
+            tells += f", by exact chains of these data {exact:.3g} times" if exact else ""
             right, wrong = f"{tells}: as fast", f"{tells}: {'faster' if ratio > 1 else 'slower'}"
-            yield Finding.judged(name, ratio, target=1, tolerance=tolerance, right=right, wrong=wrong)
+            judged = Finding.judged(
+                name, ratio, target=1, tolerance=tolerance, right=right, wrong=wrong, interval=(low, high)
+            )
+            yield replace(judged, exact=exact)
     values = sorted(over_data_sets(compared))
     if len(values) > 1:
         middle = float(np.median(values))

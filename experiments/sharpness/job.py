@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+import theory
+from diffusion.dynamics import SGD
 from diffusion.progress import Task, task
 from experiments.problems.exact import GRID, QUADRATURE
 from experiments.problems.wells import paper_rate, settings
@@ -18,6 +20,7 @@ from experiments.sweep.report import results
 
 STORES = "stores"  # directory of the stores
 COLLAPSE, DATA_SETS, LINES = "collapse", "data-sets", "lines"  # names of kinds of points, beside the routes
+CHAIN = 0.01  # relative error of an exact chain of data, which takes a second
 OF_EXACT = ("setting", "optimizer", "sharpness")
 
 
@@ -146,8 +149,32 @@ def measure(
     outcome.lines += [_line(row, other) for point, row in lines for other in plan.as_another(point)]
     for row in outcome.rates:
         row["why_not"] = power.why_not(row)
+    for row in measured.get("minibatches", ()):
+        if (row["setting"], row["optimizer"], row["sharpness"]) == (plan.DATA, plan.COMPARED, plan.bluntest()):
+            row["exact_factor"] = exact_factor(row["dimension"], row["sharpness"], seed)
     outcome.fits = power.fits(outcome.points + outcome.lines)
     return outcome
+
+
+def exact_factor(dimension: int, sharpness: float, seed: int) -> float:
+    """SGD's rate on the seed's data over that under Gaussian noise, by the exact chains of all coordinates."""
+    setting = settings()[plan.DATA]
+    noise, lr, (start, boundary) = (
+        setting.minibatches(dimension, sharpness, seed),
+        setting.lr["SGD"],
+        setting.positions(sharpness),
+    )
+    where: dict[str, Any] = {"lr": lr, "start": start, "boundary": boundary}
+
+    def gradient(theta: Any, x: Any) -> Any:
+        return noise.gradient(theta, x, *noise.parameters)
+
+    times = [
+        theory.minibatch_first_passage_time(each, gradient, setting.batch_size, tolerance=CHAIN, **where)
+        for each in noise.data.T
+    ]
+    gaussian = setting.motion(SGD(lr), sharpness).chain(start, boundary)
+    return float(gaussian * np.mean(1 / np.array(times)))
 
 
 def _line(exact: dict[str, Any], point: Point) -> dict[str, Any]:

@@ -101,12 +101,19 @@ def collapse_plan(seed: int) -> list[Point]:
     ]
 
 
+def bluntest() -> float:
+    """The sharpness at which data sets are compared with Gaussian noise."""
+    return settings()[DATA].sharpness[COMPARED][0]
+
+
 def data_set_plan(*, full: bool, seed: int) -> list[Point]:
     """Gaussian noise of the data's covariance, and minibatches of more data sets than that of the plan's points."""
-    bluntest = settings()[DATA].sharpness[COMPARED][0]
     seeds = range(seed + 1, seed + (DATA_SETS_FULL if full else DATA_SETS))
-    gaussian = Point(DATA, 10, COMPARED, "discrete", bluntest, GAUSSIAN_REPLICAS, seed)
-    return [gaussian, *(Point(DATA, 10, COMPARED, "minibatches", bluntest, MINIBATCH_REPLICAS, each) for each in seeds)]
+    gaussian = Point(DATA, 10, COMPARED, "discrete", bluntest(), GAUSSIAN_REPLICAS, seed)
+    return [
+        gaussian,
+        *(Point(DATA, 10, COMPARED, "minibatches", bluntest(), MINIBATCH_REPLICAS, each) for each in seeds),
+    ]
 
 
 def line_plan(*, quick: bool) -> Iterator[Point]:

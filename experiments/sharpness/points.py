@@ -15,7 +15,7 @@ SUBSTEPS = 8  # of the SDE, at learning rate times curvature 0.05 to 0.2
 DISCRETE = ("discrete", "minibatches")  # routes without substeps
 REPETITIONS = 12  # of splitting
 LONGEST = 60  # expected exit times until a run is censored
-BURN_IN = 300  # iterations on real minibatches until second moments, with beta2 = 0.99, have forgotten the start
+BURN_IN = 300  # iterations until running second moments, with beta2 = 0.99, have forgotten the start
 MINIBATCH_ITERATIONS = 30_000  # until a run on real minibatches is censored
 MOST_UPDATES = 4e11  # of one point: about a quarter of an hour on two cores
 OF_EXITS = ("events", "censored", "diverged", "exponential_p", "exponential_detectable")
@@ -78,7 +78,7 @@ class Point:
     def burn_in(self) -> int:
         """Iterations left out where most runs take longer: while second moments warm up exits have no rate."""
         running = settings()[self.setting].dynamics(self.optimizer, idealized=False).second_moment == "running"
-        return BURN_IN if running and self.route == "minibatches" else 0
+        return BURN_IN if running and self.route in DISCRETE else 0
 
     @property
     def ensemble_seed(self) -> int:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from diffusion import StyblinskiTang
+from diffusion import StyblinskiTang, escape_rate
 from diffusion.progress import Task
 from experiments.problems.wells import exact_rate, settings
 from experiments.sharpness import plan, points, power
@@ -132,4 +132,14 @@ def test_real_minibatches_of_one_data_set_leave_as_at_the_exact_rate_and_warm_up
     data, other = (settings()["minibatch"].minibatches(10, k, 0).data for k in (1.0, 2.0))
     np.testing.assert_array_equal(data, other)
     adai = replace(sgd, optimizer="Adai")
-    assert [sgd.burn_in, adai.burn_in, replace(adai, route="discrete").burn_in] == [0, points.BURN_IN, 0]
+    burnt = [point.burn_in for point in (sgd, adai, *(replace(adai, route=route) for route in ("discrete", "sde")))]
+    assert burnt == [0, points.BURN_IN, points.BURN_IN, 0]
+
+
+@pytest.mark.long
+def test_exits_of_adai_under_gaussian_noise_are_exponential_once_second_moments_have_warmed_up():
+    """500 exits, ten coordinates, k = 1; from the first iteration on the law is rejected, the rate too high."""
+    point = Point("minibatch", 10, "Adai", "discrete", 1.0, 500, 0)
+    whole, later = (escape_rate(points.exits(point), burn_in=burn_in) for burn_in in (0, point.burn_in))
+    assert later["exponential_p"] > power.REJECTED > 1e-6 > whole["exponential_p"]
+    assert later["rate_high"] < whole["rate_low"]
