@@ -1,4 +1,4 @@
-"""Schemes for the SDE, and their increments: exact recursions on parabolas, what they refuse, and that a seed fixes every bit."""
+"""Schemes for the SDE, and their increments: exact recursions on parabolas, and what is refused."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ KEPT = {"iterations": 60, "save": [4, 20, 60]}
 
 
 def baoab(h, hessian, lr=0.3, beta=0.9):
-    """Matrix and noise of a step in position and velocity, from the four parts as they are defined; h in dynamical time."""
+    """Matrix and noise of a step of the dynamical time h, in position and velocity: the parts as they are defined."""
     gamma, mass = (1 - beta) / lr, lr / (1 - beta)
     kick, half = np.array([[1, 0], [-h / 2 * hessian / mass, 1]]), np.array([[1, h / 2], [0, 1]])
     keep = np.exp(-gamma * h)
@@ -101,7 +101,7 @@ def test_ensembles_have_the_variances_of_the_recursion(dynamics, options):
 
 
 def test_a_wrong_width_of_the_momentums_noise_is_rejected(monkeypatch):
-    """That of Euler's scheme, sqrt(2 gamma h) in place of sqrt(1 - exp(-2 gamma h)): 1.2 times as wide at steps of four iterations."""
+    """That of Euler's scheme, sqrt(2 gamma h) for sqrt(1 - exp(-2 gamma h)): 1.2 times as wide at 4 iterations."""
     right = engine.coefficients
 
     def wrong(scheme, rule, n):
@@ -150,9 +150,8 @@ def test_a_coupled_landscape_moves_as_independent_coordinates_do():
 
 def test_exits_are_counted_in_iterations_at_steps_of_several():
     """A roll down a hill without noise; a step of eight iterations is whole."""
-    found = exit_times(
-        MOMENTUM, HILL, noise=QUIET, start=[0.1, 0.0], boundary=1.0, max_iterations=400, replicas=3, substeps=1 / 8, scheme="baoab"
-    )  # fmt: skip
+    options = {"boundary": 1.0, "max_iterations": 400, "replicas": 3, "substeps": 1 / 8, "scheme": "baoab"}
+    found = exit_times(MOMENTUM, HILL, noise=QUIET, start=[0.1, 0.0], **options)
     matrix, _ = baoab(0.3 * 8, -1.0)
     place, steps = np.array([0.1, 0.0]), 0
     while place[0] <= 1:
@@ -205,12 +204,11 @@ def test_noise_that_following_moments_make_the_same_everywhere_is_taken():
 
 
 def test_bridges_are_refused_where_a_step_is_no_brownian_one():
-    with pytest.raises(ValueError, match="bridge.*is no Brownian one"):
-        exit_times(
-            BROWNIAN, HILL, noise=NOISE, boundary=1.0, max_iterations=4, replicas=2, scheme="leimkuhler-matthews", crossing="bridge"
-        )  # fmt: skip
+    options = {"boundary": 1.0, "max_iterations": 4, "replicas": 2, "crossing": "bridge"}
+    with pytest.raises(ValueError, match=r"bridge.*is no Brownian one"):
+        exit_times(BROWNIAN, HILL, noise=NOISE, scheme="leimkuhler-matthews", **options)
 
 
 def test_rates_name_the_number_of_substeps():
-    with pytest.raises(ValueError, match="substeps = 1.5 must be a whole number"):
+    with pytest.raises(ValueError, match=r"substeps = 1\.5 must be a whole number"):
         rare_escape_rate(BROWNIAN, HILL, noise=NOISE, boundary=1.0, substeps=1.5)
