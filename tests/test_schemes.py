@@ -148,6 +148,7 @@ def test_a_coupled_landscape_moves_as_independent_coordinates_do():
         np.testing.assert_allclose(found[:, order], same, rtol=1e-6)
 
 
+@pytest.mark.long
 def test_exits_are_counted_in_iterations_at_steps_of_several():
     """A roll down a hill without noise; a step of eight iterations is whole."""
     options = {"boundary": 1.0, "max_iterations": 400, "replicas": 3, "substeps": 1 / 8, "scheme": "baoab"}

@@ -25,7 +25,7 @@ INERTIA = {"mass": 0.1, "damping": 10.0}  # of MOMENTUM
 
 
 def order(coarse, fine):
-    """By which power of the step an error falls, from (error, standard error) at a step and at its half; and how sure."""
+    """By which power of the step an error falls, from (error, deviation) at a step and at half of it; and how sure."""
     power = np.log2(coarse[0] / fine[0])
     return power, np.hypot(coarse[1] / coarse[0], fine[1] / fine[0]) / np.log(2)
 
