@@ -1,0 +1,48 @@
+"""diffusion-lab itself."""
+
+from typing import Any
+
+import numpy as np
+
+import diffusion
+from benchmarks.precision.problems import Problem, Sample, Solver
+
+NAME = "diffusion-lab"
+CAP = 400  # mean exits after which a path is censored, which none is
+
+
+def solvers(problem: Problem, mean: float) -> list[Solver]:
+    """Euler's scheme; `mean` is the answer, from which the horizon of exits follows."""
+    options: dict[str, Any] = {
+        "dynamics": diffusion.SGD(problem.lr)
+        if problem.damping is None
+        else diffusion.Momentum(problem.lr, 1 - problem.damping * problem.lr),
+        "landscape": diffusion.StyblinskiTang(problem.dimension)
+        if problem.hessian is None
+        else diffusion.QuadraticSaddle([problem.hessian] * problem.dimension),
+        "noise": diffusion.IsotropicNoise(2 * problem.diffusion / problem.lr),
+        "start": problem.start,
+        "threads": 1,
+    }
+
+    def moments(substeps: int, paths: int, seed: int) -> Sample:
+        n = problem.iterations()
+        data = diffusion.simulate(**options, iterations=n, save=[n], substeps=substeps, replicas=paths, seed=seed)
+        errors = data["msd_stderr"].values
+        deviation = np.sqrt(np.mean(errors**2) * paths / problem.dimension)
+        return Sample(float(data["msd"].mean()), float(deviation), paths, paths * problem.dimension * n * substeps)
+
+    def exits(substeps: int, paths: int, seed: int) -> Sample:
+        data = diffusion.exit_times(
+            **options,
+            boundary=problem.boundary,
+            max_iterations=round(CAP * mean / problem.lr),
+            crossing="step" if problem.damping else "bridge",
+            substeps=substeps,
+            replicas=paths,
+            seed=seed,
+        )
+        times = problem.lr * data["exit_iteration"].values
+        return Sample(float(times.mean()), float(times.std(ddof=1)), paths, data.attrs["lane_steps_useful"])
+
+    return [Solver(NAME, "Euler", exits if problem.exits else moments)]
