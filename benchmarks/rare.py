@@ -58,7 +58,7 @@ def fixed_levels(setting: Setting, barrier: float) -> Cost:
     )
     prepared = prepare(plan, plan.substeps)
     edge = edge_of(boundary, plan.landscape, plan.origin)
-    run = Run(plan, scale_of("exit", plan, prepared, edge), edge, 1, thread_count(None), REPLICAS, paths=False)
+    run = Run(plan, scale_of("exit", plan, prepared, edge), edge, thread_count(None), REPLICAS, paths=False)
     repetitions = np.array([_forward(run, index) for index in range(REPETITIONS)])
     return _cost("fixed levels", setting, barrier, repetitions[:, 0], repetitions[:, 1])
 

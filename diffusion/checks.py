@@ -53,7 +53,7 @@ def fraction(name: str, value: float) -> None:
         raise ValueError(f"{name} = {value!r} must lie in [0, 1)")
 
 
-def whole(name: str, value: int, least: int = 1, most: int | None = None) -> int:
+def whole(name: str, value: float, least: int = 1, most: int | None = None) -> int:
     """A whole number, at least `least` and at most `most`."""
     value = plain(value)
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:

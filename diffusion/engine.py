@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffusion import checks
-from diffusion.dynamics import Rule
 from diffusion.landscapes import QuadraticSaddle
 from diffusion.laws import NORMAL, tabulated
 from diffusion.minibatches import Minibatches
 from diffusion.noise import NoiseModel, raised, unit_deviation
 from diffusion.plan import Plan
+from diffusion.schemes import coefficients, first_deviation, first_mixing, first_momentum
 
 LANES = 512  # replicas that a thread runs side by side; results do not depend on it
 PAD = 8  # more lanes than used, so that rows of a power of two do not fall on the same cache lines
@@ -101,27 +101,34 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
                 "scale": sigma if half else raised(sigma, 2 * q),
                 "deviation": unit_deviation if half else raised(sigma, 1 - 2 * q),
             }
-    if plan.precision == "mixed":
+    if plan.increments == "three-point":
+        parts |= {"draw": random.draw_three_point, "WIDTH": 4}
+    elif plan.precision == "mixed":
         parts |= {"draw": random.draw_float32, "WIDTH": 4}
     else:
         parts |= {"draw": random.draw_float64 if plan.noise.law == NORMAL else random.draw_law, "WIDTH": 2}
-    slots, numbers = np.zeros(1), list[tuple[float, ...]]([(), ()])
+    slots, numbers = np.zeros((1, d)), list[tuple[float, ...]]([(), ()])
     if shipped is None:
         rule = plan.dynamics.rule(plan.variance)
-        rows = [rule.coefficients(int(n)) for n in substeps]
-        coefficients = tuple(np.ascontiguousarray([one[k] for one in rows]) for k in range(4))
+        rows = [coefficients(plan.scheme, rule, int(n) / plan.stride) for n in substeps]
+        numbered = tuple(np.ascontiguousarray([one[k] for one in rows]) for k in range(4))
         if plan.noise.law.moments <= 2:  # a stable law's noise grows with the time to the power 1/alpha, not 1/2
-            coefficients[2][:] *= (substeps ** (0.5 - 1 / plan.noise.law.moments))[:, None]
+            numbered[2][:] *= (substeps ** (0.5 - 1 / plan.noise.law.moments))[:, None]
+        parts["SPLIT"] = plan.scheme != "euler"
+        moving = plan.thermal or plan.scheme == "leimkuhler-matthews"
         if formulas.coupled:
-            parts["ALONG"], table, mixing, momentum = _along(plan, rule, coefficients, mixing)
+            parts["ALONG"], table, mixing, momentum = _along(plan, numbered, mixing, moving)
             if field is not None and parts["ALONG"]:
                 mixing = plan.basis.T
-        elif plan.thermal:
-            momentum = rule.thermal_momentum(int(plan.substeps[0]))
+        elif moving:
+            keep, _, share, _ = coefficients(plan.scheme, rule, plan.steps)
+            momentum = first_deviation(plan.scheme, keep, share, rule.noise_variance)
+        if plan.scheme == "baoab":
+            slots[0] = first_momentum(numbered[1][0], _pull(plan, turned or parts.get("ALONG", False)))
     else:
         if parted:
             shipped, parts["PARTED"] = plan.dynamics.substep(int(substeps[0])), True
-        slots = np.array([*shipped.slots, *[0.0] * parted])
+        slots = np.repeat([*shipped.slots, *[0.0] * parted], d).reshape(-1, d)
         parts |= {
             "update": shipped.step,
             "shared": shipped.shared,
@@ -130,13 +137,13 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         }
         if shipped.observe is not None:
             parts |= {"MEAN": True, "observe": shipped.observe}
-        coefficients = (np.zeros((1, d)), np.ones((1, d)), np.full((1, d), np.sqrt(substeps[0])), np.zeros((1, d)))
+        numbered = (np.zeros((1, d)), np.ones((1, d)), np.full((1, d), np.sqrt(substeps[0])), np.zeros((1, d)))
         numbers = [tuple(map(float, given)) for given in (shipped.betas, shipped.parameters)]
     if field is not None:
         if (parted and shipped is not None) or parts["WIDTH"] == 4:
             raise ValueError(
-                f"noise = {plan.noise!r} varies on a coupled landscape: it has no substeps of an optimizer as shipped and no "
-                "precision = 'mixed'; use substeps=1 and precision='float64'"
+                f"noise = {plan.noise!r} varies on a coupled landscape: it has no substeps of an optimizer as shipped, no "
+                "precision = 'mixed' and no increments = 'three-point'; use substeps=1, precision='float64' and normal increments"
             )
         parts |= {"VARYING": True, **field.parts}
         matrix = mixing if parts.get("ALONG") else np.eye(d)
@@ -150,32 +157,34 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts["WALLS"] = True
     origin = plan.basis.T @ plan.origin if turned else plan.origin.copy()
     problem = formulas.parameters, table, mixing, plan.walls
-    return Prepared(parts, problem, (*coefficients, tuple(numbers)), (origin, momentum, slots), turned, plan.noise)
+    return Prepared(parts, problem, (*numbered, tuple(numbers)), (origin, momentum, slots), turned, plan.noise)
 
 
 def _padded(table: Array, rows: int) -> Array:
     return np.concatenate([table, np.zeros((rows - len(table), table.shape[1]))])
 
 
-def _along(plan: Plan, rule: Rule, coefficients: tuple[Array, ...], mixing: Array) -> tuple[bool, Array, Array, Array]:
-    """On a coupled landscape: whether the rule differs between directions, these, and mixing of noise and momentum.
+def _along(plan: Plan, numbered: tuple[Array, ...], mixing: Array, moving: bool) -> tuple[bool, Array, Array, Array]:
+    """On a coupled landscape: whether the rule differs between directions, these, and mixing of noise and of the first momentum.
 
     If it differs, noise and momentum are along the directions, else in coordinates, where such a rule is the same.
     """
     along, momentum = plan.basis.T @ mixing, np.zeros((len(mixing), 0))
-    if plan.thermal:
-        momentum = _thermal_mixing(rule, along, int(plan.substeps[0]))
-    if any(np.ptp(row, axis=1).any() for row in coefficients):
+    if moving:
+        keep, _, share, _ = coefficients(plan.scheme, plan.dynamics.rule(plan.variance), plan.steps)
+        momentum = first_mixing(plan.scheme, keep, share, along)
+    if any(np.ptp(row, axis=1).any() for row in numbered):
         return True, np.ascontiguousarray(plan.basis), np.ascontiguousarray(along), momentum
-    return False, np.zeros((1, len(mixing))), mixing, plan.basis @ momentum
+    axes = np.zeros((1, len(mixing))) if plan.scheme == "euler" else np.eye(len(mixing))
+    return False, axes, mixing, plan.basis @ momentum
 
 
-def _thermal_mixing(rule: Rule, mixing: Array, substeps: int) -> Array:
-    """Matrix (d, d) that turns normals into the stationary momentum at H = 0, both along the directions of the rule."""
-    keep, _, share, _ = rule.coefficients(substeps)
-    share = np.where(keep > 0, share, 0.0)  # a direction without inertia has none
-    values, vectors = np.linalg.eigh(np.outer(share, share) * (mixing @ mixing.T) / (1 - np.outer(keep, keep)))
-    return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T)
+def _pull(plan: Plan, along: bool) -> Array:
+    """What the first gradient is, in coordinates or along the directions of the rule, shape (d,)."""
+    gradient = plan.landscape.gradient(plan.origin)
+    if plan.dynamics.follows:
+        gradient = gradient / plan.noise.variance_at(plan.landscape, plan.origin) ** plan.dynamics.follows
+    return plan.basis.T @ gradient if along else gradient
 
 
 def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[Any, ...]]:

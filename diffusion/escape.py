@@ -21,6 +21,7 @@ from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
 from diffusion.rates import mean_stay
 from diffusion.regions import Boundary, Shape
+from diffusion.schemes import overshooting, stride_of
 from diffusion.variables import describe
 
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def exit_times(
     max_iterations: int,
     replicas: int,
     velocity: str = "rest",
-    substeps: int = 1,
+    substeps: float = 1,
+    scheme: str = "euler",
+    increments: str = "normal",
     crossing: str = "step",
     reflecting: Walls = None,
     positions: bool = False,
@@ -57,8 +60,8 @@ def exit_times(
 
     Parameters
     ----------
-    dynamics, landscape, noise, start, replicas, velocity, substeps, precision, seed, threads
-        As in `simulate`; substeps is one number.
+    dynamics, landscape, noise, start, replicas, velocity, substeps, scheme, increments, precision, seed, threads
+        As in `simulate`; substeps is one number. At steps of k iterations `max_iterations` is a multiple of k.
     boundary
         What is left. A number in theta units: out as soon as *any* coordinate is strictly beyond it, on the far side from the
         start. ``(low, high)``: one interval for every coordinate, None for an open end. ``Beyond(coordinate, value)``,
@@ -109,7 +112,10 @@ def exit_times(
         Afterwards, if replicas diverged, or if the boundary is a number or an interval and the landscape couples several
         coordinates: any of them counts, and the warning says how many replicas left by which.
     """
-    max_iterations, substeps = checks.whole("max_iterations", max_iterations), checks.whole("substeps", substeps)
+    max_iterations, stride = checks.whole("max_iterations", max_iterations), stride_of(substeps, scheme)
+    each = (
+        1 if stride > 1 else checks.whole("substeps", substeps)
+    )  # substeps of an iteration or, at 1/k, of k iterations
     checks.choice("crossing", crossing, ("step", "bridge"))
     plan = plan_run(
         dynamics,
@@ -125,7 +131,10 @@ def exit_times(
         seed,
         precision,
         reflecting,
+        scheme,
+        increments,
     )
+    horizon = max_iterations // stride
     replicas, boundary = plan.replicas, regions.plain(boundary)
     size = BYTES_PER_REPLICA + (8 * landscape.dimension if positions else 0)
     refuse_memory(size * replicas, f"replicas = {replicas}", "run fewer replicas at a time, with other seeds")
@@ -135,13 +144,12 @@ def exit_times(
     bridged = crossing == "bridge"
     if bridged:
         refuse_other_laws(noise, "crossing = 'bridge'")
-    if bridged:
         edge = _with_bridge(plan, prepared, edge)
     ours = edge.turned(plan.basis) if prepared.turned and plan.rotated else edge
     prepared = prepared.specialised(BRIDGED=bridged, **ours.specialisation)
     threads = thread_count(threads)
-    counted = {"replicas": replicas, "max_iterations": max_iterations, "substeps": substeps}
-    warn_hopeless(dynamics, landscape, noise, edge, plan.origin, **counted)
+    counted = {"replicas": replicas, "max_iterations": max_iterations}
+    warn_hopeless(dynamics, landscape, noise, edge, plan.origin, substeps=overshooting(scheme, each), **counted)
 
     from diffusion.kernels import exits
 
@@ -164,8 +172,8 @@ def exit_times(
 
     def done() -> float:
         """The share of all iterations, judged by how many replicas have left in those that are done."""
-        iterations = max(work[:, 1].sum() / substeps, 1.0)
-        return float(iterations / mean_stay(np.count_nonzero(out["exited"]) / iterations, max_iterations) / replicas)
+        iterations = max(work[:, 1].sum() / each, 1.0)
+        return float(iterations / mean_stay(np.count_nonzero(out["exited"]) / iterations, horizon) / replicas)
 
     with task("exit_times", 1.0, done), Interruptible(threads) as pool:
 
@@ -175,8 +183,8 @@ def exit_times(
             state, lanes = allocate(prepared, width)
             clocks[thread] = lanes[:3]
             run(
-                width, prepared.problem, prepared.rule, prepared.start, ours.values, np.uint64(max_iterations),
-                np.uint64(substeps), plan.seed, queue, pool.stop, state, lanes, scratch, work[thread],
+                width, prepared.problem, prepared.rule, prepared.start, ours.values, np.uint64(horizon),
+                np.uint64(each), plan.seed, queue, pool.stop, state, lanes, scratch, work[thread],
                 tuple(one[:count] for one in out.values()),
             )  # fmt: skip
 
@@ -190,11 +198,13 @@ def exit_times(
                 raise
             reached = np.zeros(replicas)
     if reached is not None:  # by now the threads are still
-        last = float(out["exit_iteration"].max(where=out["exited"], initial=work[:, 0].max() / width / substeps))
-        reached[: queue[0]] = min(last, max_iterations)
+        last = float(out["exit_iteration"].max(where=out["exited"], initial=work[:, 0].max() / width / each))
+        reached[: queue[0]] = min(last, horizon)
         for thread, (replica, iteration, substep) in clocks.items():
             here = slice(work[thread, 2])
-            reached[replica[here]] = iteration[here] - 1.0 + (substep[here] + 1.0) / substeps
+            reached[replica[here]] = iteration[here] - 1.0 + (substep[here] + 1.0) / each
+        reached *= stride
+    out["exit_iteration"] *= stride
     if prepared.turned and plan.rotated:
         out["exit_position"] = out["exit_position"] @ plan.basis.T
     if bridged and positions:
@@ -223,6 +233,8 @@ def _with_bridge(plan: Plan, prepared: Prepared, edge: Edge) -> Edge:
             f"the noise of {type(plan.landscape).__name__} may couple coordinates, and only a HalfSpace may be left then "
             "(of a line in one coordinate, its normal is along it, outwards)"
         )
+    elif plan.scheme != "euler" or plan.increments != "normal":
+        reason = f"a step of scheme = {plan.scheme!r} with increments = {plan.increments!r} is no Brownian one"
     elif prepared.parts.get("VARYING"):
         reason = f"{plan.noise!r} varies on a coupled landscape"
     elif plan.dynamics.update is not None or plan.dynamics.rule(plan.variance).inertia.any():

@@ -34,10 +34,13 @@ class Deviation:
         Function of (theta, curvature, q), q one coordinate's parameters.
     parameters
         Shape (PARAMETERS, d).
+    constant
+        Whether it is known to be the same everywhere.
     """
 
     formula: Callable[..., Any]
     parameters: Array
+    constant: bool = False
 
 
 @dataclass(frozen=True)
@@ -184,7 +187,7 @@ def _magnitude_root(matrices: Array) -> Array:
 
 
 def _constant(deviation: Array) -> Deviation:
-    return Deviation(_constant_formula, _table(len(deviation), deviation))
+    return Deviation(_constant_formula, _table(len(deviation), deviation), constant=True)
 
 
 def _table(dimension: int, *values: Any) -> Array:

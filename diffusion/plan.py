@@ -17,6 +17,7 @@ from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.laws import NORMAL, Law
 from diffusion.minibatches import Minibatches
 from diffusion.noise import NoiseModel, refuse_other_laws
+from diffusion.schemes import check_scheme, stability_bound, stride_of
 from diffusion.variables import describe
 
 if TYPE_CHECKING:
@@ -52,11 +53,24 @@ class Plan:
     parameters: dict[str, Any]
     learning_rate: Array
     walls: Array
+    scheme: str = "euler"
+    increments: str = "normal"
+    stride: int = 1  # iterations in a step; where it is above 1 there are no substeps
 
     @property
     def replicas(self) -> int:
         """Number of replicas."""
         return int(self.parameters["replicas"])
+
+    @property
+    def steps(self) -> float:
+        """Steps in the first iteration."""
+        return int(self.substeps[0]) / self.stride
+
+    @property
+    def saved_steps(self) -> NDArray[np.int64]:
+        """`save` as the kernels count: iterations, or steps of several."""
+        return self.save // self.stride
 
     @property
     def rotated(self) -> bool:
@@ -74,10 +88,12 @@ def plan_run(
     velocity: str,
     save: ArrayLike | None,
     keep: str,
-    substeps: int | Sequence[int],
+    substeps: float | Sequence[int],
     seed: int,
     precision: str,
     reflecting: Walls = None,
+    scheme: str = "euler",
+    increments: str = "normal",
 ) -> Plan:
     """Check everything that a run was asked for, before anything is computed; arguments and errors as in `simulate`."""
     iterations = checks.whole("iterations", iterations, most=LARGEST_COUNTER)
@@ -91,8 +107,9 @@ def plan_run(
             f"landscape = {landscape!r} must be a landscape; a TorchLandscape runs in simulate_torch and exit_times_torch alone"
         )
     d = landscape.dimension
-    saves = save_points(save, iterations)
-    schedule = _schedule(substeps, iterations)
+    stride = stride_of(substeps, scheme)
+    saves = _saves(save, iterations, stride)
+    schedule = _schedule(substeps if stride == 1 else 1, iterations)
     position = landscape.reference if start is None else checks.per_coordinate("start", start, d)
     if keep == "states":
         refuse_memory(
@@ -106,6 +123,11 @@ def plan_run(
     variance = _variance(noise, landscape)
     if noise.law != NORMAL:
         _check_law(noise.law, dynamics, velocity, schedule, precision)
+    check_scheme(scheme, increments, dynamics, landscape, noise, substeps)
+    if increments == "three-point" and precision == "mixed":
+        raise ValueError(
+            "precision = 'mixed' draws normals, and increments = 'three-point' none; use precision='float64'"
+        )
     shipped = dynamics.update is not None or dynamics.second_moment == "running"
     if shipped and (velocity == "thermal" or np.ptp(schedule) > 0):
         raise ValueError(
@@ -130,12 +152,16 @@ def plan_run(
         if dynamics.second_moment == "following":
             _check_following(landscape, variance)
             steepness = steepness / variance**dynamics.follows
-        _check_stability(dynamics, rule.stability_bound(int(schedule.min())), nominal * steepness)
+        _check_stability(dynamics, stability_bound(scheme, rule, int(schedule.min()) / stride), nominal * steepness)
     parameters = {
         "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "iterations": iterations,
         "replicas": replicas, "start": position.tolist(), "velocity": velocity, "save": saves.tolist(), "keep": keep,
         "substeps": int(schedule[0]) if len(schedule) == 1 else schedule.tolist(), "precision": precision, "seed": seed,
     }  # fmt: skip
+    if stride > 1:
+        parameters["substeps"] = 1 / stride
+    parameters |= {"scheme": scheme} if scheme != "euler" else {}
+    parameters |= {"increments": increments} if increments != "normal" else {}
     if reflecting is not None:
         parameters["reflecting"] = repr(checks.plain(reflecting))
     if noise.law.moments <= 2 and schedule.max() > 1:
@@ -143,6 +169,7 @@ def plan_run(
     return Plan(
         dynamics, landscape, noise, landscape.basis, landscape.hessian, variance, position, velocity == "thermal", saves,
         schedule, keep == "states", precision, np.uint64(seed), parameters, nominal, walls,
+        scheme, increments, stride,
     )  # fmt: skip
 
 
@@ -177,7 +204,23 @@ def save_points(save: ArrayLike | None, iterations: int) -> NDArray[np.int64]:
     return points.astype(np.int64)
 
 
-def _schedule(substeps: int | Sequence[int], iterations: int) -> NDArray[np.int64]:
+def _saves(save: ArrayLike | None, iterations: int, stride: int) -> NDArray[np.int64]:
+    """`save_points` for steps of `stride` iterations each."""
+    if iterations % stride:
+        raise ValueError(
+            f"iterations = {iterations} must be a multiple of the {stride} that a step takes at substeps = 1/{stride}"
+        )
+    if save is None:
+        return save_points(None, iterations // stride) * stride
+    saves = save_points(save, iterations)
+    if np.any(saves % stride):
+        raise ValueError(
+            f"save = {saves.tolist()} must be multiples of the {stride} iterations of a step at substeps = 1/{stride}"
+        )
+    return saves
+
+
+def _schedule(substeps: float | Sequence[int], iterations: int) -> NDArray[np.int64]:
     """Substeps of each iteration, or one number for all."""
     values = np.asarray(substeps)
     if not np.issubdtype(values.dtype, np.integer) or values.ndim > 1 or values.size == 0 or values.min() < 1:

@@ -83,7 +83,7 @@ def escape_prospect(
     noise: NoiseModel,
     boundary: Boundary,
     start: ArrayLike | None = None,
-    substeps: int = 1,
+    substeps: float = 1,
 ) -> Prospect | None:
     """Order of magnitude of the iterations to an exit, in milliseconds and without a run.
 
@@ -122,7 +122,7 @@ def escape_prospect(
 
 
 def prospect_of(
-    dynamics: Dynamics, landscape: Landscape, noise: NoiseModel, edge: Edge, origin: Array, substeps: int = 1
+    dynamics: Dynamics, landscape: Landscape, noise: NoiseModel, edge: Edge, origin: Array, substeps: float = 1
 ) -> Prospect | None:
     """The same for a boundary that is checked already."""
     try:
@@ -151,7 +151,7 @@ def warn_hopeless(
     *,
     replicas: int,
     max_iterations: int | None = None,
-    substeps: int = 1,
+    substeps: float = 1,
     stacklevel: int = 3,
 ) -> None:
     """Say, before a run, that it cannot be expected to see an exit, or, without `max_iterations`, to be split reliably.
@@ -232,7 +232,7 @@ class _Heat:
         return np.asarray(h / self.noise.variance_at(self.landscape, x) ** self.follows)
 
 
-def _ways(heat: _Heat, origin: Array, edge: Edge, substeps: int) -> Iterator[Ways]:
+def _ways(heat: _Heat, origin: Array, edge: Edge, substeps: float) -> Iterator[Ways]:
     """All ways out.
 
     Raises
@@ -271,7 +271,7 @@ def _ways(heat: _Heat, origin: Array, edge: Edge, substeps: int) -> Iterator[Way
             yield psi[best], local[best], relaxation[best], _of_parabola(psi[best], relaxation[best], d)
 
 
-def _straight(heat: _Heat, origin: Array, ends: Array, there: NDArray[np.int64], substeps: int) -> Ways:
+def _straight(heat: _Heat, origin: Array, ends: Array, there: NDArray[np.int64], substeps: float) -> Ways:
     """Along these coordinates of a separable landscape, the others being at the start."""
     goal = origin.copy()
     goal[there] = ends[there]
@@ -294,7 +294,7 @@ def _straight(heat: _Heat, origin: Array, ends: Array, there: NDArray[np.int64],
     return psi, local, relaxation, log_rate
 
 
-def _valley(heat: _Heat, origin: Array, normal: Array, offset: float, substeps: int) -> Ways:
+def _valley(heat: _Heat, origin: Array, normal: Array, offset: float, substeps: float) -> Ways:
     """To a plane, with the loss where everything along the plane rests, or the straight line's where that is lower."""
     from scipy.optimize import minimize
 
@@ -320,7 +320,7 @@ def _valley(heat: _Heat, origin: Array, normal: Array, offset: float, substeps: 
     )
 
 
-def _around(heat: _Heat, origin: Array, height: float, substeps: int) -> Ways:
+def _around(heat: _Heat, origin: Array, height: float, substeps: float) -> Ways:
     """To a height of the loss, in any direction of a parabola."""
     curved = heat.landscape.hessian
     if not height > 0 or not curved.min() > 0:
@@ -331,7 +331,7 @@ def _around(heat: _Heat, origin: Array, height: float, substeps: int) -> Ways:
     return psi, local, relaxation, _of_parabola(psi, relaxation, len(origin))
 
 
-def _hottest(heat: _Heat, losses: Array, temperature: float, bottom: Any, substeps: int) -> Ways:
+def _hottest(heat: _Heat, losses: Array, temperature: float, bottom: Any, substeps: float) -> Ways:
     """Along one way that is no coordinate's: of all directions' rules the hottest and the fastest."""
     rule = heat.rule
     extremes = (rule.inertia.min(), rule.learning_rate.max(), rule.gradient_weight.max(), 1.0)
@@ -355,7 +355,7 @@ def _of_parabola(psi: Array, relaxation: Array, d: int) -> Array:
 
 
 def _climbed(
-    rule: Rule, friction: Any, losses: Array, temperature: Array, bottom: Any, top: Any, steep: Any, substeps: int
+    rule: Rule, friction: Any, losses: Array, temperature: Array, bottom: Any, top: Any, steep: Any, substeps: float
 ) -> Ways:
     """Along ways, of losses (n, ways), with temperatures and curvatures `steep` between them, and curvatures at `bottom` and `top`."""
     damping = 1 - rule.inertia  # per iteration, as the root is

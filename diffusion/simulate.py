@@ -36,7 +36,9 @@ def simulate(
     velocity: str = "rest",
     save: ArrayLike | None = None,
     keep: str = "moments",
-    substeps: int | Sequence[int] = 1,
+    substeps: float | Sequence[int] = 1,
+    scheme: str = "euler",
+    increments: str = "normal",
     reflecting: Walls = None,
     precision: str = "float64",
     seed: int = 0,
@@ -71,7 +73,18 @@ def simulate(
         SDE substeps per iteration: 1 is the discrete optimizer, many approach the SDE. A sequence gives one number for each
         iteration. More than 1 are refused of noise of another law with a variance, the limit of which is normal; the noise of a
         `Stable` law then grows with the time to the power 1/alpha, not 1/2, as the attribute ``noise_scaling`` says. Of optimizers as shipped RMSprop, Adam, AdamW, AMSGrad, AdaBound, Padam,
-        Adai and AdaiW have an SDE, by one number: see `diffusion.Dynamics.substep`.
+        Adai and AdaiW have an SDE, by one number: see `diffusion.Dynamics.substep`. With another scheme than Euler's 1/k, such as 0.25,
+        is a step of k iterations, of which `iterations` and `save` are then multiples: an SDE knows no iterations.
+    scheme
+        "euler": semi-implicit with inertia, Euler-Maruyama without, and at one substep the optimizer itself. The others are the SDE's
+        at any number of substeps, one too, of idealized rules and normal noise. "baoab", with inertia in every direction: the
+        splitting of Leimkuhler and Matthews (2013), of weak order 2, also where noise depends on the position. "leimkuhler-matthews",
+        without inertia and for noise that is the same everywhere: their scheme for Brownian dynamics, of order 2 in the stationary
+        state where coordinates are independent or the noise is isotropic, else of order 1.
+    increments
+        "normal", or "three-point": a draw is sqrt(3) up or down, in a sixth of all cases each, else 0. Its first five moments are a
+        normal's, which keeps the weak order; it costs less, and its tails are none. Of the SDE alone: refused where a step is an
+        iteration of the optimizer.
     reflecting
         Walls, as in `exit_times`.
     precision
@@ -115,8 +128,10 @@ def simulate(
         seed,
         precision,
         reflecting,
+        scheme,
+        increments,
     )
-    threads, replicas, last, summed = thread_count(threads), plan.replicas, int(plan.save[-1]), 0
+    threads, replicas, last, summed = thread_count(threads), plan.replicas, int(plan.saved_steps[-1]), 0
     clocks: dict[int, NDArray[np.uint64]] = {}  # of chunks that are not summed yet
     run = _kernel(plan, clocks)
 
@@ -156,7 +171,7 @@ def _kernel(plan: Plan, clocks: dict[int, NDArray[np.uint64]]) -> Callable[[int,
     """A function that runs the replicas first to first + count; clocks[first][0] tells how many of their iterations are done."""
     from diffusion.kernels import ensemble
 
-    last = int(plan.save[-1])
+    last = int(plan.saved_steps[-1])
     used, stages = np.unique(plan.substeps[: max(last, 1)], return_inverse=True)
     prepared = prepare(plan, used)
     moments = kernel(ensemble.moments, ensemble.HELPERS, prepared)
@@ -174,7 +189,7 @@ def _kernel(plan: Plan, clocks: dict[int, NDArray[np.uint64]]) -> Callable[[int,
         state, lanes = allocate(prepared, width)
         clocks[first] = lanes[1]
         moments(
-            first, count, width, prepared.problem, prepared.rule, used, stages, plan.save, prepared.start, turn,
+            first, count, width, prepared.problem, prepared.rule, used, stages, plan.saved_steps, prepared.start, turn,
             DIVERGED, plan.seed, stop, state, lanes, scratch, part.squares, part.fourths, part.diverged,
             part.positions,
         )  # fmt: skip

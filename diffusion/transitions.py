@@ -19,6 +19,7 @@ from diffusion.noise import NoiseModel
 from diffusion.prospects import warn_hopeless
 from diffusion.rates import escape_rate
 from diffusion.regions import Ball, LossLevel
+from diffusion.schemes import overshooting
 from diffusion.variables import describe, recorded
 
 if TYPE_CHECKING:
@@ -41,7 +42,9 @@ def rates_between_minima(
     replicas: int,
     radius: float | None = None,
     velocity: str = "rest",
-    substeps: int = 1,
+    substeps: float = 1,
+    scheme: str = "euler",
+    increments: str = "normal",
     precision: str = "float64",
     level: float = 0.95,
     seed: int = 0,
@@ -56,7 +59,7 @@ def rates_between_minima(
 
     Parameters
     ----------
-    dynamics, landscape, noise, velocity, substeps, precision, threads
+    dynamics, landscape, noise, velocity, substeps, scheme, increments, precision, threads
         As in `diffusion.exit_times`.
     box
         Where minima are looked for by `Landscape.critical_points`, shape (d, 2).
@@ -106,13 +109,15 @@ def rates_between_minima(
     n = len(lowest)
     transitions, at_risk = np.zeros((n, n), np.int64), np.zeros(n)
     leaving, p_values, record = np.zeros(n), np.full(n, np.nan), {}
-    options: dict[str, Any] = {"replicas": replicas, "max_iterations": max_iterations, "substeps": substeps}
+    options: dict[str, Any] = {"replicas": replicas, "max_iterations": max_iterations}
     more: dict[str, Any] = {"noise": noise, "velocity": velocity, "precision": precision, "threads": threads}
+    more |= {"substeps": substeps, "scheme": scheme, "increments": increments}
+    fine = overshooting(scheme, substeps)
     for k, minimum in enumerate(lowest):
         passes = points["loss"].values[np.any(points["joins"].values == minimum, axis=1)]
         if len(passes):
             top = edge_of(LossLevel(float(passes.min())), landscape, centers[k])
-            warn_hopeless(dynamics, landscape, noise, top, centers[k], **options)
+            warn_hopeless(dynamics, landscape, noise, top, centers[k], substeps=fine, **options)
         others = np.flatnonzero(np.arange(n) != k)
         balls: Any = reduce(or_, [Ball(centers[j].tolist(), radii[j]) for j in others])
         own = int(np.random.SeedSequence([seed, k]).generate_state(1, np.uint64)[0])

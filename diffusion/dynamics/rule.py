@@ -61,7 +61,7 @@ class Rule:
         """D_i / (gamma_i M_i), in units of the loss."""
         return self.diffusion / self.friction
 
-    def stability_bound(self, substeps: int = 1) -> Array:
+    def stability_bound(self, substeps: float = 1) -> Array:
         """Largest ``eta_i H_i`` at which one step does not overshoot ever further."""
         inertial = 2 * substeps * (2 * substeps - (1 - self.inertia)) / self.gradient_weight
         return np.where(self.inertia > 0, inertial, 2.0 * substeps / self.gradient_weight)
@@ -77,11 +77,6 @@ class Rule:
         force = self.gradient_weight / np.where(inert, substeps, 1.0)
         share = self.gradient_weight * np.where(inert, np.sqrt(1 / substeps), np.sqrt(substeps))
         return keep, force, share, self.learning_rate / substeps
-
-    def thermal_momentum(self, substeps: int) -> Array:
-        """Standard deviation of m in the stationary state of the recursion at H = 0; 0 without inertia."""
-        keep, _, share, _ = self.coefficients(substeps)
-        return np.where(keep > 0, share * np.sqrt(self.noise_variance / (1 - keep**2)), 0.0)
 
 
 class Dynamics:

@@ -24,7 +24,7 @@ VARYING = REGIONAL = ROOTED = BENT = (
     False  # whether it does; is one of some; by the root of its magnitude; is the Hessian
 )
 SWEEPS = 8  # of Jacobi's method, in more than two coordinates
-COUPLED = WHOLE = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = SAMPLED = False
+COUPLED = WHOLE = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = SAMPLED = SPLIT = False
 
 
 def row(table, j):
@@ -57,6 +57,18 @@ def move(x, m, xi, p, q, keep, force, share, step, n):
             theta = x[lane]
             spread = share * deviation(theta, curvature(theta, p), q)
             x[lane] = theta - force * pull(theta, p, q) - spread * xi[lane]
+
+
+def split(x, m, xi, p, q, keep, force, share, step, n):
+    """The idealized rule along one coordinate by the schemes of `diffusion.schemes`; the noise is that halfway."""
+    full_width()
+    for lane in range(n):
+        theta = x[lane]
+        kicked = m[lane] + force * pull(theta, p, q)
+        theta -= step * kicked
+        spread = share * deviation(theta, curvature(theta, p), q)
+        m[lane] = keep * kicked + spread * xi[lane]
+        x[lane] = theta - step * m[lane]
 
 
 def push_along(x, g, xi, p, q, n):
@@ -263,6 +275,42 @@ def move_along(x, m, g, xi, table, basis, mixing, keep, force, share, step, n):
                 x[j, lane] -= amount * m[i, lane]
 
 
+def split_together(x, m, g, xi, table, basis, mixing, keep, force, share, step, n):
+    """The same along the columns of `basis`, for the noise that mixing makes along them; positions are in coordinates."""
+    full_width()
+    d = x.shape[0]
+    pulls(x, g, table, n)
+    for i in range(d):
+        for j in range(d):
+            amount = force[i] * basis[j, i]
+            if amount != 0.0:
+                for lane in range(n):
+                    m[i, lane] += amount * g[j, lane]
+    drift(x, m, basis, step, n)
+    if VARYING:
+        shake(x, xi, table, mixing[d:], n)
+    for i in range(d):
+        for lane in range(n):
+            m[i, lane] *= keep[i]
+        for j in range(d):
+            amount = share[i] * mixing[i, j]
+            if amount != 0.0:
+                for lane in range(n):
+                    m[i, lane] += amount * xi[j, lane]
+    drift(x, m, basis, step, n)
+
+
+def drift(x, m, basis, step, n):
+    """Move positions by the momentum along the columns of `basis`."""
+    full_width()
+    for j in range(x.shape[0]):
+        for i in range(x.shape[0]):
+            amount = step[i] * basis[j, i]
+            if amount != 0.0:
+                for lane in range(n):
+                    x[j, lane] -= amount * m[i, lane]
+
+
 def follow(x, m, g, keep, step, n):
     """The idealized rule along one coordinate, for a gradient that is already known."""
     full_width()
@@ -367,9 +415,13 @@ def advance(problem, rule, stage, state, lanes, seed, n):
     elif COUPLED:
         for group in range(groups):
             draw(xi[WIDTH * group :], words, seed, replica, iteration, substep, np.uint64(group), d - WIDTH * group, n)
-        if VARYING:
+        if VARYING and not SPLIT:
             shake(x, xi, table, mixing[d:], n)
-        if ALONG:
+        if SPLIT:
+            split_together(
+                x, m, g, xi, table, noise_table, mixing, keep[stage], force[stage], share[stage], step[stage], n
+            )
+        elif ALONG:
             move_along(x, m, g, xi, table, noise_table, mixing, keep[stage], force[stage], share[stage], step[stage], n)
         else:
             push_together(x, g, xi, table, mixing, force[stage], share[stage], n)
@@ -389,6 +441,8 @@ def advance(problem, rule, stage, state, lanes, seed, n):
                     push_along(x[j], g[j], draws, p, q, n)
                 elif SHIPPED:
                     adapt(j, x, g, rms, draws, slots, told, p, q, parameters, n)
+                elif SPLIT:
+                    split(x[j], m[j], draws, p, q, keep[stage, j], force[stage, j], share[stage, j], step[stage, j], n)
                 else:
                     move(x[j], m[j], draws, p, q, keep[stage, j], force[stage, j], share[stage, j], step[stage, j], n)
     if SHIPPED and MEAN:
@@ -406,17 +460,17 @@ def start_lane(lane, replica, seed, start, state, lanes):
     """Put a fresh replica in a lane: at the origin, its momentum at rest or drawn.
 
     start: (origin (d,), velocity, slots). velocity: standard deviations of the momentum (d,), or of a coupled landscape a matrix
-    (d, normals) for as many normals as are drawn. slots: what they hold at first.
+    (d, normals) for as many normals as are drawn. slots: what they hold at first, shape (slots, d).
     """
     origin, velocity, first = start
     lanes[0][lane], lanes[1][lane], lanes[2][lane] = replica, 1, 0
     d = origin.shape[0]
-    for k in range(2 + len(first), len(state)):
+    for k in range(2 + first.shape[0], len(state)):
         state[k][0, lane] = 1.0
     for j in range(d):
         state[0][j, lane] = origin[j]
-        for k in range(len(first)):
-            state[2 + k][j, lane] = first[k]
+        for k in range(first.shape[0]):
+            state[2 + k][j, lane] = first[k, j]
         if not SHIPPED:
             m = state[2]
             if COUPLED:
@@ -431,6 +485,7 @@ HELPERS = (
     row,
     pull,
     move,
+    split,
     push_along,
     push_parted,
     slopes,
@@ -443,6 +498,8 @@ HELPERS = (
     push_together,
     size_together,
     move_along,
+    drift,
+    split_together,
     follow,
     tell,
     view,

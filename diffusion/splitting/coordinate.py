@@ -175,7 +175,7 @@ def carried(plan: Plan) -> Array:
         rule = None
     if rule is None or (shipped is not None and not shipped.momentum):
         return np.zeros(len(plan.origin))
-    keep, force, _, step = rule.coefficients(int(plan.substeps[0]))
+    keep, force, _, step = rule.coefficients(int(plan.substeps[0]))  # Euler's: other schemes carry nearly as far
     curvature = plan.landscape.hessian_diagonal(plan.origin)
     curvature = curvature / plan.variance**plan.dynamics.follows
     swings = np.sqrt(step / (force * np.where(curvature > 0, curvature, np.nan)))

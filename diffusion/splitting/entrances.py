@@ -40,11 +40,11 @@ class Entrances:
 class Well:
     """Replicas in the well."""
 
-    def __init__(self, plan: Plan, scale: Scale, size: int, substeps: int, threads: int) -> None:
+    def __init__(self, plan: Plan, scale: Scale, size: int, threads: int) -> None:
         from diffusion.kernels import excursions
 
         self._plan, self._scale = plan, scale
-        self._size, self._substeps, self._threads = size, substeps, min(threads, WANDERERS // BLOCK)
+        self._size, self._threads = size, min(threads, WANDERERS // BLOCK)
         self._wander = kernel(excursions.wander, excursions.HELPERS, scale.prepared)
 
     def entrances(self, wanted: int, ids: Any) -> Entrances:
@@ -77,8 +77,8 @@ class Well:
                 )
             if total > LONGEST:
                 raise ValueError(f"only {int(count.sum())} replicas went to the rim of the well; start at its minimum")
-        rate = count.sum() / (WANDERERS * (total - total // 4)) * self._substeps
-        return Entrances(gates, float(rate), kept, total // self._substeps, steps)
+        rate = count.sum() / (WANDERERS * (total - total // 4)) * self._plan.steps
+        return Entrances(gates, float(rate), kept, int(total // self._plan.steps), steps)
 
     def _gates(self, inside: Array) -> tuple[float, float]:
         if np.any(np.isnan(inside)):
@@ -121,14 +121,14 @@ class Well:
     def _relaxation(self) -> int:
         """Substeps of a relaxation in the well, from the slowest of curvature and inertia at the start."""
         steps, slowest, memory = self._slowest()
-        relaxation = np.ceil(max(slowest, memory, 10.0)) * self._substeps
+        relaxation = max(np.ceil(max(slowest, memory, 10.0)) * self._plan.steps, 10.0)
         if RELAXATIONS * relaxation > LONGEST:
             raise ValueError(
                 f"lr * curvature is {float(np.min(steps[steps > 0], initial=np.inf)):.3g} in the flattest direction, so that replicas take about "
                 f"{relaxation:.3g} substeps to settle in the well, and no more than {LONGEST // RELAXATIONS} are run; raise the learning rate and lower the noise's "
                 "variance in proportion: the rate grows as the learning rate does, and changes little else"
             )
-        return int(relaxation)
+        return int(np.ceil(relaxation))
 
     def _run(
         self, ids: NDArray[np.uint64], total: int, settle: int, stride: int, gates: tuple[float, float], most: int
@@ -142,7 +142,7 @@ class Well:
                 here = slice(BLOCK * block, BLOCK * (block + 1))
                 self._wander(
                     int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._scale.regarded, gates, total,
-                    settle, stride, np.uint64(self._substeps), self._plan.seed, pool.stop, *allocate(prepared, BLOCK), sampled[here],
+                    settle, stride, np.uint64(self._plan.substeps[0]), self._plan.seed, pool.stop, *allocate(prepared, BLOCK), sampled[here],
                     count[here], kept[here],
                 )  # fmt: skip
 

@@ -20,6 +20,7 @@ from diffusion.plan import Plan, plan_run, refuse_memory
 from diffusion.progress import task
 from diffusion.prospects import warn_hopeless
 from diffusion.regions import Boundary
+from diffusion.schemes import overshooting, stride_of
 from diffusion.splitting.coordinate import Coordinate, Scale, scale_of
 from diffusion.splitting.interval import Estimate, estimate
 from diffusion.splitting.lines import passes, second_valley, unseen
@@ -42,7 +43,9 @@ def rare_escape_rate(
     coordinate: Coordinate = "exit",
     replicas: int = 1000,
     repetitions: int = 8,
-    substeps: int = 1,
+    substeps: float = 1,
+    scheme: str = "euler",
+    increments: str = "normal",
     level: float = 0.95,
     paths: bool = False,
     partial: bool = False,
@@ -59,7 +62,7 @@ def rare_escape_rate(
 
     Parameters
     ----------
-    dynamics, landscape, noise, start, substeps, seed, threads
+    dynamics, landscape, noise, start, substeps, scheme, increments, seed, threads
         As in `diffusion.exit_times`.
     boundary
         As in `diffusion.exit_times`. Of a `Region` the reaction coordinate must be yours, or "loss".
@@ -129,7 +132,13 @@ def rare_escape_rate(
     replicas = checks.whole("replicas", replicas, least=2 * REMOVED)
     repetitions, boundary = checks.whole("repetitions", repetitions, least=2), regions.plain(boundary)
     level = checks.confidence(level)
-    plan = plan_run(dynamics, landscape, noise, 1, replicas, start, "rest", [1], "moments", substeps, seed, "float64")
+    one = stride_of(substeps, scheme)  # iterations
+    if one == 1:
+        checks.whole("substeps", substeps)
+    plan = plan_run(
+        dynamics, landscape, noise, one, replicas, start, "rest", [one], "moments", substeps, seed, "float64",
+        scheme=scheme, increments=increments,
+    )  # fmt: skip
     refuse_other_laws(noise, "rare_escape_rate")
     edge = edge_of(boundary, landscape, plan.origin)
     if edge.entered.any():
@@ -146,8 +155,16 @@ def rare_escape_rate(
         size = 8 * repetitions * replicas * (MILESTONES + 1) * len(plan.origin)
         refuse_memory(size, "paths = True", "run fewer replicas or repetitions")
     scale = scale_of(coordinate, plan, prepared, edge)
-    warn_hopeless(dynamics, landscape, noise, edge, plan.origin, replicas=replicas, substeps=substeps)
-    run = Run(plan, scale, edge, substeps, thread_count(threads), replicas, paths)
+    warn_hopeless(
+        dynamics,
+        landscape,
+        noise,
+        edge,
+        plan.origin,
+        replicas=replicas,
+        substeps=overshooting(scheme, int(plan.substeps[0])),
+    )
+    run = Run(plan, scale, edge, thread_count(threads), replicas, paths)
     found: list[Repetition] = []
     try:
         with task("splitting", float(repetitions), lambda: len(found) + run.share):

@@ -50,19 +50,17 @@ class Repetition:
 class Run:
     """Kernels, memory and constants that all repetitions share."""
 
-    def __init__(
-        self, plan: Plan, scale: Scale, edge: Edge, substeps: int, threads: int, replicas: int, paths: bool
-    ) -> None:
+    def __init__(self, plan: Plan, scale: Scale, edge: Edge, threads: int, replicas: int, paths: bool) -> None:
         from diffusion.kernels import excursions
 
         self._plan, self._scale, self._threads, self._paths = plan, scale, threads, paths
-        self._substeps, self._failed = substeps, excursions.FAILED
+        self._failed = excursions.FAILED
         self.outside, self._edge = scale.outside, edge
         state, _ = allocate(scale.prepared, 1)
         size = sum(len(array) for array in state)
         refuse_memory(8 * replicas * (LEVELS + 1) * size, f"replicas = {replicas}", "run fewer, and more repetitions")
         self.trail = np.empty((replicas, LEVELS + 1, size))
-        self.well = Well(plan, scale, size, substeps, threads)
+        self.well = Well(plan, scale, size, threads)
         self._excursions = kernel(excursions.excursions, excursions.HELPERS, scale.prepared)
         self._used_ids = 0
         update = plan.dynamics.update
@@ -144,7 +142,7 @@ class Run:
             def until_done(_: int) -> None:
                 self._excursions(
                     width, prepared.problem, prepared.rule, self._scale.regarded, gates, LEVELS, paths, ids, np.uint64(begin),
-                    np.uint64(self._substeps), self._plan.seed, queue, pool.stop, *allocate(prepared, width), reached,
+                    np.uint64(self._plan.substeps[0]), self._plan.seed, queue, pool.stop, *allocate(prepared, width), reached,
                     self.trail, used, LONGEST,
                 )  # fmt: skip
 
