@@ -9,17 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.precision.problems import Problem, Sample, Solver
+from benchmarks.precision.problems import EULER, LIBRARIES, Problem, Sample, Solver
 
-NAME = "diffrax"
 BATCH = 4096  # coordinates at a time: the fastest of 1024, 4096, 16384 and 65536
 SMALL = 512  # of a batch when fewer paths are asked for
+ROUNDS = 8  # exits of each path of a large batch, at least: of fewer the last to leave would keep all others waiting
 
 
 def solvers(problem: Problem) -> list[Solver]:
     """Euler's scheme, and the best for the kind of equation."""
-    names = ("Euler", "SRA1") if problem.damping is None else ("Euler", "ALIGN")
-    return [Solver(NAME, name, _exits(problem, name) if problem.exits else _moments(problem, name)) for name in names]
+    names = (EULER, "SRA1") if problem.damping is None else (EULER, "ALIGN")
+    return [
+        Solver(LIBRARIES[0], name, _exits(problem, name) if problem.exits else _moments(problem, name))
+        for name in names
+    ]
 
 
 def _posed(problem: Problem, name: str, shape: tuple[int, ...], key: Any) -> tuple[Any, Any, Any]:
@@ -30,7 +33,7 @@ def _posed(problem: Problem, name: str, shape: tuple[int, ...], key: Any) -> tup
 
     jnp = jax.numpy
     solver = getattr(diffrax, name)()
-    levy = {"Euler": diffrax.BrownianIncrement}.get(name, diffrax.SpaceTimeLevyArea)
+    levy = {EULER: diffrax.BrownianIncrement}.get(name, diffrax.SpaceTimeLevyArea)
     x, still = jnp.full(shape, problem.start), jnp.zeros(shape)
     path = diffrax.UnsafeBrownianPath(shape=shape, key=key, levy_area=levy)
     deviation = jnp.full(shape, (2 * problem.diffusion) ** 0.5 * (problem.damping or 1.0))
@@ -42,7 +45,7 @@ def _posed(problem: Problem, name: str, shape: tuple[int, ...], key: Any) -> tup
         noise = diffrax.ControlTerm(lambda t, y, args: lineax.DiagonalLinearOperator(deviation), path)
         return diffrax.MultiTerm(diffrax.ODETerm(lambda t, y, args: -problem.gradient(y)), noise), solver, x
     damping: float = problem.damping
-    if name == "Euler":
+    if name == EULER:
 
         def drift(t: Any, y: Any, args: None) -> Any:
             return y[1], -damping * (y[1] + problem.gradient(y[0]))
@@ -76,7 +79,7 @@ def _moments(problem: Problem, name: str) -> Callable[[int, int, int], Sample]:
 
     jax.config.update("jax_enable_x64", True)
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]
     def _solve(key: jax.Array, dt: jax.Array, like: jax.Array) -> jax.Array:
         terms, solver, start = _posed(problem, name, like.shape, key)
         assert problem.horizon is not None
@@ -90,7 +93,7 @@ def _moments(problem: Problem, name: str) -> Callable[[int, int, int], Sample]:
         batch, times = _batches(paths, d)
         # a hair above, as the solver adds up steps, and would take one more
         dt, like = problem.lr / substeps * (1 + 1e-9), np.zeros((batch, d))
-        keys = jax.random.split(jax.random.key(seed), times)
+        keys = [jax.random.fold_in(jax.random.key(seed), k) for k in range(times)]
         squares = np.concatenate([np.asarray(_solve(key, dt, like)) for key in keys])
         return Sample(float(squares.mean()), float(squares.std(ddof=1)), len(squares), len(squares) * d * steps)
 
@@ -103,7 +106,7 @@ def _exits(problem: Problem, name: str) -> Callable[[int, int, int], Sample]:
     jax.config.update("jax_enable_x64", True)
     jnp = jax.numpy
 
-    @jax.jit
+    @jax.jit  # type: ignore[untyped-decorator]
     def _solve(key: jax.Array, dt: jax.Array, rounds: jax.Array, like: jax.Array) -> tuple[jax.Array, ...]:
         """Sums over paths of steps and their squares, when each of the batch has left `rounds` times."""
         key, other = jax.random.split(key)
@@ -133,7 +136,7 @@ def _exits(problem: Problem, name: str) -> Callable[[int, int, int], Sample]:
 
     def run(substeps: int, paths: int, seed: int) -> Sample:
         dt = problem.lr / substeps
-        batch = SMALL if paths <= 8 * SMALL else BATCH
+        batch = SMALL if paths < ROUNDS * BATCH else BATCH
         rounds = -(-paths // batch)
         total, squares = (float(value) for value in _solve(jax.random.key(seed), dt, rounds, np.zeros(batch)))
         count = rounds * batch

@@ -6,27 +6,35 @@ from typing import Any
 import numba
 import numpy as np
 
-from benchmarks.precision.problems import Problem, Sample, Solver
+from benchmarks.precision.problems import EULER, NAME, NUMBA_NAME, Problem, Sample, Solver
 from benchmarks.workloads import gradient
 
-NAME = "naive numba"
 _compiled = numba.njit(fastmath=True)
 _gradient = _compiled(gradient)
 
 
-@_compiled  # type: ignore[untyped-decorator]
+@_compiled
 def _run(
-    paths: Any, d: Any, steps: Any, dt: Any, start: Any, deviation: Any, damping: Any, hessian: Any, boundary: Any, seed: Any
+    paths: Any,
+    d: Any,
+    steps: Any,
+    dt: Any,
+    start: Any,
+    deviation: Any,
+    damping: Any,
+    hessian: Any,
+    boundary: Any,
+    seed: Any,
 ) -> Any:
-    """Mean squared distance of each path after `steps`, or with a boundary its steps until it passes. damping, hessian nan: none."""
+    """Mean squared distance of each path after `steps`, or if these are 0 its steps until the boundary. damping, hessian 0: none."""
     np.random.seed(seed)  # noqa: NPY002
-    out, inertia, exits = np.zeros(paths), not math.isnan(damping), not math.isnan(boundary)
+    out, inertia, exits = np.zeros(paths), damping > 0, steps == 0
     for path in range(paths):
         for _ in range(d):
             x, r, t = start, 0.0, 0
             while exits or t < steps:
                 before = x
-                slope = _gradient(x) if math.isnan(hessian) else hessian * x
+                slope = _gradient(x) if hessian == 0 else hessian * x
                 xi = deviation * np.random.normal()  # noqa: NPY002
                 t += 1
                 if inertia:
@@ -49,16 +57,15 @@ def _run(
 
 def solvers(problem: Problem) -> list[Solver]:
     """Euler's scheme, as ours."""
-    none = math.nan
 
     def run(substeps: int, paths: int, seed: int) -> Sample:
         dt, d = problem.lr / substeps, problem.dimension
         steps = 0 if problem.exits else problem.iterations() * substeps
-        given = (none if value is None else value for value in (problem.damping, problem.hessian))
+        given = (problem.damping or 0.0, problem.hessian or 0.0)
         deviation = math.sqrt(2 * problem.diffusion * dt)
         out = _run(paths, d, steps, dt, problem.start, deviation, *given, problem.boundary, seed)
         updates = float(np.ceil(out).sum()) if problem.exits else float(paths * d * steps)
         values = dt * out if problem.exits else out
         return Sample(float(values.mean()), float(values.std(ddof=1)), paths, updates)
 
-    return [Solver(NAME, "Euler", run, alike="diffusion-lab, Euler")]
+    return [Solver(NUMBA_NAME, EULER, run, alike=f"{NAME}, {EULER}")]

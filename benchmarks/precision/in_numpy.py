@@ -3,11 +3,10 @@
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
-from benchmarks.precision.problems import Problem, Sample, Solver
-from benchmarks.workloads import Array
+from benchmarks.precision.problems import EULER, NAME, NUMPY_NAME, Problem, Sample, Solver
 
-NAME = "numpy, in place"
 BLOCK = 1 << 14  # coordinates at a time
 FAR = 40.0  # a bridge that crosses with a probability below exp(-40) is not asked
 
@@ -46,7 +45,7 @@ class _Paths:
             np.multiply(r, self.dt, out=push)
             x += push
 
-    def step_to(self, live: int, boundary: float) -> Array:
+    def step_to(self, live: int, boundary: float) -> NDArray[np.intp]:
         """A step, and the indices of those that passed the boundary from above; without inertia also by a Brownian bridge."""
         x, before, ahead = self.x[:live], self.before[:live], self.push[:live]
         if self.problem.damping is not None:
@@ -94,4 +93,4 @@ def solvers(problem: Problem) -> list[Solver]:
         lasted = problem.lr / substeps * every
         return Sample(float(lasted.mean()), float(lasted.std(ddof=1)), paths, float(np.ceil(every).sum()))
 
-    return [Solver(NAME, "Euler", exits if problem.exits else moments, alike="diffusion-lab, Euler")]
+    return [Solver(NUMPY_NAME, EULER, exits if problem.exits else moments, alike=f"{NAME}, {EULER}")]

@@ -2,9 +2,8 @@
 
 import numpy as np
 
-from benchmarks.precision.problems import Problem, Sample, Solver
+from benchmarks.precision.problems import EULER, LIBRARIES, Problem, Sample, Solver
 
-NAME = "torchsde"
 BATCH = 1 << 14  # coordinates at a time
 CHUNK = 32  # steps after which paths that have left are dropped
 
@@ -27,8 +26,8 @@ def solvers(problem: Problem) -> list[Solver]:
 
         def f(self, t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             if not inertia:
-                return torch.neg(problem.gradient(y))  # type: ignore[arg-type]
-            return torch.cat([y[:, 1:], -damping * (y[:, 1:] + problem.gradient(y[:, :1]))], dim=1)  # type: ignore[arg-type]
+                return torch.neg(problem.gradient(y))
+            return torch.cat([y[:, 1:], -damping * (y[:, 1:] + problem.gradient(y[:, :1]))], dim=1)
 
         def g(self, t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             return strength.expand(len(y), *strength.shape)
@@ -45,7 +44,8 @@ def solvers(problem: Problem) -> list[Solver]:
         options = {"size": (len(y), 1), "dtype": torch.float64, "levy_area_approximation": levy}
         path = torchsde.BrownianInterval(0.0, float(times[-1]), entropy=seed, dt=dt, **options)
         with torch.no_grad():
-            return torchsde.sdeint(Descent(), y, times, bm=path, method=method, dt=dt)
+            states: torch.Tensor = torchsde.sdeint(Descent(), y, times, bm=path, method=method, dt=dt)
+        return states
 
     def moments(method: str, substeps: int, paths: int, seed: int) -> Sample:
         d, steps, squares = problem.dimension, problem.iterations() * substeps, []
@@ -77,8 +77,8 @@ def solvers(problem: Problem) -> list[Solver]:
 
     run = exits if problem.exits else moments
     return [
-        Solver(NAME, scheme, lambda *sizes, method=method: run(method, *sizes))
-        for scheme, method in (("Euler", "euler"), ("SRK", "srk"))
+        Solver(LIBRARIES[1], scheme, lambda *sizes, method=method: run(method, *sizes))
+        for scheme, method in ((EULER, "euler"), ("SRK", "srk"))
     ]
 
 

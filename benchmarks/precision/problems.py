@@ -3,16 +3,17 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
 from scipy import integrate
 
 import diffusion
 import theory
 from benchmarks import workloads
-from benchmarks.workloads import Array
 from diffusion import fokker_planck
 
+NAME, NUMPY_NAME, NUMBA_NAME, LIBRARIES = "diffusion-lab", "numpy, in place", "naive numba", ("diffrax", "torchsde")
+EULER = "Euler"
 TARGETS = (0.1, 0.03, 0.01, 0.003)  # total relative error: bias and sampling together
 
 
@@ -56,9 +57,9 @@ class Problem:
         """Whether paths end at the boundary."""
         return self.horizon is None
 
-    def gradient(self, x: Array) -> Array:
+    def gradient(self, x: Any) -> Any:
         """L' of every coordinate; whatever arrays a peer has will do."""
-        return workloads.gradient(x) if self.hessian is None else self.hessian * x  # type: ignore[no-any-return]
+        return workloads.gradient(x) if self.hessian is None else self.hessian * x
 
     def iterations(self) -> int:
         """Of length lr, to the horizon."""
@@ -108,8 +109,7 @@ DAMPING = 16.0  # about the saddle's frequency: sqrt(16 * 15.85)
 
 
 def _saddle() -> float:
-    inertia = {"mass": 1.0, "damping": 1.0, "start": "rest"}
-    return float(theory.momentum_msd_exact(3.0, hessian=-0.1, diffusion=1.0, **inertia))
+    return float(theory.momentum_msd_exact(3.0, hessian=-0.1, diffusion=1.0, mass=1.0, damping=1.0, start="rest"))
 
 
 def _variance() -> float:
@@ -124,21 +124,19 @@ def _variance() -> float:
 
 
 def _overdamped() -> float:
-    ends = {"start": workloads.START, "boundary": SADDLE_TOP}
-    return theory.first_passage_time(lambda x: workloads.gradient(x), HOT, **ends)
+    return theory.first_passage_time(workloads.gradient, HOT, start=workloads.START, boundary=SADDLE_TOP)
 
 
 def _inertia() -> float:
-    ends = {"start": workloads.START, "boundary": SADDLE_TOP, "velocity": "rest"}
+    ends: dict[str, Any] = {"start": workloads.START, "boundary": SADDLE_TOP, "velocity": "rest"}
     tang = diffusion.StyblinskiTang(1)
-    inertia = {"diffusion": HOT, "mass": 1 / DAMPING, "damping": DAMPING}
+    inertia: dict[str, Any] = {"diffusion": HOT, "mass": 1 / DAMPING, "damping": DAMPING}
     return float(fokker_planck.mean_first_passage_time(tang, **ends, **inertia, tolerance=1e-4)["mfpt"])
 
 
 PROBLEMS = {
     "msd": Problem("MSD on a saddle, inertia", 1.0, 0.5, 10, 0.0, _saddle, damping=1.0, horizon=3.0, hessian=-0.1),
-    "variance": Problem("variance in a well", 2.0, 0.02, 10, DEEP, _variance, horizon=0.16),
+    "variance": Problem("variance in a well", 2.0, 0.02, 10, DEEP, _variance, horizon=0.3),
     "exit": Problem("mean exit, overdamped", HOT, 0.01, 1, workloads.START, _overdamped, boundary=SADDLE_TOP),
     "inertia": Problem("mean exit, inertia", HOT, 0.04, 1, workloads.START, _inertia, DAMPING, boundary=SADDLE_TOP),
 }
-

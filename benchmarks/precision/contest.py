@@ -1,0 +1,152 @@
+"""The measurement: cost of an update, bias on a ladder of steps, the plan for each total error, and real runs of it."""
+
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from benchmarks.contests import Skipped
+from benchmarks.precision import bias, ours
+from benchmarks.precision.bias import Plan, Power, Rung
+from benchmarks.precision.problems import PROBLEMS, TARGETS, Problem, Sample, Solver
+from benchmarks.workloads import UnavailableError
+from diffusion.progress import Task
+
+ONE = 0.01  # the total error at which contestants are compared, and that is confirmed by real runs
+LADDER = (1, 2, 4, 8, 16, 32)
+STANDARD = 8  # substeps at which the cost of an update is measured, and those that do the same are compared
+PILOT = 2000  # paths of a first run
+COSTLY = 0.1  # seconds of a run that measures a cost
+LONGEST = 2.0  # seconds of a real run; longer ones are not made, and their time is updates times cost
+
+
+@dataclass
+class Entry:
+    """A solver of a problem and what was found.
+
+    Attributes
+    ----------
+    ns
+        Processor time per update in each round.
+    check
+        Relative error of the standard run and its standard error.
+    rungs, fit, plans
+        See `bias`; a plan for each target, None where no step is known that is fine enough.
+    seconds
+        By target: of real runs, one for each round; empty: none was made.
+    errors
+        Relative errors of the real runs at 1 %.
+    """
+
+    solver: Solver
+    ns: list[float] = field(default_factory=list)
+    check: tuple[float, float] = (np.nan, np.nan)
+    rungs: list[Rung] = field(default_factory=list)
+    fit: Power | None = None
+    plans: dict[float, Plan | None] = field(default_factory=dict)
+    seconds: dict[float, list[float]] = field(default_factory=dict)
+    errors: list[float] = field(default_factory=list)
+
+    def time(self, target: float) -> list[float]:
+        """Seconds for a total error, round by round: of real runs, else updates times cost; empty if there is no plan."""
+        plan = self.plans[target]
+        if plan is None:
+            return []
+        return self.seconds.get(target) or [1e-9 * plan.updates * ns for ns in self.ns]
+
+
+Entries = dict[str, Entry]
+
+
+def measure(rounds: int, ladder_seconds: float, progress: Task) -> tuple[dict[str, Entries], Skipped]:
+    """All problems: entries by key and label, and why contestants are missing."""
+    found: dict[str, Entries] = {}
+    skipped: Skipped = {}
+    for key, problem in PROBLEMS.items():
+        exact = problem.exact()
+        progress.say(f"{problem.title}: compiling")
+        entries, missing = _entered(problem, exact)
+        skipped |= missing
+        _cost(entries, exact, rounds)
+        for label, entry in entries.items():
+            progress.say(f"{problem.title}: bias of {label}")
+            if not entry.solver.alike:
+                entry.rungs = _ladder(entry, exact, ladder_seconds)
+        for entry in entries.values():
+            entry.rungs = entries[entry.solver.alike or entry.solver.label].rungs
+            entry.fit = bias.power(entry.rungs)
+            entry.plans = {target: bias.cheapest(entry.rungs, entry.fit, target) for target in TARGETS}
+        progress.say(f"{problem.title}: real runs")
+        _confirm(entries, exact, rounds)
+        found[key] = entries
+        progress.step(problem.title)
+    return found, skipped
+
+
+def _entered(problem: Problem, exact: float) -> tuple[Entries, Skipped]:
+    from importlib import import_module
+
+    solvers, skipped = ours.solvers(problem, exact), {}
+    for module in ("in_numpy", "in_numba", "in_diffrax", "in_torchsde"):
+        try:
+            solvers += import_module(f"benchmarks.precision.{module}").solvers(problem)
+        except (ImportError, UnavailableError) as error:
+            skipped[module.removeprefix("in_")] = str(error)
+    return {solver.label: Entry(solver) for solver in solvers}, skipped
+
+
+def timed(solver: Solver, *sizes: int) -> tuple[Sample, float]:
+    """A sample and the processor time that it took; substeps, paths, seed."""
+    began = time.process_time()
+    sample = solver.run(*sizes)
+    return sample, time.process_time() - began
+
+
+def _cost(entries: Entries, exact: float, rounds: int) -> None:
+    """Processor time of an update, in turns, after a first run that compiles."""
+    sizes = {}
+    for label, entry in entries.items():
+        entry.solver.run(STANDARD, PILOT, 0)
+        _, seconds = timed(entry.solver, STANDARD, PILOT, 1)
+        sizes[label] = int(np.clip(PILOT * COSTLY / seconds, PILOT, 30 * PILOT))
+        entry.solver.run(STANDARD, sizes[label], 1)  # another size may be another program
+    for k in range(rounds):
+        for label, entry in entries.items():
+            sample, seconds = timed(entry.solver, STANDARD, sizes[label], 2 + k)
+            entry.ns.append(1e9 * seconds / sample.updates)
+            entry.check = (sample.mean / exact - 1, sample.deviation / exact / sample.paths**0.5)
+
+
+def _ladder(entry: Entry, exact: float, seconds: float) -> list[Rung]:
+    """Biases, each in the same share of `seconds`, until two in a row are not resolved. Steps that are unstable are left out."""
+    rungs: list[Rung] = []
+    cost = 1e-9 * float(np.median(entry.ns))
+    for substeps in LADDER:
+        with suppress(ValueError):  # of ours: unstable
+            pilot = entry.solver.run(substeps, PILOT, 100)
+            if not 0 < pilot.mean < 10 * exact:
+                continue
+            paths = int(np.clip(seconds / len(LADDER) / (cost * pilot.updates / pilot.paths), PILOT, 2_000_000))
+            sample = entry.solver.run(substeps, paths, 101 + substeps)
+            error = sample.deviation / exact / sample.paths**0.5
+            each = sample.updates / sample.paths
+            rungs.append(Rung(substeps, sample.mean / exact - 1, error, sample.deviation / exact, each))
+            if not any(rung.resolved for rung in rungs[-2:]) and len(rungs) > 2:
+                break
+    return rungs
+
+
+def _confirm(entries: Entries, exact: float, rounds: int) -> None:
+    """Real runs of the plans, in turns: those of 1 % with another seed each round."""
+    for k in range(rounds + 1):
+        for entry in entries.values():
+            for target, plan in entry.plans.items():
+                if plan is None or 1e-9 * plan.updates * np.median(entry.ns) > LONGEST:
+                    continue
+                sample, seconds = timed(entry.solver, plan.substeps, plan.paths, 1000 + k)
+                if k == 0:  # compiles, if this size is another program
+                    continue
+                entry.seconds.setdefault(target, []).append(seconds)
+                if target == ONE:
+                    entry.errors.append(sample.mean / exact - 1)
