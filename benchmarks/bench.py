@@ -38,7 +38,7 @@ def run(*, quick: bool = False, threads: int | None = None) -> Outcome:
             entered, skipped = contests.workload_a(quick)
             a = measure.in_rounds(entered, rounds, progress)
             b = measure.in_rounds(contests.workload_b(quick), rounds, progress)
-            precision, missing = contest.measure(rounds, QUICK_LADDER if quick else LADDER, progress)
+            precision, missing = contest.measure(QUICK_LADDER if quick else LADDER, progress)
             progress.say("a rare escape")
             escape = rare.measure()
             progress.step("a rare escape")

@@ -96,12 +96,12 @@ def cheapest(rungs: Sequence[Rung], fit: Power | None, target: float) -> Plan | 
     return min(plans, key=lambda plan: plan.updates, default=None)
 
 
-def interval(rungs: Sequence[Rung], target: float) -> tuple[float, float]:
-    """95 % interval of the updates of the cheapest plan, from the errors of the biases."""
-    rng, updates = np.random.default_rng(0), []
-    for _ in range(RESAMPLED):
+def intervals(rungs: Sequence[Rung], targets: Sequence[float]) -> Array:
+    """95 % intervals of the updates of the cheapest plans, from the errors of the biases, shape (targets, 2); inf: none is known."""
+    rng, updates = np.random.default_rng(0), np.full((RESAMPLED, len(targets)), np.inf)
+    for row in updates:
         drawn = [rung._replace(bias=rung.bias + rung.error * rng.standard_normal()) for rung in rungs]
-        plan = cheapest(drawn, power(drawn), target)
-        updates.append(np.inf if plan is None else plan.updates)
-    low, high = np.quantile(updates, [0.025, 0.975], method="nearest")
-    return float(low), float(high)
+        fit = power(drawn)
+        plans = [cheapest(drawn, fit, target) for target in targets]
+        row[:] = [np.inf if plan is None else plan.updates for plan in plans]
+    return np.quantile(updates, [0.025, 0.975], axis=0, method="nearest").T  # type: ignore[no-any-return]

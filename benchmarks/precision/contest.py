@@ -15,10 +15,13 @@ from diffusion.progress import Task
 
 ONE = 0.01  # the total error at which contestants are compared, and that is confirmed by real runs
 LADDER = (1, 2, 4, 8, 16, 32)
-STANDARD = 8  # substeps at which the cost of an update is measured, and those that do the same are compared
-PILOT = 2000  # paths of a first run
+STANDARD = 4  # substeps at which the cost of an update is measured, and those that do the same are compared
+ROUNDS = 3
+PILOT = 2000  # paths of a first run that measures a cost
+FEW = 200  # of one on the ladder
 COSTLY = 0.1  # seconds of a run that measures a cost
-LONGEST = 2.0  # seconds of a real run; longer ones are not made, and their time is updates times cost
+LONGEST = 1.5  # seconds of a real run; longer ones are not made, and their time is updates times cost
+SHORT = 0.1  # seconds of a real run that every round has, whatever its total error
 
 
 @dataclass
@@ -59,7 +62,7 @@ class Entry:
 Entries = dict[str, Entry]
 
 
-def measure(rounds: int, ladder_seconds: float, progress: Task) -> tuple[dict[str, Entries], Skipped]:
+def measure(ladder_seconds: float, progress: Task) -> tuple[dict[str, Entries], Skipped]:
     """All problems: entries by key and label, and why contestants are missing."""
     found: dict[str, Entries] = {}
     skipped: Skipped = {}
@@ -68,7 +71,7 @@ def measure(rounds: int, ladder_seconds: float, progress: Task) -> tuple[dict[st
         progress.say(f"{problem.title}: compiling")
         entries, missing = _entered(problem, exact)
         skipped |= missing
-        _cost(entries, exact, rounds)
+        _cost(entries, exact)
         for label, entry in entries.items():
             progress.say(f"{problem.title}: bias of {label}")
             if not entry.solver.alike:
@@ -78,7 +81,7 @@ def measure(rounds: int, ladder_seconds: float, progress: Task) -> tuple[dict[st
             entry.fit = bias.power(entry.rungs)
             entry.plans = {target: bias.cheapest(entry.rungs, entry.fit, target) for target in TARGETS}
         progress.say(f"{problem.title}: real runs")
-        _confirm(entries, exact, rounds)
+        _confirm(entries, exact)
         found[key] = entries
         progress.step(problem.title)
     return found, skipped
@@ -103,7 +106,7 @@ def timed(solver: Solver, *sizes: int) -> tuple[Sample, float]:
     return sample, time.process_time() - began
 
 
-def _cost(entries: Entries, exact: float, rounds: int) -> None:
+def _cost(entries: Entries, exact: float) -> None:
     """Processor time of an update, in turns, after a first run that compiles."""
     sizes = {}
     for label, entry in entries.items():
@@ -111,7 +114,7 @@ def _cost(entries: Entries, exact: float, rounds: int) -> None:
         _, seconds = timed(entry.solver, STANDARD, PILOT, 1)
         sizes[label] = int(np.clip(PILOT * COSTLY / seconds, PILOT, 30 * PILOT))
         entry.solver.run(STANDARD, sizes[label], 1)  # another size may be another program
-    for k in range(rounds):
+    for k in range(ROUNDS):
         for label, entry in entries.items():
             sample, seconds = timed(entry.solver, STANDARD, sizes[label], 2 + k)
             entry.ns.append(1e9 * seconds / sample.updates)
@@ -124,10 +127,10 @@ def _ladder(entry: Entry, exact: float, seconds: float) -> list[Rung]:
     cost = 1e-9 * float(np.median(entry.ns))
     for substeps in LADDER:
         with suppress(ValueError):  # of ours: unstable
-            pilot = entry.solver.run(substeps, PILOT, 100)
+            pilot = entry.solver.run(substeps, FEW, 100)
             if not 0 < pilot.mean < 10 * exact:
                 continue
-            paths = int(np.clip(seconds / len(LADDER) / (cost * pilot.updates / pilot.paths), PILOT, 2_000_000))
+            paths = int(np.clip(seconds / len(LADDER) / (cost * pilot.updates / pilot.paths), FEW, 2_000_000))
             sample = entry.solver.run(substeps, paths, 101 + substeps)
             error = sample.deviation / exact / sample.paths**0.5
             each = sample.updates / sample.paths
@@ -137,16 +140,15 @@ def _ladder(entry: Entry, exact: float, seconds: float) -> list[Rung]:
     return rungs
 
 
-def _confirm(entries: Entries, exact: float, rounds: int) -> None:
-    """Real runs of the plans, in turns: those of 1 % with another seed each round."""
-    for k in range(rounds + 1):
+def _confirm(entries: Entries, exact: float) -> None:
+    """Real runs of the plans, in turns: short ones and those of 1 % with another seed each round, others once."""
+    for k in range(ROUNDS):
         for entry in entries.values():
             for target, plan in entry.plans.items():
-                if plan is None or 1e-9 * plan.updates * np.median(entry.ns) > LONGEST:
+                longest = LONGEST if target == ONE or k == 0 else SHORT
+                if plan is None or 1e-9 * plan.updates * np.median(entry.ns) > longest:
                     continue
                 sample, seconds = timed(entry.solver, plan.substeps, plan.paths, 1000 + k)
-                if k == 0:  # compiles, if this size is another program
-                    continue
                 entry.seconds.setdefault(target, []).append(seconds)
                 if target == ONE:
                     entry.errors.append(sample.mean / exact - 1)

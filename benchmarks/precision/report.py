@@ -74,6 +74,10 @@ def record(found: Found) -> dict[str, Any]:
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
+    ranges = [
+        [float(end) if np.isfinite(end) else None for end in ends]
+        for ends in bias.intervals(entry.rungs, list(entry.plans))
+    ]
     return {
         "ns_per_update": entry.ns,
         "bias": [rung._asdict() for rung in entry.rungs],
@@ -83,12 +87,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
             str(target): None
             if plan is None
             else plan._asdict()
-            | {"seconds": entry.time(target), "run": target in entry.seconds}
-            | dict(zip(("updates_low", "updates_high"), map(_finite, bias.interval(entry.rungs, target)), strict=True))
-            for target, plan in entry.plans.items()
+            | {"seconds": entry.time(target), "run": target in entry.seconds, "updates_interval": ends}
+            for (target, plan), ends in zip(entry.plans.items(), ranges, strict=True)
         },
     }
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
