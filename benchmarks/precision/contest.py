@@ -10,7 +10,6 @@ from benchmarks.contests import Skipped
 from benchmarks.precision import bias, ours
 from benchmarks.precision.bias import Plan, Power, Rung
 from benchmarks.precision.problems import PROBLEMS, TARGETS, Problem, Sample, Solver
-from benchmarks.workloads import UnavailableError
 from diffusion.progress import Task
 
 ONE = 0.01  # the total error at which contestants are compared, and that is confirmed by real runs
@@ -94,8 +93,8 @@ def _entered(problem: Problem, exact: float) -> tuple[Entries, Skipped]:
     for module in ("in_numpy", "in_numba", "in_diffrax", "in_torchsde"):
         try:
             solvers += import_module(f"benchmarks.precision.{module}").solvers(problem)
-        except (ImportError, UnavailableError) as error:
-            skipped[module.removeprefix("in_")] = str(error)
+        except ImportError as error:
+            skipped[module.removeprefix("in_")] = f"{error}; pip install 'diffusion-lab[bench]' brings it"
     return {solver.label: Entry(solver) for solver in solvers}, skipped
 
 
