@@ -10,6 +10,7 @@ from benchmarks.workloads import Array
 
 POWERS = np.linspace(0.25, 6, 231)
 SIGMAS, MISFIT = 1.96, 0.01  # a bias is resolved beyond so many standard errors; a fit is refused below this p-value
+LARGE = 0.25  # relative biases above are no guide to small ones
 RESAMPLED = 100
 FINEST = 4096  # substeps that are thought of
 
@@ -57,6 +58,8 @@ def power(rungs: Sequence[Rung]) -> Power | None:
     """The law by weighted least squares, of as many rungs as it fits; None if fewer than three follow one, or none is resolved."""
     for first in range(len(rungs) - 2):
         used = rungs[first:]
+        if abs(used[0].bias) > LARGE:
+            continue
         h = 1.0 / np.array([rung.substeps for rung in used])
         bias, weight = (np.array(values) for values in zip(*((r.bias, r.error**-2) for r in used), strict=True))
         shape = h ** POWERS[:, None]

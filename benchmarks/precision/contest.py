@@ -109,10 +109,11 @@ def _cost(entries: Entries, exact: float) -> None:
     """Processor time of an update, in turns, after a first run that compiles."""
     sizes = {}
     for label, entry in entries.items():
-        entry.solver.run(STANDARD, PILOT, 0)
+        for paths in (1, PILOT):  # small runs may be another program
+            entry.solver.run(STANDARD, paths, 0)
         _, seconds = timed(entry.solver, STANDARD, PILOT, 1)
         sizes[label] = int(np.clip(PILOT * COSTLY / seconds, PILOT, 30 * PILOT))
-        entry.solver.run(STANDARD, sizes[label], 1)  # another size may be another program
+        entry.solver.run(STANDARD, sizes[label], 1)
     for k in range(ROUNDS):
         for label, entry in entries.items():
             sample, seconds = timed(entry.solver, STANDARD, sizes[label], 2 + k)

@@ -19,10 +19,8 @@ ROUNDS = 8  # exits of each path of a large batch, at least: of fewer the last t
 def solvers(problem: Problem) -> list[Solver]:
     """Euler's scheme, and the best for the kind of equation."""
     names = (EULER, "SRA1") if problem.damping is None else (EULER, "ALIGN")
-    return [
-        Solver(LIBRARIES[0], name, _exits(problem, name) if problem.exits else _moments(problem, name))
-        for name in names
-    ]
+    made = _exits if problem.exits else _moments
+    return [Solver(LIBRARIES[0], name, made(problem, name), problem.alike(name)) for name in names]
 
 
 def _posed(problem: Problem, name: str, shape: tuple[int, ...], key: Any) -> tuple[Any, Any, Any]:

@@ -77,7 +77,7 @@ def solvers(problem: Problem) -> list[Solver]:
 
     run = exits if problem.exits else moments
     return [
-        Solver(LIBRARIES[1], scheme, lambda *sizes, method=method: run(method, *sizes))
+        Solver(LIBRARIES[1], scheme, lambda *sizes, method=method: run(method, *sizes), problem.alike(scheme))
         for scheme, method in ((EULER, "euler"), ("SRK", "srk"))
     ]
 

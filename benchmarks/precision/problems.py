@@ -57,6 +57,10 @@ class Problem:
         """Whether paths end at the boundary."""
         return self.horizon is None
 
+    def alike(self, scheme: str) -> str:
+        """Label of ours, if this scheme of a library is the same arithmetic: without inertia Euler's is."""
+        return f"{NAME}, {EULER}" if scheme == EULER and self.damping is None else ""
+
     def gradient(self, x: Any) -> Any:
         """L' of every coordinate; whatever arrays a peer has will do."""
         return workloads.gradient(x) if self.hessian is None else self.hessian * x
