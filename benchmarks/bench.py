@@ -15,7 +15,7 @@ from benchmarks.rows import table
 from diffusion.progress import task
 
 ROUNDS, QUICK_ROUNDS = 5, 3
-LADDER, QUICK_LADDER = 3.0, 0.5  # processor seconds behind the biases of a contestant of a problem
+RUNG, QUICK_RUNG = 1.2, 0.2  # processor seconds behind the bias of a contestant at one step
 FRESH_RUNS = 3
 
 
@@ -38,7 +38,7 @@ def run(*, quick: bool = False, threads: int | None = None) -> Outcome:
             entered, skipped = contests.workload_a(quick)
             a = measure.in_rounds(entered, rounds, progress)
             b = measure.in_rounds(contests.workload_b(quick), rounds, progress)
-            precision, missing = contest.measure(QUICK_LADDER if quick else LADDER, progress)
+            precision, missing = contest.measure(QUICK_RUNG if quick else RUNG, progress)
             progress.say("a rare escape")
             escape = rare.measure()
             progress.step("a rare escape")

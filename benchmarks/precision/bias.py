@@ -79,11 +79,9 @@ def power(rungs: Sequence[Rung]) -> Power | None:
 def cheapest(rungs: Sequence[Rung], fit: Power | None, target: float) -> Plan | None:
     """The fewest updates with ``bias^2 + deviation^2/paths = target^2``; None if no step is known to be fine enough.
 
-    A measured bias is taken as it is if it is resolved, else at the far end of its interval.
+    Of a measured bias the square is that of the value found plus that of its standard error.
     """
-    known = {
-        r.substeps: (abs(r.bias) + (0.0 if r.resolved else SIGMAS * r.error), r.updates / r.substeps) for r in rungs
-    }
+    known = {r.substeps: (float(np.hypot(r.bias, r.error)), r.updates / r.substeps) for r in rungs}
     measured = set(known)
     deviation = float(np.median([rung.deviation for rung in rungs]))
     if fit is not None:

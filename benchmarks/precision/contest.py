@@ -17,7 +17,7 @@ LADDER = (1, 2, 4, 8, 16, 32)
 STANDARD = 4  # substeps at which the cost of an update is measured, and those that do the same are compared
 ROUNDS = 3
 PILOT = 2000  # paths of a first run that measures a cost
-FEW = 200  # of one on the ladder
+FEW = 1000  # of one on the ladder, at least
 COSTLY = 0.1  # seconds of a run that measures a cost
 LONGEST = 1.5  # seconds of a real run; longer ones are not made, and their time is updates times cost
 SHORT = 0.1  # seconds of a real run that every round has, whatever its total error
@@ -33,6 +33,8 @@ class Entry:
         Processor time per update in each round.
     check
         Relative error of the standard run and its standard error.
+    each
+        Updates of a path at one substep.
     rungs, fit, plans
         See `bias`; a plan for each target, None where no step is known that is fine enough.
     seconds
@@ -44,6 +46,7 @@ class Entry:
     solver: Solver
     ns: list[float] = field(default_factory=list)
     check: tuple[float, float] = (np.nan, np.nan)
+    each: float = np.nan
     rungs: list[Rung] = field(default_factory=list)
     fit: Power | None = None
     plans: dict[float, Plan | None] = field(default_factory=dict)
@@ -61,7 +64,7 @@ class Entry:
 Entries = dict[str, Entry]
 
 
-def measure(ladder_seconds: float, progress: Task) -> tuple[dict[str, Entries], Skipped]:
+def measure(rung_seconds: float, progress: Task) -> tuple[dict[str, Entries], Skipped]:
     """All problems: entries by key and label, and why contestants are missing."""
     found: dict[str, Entries] = {}
     skipped: Skipped = {}
@@ -74,7 +77,7 @@ def measure(ladder_seconds: float, progress: Task) -> tuple[dict[str, Entries], 
         for label, entry in entries.items():
             progress.say(f"{problem.title}: bias of {label}")
             if not entry.solver.alike:
-                entry.rungs = _ladder(entry, exact, ladder_seconds)
+                entry.rungs = _ladder(entry, exact, rung_seconds)
         for entry in entries.values():
             entry.rungs = entries[entry.solver.alike or entry.solver.label].rungs
             entry.fit = bias.power(entry.rungs)
@@ -118,25 +121,27 @@ def _cost(entries: Entries, exact: float) -> None:
         for label, entry in entries.items():
             sample, seconds = timed(entry.solver, STANDARD, sizes[label], 2 + k)
             entry.ns.append(1e9 * seconds / sample.updates)
+            entry.each = sample.updates / sample.paths / STANDARD
             entry.check = (sample.mean / exact - 1, sample.deviation / exact / sample.paths**0.5)
 
 
 def _ladder(entry: Entry, exact: float, seconds: float) -> list[Rung]:
-    """Biases, each in the same share of `seconds`, until two in a row are not resolved. Steps that are unstable are left out."""
+    """Biases, each in so many seconds, until two in a row are not resolved or too few paths would fit.
+
+    Steps that are unstable are left out.
+    """
     rungs: list[Rung] = []
     cost = 1e-9 * float(np.median(entry.ns))
     for substeps in LADDER:
+        paths = int(min(seconds / (cost * entry.each * substeps), 2_000_000))
         with suppress(ValueError):  # of ours: unstable
-            pilot = entry.solver.run(substeps, FEW, 100)
-            if not 0 < pilot.mean < 10 * exact:
-                continue
-            paths = int(np.clip(seconds / len(LADDER) / (cost * pilot.updates / pilot.paths), FEW, 2_000_000))
-            sample = entry.solver.run(substeps, paths, 101 + substeps)
-            error = sample.deviation / exact / sample.paths**0.5
-            each = sample.updates / sample.paths
-            rungs.append(Rung(substeps, sample.mean / exact - 1, error, sample.deviation / exact, each))
-            if not any(rung.resolved for rung in rungs[-2:]) and len(rungs) > 2:
-                break
+            sample = entry.solver.run(substeps, max(paths, FEW), 101 + substeps)
+            if 0 < sample.mean < 10 * exact:
+                error = sample.deviation / exact / sample.paths**0.5
+                each = sample.updates / sample.paths
+                rungs.append(Rung(substeps, sample.mean / exact - 1, error, sample.deviation / exact, each))
+        if paths < FEW or (len(rungs) > 2 and not any(rung.resolved for rung in rungs[-2:])):
+            break
     return rungs
 
 
