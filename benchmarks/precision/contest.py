@@ -16,7 +16,8 @@ ONE = 0.01  # the total error at which contestants are compared, and that is con
 LADDER = (1, 2, 4, 8, 16, 32)
 STANDARD = 4  # substeps at which the cost of an update is measured, and those that do the same are compared
 ROUNDS = 3
-PILOT = 2000  # paths of a first run that measures a cost
+PILOT = 6000  # paths of a run that measures a cost, at least: about as many as 1 % takes
+SLOW = 0.5  # seconds of such a run, of which one is enough
 FEW = 1000  # of one on the ladder, at least
 COSTLY = 0.1  # seconds of a run that measures a cost
 LONGEST = 1.5  # seconds of a real run; longer ones are not made, and their time is updates times cost
@@ -109,20 +110,28 @@ def timed(solver: Solver, *sizes: int) -> tuple[Sample, float]:
 
 
 def _cost(entries: Entries, exact: float) -> None:
-    """Processor time of an update, in turns, after a first run that compiles."""
-    sizes = {}
+    """Processor time of an update, in turns, after first runs that compile; slow contestants have one turn."""
+    sizes: dict[str, int] = {}
     for label, entry in entries.items():
         for paths in (1, PILOT):  # small runs may be another program
-            entry.solver.run(STANDARD, paths, 0)
-        _, seconds = timed(entry.solver, STANDARD, PILOT, 1)
-        sizes[label] = int(np.clip(PILOT * COSTLY / seconds, PILOT, 30 * PILOT))
-        entry.solver.run(STANDARD, sizes[label], 1)
+            with suppress(ValueError):  # of ours: unstable
+                entry.solver.run(1, paths, 0)
+        seconds = _clock(entry, exact, PILOT, 1)
+        if seconds < SLOW:
+            entry.ns.clear()
+            sizes[label] = round(PILOT * np.clip(COSTLY / seconds, 1, 30))
     for k in range(ROUNDS):
-        for label, entry in entries.items():
-            sample, seconds = timed(entry.solver, STANDARD, sizes[label], 2 + k)
-            entry.ns.append(1e9 * seconds / sample.updates)
-            entry.each = sample.updates / sample.paths / STANDARD
-            entry.check = (sample.mean / exact - 1, sample.deviation / exact / sample.paths**0.5)
+        for label, paths in sizes.items():
+            _clock(entries[label], exact, paths, 2 + k)
+
+
+def _clock(entry: Entry, exact: float, paths: int, seed: int) -> float:
+    """Seconds of the standard run, which is entered."""
+    sample, seconds = timed(entry.solver, STANDARD, paths, seed)
+    entry.ns.append(1e9 * seconds / sample.updates)
+    entry.each = sample.updates / sample.paths / STANDARD
+    entry.check = (sample.mean / exact - 1, sample.deviation / exact / sample.paths**0.5)
+    return seconds
 
 
 def _ladder(entry: Entry, exact: float, seconds: float) -> list[Rung]:
