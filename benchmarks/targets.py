@@ -143,9 +143,14 @@ def rows_precision(found: Found) -> list[Row]:
             Row(group, "Euler", mine.time(ONE), "s"),
             Row(group, f"best: {ours.solver.scheme}", ours.time(ONE), "s"),
             Row(group, "Euler: times faster than numpy's", _over(numpy.time(ONE) if numpy else [], mine), at_least=4.5),
-            Row(group, f"Euler: than the same steps by {_named(library)}", _over(steps, mine), at_least=15),
+            Row(group, f"Euler: than as many steps of {_named(library)}", _over(steps, mine), at_least=15),
             Row(group, "best: times faster than our Euler", _over(mine.time(ONE), ours), at_least=10),
-            Row(group, f"best: than {_named(theirs)}", _over(theirs.time(ONE) if theirs else [], ours), at_least=50),
+            Row(
+                group,
+                f"best: times faster than {_named(theirs)}",
+                _over(theirs.time(ONE) if theirs else [], ours),
+                at_least=50,
+            ),
             Row(group, "root mean square error found, at worst", [100 * worst], "%", at_most=CONFIRMED),
         ]
     return rows

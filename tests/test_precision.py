@@ -106,9 +106,9 @@ def test_rows_compare_real_runs_and_libraries_step_for_step():
     rows = {row.what: row for row in targets.rows_precision(found)}
     assert rows["Euler: times faster than numpy's"].values == [6, 6]
     assert rows["best: times faster than our Euler"].values == pytest.approx([10, 10])
-    assert rows["best: than torchsde, SRK"].values == pytest.approx([40, 40])
-    assert rows["best: than torchsde, SRK"].verdict == "missed"
-    assert rows["Euler: than the same steps by a library"].verdict == "skipped"
+    assert rows["best: times faster than torchsde, SRK"].values == pytest.approx([40, 40])
+    assert rows["best: times faster than torchsde, SRK"].verdict == "missed"
+    assert rows["Euler: than as many steps of a library"].verdict == "skipped"
     assert rows["root mean square error found, at worst"].verdict == "met"
     text = "\n".join(report.table(found))
     assert "~" in text

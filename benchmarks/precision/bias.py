@@ -12,7 +12,7 @@ POWERS = np.linspace(0.25, 6, 231)
 SIGMAS, MISFIT = 1.96, 0.01  # a bias is resolved beyond so many standard errors; a fit is refused below this p-value
 LARGE = 0.25  # relative biases above are no guide to small ones
 RESAMPLED = 100
-FINEST = 4096  # substeps that are thought of
+BEYOND = 16  # times finer than the finest step with a resolved bias: no fit is trusted farther
 
 
 class Rung(NamedTuple):
@@ -85,7 +85,8 @@ def cheapest(rungs: Sequence[Rung], fit: Power | None, target: float) -> Plan | 
     measured = set(known)
     deviation = float(np.median([rung.deviation for rung in rungs]))
     if fit is not None:
-        finer = np.unique(np.geomspace(fit.first, FINEST, 100).astype(int))
+        finest = max(rung.substeps for rung in rungs if rung.resolved or rung.substeps == fit.first)
+        finer = np.unique(np.geomspace(fit.first, BEYOND * finest, 100).astype(int))
         known |= {
             int(n): (float(abs(fit.bias(n))), rungs[-1].updates / rungs[-1].substeps) for n in finer if n not in known
         }

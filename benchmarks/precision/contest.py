@@ -113,7 +113,7 @@ def _cost(entries: Entries, exact: float) -> None:
     """Processor time of an update, in turns, after first runs that compile; slow contestants have one turn."""
     sizes: dict[str, int] = {}
     for label, entry in entries.items():
-        for paths in (1, PILOT):  # small runs may be another program
+        for paths in (2, PILOT):  # small runs may be another program
             with suppress(ValueError):  # of ours: unstable
                 entry.solver.run(1, paths, 0)
         seconds = _clock(entry, exact, PILOT, 1)

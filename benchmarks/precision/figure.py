@@ -23,14 +23,14 @@ COLOURS = {
 
 def draw(found: Found, directory: Path) -> None:
     """Draw precision.png and precision.svg into `directory`."""
-    figure, axes = subplots(2, 2, size=(11, 9.2), sharey=True)
+    figure, axes = subplots(2, 2, size=(10, 8.6), sharey=True)
     for axis, (key, entries) in zip(axes.flat, found.items(), strict=False):
         axis.set_title(PROBLEMS[key].title)
         for entry in _shown(entries):
             _line(axis, entry)
         axis.set(xscale="log", yscale="log")
         axis.yaxis.set_major_locator(ticker.FixedLocator([0.003, 0.01, 0.03, 0.1]))
-        axis.yaxis.set_major_formatter(ticker.PercentFormatter(1, decimals=None))
+        axis.yaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{100 * value:g} %"))
         axis.yaxis.set_minor_locator(ticker.NullLocator())
         axis.xaxis.set_major_formatter(ticker.FuncFormatter(lambda value, _: f"{value:g}"))
         axis.grid(alpha=0.25)

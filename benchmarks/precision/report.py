@@ -40,20 +40,20 @@ def table(found: Found) -> list[str]:
     lines = [
         "Work against precision: seconds for a total error (bias and sampling), ~ if not run: updates times cost. ns: per update; steps: in "
         "the longest one, for 1 %; found: root mean square error of the runs for 1 %.",
-        f"{'':<45}{'ns':>6}{'order of the bias':>19}{'steps x paths':>16}"
-        + "".join(f"{head:>8}" for head in heads)
-        + f"{'found':>9}",
+        f"{'':<50}{'ns':>6}{'order of bias':>18}{'steps x paths':>14}"
+        + "".join(f"{head:>9}" for head in heads)
+        + f"{'found':>8}",
     ]
     for key, entries in found.items():
         lines.append(PROBLEMS[key].title)
         for label, entry in sorted(entries.items(), key=_at_one):
             plan = entry.plans[ONE]
             at = "" if plan is None else f"{plan.substeps} x {plan.paths}"
-            cells = "".join(f"{_seconds(entry, target):>8}" for target in TARGETS)
+            cells = "".join(f"{_seconds(entry, target):>9}" for target in TARGETS)
             rms = root_mean_square(entry.errors)
             seen = "" if np.isnan(rms) else f"{100 * rms:.2g} %"
-            cost = f"{np.median(entry.ns):.3g}"
-            lines.append(f"  {label:<43}{cost:>6}{order_in_words(entry):>19}{at:>16}{cells}{seen:>9}")
+            cost = _short(float(np.median(entry.ns)))
+            lines.append(f"  {label:<48}{cost:>6}{order_in_words(entry):>18}{at:>14}{cells}{seen:>8}")
     return lines
 
 
@@ -65,7 +65,11 @@ def _seconds(entry: Entry, target: float) -> str:
     seconds = entry.time(target)
     if not seconds:
         return "unknown"
-    return ("" if target in entry.seconds else "~") + f"{np.median(seconds):.2g}"
+    return ("" if target in entry.seconds else "~") + _short(float(np.median(seconds)))
+
+
+def _short(value: float) -> str:
+    return f"{value:.2g}" if value < 100 else f"{value:.0f}"
 
 
 def record(found: Found) -> dict[str, Any]:
