@@ -8,6 +8,7 @@ and what is left is their scheme for Brownian dynamics: each step moves by the m
 
 from __future__ import annotations
 
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -33,15 +34,16 @@ def stride_of(substeps: Any, scheme: str) -> int:
     ValueError
         If it is another share of 1, or the scheme is Euler's, of which a step is no longer than an iteration.
     """
-    if np.ndim(substeps) or isinstance(substeps, bool) or not 0 < substeps < 1:
+    share = checks.plain(substeps)
+    if not isinstance(share, Real) or not 0 < float(share) < 1:
         return 1
-    k = int(round(1 / substeps))
+    k = round(1 / float(share))
     if scheme == "euler":
         raise ValueError(
             f"substeps = {substeps!r} must be a whole number >= 1: scheme = 'euler' takes an iteration or parts of it; use "
             "scheme='baoab' with inertia, 'leimkuhler-matthews' without"
         )
-    if abs(k * substeps - 1) > 1e-9:
+    if abs(k * float(share) - 1) > 1e-9:
         raise ValueError(f"substeps = {substeps!r} must be 1/k for a step of k iterations, as {1 / k:.6g}")
     return k
 

@@ -142,7 +142,8 @@ def box_muller_32(first, second):
 
 
 _ROOT_3 = np.float32(np.sqrt(3))
-_UPPER_SIXTH = np.int32(round(2**31 - 2**32 / 2 / float(_ROOT_3) ** 2))  # a sixth, but for the rounding of the root
+_SIXTH = round(2**31 / float(_ROOT_3) ** 2)  # of all words; but for the rounding of the root
+_LOW_SIXTH, _HIGH_SIXTH = np.int32(-(2**31) + _SIXTH), np.int32(2**31 - _SIXTH)
 
 
 @jit
@@ -210,7 +211,7 @@ def draw_three_point(out, words, seed, replica, iteration, substep, group, wante
     for k in range(min(wanted, 4)):
         for lane in range(n):
             word = np.int32(words[k, lane])
-            out[k, lane] = _ROOT_3 * (np.float32(word >= _UPPER_SIXTH) - np.float32(word < -_UPPER_SIXTH))
+            out[k, lane] = _ROOT_3 if word >= _HIGH_SIXTH else (-_ROOT_3 if word < _LOW_SIXTH else np.float32(0))
 
 
 @jit
