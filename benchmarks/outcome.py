@@ -5,17 +5,19 @@ from typing import Any
 
 from benchmarks import targets
 from benchmarks.measure import Timing
+from benchmarks.precision import report
 from benchmarks.rows import Row
 from benchmarks.targets import Timings
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was found: rows of the table, nanoseconds per update of each contestant by workload, growth, and the setting."""
+    """What was found: rows of the table, nanoseconds per update of each contestant by workload, growth, work against precision, the setting."""
 
     rows: list[Row]
     contests: dict[str, Timings]
     growth: dict[str, dict[float, Timing]]
+    precision: report.Found
     setting: dict[str, Any]
 
     @property
@@ -25,8 +27,8 @@ class Outcome:
 
     @property
     def footer(self) -> list[str]:
-        """Machine and rules, for below the table."""
-        return [self.setting["machine"], *self.setting["rules"]]
+        """Work against precision, machine and rules, for below the table."""
+        return [*report.table(self.precision), "", self.setting["machine"], *self.setting["rules"]]
 
     def record(self) -> dict[str, Any]:
         """Everything measured, as JSON."""
@@ -37,6 +39,7 @@ class Outcome:
                 workload: {name: timing.ns for name, timing in timings.items()}
                 for workload, timings in self.contests.items()
             },
+            "precision": report.record(self.precision),
             "seconds_by_size": {
                 name: {str(amount): timing.seconds for amount, timing in sizes.items()}
                 for name, sizes in self.growth.items()

@@ -21,6 +21,10 @@ from benchmarks.contests import (
 from benchmarks.fresh import Fresh
 from benchmarks.measure import Timing
 from benchmarks.ours import VARIANTS
+from benchmarks.precision.contest import ONE, Entries, Entry
+from benchmarks.precision.problems import LIBRARIES, NAME, NUMPY_NAME, PROBLEMS
+from benchmarks.precision.rare import Rare
+from benchmarks.precision.report import Found, best, euler, root_mean_square
 from benchmarks.rows import Row
 
 AGREEMENT = "contestants differ by"
@@ -118,6 +122,60 @@ def rows_growth(growth: dict[str, dict[float, Timing]], load: float) -> list[Row
     speed = [one / two for one, two in zip(threads[1].seconds, threads[2].seconds, strict=True)]
     note = f"load average {load}, 1 of it this run"
     return [*rows, Row("threads", "2, times faster than 1", speed, at_least=1.8, note=note)]
+
+
+def rows_precision(found: Found) -> list[Row]:
+    """Work against precision: everybody's time for a total error of 1 %."""
+    rows = []
+    for key, entries in found.items():
+        group, mine, ours = f"1 %, {PROBLEMS[key].title}", euler(entries, NAME), best(entries, NAME)
+        if mine is None or ours is None:
+            rows.append(Row(group, "Euler", [], note="no step is known that is fine enough"))
+            continue
+        plan = mine.plans[ONE]
+        assert plan is not None
+        library, numpy = _cheapest_euler(entries), euler(entries, NUMPY_NAME)
+        # whatever the library's own Euler needs: with inertia it is explicit, and its bias another
+        steps = [1e-9 * plan.updates * ns for ns in library.ns] if library else []
+        theirs = best(entries, *LIBRARIES)
+        worst = max(root_mean_square(entry.errors) for entry in entries.values() if entry.errors) if mine.errors else 0
+        rows += [
+            Row(group, "Euler", mine.time(ONE), "s"),
+            Row(group, f"best: {ours.solver.scheme}", ours.time(ONE), "s"),
+            Row(group, "Euler: times faster than numpy's", _over(numpy.time(ONE) if numpy else [], mine), at_least=4.5),
+            Row(group, f"Euler: than as many steps of {_named(library)}", _over(steps, mine), at_least=15),
+            Row(group, "best: times faster than our Euler", _over(mine.time(ONE), ours), at_least=10),
+            Row(
+                group,
+                f"best: times faster than {_named(theirs)}",
+                _over(theirs.time(ONE) if theirs else [], ours),
+                at_least=50,
+            ),
+            Row(group, "root mean square error found, at worst", [100 * worst], "%", at_most=CONFIRMED),
+        ]
+    return rows
+
+
+CONFIRMED = 2.6  # of 3 errors with mean square 1 % squared, one of 10^4 is larger; of more errors fewer are
+
+
+def _over(slower: list[float], faster: Entry) -> list[float]:
+    return [x / y for x, y in zip(slower, faster.time(ONE), strict=False)]
+
+
+def _named(entry: Entry | None) -> str:
+    return entry.solver.label if entry else "a library"
+
+
+def _cheapest_euler(entries: Entries) -> Entry | None:
+    known = [entry for name in LIBRARIES if (entry := euler(entries, name))]
+    return min(known, key=lambda entry: float(np.median(entry.ns)), default=None)
+
+
+def rows_rare(rare: Rare) -> list[Row]:
+    """A rare escape by splitting."""
+    note = f"{rare.rate:.1e} an iteration; found over exact: {rare.ratio:.2f} +- {rare.error:.2f}"
+    return [Row("rare escape, Momentum", "10 % by splitting", [rare.seconds], "s", at_most=15, note=note)]
 
 
 def rows_fresh(fresh: Fresh) -> list[Row]:

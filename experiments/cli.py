@@ -324,7 +324,7 @@ def bench(
     Runs the same two workloads with numpy, numba, jax, diffrax, torchsde
     and C, those that are installed, in turns, on one core. Prints a table
     of targets, met or missed, and writes to the output directory:
-    bench.json, bench.txt, bench.png and bench.svg.
+    bench.json, bench.txt, and the figures bench and precision, PNG and SVG.
 
     Measure on an idle machine. The exit status is 0 if all contestants
     computed the same, whatever they took, 1 if they did not, 2 for a bad
@@ -355,7 +355,7 @@ def bench(
         print("diffusion-lab: interrupted; nothing was written", file=sys.stderr, flush=True)
         os._exit(130)  # without the interpreter's clean-up, which crashes if JAX was compiling
     print(text)
-    print(f"Written to {out}/: bench.json, bench.txt, bench.png, bench.svg")
+    print(f"Written to {out}/: bench.json, bench.txt, bench.png, bench.svg, precision.png, precision.svg")
     return 0 if outcome.agree else 1
 
 
