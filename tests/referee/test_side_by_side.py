@@ -14,11 +14,11 @@ from toys import Deadly, Fails, Meets, Toy
 from experiments.referee import verify
 from experiments.referee.routes import Routes
 
-SETTINGS = {"seed": 5, "quick": True}
+SETTINGS = {"seed": 5, "size": "quick"}
 
 
 def tried(claims, at_once):
-    return verify.tried(claims, Routes(1, 1, seed=5, quick=True), SETTINGS, (), ("verify",), at_once)
+    return verify.tried(claims, Routes(1, 1, seed=5, size="quick"), SETTINGS, (), ("verify",), at_once)
 
 
 def claims(folder, patience):
