@@ -11,6 +11,7 @@ import numpy as np
 
 SIZES = ("quick", "default", "full")  # of a run, each with what the one before it has
 
+NOT_QUICK, FULL_ONLY = "left out of a quick run", "in a run with --full alone"  # reasons
 TORCH_MISSING = "torch is not installed: pip install '.[torch]' in the project's folder"
 
 Value = TypeVar("Value")

@@ -108,7 +108,7 @@ def _tell(claim: Claim, routes: Routes, progress: Task) -> None:
     progress.step(f"{claim.name}: {told}")
 
 
-def _in_order(claims: Sequence[Claim]) -> list[Claim]:
+def in_order(claims: Sequence[Claim]) -> list[Claim]:
     """Claims that build on no other, and those built on, as they are to begin.
 
     Brief ones that others build on are first, so that these are tried beside the rest; then the longest, so that all
@@ -124,7 +124,7 @@ def _try_apart(claims: Sequence[Claim], routes: Routes, at_once: int, progress: 
 
     What builds on others is tried in this process as soon as it can be.
     """
-    apart = _in_order(claims)
+    apart = in_order(claims)
     if len(apart) == 1:  # it has all threads as it is
         return
     given = {name: getattr(routes, name) for name in ("replicas", "torch_replicas", "seed", "threads", "size")}
