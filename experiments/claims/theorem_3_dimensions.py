@@ -44,6 +44,7 @@ class Theorem3Dimensions(Claim):
         "Theorem 3 is of n dimensions: what counts are the barrier and the curvatures along the escape direction at "
         "minimum and saddle, and the way between them and the other directions drop out."
     )
+    effort = 50
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Exponents by least action, times by transport, on a grid and by ensembles, and what each direction adds."""
@@ -107,7 +108,7 @@ def _inertial(routes: Routes, name: str, way: Pass, ratio: float) -> Row:
     heavy = passes.mass(ratio, abs(h_b[0]))
     least = way.inertial(heavy * (np.ones(len(h_a)) if name == "Momentum" else h_a[0] / h_a))
     samples = {}
-    if (name, way, ratio) == ("Momentum", bent(0.5), DAMPINGS[-1]) and not routes.quick:
+    if (name, way, ratio) == ("Momentum", bent(0.5), DAMPINGS[-1]) and routes.full:
         samples["simulated"] = _grown_time(routes, way, heavy, least.action)
     return _row(name, way, least, {DAMPED: ratio}, **samples)
 

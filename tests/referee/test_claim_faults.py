@@ -56,7 +56,7 @@ class TwoOfAName(Broken):
 
 
 def written(claim, out):
-    outcome = verify.run([claim, Sound()], quick=True, threads=1)
+    outcome = verify.run([claim, Sound()], size="quick", threads=1)
     verify.write(outcome, out)
     return outcome, json.loads((out / "verdicts.json").read_text())
 
