@@ -276,7 +276,12 @@ def landed():
 )
 @pytest.mark.parametrize(
     "coordinate",
-    ["exit", pytest.param(inwards, marks=pytest.mark.long), pytest.param("loss", marks=pytest.mark.long), pytest.param(one_sided, marks=pytest.mark.long)],
+    [
+        "exit",
+        pytest.param(inwards, marks=pytest.mark.long),
+        pytest.param("loss", marks=pytest.mark.long),
+        pytest.param(one_sided, marks=pytest.mark.long),
+    ],
 )
 def test_coupled_coordinates_leave_as_in_direct_simulation(landed, coordinate):
     """Two symmetric wells, coupled: the rate, how often each coordinate crosses, and where the other is then.

@@ -86,7 +86,7 @@ def _exponent(way: Pass) -> Row:
 
 
 def _row(name: str, way: Pass, least: theory.LeastAction, regime: dict[str, Any], **samples: Sample) -> Row:
-    values = {"paper": _formula(name, way), "exact": least.action}
+    values = {"paper": _formula(name, way.stated), "exact": least.action}
     checks = {"error of the least action": (least.error / least.action, 1e-3)}
     regime = {"optimizer": name, "way": way.title, "coordinates": len(way.top)} | regime
     return Row(regime, values, samples, checks, unsampled(NO_SAMPLING))
@@ -99,7 +99,7 @@ def _plane() -> Row:
     off = abs(float(np.log(rates[1] / limits[1] * limits[0] / rates[0])) / (np.log(limits[0] / limits[1])))
     regime = {"optimizer": "SGD", "way": "well, out through an oblique plane", "coordinates": 2}
     checks = {"growth of the grid's time against the exponent's": (off, CLOSE)}
-    return Row(regime, {"paper": plane.stated, "exact": plane.action}, {}, checks, unsampled(NO_SAMPLING))
+    return Row(regime, {"paper": _formula("SGD", plane.stated), "exact": plane.action}, {}, checks, unsampled(NO_SAMPLING))
 
 
 def _inertial(routes: Routes, name: str, way: Pass, ratio: float) -> Row:
@@ -118,9 +118,9 @@ def _divided(way: Pass) -> Row:
     return _row("Adam", way, way.divided(), {})
 
 
-def _formula(optimizer: str, way: Pass) -> float:
+def _formula(optimizer: str, stated: dict[str, Any]) -> float:
     """The paper's exponent times eps = lr/(2 B): the logarithm of two of its times, whose prefactors are the same."""
-    known = way.stated | {"lr": np.array([0.2, 0.1])}
+    known = stated | {"lr": np.array([0.2, 0.1])}
     match optimizer:
         case "Adam":
             times = theory.adam_escape_time(beta1=0.0, **known)
@@ -135,7 +135,7 @@ def _time(routes: Routes, way: Pass, exponent: float) -> Row:
     paper = float(theory.sgd_escape_time(**way.stated, lr=2 * eps))
     exact, error = way.grid(eps)
     values = {"paper": paper, "exact": exact, "exact_transported": way.prefactor * np.exp(exponent)}
-    values |= {"prefactor": way.prefactor, "paper_prefactor": paper * np.exp(-_formula("SGD", way) / eps)}
+    values |= {"prefactor": way.prefactor, "paper_prefactor": paper * np.exp(-_formula("SGD", way.stated) / eps)}
     reasons = unsampled(TOO_HIGH, fokker_planck="it is the reference, given as exact") | IN_SEVERAL
     samples = {}
     if exponent == SIMULATED:

@@ -190,10 +190,12 @@ class Plane:
         return np.asarray(away / (away @ self.normal))
 
     @property
-    def stated(self) -> float:
-        """Theorem 3's exponent times eps, out through that point: its loss over the curvature in that direction."""
+    def stated(self) -> dict[str, Any]:
+        """Arguments of the paper's formulas as in `Pass`: out through that point, with the curvature in that direction."""
         way, h = self.lowest, np.array(self.hessian)
-        return float((way @ (h * way) / 2) / (way @ (h * way) / (way @ way)))
+        curved = float(way @ (h * way) / (way @ way))
+        known = {"barrier": float(way @ (h * way) / 2), "hessian_minimum": curved, "hessian_saddle": curved}
+        return known | {"batch_size": 1, "split": 1.0}
 
     @property
     def action(self) -> float:
