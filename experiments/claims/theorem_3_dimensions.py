@@ -99,7 +99,9 @@ def _plane() -> Row:
     off = abs(float(np.log(rates[1] / limits[1] * limits[0] / rates[0])) / (np.log(limits[0] / limits[1])))
     regime = {"optimizer": "SGD", "way": "well, out through an oblique plane", "coordinates": 2}
     checks = {"growth of the grid's time against the exponent's": (off, CLOSE)}
-    return Row(regime, {"paper": _formula("SGD", plane.stated), "exact": plane.action}, {}, checks, unsampled(NO_SAMPLING))
+    return Row(
+        regime, {"paper": _formula("SGD", plane.stated), "exact": plane.action}, {}, checks, unsampled(NO_SAMPLING)
+    )
 
 
 def _inertial(routes: Routes, name: str, way: Pass, ratio: float) -> Row:
