@@ -191,7 +191,7 @@ class Plane:
 
     @property
     def stated(self) -> dict[str, Any]:
-        """Arguments of the paper's formulas as in `Pass`: out through that point, by the curvature in that direction."""
+        """Arguments of the paper's formulas as in `Pass`: out through that point, by the curvature that way."""
         way, h = self.lowest, np.array(self.hessian)
         curved = float(way @ (h * way) / (way @ way))
         known = {"barrier": float(way @ (h * way) / 2), "hessian_minimum": curved, "hessian_saddle": curved}
