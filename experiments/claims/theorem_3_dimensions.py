@@ -110,7 +110,7 @@ def _inertial(routes: Routes, name: str, way: Pass, ratio: float) -> Row:
     heavy = passes.mass(ratio, abs(h_b[0]))
     least = way.inertial(heavy * (np.ones(len(h_a)) if name == "Momentum" else h_a[0] / h_a))
     samples = {}
-    if (name, way, ratio) == ("Momentum", bent(0.5), DAMPINGS[-1]) and routes.full:
+    if (name, way, ratio) == ("Momentum", bent(0.5), DAMPINGS[-1]) and not routes.quick:
         samples["simulated"] = _grown_time(routes, way, heavy, least.action)
     return _row(name, way, least, {DAMPED: ratio}, **samples)
 

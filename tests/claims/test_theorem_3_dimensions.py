@@ -72,7 +72,7 @@ def test_the_claim_tells_how_far_exponents_and_prefactors_are_off(quick_routes):
 
 @pytest.mark.long
 def test_ensembles_with_inertia_reject_the_formulas_exponent_and_do_not_that_of_least_action():
-    (momentum,) = (piece for piece in claim.evidence(Routes(12288, 1, size="full")) if piece.subject == "Momentum")
+    (momentum,) = (piece for piece in claim.evidence(Routes(12288, 1)) if piece.subject == "Momentum")
     row = momentum.where(**{DAMPED: 0.5}).isel(row=1)
     assert row["simulated_high"] < row["paper"]
     assert row["simulated_low"] / 1.1 < row["exact"] < 1.1 * row["simulated_high"]
