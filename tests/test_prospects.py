@@ -121,7 +121,9 @@ def test_a_valley_is_followed_and_ways_out_add_up():
 
 
 @pytest.mark.parametrize(
-    "noise", [HessianNoise(1), Noise([1.0, 3.0]), pytest.param(PIECEWISE, marks=pytest.mark.long)], ids=repr
+    "noise",
+    [HessianNoise(1), *(pytest.param(each, marks=pytest.mark.long) for each in (Noise([1.0, 3.0]), PIECEWISE))],
+    ids=repr,
 )
 def test_in_a_bent_valley_psi_is_the_least_action(noise):
     """The hottest direction's temperature gave 2.07 instead of 4.75, and 671 iterations where the grid has 27,350."""

@@ -14,7 +14,7 @@ import theory
 from diffusion import SGD, HessianNoise, Motion, RMSprop, TripleParabola
 
 STEP, BARRIER = 0.1, 3.0  # learning rate times the sharp curvature, and temperatures of the sharp valley
-ratios = np.geomspace(1, 4, 8)
+ratios = np.geomspace(1, 4, 5)
 rules = {"SGD": SGD(1.0), "RMSprop": RMSprop(np.sqrt(STEP), second_moment="following")}
 exact = {name: [] for name in rules}
 paper = {name: [] for name in rules}
