@@ -84,7 +84,7 @@ def _rules(rounds: int) -> list[str]:
         "turns, ratios within a round, fresh processes apart.",
         "Slow contestants do fewer iterations (A) or replicas (B), which leaves their cost per update as it is or lowers it.",
         "1 %: processor seconds to a total error of 1 %, bias and sampling together; the step and the number of paths are the cheapest by "
-        "measured bias, spread and cost; real runs unless longer than 2 s.",
+        "measured bias, spread and cost; real runs unless longer than 1.5 s, in 3 rounds.",
     ]
 
 

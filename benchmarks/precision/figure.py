@@ -74,7 +74,8 @@ def _title(found: Found) -> str:
     for entries in found.values():
         mine, theirs = best(entries, NAME), best(entries, *LIBRARIES)
         if mine and theirs:
-            faster.append(float(np.median(theirs.time(ONE)) / np.median(mine.time(ONE))))
+            rounds = zip(theirs.time(ONE), mine.time(ONE), strict=False)
+            faster.append(float(np.median([slow / fast for slow, fast in rounds])))
     if not faster:
         return "Time to a given total error, bias and sampling together"
     return f"To 1 % total error: {min(faster):.2g} to {max(faster):.2g} times faster than the best library with its best scheme"
