@@ -16,7 +16,7 @@ class Theorem3Damping(Claim):
     name = "Theorem 3, damping"
     place = "Section 3, proof in A.3"
     statement = "Inertia lengthens the escape by [1 + sqrt(1 + 4|H_be|/(gamma^2 M))]/2, at any damping."
-    effort = 35
+    effort = 25
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Mean times by formula, on the phase-space grid and by ensembles of Langevin's equation."""

@@ -30,7 +30,7 @@ def test_at_weak_damping_the_start_matters(passage):
 
 
 def test_at_some_dampings_ensembles_are_in_a_full_run_alone():
-    default = turnover.passage(Routes(1, 1), 0.15)
+    default = turnover.passage(Routes(1, 1), 1.0)
     assert default.simulated == {}
     assert default.reasons["simulated"] == FULL_ONLY
     assert turnover.passage(Routes(1, 1), 4.0).reasons == turnover.REASONS

@@ -67,7 +67,7 @@ def test_what_others_build_on_is_tried_once_and_before_them(both):
 
 
 def test_figures_are_drawn_where_the_claim_is_tried(both):
-    (here,) = drawing.drawn(both[1].claims[-1].figures([]))
+    (here,) = drawing.drawn([*both[1].claims[-1].figures([])])
     assert both[0].figures["Draws"] == [here]
     assert both[1].figures["Draws"] == []  # as it is written
 
