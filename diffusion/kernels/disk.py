@@ -20,9 +20,8 @@ from numba.core.codegen import JITCPUCodegen
 
 MOST = 400  # files; those not used for longest go first
 _CHECKSUM = 32  # bytes at the beginning of each file
-_VERSIONS = (
-    f"{__package__} {numba.__version__} {llvmlite.__version__} {sys.version} 2"  # the last: of the files' format
-)
+_FORMAT = 2  # of the files
+_VERSIONS = f"{__package__} {numba.__version__} {llvmlite.__version__} {sys.version} {_FORMAT}"
 _warned = []
 
 
