@@ -76,7 +76,7 @@ class Finding:
             name: None if number is None or not np.isfinite(number) else float(number)
             for name, number in numbers.items()
         }
-        beside = {"interval": list(self.interval)} if self.interval else {}
+        beside: dict[str, Any] = {"interval": list(self.interval)} if self.interval else {}
         beside |= {} if self.exact is None else {"exact": self.exact}
         return {"name": self.name, "holds": self.holds, **known, **beside, "text": self.text}
 

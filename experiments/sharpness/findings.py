@@ -77,7 +77,7 @@ def power(fit: dict[str, Any]) -> Finding:
     if fit["p"] is None:
         return Finding(name, np.nan, f"{ROUTES[fit['route']]}: the power cannot be told from {escapes}")
     own = ends(fit)
-    measured = {"interval": own} if "low" in fit and np.isfinite(own).all() else {}
+    measured: dict[str, Any] = {"interval": own} if "low" in fit and np.isfinite(own).all() else {}
     low, high = ends(fit, "judged_")
     if low - NEAR <= claimed <= high + NEAR and low - NEAR <= rival <= high + NEAR:
         return Finding(name, fit["p"], f"{tells}, which cannot tell {NAMES[claimed]} from {NAMES[rival]}", **measured)
