@@ -18,7 +18,7 @@ from experiments.problems.optimizers import BETA1
 from experiments.problems.table_2 import BETA2, DEFAULT, HIGHEST, TABLE_2, Entry, minibatches, problem
 from experiments.problems.wells import GRID_TOLERANCE, Setting
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, told, unsampled
-from experiments.referee.faults import Fault, quietly
+from experiments.referee.faults import Fault, MeanExit, quietly
 from experiments.referee.laws import LEVEL, MeanSquare, Student
 
 Array = NDArray[np.float64]
@@ -254,7 +254,7 @@ def on_data(routes: Routes, name: str, entry: Entry) -> Iterator[Evidence]:
 def _following(routes: Routes, entry: Entry, well: Setting, lr: float, sharpness: Sequence[float]) -> list[Sample]:
     """Mean times with inertia where v follows the noise, the same for all optimizers of one q."""
 
-    def mean(k: float) -> exits.MeanExit:
+    def mean(k: float) -> MeanExit:
         return exits.ensemble(routes, entry.follows(lr), well, k, well.positions(k)[1], replicas=ON_DATA)
 
     return [
