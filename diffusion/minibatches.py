@@ -16,7 +16,7 @@ from diffusion.callables import described, formula
 from diffusion.landscapes import Landscape
 from diffusion.noise import Deviation, NoiseModel, refuse_other_laws
 
-FALSE_ALARM = 1e-6  # of the comparison with the landscape's gradient, over all places together
+FALSE_ALARM = 1e-6  # of comparing gradients with the landscape's, over all places together, and again of their changes
 ROUNDING = 1e-9  # of gradients, relative
 SHARES = (
     -1.0,
@@ -60,9 +60,10 @@ class Minibatches(NoiseModel):
     ValueError
         If data, gradient or batch_size are none, or do not go with each other; when it is used, if the gradient does not compile, or its mean
         over the data is not the landscape's gradient: at the reference point, the start and places around them, as far as the next saddle if
-        the landscape tells one, the difference is not to be explained by the data being a random sample (Student's t of the N gradients, at a
-        false-positive rate of 1e-6 in all; for data that vary at random this finds errors above about five standard errors, and with few
-        samples no small ones).
+        the landscape tells one, the difference is not to be explained by the data being a random sample (Student's t of the N gradients, and
+        of how much each changes from the reference point on, at a false-positive rate of 2e-6 in all). This finds errors above about five
+        standard errors; where samples differ in a constant alone, as ``theta - x`` does, all others but that of the constant, however
+        few the samples.
 
     Examples
     --------
@@ -267,22 +268,30 @@ class Minibatches(NoiseModel):
         places = _places(landscape, origin)
         free = max(len(self.data) - 1, 1)
         bound = special.stdtrit(free, 1 - FALSE_ALARM / (2 * places.size))
+        first: list[Array] = []
         for place in places:
             each, true = self.sample_gradients(landscape, place), landscape.gradient(place)
             if not np.isfinite(each).all():
                 raise ValueError(
                     f"gradient = {_name(self.gradient)} is not finite of all samples at theta = {place.tolist()}"
                 )
-            mean, error = each.mean(axis=0), each.std(axis=0) / math.sqrt(free)
-            size = np.abs(mean) + np.abs(true) + np.abs(each).max(axis=0)
-            off = np.abs(mean - true) > bound * error + ROUNDING * size
-            if off.any():
-                j = int(np.argmax(off))
-                raise ValueError(
-                    f"gradient = {_name(self.gradient)}: its mean over the data is {mean[j]:.6g} +- {error[j]:.2g} in coordinate {j} at theta = "
-                    f"{place.tolist()}, and the gradient of {type(landscape).__name__} is {true[j]:.6g}; correct one of them, draw data "
-                    "from what the landscape averages over, or give a landscape that is the mean over these data"
-                )
+            first = first or [each, true]
+            size = np.abs(true) + np.abs(each).max(axis=0) + np.abs(first[1]) + np.abs(first[0]).max(axis=0)
+            at = f"at theta = {place.tolist()}"
+            since = f"from theta = {places[0].tolist()} to {place.tolist()}"
+            for values, expected, where in (
+                (each, true, at),
+                (each - first[0], true - first[1], f"by its change {since}"),
+            ):
+                mean, error = values.mean(axis=0), values.std(axis=0) / math.sqrt(free)
+                off = np.abs(mean - expected) > bound * error + ROUNDING * size
+                if off.any():
+                    j = int(np.argmax(off))
+                    raise ValueError(
+                        f"gradient = {_name(self.gradient)}: its mean over the data is {mean[j]:.6g} +- {error[j]:.2g} in coordinate {j} "
+                        f"{where}, and the gradient of {type(landscape).__name__} is {expected[j]:.6g}; correct one of them, draw data "
+                        "from what the landscape averages over, or give a landscape that is the mean over these data"
+                    )
 
     def __repr__(self) -> str:
         told = f"{self.data.shape[0]} samples of {self.data.shape[1]}, SHA-256 {hashlib.sha256(self.data.tobytes()).hexdigest()[:16]}"

@@ -374,6 +374,24 @@ def test_random_samples_of_what_the_landscape_averages_over_are_accepted():
             Minibatches(data + 1.5, linear, 5).check(BOWL, np.zeros(1))
 
 
+@pytest.mark.parametrize("count", [2, 8, 40])
+def test_a_wrong_curvature_shows_however_few_samples_differ_in_a_constant_alone(count):
+    """By how much each gradient changes; a mean itself may be off by as much as a sample of so many is."""
+    data = np.random.default_rng(0).normal(size=count)
+    Minibatches(data, linear, 1).check(BOWL, np.zeros(1))
+    with pytest.raises(ValueError, match=r"in coordinate 0 by its change from theta = \[0.0\] to"):
+        Minibatches(data, linear, 1, parameters=[1.01]).check(BOWL, np.zeros(1))
+
+
+def test_random_curvatures_of_what_the_landscape_averages_over_are_accepted():
+    """300 data sets of 40, whose curvatures are off by their sampling error."""
+    for seed in range(300):
+        data = np.random.default_rng(seed).exponential(size=40)
+        Minibatches(data, lambda theta, x: x * theta, 5).check(BOWL, np.zeros(1))
+    with pytest.raises(ValueError, match="its mean over the data"):
+        Minibatches(data + 3, lambda theta, x: x * theta, 5).check(BOWL, np.zeros(1))
+
+
 def test_the_repr_tells_data_and_gradients_apart():
     one, two_, three = (Minibatches(data, linear, 5) for data in (PAIRS, PAIRS, -PAIRS))
     assert repr(one) == repr(two_) != repr(three)

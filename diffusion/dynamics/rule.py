@@ -6,9 +6,10 @@ in ``beta_i``, ``eta_i`` and the gradient's weight ``beta3_i``. Other optimizers
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +80,14 @@ class Rule:
         return keep, force, share, self.learning_rate / substeps
 
 
+class _OfInit:
+    """The signature of a class's `__init__`, where `inspect` would show that of `__new__`."""
+
+    def __get__(self, instance: Any, owner: Any) -> inspect.Signature:
+        signature = inspect.signature(owner.__init__)
+        return signature.replace(parameters=[*signature.parameters.values()][1:])
+
+
 class Dynamics:
     """An optimizer: its idealized rule (inertia, learning rate) where it has one, as shipped, and its torch counterpart.
 
@@ -89,6 +98,18 @@ class Dynamics:
     exponent = 0.5  # q, where the learning rate is lr/v^q
     weight_decay: float = 0.0
     no_sde: str = "no SDE of it is known"  # why it takes whole iterations
+
+    __signature__ = _OfInit()
+
+    def __new__(cls, *values: Any, **named: Any) -> Self:
+        """Refuse names that are none of its parameters, before Python does so without a remedy."""
+        known = [one.name for one in fields(cls)] if is_dataclass(cls) else list(named)
+        for name in named.keys() - set(known):
+            meant = "".join(f"; did you mean {near}?" for near in checks.close(name, known, most=1)) or "."
+            raise ValueError(
+                f"{name} = {named[name]!r} is no parameter of {cls.__name__}{meant} Parameters: {', '.join(known)}"
+            )
+        return super().__new__(cls)
 
     @property
     def update(self) -> Update | None:

@@ -18,7 +18,7 @@ from experiments.problems.optimizers import BETA1
 from experiments.problems.table_2 import BETA2, DEFAULT, HIGHEST, TABLE_2, Entry, minibatches, problem
 from experiments.problems.wells import GRID_TOLERANCE, Setting
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, told, unsampled
-from experiments.referee.faults import Fault, quietly
+from experiments.referee.faults import Fault, MeanExit, quietly
 from experiments.referee.laws import LEVEL, MeanSquare, Student
 from experiments.referee.routes import NOT_QUICK
 
@@ -26,13 +26,14 @@ Array = NDArray[np.float64]
 
 MEASURED = tuple(np.geomspace(2, HIGHEST, 5).tolist())  # a factor 3 in k for SGD, 9 for Adam
 REPLICAS, FEWER = 640, 320  # exits of an ensemble; in a quick run and with the longer memory
+ON_DATA = 2560  # of an ensemble on data: with 640 intervals of p are as wide as what is judged
 TOLERANCE = abs(1 - 0.5) / 2  # half the distance of the powers of SGD and Adam, as for Table 1
 SLOPE_FROM = 3.0  # least barrier over temperature between which exponents of two optimizers are compared
 GAMMAS = tuple(np.geomspace(1e-5, 1e-1, 9).tolist())  # of AdaBound, whose bounds meet after some 1/gamma iterations
 CROSSOVER = "mean escape time of AdaBound (iterations)"
 BATCH, SMALLER = 10, 2  # of data
 STEEPER = {BATCH: (1.0, 2.0), SMALLER: (1.4, 2.8)}  # from and to which factor of k^(1-q), so of the learning rate
-DATA, DATA_POWER = "mean escape time under minibatches (iterations)", "p under minibatches"
+DATA, DATA_POWER = "mean escape time under Gaussian noise of minibatches (iterations)", "p under noise of minibatches"
 SPLIT, SPLIT_REPLICAS, REPETITIONS = 12.0, 250, 8  # of splitting: barrier over temperature, and its runs
 FIRST = ("Momentum", "Adam")  # whose powers under minibatches and by splitting every run has but a quick one
 IS_SPLIT = (*FIRST, "Yogi", "Padam")  # in a full run; not AMSGrad: its largest v grows, and no rate is reached
@@ -144,7 +145,7 @@ def _judged(row: xarray.Dataset, entry: Entry) -> Iterator[Finding]:
 def _beyond(data: dict[str, xarray.Dataset], entry: Entry) -> Iterator[Finding]:
     """The power under minibatches, and with rates of splitting; of minibatches also where steps are smaller."""
     judge: dict[str, Any] = {"target": 1 - entry.power, "tolerance": TOLERANCE}
-    for quantity, name in ((DATA_POWER, "under minibatches"), (SPLIT_POWER, "with rates by splitting")):
+    for quantity, name in ((DATA_POWER, "under noise of minibatches"), (SPLIT_POWER, "with rates by splitting")):
         if quantity not in data:
             continue
         row = data[quantity]
@@ -154,6 +155,8 @@ def _beyond(data: dict[str, xarray.Dataset], entry: Entry) -> Iterator[Finding]:
         tells = f"p = {_interval(row)}"
         if quantity == DATA_POWER:
             tells += f" with batches of {BATCH}, {float(row['exact']):.2f} of the SDE without inertia at the same k"
+            if "following" in row and np.isfinite(row["following"]):
+                tells += f" and {_interval(row, 'following')} with inertia, v following the noise"
         else:
             tells += f", down to a rate of {float(data[RATE]['splitting']):.2g}"
         if "smaller" in row and np.isfinite(row["smaller"]):
@@ -230,9 +233,9 @@ def _power(name: str, entry: Entry, rows: Sequence[Row], measured: Sequence[Row]
 
 
 def on_data(routes: Routes, name: str, entry: Entry) -> Iterator[Evidence]:
-    """Mean times under minibatches of data, and the power that they give; of some with smaller batches too."""
+    """Mean times under the noise of minibatches, and the power that they give; of some with smaller batches too."""
     powers: dict[str, Sample] = {}
-    exact = 0.0
+    values = {"paper": 1 - entry.power}
     sizes = {"shipped": BATCH} | ({"smaller": SMALLER} if entry.quick else {})
     for route, size in sizes.items():
         well, lr = minibatches(size), entry.data_learning_rate(size)
@@ -243,17 +246,30 @@ def on_data(routes: Routes, name: str, entry: Entry) -> Iterator[Evidence]:
         if all(row.samples for row in rows):
             powers[route] = _fitted(entry, k, [row.samples["shipped"] for row in rows], of_barriers=False)
         if size == BATCH:
-            exact = entry.fit_sharpness(k, [row.values["exact"] for row in rows]).p
+            values["exact"] = entry.fit_sharpness(k, [row.values["exact"] for row in rows]).p
+            powers["following"] = _fitted(entry, k, _following(routes, entry, well, lr, k), of_barriers=False)
     regime = {"optimizer": name, "landscape": minibatches(BATCH).title, "exit": AT, "q": entry.power}
-    reasons = unsampled(ONLY_TIMES, **({} if powers else {"shipped": NO_RATE}))
-    row = Row(ONE | regime, {"paper": 1 - entry.power, "exact": exact}, powers, reasons=reasons)
-    yield Evidence.of_rows(name, DATA_POWER, [row], label=f"{name}, power under minibatches")
+    reasons = unsampled(ONLY_TIMES, **({} if "shipped" in powers else {"shipped": NO_RATE}))
+    row = Row(ONE | regime, values, powers, reasons=reasons)
+    yield Evidence.of_rows(name, DATA_POWER, [row], label=f"{name}, power under noise of minibatches")
+
+
+def _following(routes: Routes, entry: Entry, well: Setting, lr: float, sharpness: Sequence[float]) -> list[Sample]:
+    """Mean times with inertia where v follows the noise, the same for all optimizers of one q."""
+
+    def mean(k: float) -> MeanExit:
+        return exits.ensemble(routes, entry.follows(lr), well, k, well.positions(k)[1], replicas=ON_DATA)
+
+    return [
+        Sample.of(routes.once(("v following on data", entry.power, k), lambda k=k: mean(k)))  # type: ignore[misc]
+        for k in sharpness
+    ]
 
 
 def _data_time(routes: Routes, name: str, entry: Entry, well: Setting, lr: float, k: float) -> Row:
     """A mean time on data, if it tells a rate, beside that of the SDE without inertia and with v following."""
     start, saddle = well.positions(k)
-    mean = exits.ensemble(routes, entry.make(lr, BETA2), well, k, saddle, replicas=REPLICAS)
+    mean = exits.ensemble(routes, entry.make(lr, BETA2), well, k, saddle, replicas=ON_DATA)
     motion = theory.following_motion(
         well.gradient(k), well.variance(k), lr=lr / entry.level**entry.power, power=entry.power
     )

@@ -90,7 +90,11 @@ class Entry:
     @property
     def following(self) -> Dynamics:
         """It with inertia, where v follows the noise at its level; without weight decay."""
-        lr = self.learning_rate / self.level**self.power
+        return self.follows(self.learning_rate)
+
+    def follows(self, learning_rate: float) -> Dynamics:
+        """The same at another learning rate."""
+        lr = learning_rate / self.level**self.power
         if not self.power:
             return optimizers.Momentum(lr, BETA1)
         return optimizers.Padam(lr, BETA1, partial=self.power, second_moment="following")

@@ -91,7 +91,9 @@ def test_under_minibatches_the_sdes_power_is_1_less_q(name):
     assert abs(other.fit_sharpness(k, times).p - (1 - other.power)) > 0.06
 
 
-@pytest.mark.parametrize(("quantity", "said"), [(DATA_POWER, "under minibatches"), (SPLIT_POWER, "rates by splitting")])
+@pytest.mark.parametrize(
+    ("quantity", "said"), [(DATA_POWER, "under noise of minibatches"), (SPLIT_POWER, "rates by splitting")]
+)
 def test_a_power_beyond_the_clean_runs_is_judged_by_the_law(quick_routes, quantity, said):
     law = Student(0.05, 10**6)
     rates = [Row({"optimizer": "Adam"}, {"exact": 1e-8}, {"splitting": Sample(1.5e-8, Student(1e-9, 8))})]

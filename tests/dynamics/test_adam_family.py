@@ -3,6 +3,9 @@
 Most tests run the formulas as Python; one run of each compares what is compiled.
 """
 
+import inspect
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -400,3 +403,24 @@ def test_repr_names_decay_where_there_is_some():
     assert repr(AdamW(0.1, weight_decay=0.0, second_moment="frozen")).endswith(
         "weight_decay=0.0, second_moment='frozen')"
     )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: Momentum(0.1, beta=0.9),
+            r"^beta = 0.9 is no parameter of Momentum; did you mean beta1\? Parameters: lr, beta1,",
+        ),
+        (lambda: Adam(lr=0.1, betas=(0.9, 0.99)), r"^betas = \(0.9, 0.99\) is no parameter of Adam; did you mean"),
+        (lambda: SGD(0.1, momentum=0.9), "^momentum = 0.9 is no parameter of SGD. Parameters: lr, weight_decay$"),
+    ],
+)
+def test_a_name_that_is_no_parameter_is_refused_with_those_that_are(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+def test_signatures_are_those_of_the_parameters_and_optimizers_can_be_pickled():
+    assert list(inspect.signature(Momentum).parameters) == ["lr", "beta1", "style", "nesterov", "weight_decay"]
+    assert pickle.loads(pickle.dumps(Momentum(0.1, beta1=0.8))) == Momentum(0.1, beta1=0.8)
