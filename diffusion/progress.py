@@ -31,12 +31,20 @@ class Task:
         How much of it is done, asked by another thread whenever it is drawn; None: as `step` counts.
     every
         Without a terminal: seconds between lines, at least; the last step has one.
+    told
+        Whether a terminal has these lines, too, above the bars.
     """
 
     def __init__(
-        self, name: str = "", total: float = 0, measure: Callable[[], float] | None = None, every: float = 0.0
+        self,
+        name: str = "",
+        total: float = 0,
+        measure: Callable[[], float] | None = None,
+        every: float = 0.0,
+        *,
+        told: bool = False,
     ) -> None:
-        self.name, self.total, self.measure, self.every = name, total, measure, every
+        self.name, self.total, self.measure, self.every, self.is_told = name, total, measure, every, told
         self.note, self.done = "", 0.0
         self.began, self.told = 0.0, -float("inf")  # when, and when a line was last printed
         self.seen: list[tuple[float, float]] = []  # when how much was done, since it was more than nothing
@@ -79,14 +87,14 @@ class Display:
         self._tasks.remove(task)
 
     def tell(self, task: Task, note: str) -> None:
-        """Print a line for a step, where there are no bars."""
+        """Print a line for a step, where there are no bars or the task wants it."""
         seconds = self._clock() - task.began
-        if self._console.is_terminal or task not in self._tasks[:1]:
+        if (self._console.is_terminal and not task.is_told) or task not in self._tasks[:1]:
             return
         if seconds - task.told >= task.every or task.done >= task.total:
             task.told = seconds
             line = f"[{seconds:5.0f} s] {task.done:.0f}/{task.total} {note}"
-            print(line, file=self._console.file, flush=True)
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
 
     def draw(self) -> None:
         """Show the bars as they are now."""
@@ -145,9 +153,16 @@ _display: Display | None = None
 
 
 @contextmanager
-def task(name: str, total: float = 0, measure: Callable[[], float] | None = None, every: float = 0.0) -> Iterator[Task]:
+def task(
+    name: str,
+    total: float = 0,
+    measure: Callable[[], float] | None = None,
+    every: float = 0.0,
+    *,
+    told: bool = False,
+) -> Iterator[Task]:
     """A task, shown as long as it lasts if somebody asked; the arguments are those of `Task`."""
-    display, current = _display, Task(name, total, measure, every)
+    display, current = _display, Task(name, total, measure, every, told=told)
     if display:
         display.begin(current)
     try:

@@ -42,6 +42,9 @@ def verify(
             help="Directory for the results; may exist. [default: results/verify, of some claims results/claims]"
         ),
     ] = None,
+    full: Annotated[
+        bool, Parameter(negative="", help="More regimes of each claim, and more optimizers under minibatches.")
+    ] = False,
     quick: Annotated[bool, Parameter(negative="", help="The same table from an eighth of the replicas.")] = False,
     seed: Annotated[int, Parameter(help="Seed of all ensembles, a whole number >= 0.")] = 0,
     threads: Annotated[int | None, Parameter(help="Threads; default: all cores.")] = None,
@@ -62,6 +65,7 @@ def verify(
 
       diffusion-lab verify
       diffusion-lab verify --quick
+      diffusion-lab verify --full --out results/full
       diffusion-lab verify --list
       diffusion-lab verify --claim "Theorem 3" --claim "table 1" --out results/some
       diffusion-lab verify --claim path/to/mine.py --out results/mine
@@ -74,6 +78,9 @@ def verify(
     checks.whole("seed", seed, least=0)
     if threads is not None:
         checks.whole("threads", threads)
+    if full and quick:
+        raise ValueError("full = True and quick = True contradict each other; give one")
+    size = "quick" if quick else "full" if full else "default"
     selected = claim or []
     claims = registry.select(selected)
     if names:
@@ -82,7 +89,7 @@ def verify(
     out = out or Path("results/claims" if selected else "results/verify")
     verify.check_directory(out)
     with progress():
-        outcome = verify.run(claims, quick=quick, seed=seed, threads=threads, selected=selected)
+        outcome = verify.run(claims, size=size, seed=seed, threads=threads, selected=selected)
         began = time.monotonic()
         with task("writing the report"):
             verify.write(outcome, out)

@@ -1,7 +1,8 @@
 """What all figures share: style, colours, how they begin and are saved; no display and no backend is needed."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from textwrap import fill
 from typing import Any
@@ -16,19 +17,28 @@ from matplotlib.ticker import LogLocator, NullLocator
 from diffusion.plot.style import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, STYLE
 
 __all__ = ["BLUE", "DASHED", "GREEN", "GREY", "ORANGE", "PURPLE", "STYLE"]
-__all__ += ["Drawn", "Named", "headline", "plain_decades", "points", "save", "subplots", "ticks"]
+__all__ += ["Drawn", "Named", "drawn", "headline", "plain_decades", "points", "save", "subplots", "ticks"]
 
 CHARACTERS = 10.0  # of a headline, for each inch of the figure
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """A figure on disk: its name without suffix, the claim it belongs to, and what it shows."""
+    """A figure as files: their name without suffix, the claim it belongs to, what it shows, and what the files hold."""
 
     name: str
     claim: str
     caption: str
-    svg: Path
+    png: bytes
+    svg: bytes
+
+    def write(self, directory: Path) -> list[Path]:
+        """Write both files into a directory, which is made if it is not there."""
+        directory.mkdir(parents=True, exist_ok=True)
+        contents = {directory / f"{self.name}.png": self.png, directory / f"{self.name}.svg": self.svg}
+        for path, content in contents.items():
+            path.write_bytes(content)
+        return list(contents)
 
 
 def subplots(rows: int = 1, columns: int = 1, *, size: tuple[float, float], **options: Any) -> tuple[Figure, Any]:
@@ -64,19 +74,20 @@ def ticks(axis: Axes, at: Iterable[float]) -> None:
 Named = tuple[str, str, Figure, str]  # name, claim, figure, caption
 
 
-def save(figures: Iterable[Named], directory: Path) -> list[Drawn]:
-    """Save figures as PNG and SVG into `directory`; they are laid out once, for both."""
-    directory.mkdir(parents=True, exist_ok=True)
-    out = []
+def drawn(figures: Iterable[Named]) -> Iterator[Drawn]:
+    """Draw figures as PNG and SVG; they are laid out once, for both."""
     with mpl.rc_context(STYLE):
         for name, claim, figure, caption in figures:
             layout = figure.get_layout_engine()
             assert layout is not None
             layout.execute(figure)
             figure.set_layout_engine(None)
-            box = figure.get_tightbbox().padded(0.1)
-            for suffix in ("png", "svg"):
-                metadata = {"Date": None} if suffix == "svg" else {}
-                figure.savefig(directory / f"{name}.{suffix}", metadata=metadata, bbox_inches=box)
-            out.append(Drawn(name, claim, caption, directory / f"{name}.svg"))
-    return out
+            box, png, svg = figure.get_tightbbox().padded(0.1), BytesIO(), BytesIO()
+            figure.savefig(png, format="png", bbox_inches=box)
+            figure.savefig(svg, format="svg", metadata={"Date": None}, bbox_inches=box)
+            yield Drawn(name, claim, caption, png.getvalue(), svg.getvalue())
+
+
+def save(figures: Iterable[Named], directory: Path) -> list[Path]:
+    """Draw figures and write their files into a directory, which is made if it is not there."""
+    return [path for figure in drawn(figures) for path in figure.write(directory)]

@@ -14,13 +14,13 @@ RATE = 1e-6  # of each single test, where rows are made of the evidence
 @cache
 def routes():
     """The resources of `diffusion-lab verify --quick`."""
-    return Routes(verify.REPLICAS // verify.QUICK, verify.TORCH_REPLICAS // verify.QUICK, seed=0, quick=True)
+    return Routes(verify.REPLICAS // verify.QUICK, verify.TORCH_REPLICAS // verify.QUICK, seed=0, size="quick")
 
 
 @cache
 def outcome():
     """What `diffusion-lab verify --quick` finds, from the evidence that tests of single claims share."""
-    settings = {"seed": 0, "quick": True, "replicas": routes().replicas, "torch_replicas": routes().torch_replicas}
+    settings = {"seed": 0, "size": "quick", "replicas": routes().replicas, "torch_replicas": routes().torch_replicas}
     return verify.judge(CLAIMS, {claim.name: claim.tried(routes()) for claim in CLAIMS}, settings)
 
 

@@ -18,7 +18,7 @@ def test_instrument_fails_at_its_stated_rate_over_twenty_seeds():
     """
     failed, p = 0, []
     for seed in SEEDS:
-        outcome = verify.run(CLAIMS, quick=True, seed=seed)
+        outcome = verify.run(CLAIMS, size="quick", seed=seed)
         failed += not outcome.passed
         p += [test["p"] for row in outcome.rows for test in row["tests"].values()]
         print(f"seed {seed}: {dict(outcome.instrument)}, smallest p so far {min(p):.2g} of {len(p)}")

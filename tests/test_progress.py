@@ -81,6 +81,13 @@ def test_steps_are_counted_and_named_and_parts_of_a_task_shown_below_it(terminal
     assert lower.startswith("simulate")
 
 
+def test_a_task_may_have_its_lines_on_a_terminal_too(terminal):
+    with task("claims", 2, told=True) as claims, task("simulate", 10, lambda: 5, told=True) as part:
+        claims.step("the first: right")
+        part.step("a part")
+        assert terminal.shown() == "[    0 s] 1/2 the first: right"
+
+
 def shown_now():
     """Means something to the compiler alone."""
 

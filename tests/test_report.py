@@ -74,10 +74,10 @@ def address(tmp_path_factory):
                     f"Figure {k}. " + 30 * "It is so. ",
                 )
             )
-    settings = {"seed": 0, "quick": True, "replicas": 1}
+    settings = {"seed": 0, "size": "quick", "replicas": 1}
     outcome = Outcome(CLAIMS, {claim.name: [] for claim in CLAIMS}, verdicts, rows, 1, laws.FAMILY_WISE_RATE, settings)
     page = there / "report.html"
-    page.write_text(report.html(outcome, drawing.save(figures, there)), encoding="utf-8")
+    page.write_text(report.html(outcome, list(drawing.drawn(figures))), encoding="utf-8")
     return page.as_uri()
 
 

@@ -275,6 +275,7 @@ def test_claims_that_a_file_imports_are_not_its_own(tmp_path):
         (["verify", "--threads", "0"], "threads = 0"),
         (["verify", "--out", __file__], "is a file; give a directory"),
         (["verify", "--quik"], "--quick"),
+        (["verify", "--quick", "--full"], "full = True and quick = True contradict each other"),
         (["verify", "--claim", "Theorm 3"], "claim = 'Theorm 3': no claim's name begins like this; close: 'Theorem 3'"),
         (["verify", "--claim", "nothing/mine.py"], "claim = 'nothing/mine.py': there is no such file"),
         (["verfy"], "verify"),

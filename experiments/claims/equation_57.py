@@ -35,7 +35,7 @@ def _row(passage: turnover.Passage, overdamped: float) -> Row:
     damping = turnover.damping_of(passage.ratio)
     factor = theory.effective_diffusion(hessian_saddle=turnover.HESSIAN_SADDLE, mass=1 / damping, damping=damping)
     values = {"paper": float(factor), "exact": overdamped / passage.exact[exits.BEYOND]}
-    reasons = turnover.REASONS | {"simulated": exits.NO_SAMPLING}
+    reasons = passage.reasons | {"simulated": exits.NO_SAMPLING}
     return Row(passage.regime, values, {}, passage.checks, reasons)
 
 

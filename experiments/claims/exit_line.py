@@ -53,7 +53,7 @@ def _row(passage: turnover.Passage) -> Row:
         law = MeanSquare.of_times(far.events, near.events)
         samples = {"simulated": Sample(far.value / near.value, law, fault=far.fault or near.fault)}
     values = {"exact": passage.exact[BEYOND] / passage.exact[AT]}
-    reasons = turnover.REASONS | {"paper": exits.NOT_SAID}
+    reasons = passage.reasons | {"paper": exits.NOT_SAID}
     return Row(passage.regime, values, samples, passage.checks, reasons)
 
 

@@ -44,6 +44,7 @@ class GaussianNoise(Claim):
         "The noise of minibatches is approximately Gaussian in common settings: escapes take as long under Gaussian "
         "noise of the same covariance."
     )
+    effort = 15
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Over data sets and learning rates; then ensembles under Gaussian noise; then actions."""

@@ -53,6 +53,7 @@ class HeavyTails(Claim):
         "Under noise that has a variance escape times are exponential in one over its square, under stable noise a "
         "power of its scale; and noise is called heavy-tailed only if a tail index is taken across parameters."
     )
+    effort = 15
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Times of each law; tail indices of Gaussian noise whose directions differ in strength."""

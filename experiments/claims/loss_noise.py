@@ -41,6 +41,7 @@ class LossNoise(Claim):
         "Escape times are exponential in the barrier Delta L. Of mean-square losses, whose noise is proportional to "
         "the loss, Mori et al. have a power of it instead: rate ~ (L_b/L_a)^-(1/2 + B/(lr H_a))."
     )
+    effort = 17
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Mean escape times against the learning rate, then against the loss; then times to reach far levels."""

@@ -29,6 +29,7 @@ class Proposition2(Claim):
         "|det(H_a^-1 H_b)|^(1/4)/|H_be| exp{(2 sqrt(B) Delta L/lr) [s/sqrt(H_ae) + (1-s)/sqrt|H_be|]}: its exponent "
         "has square roots of the Hessian."
     )
+    effort = 40
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Mean times, by quadrature without inertia and by the phase-space grid with it; rates as temperature falls."""

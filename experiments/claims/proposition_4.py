@@ -25,9 +25,10 @@ class Proposition4(Claim):
         "Adai leaves a minimum in the mean time pi [sqrt(1 + 4 lr B vbar/beta0) + 1]/|H_be| exp{(2 B Delta L/lr) "
         "[s/H_ae + (1-s)/|H_be|]}, B vbar the mean curvature: with SGD's exponent, as Momentum."
     )
+    effort = 28
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
-        """Mean times by the phase-space grid and ensembles; in a full run rates as temperature falls, too."""
+        """Mean times by the phase-space grid and ensembles; but in a quick run rates as temperature falls, too."""
         setting = settings()[KEY]
         adai = Adai(setting.lr["Adai"], BETA0)
 

@@ -49,6 +49,7 @@ class ShippedSDE(Claim):
         "An adaptive optimizer as shipped is close to an SDE, to first order in lr^2 where the noise's deviation grows "
         "like 1/lr, and 1 - beta1 and 1 - beta2 fall like lr^2 (Malladi et al. 2022)."
     )
+    effort = 9
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """The order by which the error of each moment falls with lr^2, for the SDE and for a wrong one."""

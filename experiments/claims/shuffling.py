@@ -19,7 +19,7 @@ from experiments.problems.exits import ONE
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, size, told, unsampled
 from experiments.referee.faults import NOT_HAD, Fault, quietly, refused
 from experiments.referee.laws import MeanSquare
-from experiments.referee.routes import TORCH_MISSING
+from experiments.referee.routes import NOT_QUICK, TORCH_MISSING
 
 Array = NDArray[np.float64]
 
@@ -36,7 +36,6 @@ RELAXATIONS = "epoch_over_relaxation_time"
 SHARE = 8  # of the replicas of exits are run shuffled, which takes long
 LONGEST = 50  # times the mean with replacement, that a run may take
 CHAIN = 0.005  # allowance: samples are normal quantiles, and minibatches of four all but normal
-FULL_ONLY = "left out of a quick run"
 ONCE = "run for the shortest epoch alone, as its length does not matter"
 
 
@@ -49,6 +48,7 @@ class Shuffling(Claim):
         "Theorems 1, 2 and 3 hold of training, whose minibatches are not drawn anew but run through shuffled data, "
         "epoch by epoch."
     )
+    effort = 17
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Of SGD and of Momentum in both styles from a saddle; then of SGD over a barrier."""
@@ -139,7 +139,7 @@ class Shuffled:
     def kernel(self, dynamics: Dynamics, hessian: float) -> Array | str:
         """Mean squares over an ensemble of the compiled optimizer, or why there is none."""
         if self.routes.quick:
-            return FULL_ONLY
+            return NOT_QUICK
 
         def compute() -> Array:
             data = self.scale(hessian) * samples(BATCHES * BATCH_SIZE)
@@ -241,7 +241,7 @@ def _escape(routes: Routes, batches: int) -> Row:
     measured = {"shuffled": ensemble(False)}
     reasons = unsampled("no exact time is known of shuffled minibatches", paper="")
     if routes.quick or batches > EPOCHS[0]:
-        reasons["discrete"] = FULL_ONLY if routes.quick else ONCE
+        reasons["discrete"] = NOT_QUICK if routes.quick else ONCE
     else:
         measured["discrete"] = ensemble(True)
     regime = {"optimizer": "SGD", "landscape": "double parabola, noise of the minimum", "exit": exits.AT, "lr": lr}

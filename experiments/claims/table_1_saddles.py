@@ -15,6 +15,7 @@ from experiments.problems.saddles import Departure, Saddle
 from experiments.problems.table_2 import DEFAULT, SIGNS, TABLE_2, Entry
 from experiments.referee import Claim, Evidence, Finding, Measured, Routes, span, unsampled
 from experiments.referee.laws import LogNormal, MeanSquare
+from experiments.referee.routes import NOT_QUICK
 
 Array = NDArray[np.float64]
 CURVATURES = (0.1, 0.01, 0.001)
@@ -141,7 +142,7 @@ def other(routes: Routes, name: str, entry: Entry) -> Evidence:
     if entry.quick or not routes.quick:
         measured["shipped"] = displacements.shipped(routes, departure, entry.make(saddles.LR, DEFAULT))
     reasons = unsampled("the optimizer as shipped alone", paper="the paper has no formula for it")
-    reasons |= {"exact": "it has no idealized rule", "shipped": "measured in a full run"}
+    reasons |= {"exact": "it has no idealized rule", "shipped": NOT_QUICK}
     piece = Evidence(name, QUANTITY, xarray.Dataset(known, along), measured, reasons=reasons, case=departure)
     inertial = entry.power == 0 and not entry.variant and name != "AdaiW"
     law = {"law": 1 - 2 * entry.power, "weight_decay": entry.decay}

@@ -38,6 +38,7 @@ class Theorem3(Claim):
         "Momentum leaves a minimum in the mean time pi [sqrt(1 + 4|H_be|/(gamma^2 M)) + 1]/|H_be| "
         "exp{(2 gamma M B Delta L/lr) [s/H_ae + (1-s)/|H_be|]}; SGD in (2 pi/|H_be|) times the same."
     )
+    effort = 45
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Mean times by quadrature in three conventions, on a grid and by ensembles; then rates, by splitting too."""

@@ -16,6 +16,7 @@ class Theorem3Damping(Claim):
     name = "Theorem 3, damping"
     place = "Section 3, proof in A.3"
     statement = "Inertia lengthens the escape by [1 + sqrt(1 + 4|H_be|/(gamma^2 M))]/2, at any damping."
+    effort = 35
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Mean times by formula, on the phase-space grid and by ensembles of Langevin's equation."""
@@ -84,7 +85,7 @@ def _row(passage: turnover.Passage, line: str) -> Row:
     values = passage.formulas | {"exact": exact}
     if line == BEYOND and np.isfinite(passage.thermal):
         values["exact_thermal_position"] = passage.thermal
-    return Row(passage.regime | {"exit": line}, values, samples, passage.checks, turnover.REASONS)
+    return Row(passage.regime | {"exit": line}, values, samples, passage.checks, passage.reasons)
 
 
 claim = Theorem3Damping()

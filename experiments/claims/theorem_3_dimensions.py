@@ -44,6 +44,7 @@ class Theorem3Dimensions(Claim):
         "Theorem 3 is of n dimensions: what counts are the barrier and the curvatures along the escape direction at "
         "minimum and saddle, and the way between them and the other directions drop out."
     )
+    effort = 50
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Exponents by least action, times by transport, on a grid and by ensembles, and what each direction adds."""

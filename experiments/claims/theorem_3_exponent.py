@@ -25,6 +25,7 @@ class Theorem3Exponent(Claim):
     name = "Theorem 3, exponent with inertia"
     place = "Section 3, proof in A.3"
     statement = "With inertia as without, the barrier counts as Delta L [s/T_a + (1-s)/T_b]."
+    effort = 25
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """Slopes of log time; a higher pair of barriers where the effective temperature does not apply."""

@@ -41,6 +41,7 @@ class ValleySelection(Claim):
         "SGD favours flat minima by as much as Theorem 3's mean escape times differ: of a sharp and a flat valley, how "
         "long each is occupied in the long run is the ratio of these times."
     )
+    effort = 10
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """The ratio at four temperatures, and at one of them against the size of steps."""

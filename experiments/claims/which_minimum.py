@@ -43,6 +43,7 @@ class WhichMinimum(Claim):
         "SGD and Adai prefer flat minima to sharp ones, Adai as much as SGD, and Adam less; by as much as mean escape "
         "times from them differ."
     )
+    effort = 15
 
     def evidence(self, routes: Routes) -> Iterator[Evidence]:
         """The preference of each optimizer at the same temperature in the sharp valley, and networks of four minima."""

@@ -85,8 +85,7 @@ class Comparison:
         rows = self.table.to_dataframe().reset_index()
         rows.to_csv(folder / "table.csv", index=False)
         rows.to_json(folder / "table.json", orient="records", indent=1, double_precision=15)
-        drawn = drawing.save(self.question.figures(self.evidence), folder)
-        figures = [figure.svg.with_suffix(suffix) for figure in drawn for suffix in (".png", ".svg")]
+        figures = drawing.save(self.question.figures(self.evidence), folder)
         return [folder / "table.csv", folder / "table.json", *figures]
 
 

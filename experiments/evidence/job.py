@@ -101,10 +101,10 @@ def run(
     given = given or Given()
     images, text = _images(size, given), _text(size, given)
     known, prose = sets.images(images), sets.text(text)  # refuses what cannot be used before anything is computed
-    lab = Lab(seed=seed, threads=threads, quick=size == "quick", out=out, size=size)
+    lab = Lab(seed=seed, threads=threads, size=size, out=out)
     lab.images, lab.text, lab.model = images, text, given.model
     lab.cifar = str(given.cifar) if given.cifar else ""
-    settings: dict[str, Any] = {"seed": seed, "quick": lab.quick, "size": size}
+    settings: dict[str, Any] = {"seed": seed, "size": size}
     settings |= {"data": f"{known.name}, {len(known.train)} images to train and {len(known.test)} to test"}
     settings |= {"cifar": sets.images(lab.cifar).name} if lab.cifar else {}
     settings |= {"text": f"{prose.name}, {len(prose.codes)} characters", "torch": torch.__version__}

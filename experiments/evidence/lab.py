@@ -6,7 +6,7 @@ from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, field
 from inspect import signature
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import torch
 
@@ -19,11 +19,8 @@ from experiments.evidence.training import Recipe, Run, trained
 from experiments.referee.routes import Routes
 from experiments.referee.workers import Workers
 
-SIZES = ("quick", "default", "full")
 STORES = "stores"
 FAILED = "failed"  # the name under which a task that failed has its reason, and nothing else
-
-Value = TypeVar("Value")
 
 
 @dataclass
@@ -34,8 +31,6 @@ class Lab(Routes):
     ----------
     out
         The directory of the results; what is finished is kept in its folder `STORES`.
-    size
-        One of `SIZES`.
     images, text
         Sources of the data, see `data.sets`.
     cifar
@@ -49,7 +44,6 @@ class Lab(Routes):
     replicas: int = 0
     torch_replicas: int = 0
     out: Path = Path("results/evidence")
-    size: str = "default"
     images: str = DIGITS
     text: str = DOCUMENTATION
     cifar: str = ""
@@ -71,10 +65,6 @@ class Lab(Routes):
         if not isinstance(routes, cls):
             raise ValueError("it is a claim about networks; try it by diffusion-lab evidence")
         return routes
-
-    def pick(self, quick: Value, default: Value, full: Value) -> Value:
-        """What there is for this size of the run."""
-        return dict(zip(SIZES, (quick, default, full), strict=True))[self.size]
 
     def each(
         self, task: Task, settings: Sequence[Mapping[str, Any]], title: str = "", *, alone: bool = False

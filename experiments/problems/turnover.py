@@ -17,12 +17,14 @@ from experiments.problems.exits import AT, BARRIER, BEYOND, DAMPED, DEPTH, ONE
 from experiments.problems.wells import GRID_TOLERANCE
 from experiments.referee import CLOSE, Finding, Routes, told
 from experiments.referee.faults import MeanExit, mean_exit
+from experiments.referee.routes import FULL_ONLY
 
 HESSIAN_MINIMUM, HESSIAN_SADDLE, EXPONENT = 1.0, 4.0, 4.5
 BARRIER_HEIGHT = 1.0
 TEMPERATURE = BARRIER_HEIGHT / EXPONENT
 DAMPINGS = (10.0, 4.0, 1.0, 0.4, 0.15, 0.05, 0.025)  # gamma/omega_b
-SIMULATED = 1.0  # largest gamma/omega_b at which Langevin's equation is simulated
+SIMULATED = (1.0, 0.4, 0.15, 0.05, 0.025)  # gamma/omega_b at which Langevin's equation is simulated
+FEWER = (1.0, 0.4, 0.025)  # but in a full run
 START = "at the minimum, with a thermal velocity"
 LOST = "energy_lost_per_orbit_over_temperature"  # in the regime: gamma S/T, S the action of the orbit at the barrier
 FEW = 5.0  # an orbit that loses fewer temperatures leaves the well depleted near the barrier
@@ -58,7 +60,7 @@ class Passage:
     exact, errors
         The phase-space grid's times by exit line, and their relative errors.
     simulated
-        Langevin ensembles by exit line; none at strong damping.
+        Langevin ensembles by exit line; none at strong damping, and at some dampings in a full run alone.
     thermal
         The grid's time beyond the saddle from a thermal position as well; NaN where it is not computed.
     """
@@ -77,6 +79,12 @@ class Passage:
         regime = {"optimizer": "Momentum", "landscape": "double parabola, one temperature", DAMPED: self.ratio}
         energy = {LOST: self.lost, "least_inertia": least_inertia(self.ratio)}
         return ONE | regime | {BARRIER: EXPONENT, "start": START} | energy
+
+    @property
+    def reasons(self) -> dict[str, str]:
+        """Why a route has no value."""
+        left = not self.simulated and self.ratio in SIMULATED
+        return REASONS | ({"simulated": FULL_ONLY} if left else {})
 
     @property
     def checks(self) -> dict[str, tuple[float, float]]:
@@ -130,7 +138,8 @@ def passage(routes: Routes, ratio: float) -> Passage:
     grids = {line: _grid(damping, boundary, 0.0) for line, boundary in boundaries.items()}
     exact = {line: float(grid["mfpt"]) for line, grid in grids.items()}
     errors = {line: float(grid["mfpt_error"] / grid["mfpt"]) for line, grid in grids.items()}
-    simulated = {line: langevin(routes, damping, end) for line, end in boundaries.items() if ratio <= SIMULATED}
+    tried = ratio in routes.pick(FEWER, FEWER, SIMULATED)
+    simulated = {line: langevin(routes, damping, end) for line, end in boundaries.items() if tried}
     values = {name: float(time) for name, time in formulas.items()}
     thermal = from_everywhere(damping) if ratio == DAMPINGS[-1] and not routes.quick else np.nan
     return Passage(ratio, values, damping * action / TEMPERATURE, exact, errors, simulated, thermal)

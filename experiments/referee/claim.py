@@ -22,13 +22,15 @@ class Claim(ABC):
 
     A subclass in a file of its own states `name`, `place` (where the paper says it) and `statement` (what it says),
     computes `evidence`, and judges it by `findings`; `figures` draws it. `diffusion-lab verify --claim file.py` runs
-    it. `builds_on` has the claims whose work it uses, so that these are tried before it, and nothing twice.
+    it. `builds_on` has the claims whose work it uses, so that these are tried before it, and nothing twice. `effort` is
+    about how many seconds of a processor it takes where that is many: of claims tried side by side these begin first.
     """
 
     name: ClassVar[str]
     place: ClassVar[str]
     statement: ClassVar[str]
     builds_on: ClassVar[tuple["Claim", ...]] = ()
+    effort: ClassVar[float] = 0.0
 
     @abstractmethod
     def evidence(self, routes: Routes) -> Iterable[Evidence]:

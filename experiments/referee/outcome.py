@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from experiments.drawing import Drawn
 from experiments.referee.claim import Claim
 from experiments.referee.evidence import Evidence
 from experiments.referee.verdict import Verdict
@@ -34,6 +35,8 @@ class Outcome:
         The command that gives the numbers again, without the claims that are asked for.
     seconds
         How long each piece of work took, see `Routes`.
+    figures
+        Those of claims that are drawn already, by the claim's name.
     """
 
     claims: Sequence[Claim]
@@ -45,6 +48,7 @@ class Outcome:
     settings: dict[str, Any]
     command: tuple[str, ...] = ("verify",)
     seconds: Mapping[str, float] = field(default_factory=dict)
+    figures: Mapping[str, Sequence[Drawn]] = field(default_factory=dict)
 
     @property
     def instrument(self) -> Counter[str]:
@@ -53,8 +57,9 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether the instrument is right: no row failed and, in a full run, none is inconclusive."""
-        return not self.instrument["failed"] and (self.settings["quick"] or not self.instrument["inconclusive"])
+        """Whether the instrument is right: no row failed and, but in a quick run, none is inconclusive."""
+        weak = self.settings["size"] == "quick"
+        return not self.instrument["failed"] and (weak or not self.instrument["inconclusive"])
 
     @property
     def unjudged(self) -> int:

@@ -37,7 +37,7 @@ def instrument_line(outcome: Outcome) -> str:
     )
     if outcome.unjudged:
         line += f" {outcome.unjudged} of {len(outcome.verdicts)} verdicts could not be drawn."
-    if settings["quick"] and outcome.tests:
+    if settings["size"] == "quick" and outcome.tests:
         line += " This was a quick run: its tests are too weak to be conclusive, and that does not count against it."
     return line
 
@@ -90,7 +90,7 @@ def html(outcome: Outcome, drawn: Sequence[Drawn]) -> str:
         standings=standing.standings([verdict.as_json() for verdict in outcome.verdicts], outcome.rows),
         statements={claim.name: claim.statement for claim in outcome.claims},
         figures={name: [figure for figure in drawn if figure.claim == name] for name in names},
-        inlined={figure.name: b64encode(figure.svg.read_bytes()).decode() for figure in drawn},
+        inlined={figure.name: b64encode(figure.svg).decode() for figure in drawn},
         tables={name: columns([row for row in outcome.rows if row["claim"] == name]) for name in names},
         commands={name: command(outcome, name) for name in names},
         laws=laws,

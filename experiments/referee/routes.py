@@ -4,12 +4,17 @@ import time
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 from zlib import crc32
 
 import numpy as np
 
+SIZES = ("quick", "default", "full")  # of a run, each with what the one before it has
+
+NOT_QUICK, FULL_ONLY = "left out of a quick run", "in a run with --full alone"  # reasons
 TORCH_MISSING = "torch is not installed: pip install '.[torch]' in the project's folder"
+
+Value = TypeVar("Value")
 
 
 @dataclass
@@ -24,8 +29,8 @@ class Routes:
         Of the whole run; each ensemble has its own, from what it is of.
     threads
         None: all cores.
-    quick
-        Whether claims are tried at fewer regimes.
+    size
+        One of `SIZES`: a quick run tries claims at fewer regimes, a full one at more.
     on_start
         Is told what begins to run.
     seconds
@@ -36,11 +41,25 @@ class Routes:
     torch_replicas: int
     seed: int = 0
     threads: int | None = None
-    quick: bool = False
+    size: str = "default"
     on_start: Callable[[str], None] = lambda _: None
     memory: dict[Any, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict, init=False)
     _elsewhere: float = field(default=0.0, init=False, repr=False)
+
+    @property
+    def quick(self) -> bool:
+        """Whether claims are tried at fewer regimes."""
+        return self.size == "quick"
+
+    @property
+    def full(self) -> bool:
+        """Whether claims are tried at more regimes."""
+        return self.size == "full"
+
+    def pick(self, quick: Value, default: Value, full: Value) -> Value:
+        """What there is for this size of the run."""
+        return dict(zip(SIZES, (quick, default, full), strict=True))[self.size]
 
     @property
     def exits(self) -> int:

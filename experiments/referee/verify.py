@@ -24,7 +24,7 @@ from experiments.referee.evidence import Evidence
 from experiments.referee.faults import left_out
 from experiments.referee.outcome import Outcome
 from experiments.referee.routes import Routes
-from experiments.referee.verdict import Verdict
+from experiments.referee.verdict import LEVELS, Verdict
 from experiments.referee.workers import Workers
 from experiments.sweep.cluster import without_script
 
@@ -37,7 +37,7 @@ MOST = 4  # claims that are tried at the same time: a grid in phase space takes 
 def run(
     claims: Sequence[Claim],
     *,
-    quick: bool = False,
+    size: str = "default",
     seed: int = 0,
     threads: int | None = None,
     selected: Sequence[str] = (),
@@ -48,8 +48,9 @@ def run(
     ----------
     claims
         What to try; claims that they build on are computed too, and not judged.
-    quick
-        Run an eighth of the replicas; rows are then too weak to be conclusive, and that is no failure.
+    size
+        "quick": with an eighth of the replicas; rows are then too weak to be conclusive, and that is no failure.
+        "default", and "full": with more regimes.
     seed
         Seed of all ensembles, a whole number >= 0.
     threads
@@ -57,11 +58,11 @@ def run(
     selected
         How these claims were asked for, for the record; nothing if all were.
     """
-    share = QUICK if quick else 1
-    routes = Routes(REPLICAS // share, TORCH_REPLICAS // share, seed, threads, quick)
-    settings: dict[str, Any] = {"seed": seed, "quick": quick, "lr": saddles.LR, "batch_size": saddles.BATCH_SIZE}
+    share = QUICK if size == "quick" else 1
+    routes = Routes(REPLICAS // share, TORCH_REPLICAS // share, seed, threads, size)
+    settings: dict[str, Any] = {"seed": seed, "size": size, "lr": saddles.LR, "batch_size": saddles.BATCH_SIZE}
     settings |= {"replicas": routes.replicas, "torch_replicas": routes.torch_replicas}
-    command = ("verify", "--seed", str(seed), *["--quick"] * quick)
+    command = ("verify", "--seed", str(seed), *([] if size == "default" else [f"--{size}"]))
     return tried(claims, routes, settings, selected, command, min(thread_count(threads), MOST))
 
 
@@ -75,31 +76,63 @@ def tried(
 ) -> Outcome:
     """Try claims with these routes, so many at once, and judge them; the three before the last are for the record."""
     began = time.monotonic()
-    with task("claims", len(claims)) as progress:
+    with task("claims", len(claims), told=True) as progress:
         routes.on_start = progress.say
         if at_once > 1:
             _try_apart(claims, routes, at_once, progress)
         for claim in claims:
-            if ("evidence", claim.name) not in routes.memory:
-                claim.tried(routes)
-                progress.step(claim.name)
+            _try_here(claim, routes, progress)
     settings = settings | {"seconds": round(time.monotonic() - began, 1)}
     settings |= {"selected": list(selected)} if selected else {}
     evidence = {claim.name: claim.tried(routes) for claim in claims}
-    return replace(judge(claims, evidence, settings, command), seconds=routes.seconds)
+    figures = {claim.name: routes.memory.get(("figures", claim.name), []) for claim in claims}
+    return replace(judge(claims, evidence, settings, command), seconds=routes.seconds, figures=figures)
+
+
+def _try_here(claim: Claim, routes: Routes, progress: Task) -> None:
+    """Try a claim in this process, if it was not yet."""
+    if not _is_tried(claim, routes):
+        claim.tried(routes)
+        _tell(claim, routes, progress)
+
+
+def _is_tried(claim: Claim, routes: Routes) -> bool:
+    return ("evidence", claim.name) in routes.memory
+
+
+def _tell(claim: Claim, routes: Routes, progress: Task) -> None:
+    """Say that a claim was tried, and of how many subjects it is right."""
+    levels = Counter(verdict.level for verdict in claim.verdicts(claim.tried(routes)))
+    several = levels.total() > 1
+    told = ", ".join(f"{levels[level]} {level}" if several else level for level in LEVELS if level in levels)
+    progress.step(f"{claim.name}: {told}")
+
+
+def in_order(claims: Sequence[Claim]) -> list[Claim]:
+    """Claims that build on no other, and those built on, as they are to begin.
+
+    Brief ones that others build on are first, so that these are tried beside the rest; then the longest, so that all
+    processes end at about the same time.
+    """
+    built_on = dict.fromkeys(part for claim in claims for part in claim.builds_on)
+    apart = [*built_on, *(claim for claim in claims if not claim.builds_on and claim not in built_on)]
+    return sorted(apart, key=lambda claim: (claim not in built_on or claim.effort > 0, -claim.effort))
 
 
 def _try_apart(claims: Sequence[Claim], routes: Routes, at_once: int, progress: Task) -> None:
-    """Try claims that build on no other, and those built on, in processes; what these do not give is left."""
-    apart = dict.fromkeys(part for claim in claims for part in claim.builds_on or (claim,))
+    """Try claims that build on no other, and those built on, in processes; what these do not give is left.
+
+    What builds on others is tried in this process as soon as it can be.
+    """
+    apart = in_order(claims)
     if len(apart) == 1:  # it has all threads as it is
         return
-    given = {name: getattr(routes, name) for name in ("replicas", "torch_replicas", "seed", "threads", "quick")}
+    given = {name: getattr(routes, name) for name in ("replicas", "torch_replicas", "seed", "threads", "size")}
     workers, futures = Workers(at_once), dict[Future[Any], Claim]()
     try:
         for claim in apart:
             with without_script(), contextlib.suppress(*UNSENT, BrokenExecutor):
-                futures[workers.submit(_in_a_worker, pickle.dumps(claim), given)] = claim
+                futures[workers.submit(_in_a_worker, pickle.dumps(claim), given, claim in claims)] = claim
         waiting = list(futures.values())
         progress.say(", ".join(each.name for each in waiting[:at_once]))
         for future in as_completed(futures):
@@ -111,15 +144,23 @@ def _try_apart(claims: Sequence[Claim], routes: Routes, at_once: int, progress: 
                 routes.memory |= memory
                 routes.seconds |= seconds
                 if claim in claims:
-                    progress.step(claim.name)
+                    _tell(claim, routes, progress)
+            for other in claims:
+                if other.builds_on and all(_is_tried(part, routes) for part in other.builds_on):
+                    _try_here(other, routes, progress)
     finally:
         workers.close()
 
 
-def _in_a_worker(claim: bytes, given: dict[str, Any]) -> tuple[dict[Any, Any], dict[str, float]]:
-    """Try a claim: all that was computed on the way, and how long it took."""
-    routes = Routes(**given)
-    pickle.loads(claim).tried(routes)
+def _in_a_worker(pickled: bytes, given: dict[str, Any], drawn: bool) -> tuple[dict[Any, Any], dict[str, float]]:
+    """Try a claim and draw its figures: all that was computed on the way, and how long it took."""
+    claim, routes = pickle.loads(pickled), Routes(**given)
+    evidence = claim.tried(routes)
+    began = time.monotonic()
+    if drawn:
+        with contextlib.suppress(Exception):  # whatever breaks does so again where it is told
+            routes.memory["figures", claim.name] = list(drawing.drawn(_figures(claim, evidence)))
+    routes.seconds[claim.name] += time.monotonic() - began
     return routes.memory, routes.seconds
 
 
@@ -183,7 +224,10 @@ def write(outcome: Outcome, out: Path) -> None:
         drawn: list[drawing.Drawn] = []
         for claim in outcome.claims:
             with left_out(f"a figure of the claim {claim.name}"):
-                drawn += drawing.save(_figures(claim, outcome.evidence[claim.name]), partial / "figures")
+                here = outcome.figures.get(claim.name)
+                drawn += here or drawing.drawn(_figures(claim, outcome.evidence[claim.name]))
+        for figure in drawn:
+            figure.write(partial / "figures")
         (partial / "report.html").write_text(report.html(outcome, drawn), encoding="utf-8")
         for path in sorted(partial.rglob("*")):
             if path.is_file():

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from experiments import drawing
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, Named, save
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, Named, drawn
 from experiments.problems.wells import CLAIMED_POWER, OPTIMIZERS, PREFACTOR_POWER, SAME_IN_ONE, settings
 from experiments.sharpness import findings
 from experiments.sharpness.findings import FIGURE_6, NAMES, POWER, SYMMETRY, of
@@ -36,7 +36,10 @@ ROWS = {"exact": -0.3, "sde": -0.15, "discrete": 0.0, "minibatches": 0.15, "spli
 
 def draw(outcome: Outcome, out: Path) -> None:
     """Draw every figure as PNG and SVG into `out`/figures, and write their captions to `out`/captions.txt."""
-    captions = [f"{figure.name}: {figure.caption}" for figure in save(_all(outcome), out / "figures")]
+    captions = []
+    for figure in drawn(_all(outcome)):
+        figure.write(out / "figures")
+        captions.append(f"{figure.name}: {figure.caption}")
     (out / "captions.txt").write_text("\n\n".join(captions) + "\n", encoding="utf-8")
 
 

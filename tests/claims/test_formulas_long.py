@@ -71,7 +71,7 @@ def before():
             replace(monkeypatch, formula, partial(noting, formula=formula))
         for claim in CLAIMS:  # each from nothing, so that it is seen to call what claims before it have called
             now[:] = [claim.name]
-            evidence[claim.name] = claim.tried(Routes(64, 32, quick=True))
+            evidence[claim.name] = claim.tried(Routes(64, 32, size="quick"))
     return evidence, called
 
 
@@ -84,7 +84,7 @@ def test_another_formula_moves_every_finding_that_rests_on_it(formula, before, m
     replace(monkeypatch, formula, longer if formula in TIMES else larger)
     moved = 0
     for claim in claims:
-        changed = claim.tried(Routes(64, 32, quick=True))
+        changed = claim.tried(Routes(64, 32, size="quick"))
         first, second = verdicts_of(claim, evidence[claim.name]), verdicts_of(claim, changed)
         # a finding rests on the paper's numbers if it moves when those alone are changed, in the evidence itself
         alone = [raised("paper", 1 + CHANGE), scaled("paper", 1 + CHANGE)]

@@ -22,7 +22,7 @@ def known(power):
         )
         for barrier in (2.0, 4.0, 8.0)
     ]
-    routes = Routes(1, 1, quick=True)
+    routes = Routes(1, 1, size="quick")
     routes.memory[("evidence", proposition_4.name)] = [Evidence.of_rows("Adai", ITERATIONS, times)]
     return routes
 

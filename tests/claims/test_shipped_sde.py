@@ -57,7 +57,7 @@ def evidence():
         patch.setattr(shipped_sde, "PAIRS", 1000)
         patch.setattr(shipped_sde, "ITERATIONS", (8, 16, 32))
         patch.setattr(shipped_sde, "CASES", shipped_sde.CASES[1:2])
-        (piece,) = shipped_sde.claim.tried(Routes(100, 1, quick=True))
+        (piece,) = shipped_sde.claim.tried(Routes(100, 1, size="quick"))
     return piece
 
 

@@ -73,5 +73,5 @@ def test_the_case_outside_is_flagged_and_has_two_slopes(monkeypatch):
         [0.36376, 0.36376, 0.49740, 1.07377, 1.02386], rel=2e-3
     )  # the first crosses the join three times
     assert full.data["paper"].values.tolist() == [1.0] * 5
-    (quick,) = claim.evidence(Routes(1, 1, quick=True))
+    (quick,) = claim.evidence(Routes(1, 1, size="quick"))
     assert quick.data[APPLIES].values.tolist() == [True]

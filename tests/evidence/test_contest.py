@@ -30,7 +30,7 @@ class Planted(Lab):
 
 
 def planted(error, size="default"):
-    lab = Planted(size=size, quick=size == "quick")
+    lab = Planted(size=size)
     lab.error = error
     return lab
 

@@ -51,7 +51,7 @@ class Planted(Lab):
 
 
 def planted(sharp, free=None, loss=LOSSES, power=0.0, lost=()):
-    lab = Planted(size="quick", quick=True)
+    lab = Planted(size="quick")
     lab.sharp, lab.free, lab.loss, lab.power, lab.lost = sharp, free or sharp, loss, power, lost
     return lab
 

@@ -189,7 +189,7 @@ class Diverging(Lab):
 
 
 def test_a_training_that_diverged_is_a_row_that_says_so_and_the_rest_is_judged(small):
-    lab = Diverging(size="quick", quick=True)
+    lab = Diverging(size="quick")
     lab.small = {name: np.asarray(array) for name, array in small.items()}
     for claim in (equation_3.claim, figure_8.claim, theorem_3_networks.claim):
         pieces = claim.tried(lab)
@@ -204,7 +204,7 @@ def test_a_training_that_diverged_is_a_row_that_says_so_and_the_rest_is_judged(s
 
 
 def test_where_all_training_diverged_every_row_says_so(monkeypatch):
-    lab = Diverging(size="quick", quick=True)
+    lab = Diverging(size="quick")
     plan = networks.Plan("CNN", {"model": "cnn", "samples": 100}, (5,), seeds=1)
     monkeypatch.setattr(networks, "plans", lambda lab: [plan])
     for claim in (equation_3.claim, figure_8.claim, theorem_3_networks.claim):
@@ -221,7 +221,7 @@ def test_a_training_that_diverges_before_any_stage_is_measured_as_such():
 
 
 def test_every_claim_about_noise_is_judged_and_drawn_from_what_was_measured(small, tmp_path):
-    lab = Lab(size="quick", quick=True, out=tmp_path)
+    lab = Lab(size="quick", out=tmp_path)
     lab.once("noise of networks", lambda: [Case("MLP", "digits", "cross-entropy", 120, 10, STAGES[1:], (small,) * 2)])
     for claim in (equation_3.claim, figure_8.claim, theorem_3_networks.claim):
         pieces = claim.tried(lab)

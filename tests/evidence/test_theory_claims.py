@@ -57,7 +57,7 @@ class Planted(Lab):
 
 
 def planted(size="quick", **numbers):
-    lab = Planted(size=size, quick=size == "quick")
+    lab = Planted(size=size)
     vars(lab).update(numbers)
     return lab
 

@@ -7,7 +7,7 @@ import theory
 from diffusion import IsotropicNoise, Momentum, exit_times
 from experiments.problems import turnover
 from experiments.problems.exits import AT, BEYOND
-from experiments.referee.routes import Routes
+from experiments.referee.routes import FULL_ONLY, Routes
 
 
 @pytest.fixture(scope="module")
@@ -27,6 +27,13 @@ def test_at_weak_damping_escape_is_slower_than_kramers_and_the_exit_line_hardly_
 def test_at_weak_damping_the_start_matters(passage):
     """As a grid of thermal positions and velocities has it; in a full run alone."""
     assert passage.thermal / passage.formulas["kramers"] == pytest.approx(1.937, abs=0.004)
+
+
+def test_at_some_dampings_ensembles_are_in_a_full_run_alone():
+    default = turnover.passage(Routes(1, 1), 0.15)
+    assert default.simulated == {}
+    assert default.reasons["simulated"] == FULL_ONLY
+    assert turnover.passage(Routes(1, 1), 4.0).reasons == turnover.REASONS
 
 
 def test_paper_is_theorem_3_with_the_temperature_of_the_minimum_all_the_way(passage):

@@ -56,7 +56,7 @@ class TwoOfAName(Broken):
 
 
 def written(claim, out):
-    outcome = verify.run([claim, Sound()], quick=True)
+    outcome = verify.run([claim, Sound()], size="quick")
     verify.write(outcome, out)
     return outcome, json.loads((out / "verdicts.json").read_text())
 

@@ -23,7 +23,7 @@ from experiments.referee.laws import MeanSquare, Student
 from experiments.referee.routes import Routes
 from experiments.referee.verdict import Finding
 
-SETTINGS = {"quick": True} | dict.fromkeys(("seed", "replicas", "torch_replicas", "seconds", "lr", "batch_size"), 1)
+SETTINGS = {"size": "quick"} | dict.fromkeys(("seed", "replicas", "torch_replicas", "seconds", "lr", "batch_size"), 1)
 
 
 def exits(lr=0.058, boundary=0.0, **more):
@@ -51,7 +51,7 @@ class Made(Claim):
 
 def judged(*claims, routes=None):
     """The claims as `verify` judges them, rows as JSON has them."""
-    routes = routes or Routes(2, 2, quick=True)
+    routes = routes or Routes(2, 2, size="quick")
     outcome = verify.judge(claims, {claim.name: claim.tried(routes) for claim in claims}, SETTINGS)
     return replace(outcome, rows=json.loads(json.dumps(outcome.rows, allow_nan=False)))
 
@@ -161,7 +161,7 @@ def test_ensembles_that_are_not_whole_leave_their_rows_inconclusive_and_out_of_t
 
 def test_ensemble_beyond_the_stability_bound_fails_its_rows_alone(monkeypatch):
     faster(monkeypatch, 15.0)
-    outcome = judged(theorem_3.claim, routes=Routes(50, 20, quick=True))
+    outcome = judged(theorem_3.claim, routes=Routes(50, 20, size="quick"))
     refused = [row for row in outcome.rows if "is unstable" in row["reasons"].get("discrete", "")]
     assert 0 < len(refused) < len(outcome.rows)
     assert {row["instrument"] for row in refused} == {"failed"}

@@ -9,16 +9,18 @@ import time
 import numpy as np
 import psutil
 import pytest
-from toys import Deadly, Fails, Meets, Toy
+from toys import Deadly, Draws, Fails, Meets, Toy
 
+from experiments import drawing
+from experiments.claims import CLAIMS
 from experiments.referee import verify
 from experiments.referee.routes import Routes
 
-SETTINGS = {"seed": 5, "quick": True}
+SETTINGS = {"seed": 5, "size": "quick"}
 
 
 def tried(claims, at_once):
-    return verify.tried(claims, Routes(1, 1, seed=5, quick=True), SETTINGS, (), ("verify",), at_once)
+    return verify.tried(claims, Routes(1, 1, seed=5, size="quick"), SETTINGS, (), ("verify",), at_once)
 
 
 def claims(folder, patience):
@@ -29,7 +31,7 @@ def claims(folder, patience):
 
     first = Toy("First", value=2.0)
     meets = [Meets(name, folder, patience) for name in ("One", "Other")]
-    return [Toy("Second", first), *meets, Fails("Fails"), Local("Local"), first]
+    return [Toy("Second", first), *meets, Fails("Fails"), Local("Local"), first, Draws("Draws")]
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,22 @@ def test_what_others_build_on_is_tried_once_and_before_them(both):
     assert both[0].evidence["Second"][0].data["exact"].item() == 3.0
     assert processes(both[0], "First").isdisjoint({os.getpid()})
     assert processes(both[0], "Second") == {os.getpid()}  # where what it builds on has come back to
+
+
+def test_figures_are_drawn_where_the_claim_is_tried(both):
+    (here,) = drawing.drawn(both[1].claims[-1].figures([]))
+    assert both[0].figures["Draws"] == [here]
+    assert both[1].figures["Draws"] == []  # as it is written
+
+
+def test_the_longest_begin_first_but_for_brief_ones_that_others_build_on():
+    begun = verify.in_order(CLAIMS)
+    assert set(begun) == {part for claim in CLAIMS for part in claim.builds_on or (claim,)}
+    assert len(begun) == len(set(begun))
+    later = [claim.effort for claim in begun[4:]]
+    assert [claim.name for claim in begun[:4]] == ["Theorem 1", "Proposition 1", "Proposition 3", "Theorem 2"]
+    assert later == sorted(later, reverse=True)
+    assert later[0] > 0
 
 
 def test_one_that_cannot_be_sent_to_another_process_is_tried_in_this_one(both):

@@ -4,6 +4,7 @@ import os
 import time
 from pathlib import Path
 
+from experiments.drawing import subplots
 from experiments.referee import Claim, Evidence, Finding, Row
 
 
@@ -45,6 +46,15 @@ class Meets(Toy):
         while len(os.listdir(self.folder)) < 2 and time.monotonic() < end:
             time.sleep(0.01)
         return float(len(os.listdir(self.folder)) == 2)
+
+
+class Draws(Toy):
+    """Has a figure."""
+
+    def figures(self, evidence):
+        figure, axis = subplots(size=(1, 1))
+        axis.plot([0, 1])
+        yield "line", self.name, figure, "A line."
 
 
 class Fails(Toy):
