@@ -10,8 +10,9 @@ import theory
 from diffusion import SGD, HessianNoise, Momentum, exit_times
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, points, subplots, ticks
 from experiments.problems import passes
+from experiments.problems.escapes import split
 from experiments.problems.exits import DAMPED, HORIZON, NO_SAMPLING, TOO_HIGH
-from experiments.problems.passes import OF_HESSIAN, Pass, Plane, bent, channel
+from experiments.problems.passes import OF_HESSIAN, OF_MINIMUM, Pass, Plane, bent, channel
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, size, told, unsampled
 from experiments.referee.faults import MeanExit, mean_exit
 from experiments.referee.laws import LogNormal
@@ -30,6 +31,7 @@ WEAK, LOW, SIMULATED, CROWDED = 20.0, 10.0, 3.0, 2.0  # exponents of the times
 CLIMB = (3.0, 4.5)  # exponents between which the growth of simulated times with inertia is taken
 SUBSTEPS, SCHEME = 8, 0.02  # of the SDE's ensembles, and the allowance for them, which a test measures
 SLIGHT, MANY = (2.0, 2.1), 100  # curvatures of a channel that hardly narrows, and its directions
+SPLIT = 400  # replicas of splitting, in a full run
 CROWD = (1, 3, 6)  # directions that are simulated
 STEEP = (2.0, 3.0)  # curvatures of their channel
 IN_SEVERAL = {"torch": "torch runs in the rows of one coordinate", "shipped": "this optimizer has no second moment"}
@@ -143,6 +145,11 @@ def _time(routes: Routes, way: Pass, exponent: float) -> Row:
     if exponent == SIMULATED:
         samples["simulated"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 1), exact, SCHEME, unit=2 * eps)
         samples["discrete"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 1, 1), unit=2 * eps)
+    if routes.full and way.noise == OF_MINIMUM and exponent == LOW:
+        told_of = told("pass", way, SGD(2 * eps), "splitting")
+        options = routes.options(told_of, SPLIT) | {"boundary": passes.beyond(2), "coordinate": way.least.path}
+        options |= {"noise": HessianNoise(1), "substeps": SUBSTEPS, "unit": 2 * eps}
+        samples["splitting"] = split(SGD(2 * eps), way.landscape, exact, SCHEME, **options)
     regime = {"way": way.title, NOISE: exponent, "coordinates": len(way.top)}
     return Row(regime, values, samples, {"grid": (error, 6e-3)}, reasons)
 

@@ -344,6 +344,28 @@ def _low_temperature(motion: Motion, escape: Escape) -> float:
     return float(time / 2 if escape.line == AT else time)
 
 
+def split(
+    dynamics: Dynamics,
+    landscape: Landscape,
+    expected: float | None = None,
+    allowance: float = 0.0,
+    unit: float = 1.0,
+    **options: Any,
+) -> Sample:
+    """The mean escape time by splitting, an iteration being so many units; a fault where it is not reliable."""
+    try:
+        with quietly():
+            run = rare_escape_rate(dynamics, landscape, repetitions=REPETITIONS, **options)
+    except NOT_HAD as error:
+        return Sample(np.nan, LogNormal(np.nan, np.nan), fault=refused(error))
+    if not run["reliable"]:
+        fault = Fault(str(run.attrs["doubt"]), "inconclusive")
+        return Sample(np.nan, LogNormal(np.nan, np.nan), fault=fault)
+    spread = float(np.log(run["rate_high"] / run["rate_low"])) / 2  # of rates that are nearly log-normal
+    deviation = spread / float(stats.norm.isf((1 - LEVEL) / 2))
+    return Sample(unit / float(run["rate"]), LogNormal(deviation, deviation), expected, allowance)
+
+
 def _sample(
     routes: Routes, escape: Escape, name: str, plan: Plan, values: dict[str, float], known: dict[str, Sample]
 ) -> Sample | None:
@@ -357,17 +379,7 @@ def _sample(
     allowance = exits.SCHEME if inert and sde else 0.0
     options: dict[str, Any] = routes.options(text, plan.replicas) | where | {"substeps": substeps}
     if name in ("splitting", "splitting_sde"):
-        try:
-            with quietly():
-                run = rare_escape_rate(dynamics, escape.landscape, repetitions=REPETITIONS, **options)
-        except NOT_HAD as error:
-            return Sample(np.nan, LogNormal(np.nan, np.nan), fault=refused(error))
-        if not run["reliable"]:
-            fault = Fault(str(run.attrs["doubt"]), "inconclusive")
-            return Sample(np.nan, LogNormal(np.nan, np.nan), fault=fault)
-        spread = float(np.log(run["rate_high"] / run["rate_low"])) / 2  # of rates that are nearly log-normal
-        deviation = spread / float(stats.norm.isf((1 - LEVEL) / 2))
-        return Sample(1 / float(run["rate"]), LogNormal(deviation, deviation), expected, allowance)
+        return split(dynamics, escape.landscape, expected, allowance, **options)
     prospect = escape.prospect
     mean = prospect.log_iterations if prospect else np.log(plan.seconds / STEP / plan.replicas / LONGEST)
     options["max_iterations"] = int(min(LONGEST * np.exp(mean), exits.HORIZON))
