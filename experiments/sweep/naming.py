@@ -60,6 +60,12 @@ def resolved(section: str, name: str) -> Any:
     """The class of that name; or an object, a class or a function with a return annotation that module:object names."""
     kind = _KINDS[section]
     if ":" not in name:
+        own = getattr(diffusion, name, None)
+        if isinstance(own, type) and issubclass(own, kind) and name not in CLASSES[section]:
+            raise ValueError(
+                f"{section}.name = {name!r} takes functions or data, which a description does not hold; write a "
+                f"function that makes one, annotated -> {name}, and name it as 'module:function'"
+            )
         return getattr(diffusion, checks.choice(f"{section}.name", name, CLASSES[section]))
     named = imported(f"{section}.name", name)
     made = get_type_hints(named).get("return") if inspect.isfunction(named) else named
