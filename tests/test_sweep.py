@@ -99,6 +99,10 @@ def test_an_axis_sets_the_parameter_of_its_name_or_several():
     ("changes", "message"),
     [
         ({"nois": {}}, "table = 'nois' is unknown; did you mean 'noise'"),
+        (
+            {"noise": {"name": "Minibatches"}},
+            "noise.name = 'Minibatches' takes functions or data, .* annotated -> Minibatches, and name it",
+        ),
         ({"dynamics": {"lrr": 1}}, "parameter of dynamics = 'lrr' is unknown; did you mean 'lr'"),
         ({"dynamics": {"name": "Sgd"}}, "did you mean 'SGD'"),
         ({"dynamics": {"name": None}}, r"\[dynamics\] has no name; known: SGD"),

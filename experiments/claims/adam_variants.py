@@ -225,7 +225,7 @@ def _power(name: str, entry: Entry, rows: Sequence[Row], measured: Sequence[Row]
         values["exact_inertia"] = entry.fit(MEASURED, [row.values["exact"] for row in measured]).p
     for route, series in (("shipped", measured), ("default", default)):
         if series:
-            samples[route] = _fitted(entry, MEASURED, [row.samples["shipped"] for row in series])
+            samples[route] = fitted(entry, MEASURED, [row.samples["shipped"] for row in series])
     span = sorted(float(row.regime["sharpness"]) for row in (rows[0], rows[-1]))
     regime = {"optimizer": name, "landscape": problem().title, "exit": AT, "q": entry.power, "sharpness": span}
     reasons = unsampled(ONLY_TIMES, **({} if measured else {"shipped": NOT_QUICK}))
@@ -244,10 +244,10 @@ def on_data(routes: Routes, name: str, entry: Entry) -> Iterator[Evidence]:
         yield Evidence.of_rows(name, DATA, rows, label=f"{name}, batches of {size}")
         k = [row.regime["sharpness"] for row in rows]
         if all(row.samples for row in rows):
-            powers[route] = _fitted(entry, k, [row.samples["shipped"] for row in rows], of_barriers=False)
+            powers[route] = fitted(entry, k, [row.samples["shipped"] for row in rows], of_barriers=False)
         if size == BATCH:
             values["exact"] = entry.fit_sharpness(k, [row.values["exact"] for row in rows]).p
-            powers["following"] = _fitted(entry, k, _following(routes, entry, well, lr, k), of_barriers=False)
+            powers["following"] = fitted(entry, k, _following(routes, entry, well, lr, k), of_barriers=False)
     regime = {"optimizer": name, "landscape": minibatches(BATCH).title, "exit": AT, "q": entry.power}
     reasons = unsampled(ONLY_TIMES, **({} if "shipped" in powers else {"shipped": NO_RATE}))
     row = Row(ONE | regime, values, powers, reasons=reasons)
@@ -303,7 +303,7 @@ def deeper(routes: Routes, name: str, entry: Entry, measured: Sequence[Row]) -> 
     yield Evidence.of_rows(name, RATE, rows, label=f"{name}, by splitting")
     # as a mean time whose logarithm has this error
     deepest = Sample(1 / rate, MeanSquare(2 * (rate / error) ** 2), fault=fault)
-    power = _fitted(entry, (*MEASURED, SPLIT), [*(row.samples["shipped"] for row in measured), deepest])
+    power = fitted(entry, (*MEASURED, SPLIT), [*(row.samples["shipped"] for row in measured), deepest])
     exact = entry.fit((*MEASURED, SPLIT), [*(row.values["exact"] for row in measured), passage.iterations])
     regime = {"optimizer": name, "landscape": problem().title, "exit": AT, "q": entry.power}
     values = {"paper": 1 - entry.power, "exact": exact.p}
@@ -311,7 +311,7 @@ def deeper(routes: Routes, name: str, entry: Entry, measured: Sequence[Row]) -> 
     yield Evidence.of_rows(name, SPLIT_POWER, [row], label=f"{name}, power with splitting")
 
 
-def _fitted(entry: Entry, at: Sequence[float], times: Sequence[Sample], *, of_barriers: bool = True) -> Sample:
+def fitted(entry: Entry, at: Sequence[float], times: Sequence[Sample], *, of_barriers: bool = True) -> Sample:
     """The power of times at these barriers over temperature, or sharpnesses."""
     fault = next((sample.fault for sample in times if sample.fault), None)
     if fault is None:

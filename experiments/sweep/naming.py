@@ -101,6 +101,12 @@ def resolved(section: str, name: str) -> Any:
     """The class of that name; or what a package or module:object names: an object, a class, an annotated function."""
     kind = _KINDS[section]
     if ":" not in name:
+        own = getattr(diffusion, name, None)
+        if isinstance(own, type) and issubclass(own, kind) and name not in known(section):
+            raise ValueError(
+                f"{section}.name = {name!r} takes functions or data, which a description does not hold; write a "
+                f"function that makes one, annotated -> {name}, and name it as 'module:function'"
+            )
         checks.choice(f"{section}.name", name, known(section))
     if name in CLASSES[section]:
         return getattr(diffusion, name)

@@ -5,9 +5,10 @@ import pytest
 from changed_numbers import scaled, with_data
 
 from experiments.claims import adam_variants
-from experiments.claims.table_1_minima import SOURCES, TOLERANCE, claim
-from experiments.problems.table_2 import TABLE_2
+from experiments.claims.table_1_minima import SOURCES, TOLERANCE, claim, of_signs
+from experiments.problems.table_2 import SIGNS, TABLE_2
 from experiments.problems.wells import CLAIMED_POWER
+from experiments.referee import Routes
 
 OTHERS = {name: entry for name, entry in TABLE_2.items() if name not in SOURCES}
 AGAINST = {"Padam", "AdaBound, late"}  # adaptive in name, and their learning rates nearly or wholly constant
@@ -57,3 +58,13 @@ def test_every_row_says_what_it_tests_and_that_it_has_one_coordinate(quick_route
     for piece in claim.tried(quick_routes):
         assert piece.data["coordinates"].item() == 1
         assert "symmetry" in piece.data["test"].item()
+
+
+@pytest.mark.long
+def test_signs_have_adams_power_as_shipped_and_not_sgds():
+    """By the interval of 95 % of 640 exits at each of five sharpnesses."""
+    for name in SIGNS:
+        piece = of_signs(Routes(1536, 64), name)
+        (told,) = claim.findings([piece])
+        assert told.holds
+        assert told.interval[0] < told.value < told.interval[1] < 1
