@@ -71,19 +71,20 @@ def escape_prefactor(drift: Field, diffusion: ArrayLike | Field, found: LeastAct
     stiff = h * np.abs(flow).sum(axis=2).max(axis=1)
     parts = np.clip(np.ceil(stiff / LONGEST), 1, MOST).astype(int)
     h = h * np.minimum(1, MOST * LONGEST / stiff)  # at the ends nothing changes any more
-    halves = expm((h / 2 / parts)[:, None, None] * flow)
+    from_end = np.linalg.norm(middles - middles[-1], axis=1)
+    kept = slice(1 + int(np.argmax(from_end < NEAR_END)))
+    halves = expm((h / 2 / parts)[kept, None, None] * flow[kept])
     volumes = np.trace(mixed, axis1=1, axis2=2) * h
     exponent = _transported(
-        halves, parts, volumes, np.diff(nodes, axis=0) / np.diff(found.times)[:, None], -slope, middles
+        halves, parts, volumes, np.diff(nodes, axis=0) / np.diff(found.times)[:, None], -slope, from_end
     )
     return float(2 * np.pi / values.max() / np.sqrt(abs(np.linalg.det(covariance))) * np.exp(exponent))
 
 
-def _transported(halves: Array, parts: Array, volumes: Array, way: Array, pull: Array, middles: Array) -> float:
+def _transported(halves: Array, parts: Array, volumes: Array, way: Array, pull: Array, from_end: Array) -> float:
     """``int [div b + 2 (div D).p + tr(D Z)] dt``: half the growth of the plane of neighbouring paths and of volumes."""
-    d = middles.shape[1]
+    d = way.shape[1]
     curvature, total = np.eye(d), 0.0
-    from_end = np.linalg.norm(middles - middles[-1], axis=1)
     late = from_end < LATE
     for k, half in enumerate(halves):
         growth = volumes[k]

@@ -62,7 +62,8 @@ class Theorem3Dimensions(Claim):
             _crowd(routes, SLIGHT, n) for n in (1, 10, MANY)
         ]
         yield Evidence.of_rows("SGD", FACTOR, crowds, label="SGD directions")
-        for name, ratios in (("Momentum", DAMPINGS), ("Adai", DAMPINGS)):
+        for name in ("Momentum", "Adai"):
+            ratios = DAMPINGS[routes.quick :]  # the weaker one alone
             rows = [_inertial(routes, name, bent(c), ratio) for ratio in ratios for c in BENDS]
             yield Evidence.of_rows(name, EXPONENT, rows)
         yield Evidence.of_rows("Adam", EXPONENT, [_divided(bent(c)) for c in BENDS])
@@ -286,7 +287,8 @@ def _draw(evidence: Sequence[Evidence]) -> Named:
     worst: list[tuple[float, str]] = []
     for piece in (piece for piece in evidence if piece.quantity == EXPONENT):
         valleys = piece.where(way=[bent(c).title for c in BENDS])
-        for k, damped in enumerate(DAMPINGS if DAMPED in valleys.coords else (None,)):
+        dampings = sorted(set(valleys[DAMPED].values.tolist()), reverse=True) if DAMPED in valleys.coords else (None,)
+        for k, damped in enumerate(dampings):
             rows = valleys if damped is None else piece.where(way=valleys["way"].values.tolist(), **{DAMPED: damped})
             ratio = np.append(1.0, (rows["paper"] / rows["exact"]).values)
             label = piece.subject + (f", γ/ω_b = {damped:g}" if damped else "")

@@ -6,7 +6,7 @@ Noise is that of the theory, ``D = eps C`` with C the Hessian's and ``eps = lr/(
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -147,11 +147,13 @@ class Pass:
         return theory.least_action(lambda x: self.drift(x) / root, np.eye(len(root)), start=self.minimum, end=self.top)
 
 
+@cache
 def bent(c: float) -> Pass:
     """A curved valley."""
     return Pass(CurvedValley(c), (0.0, c))
 
 
+@cache
 def channel(minimum: float, saddle: float, directions: int = 1, noise: str = OF_MINIMUM) -> Pass:
     """A channel."""
     return Pass(Channel(minimum, saddle, directions), (0.0,) * (directions + 1), noise)
