@@ -8,11 +8,23 @@ import subprocess
 import sys
 
 
+COLD = """
+import sys
+from experiments.teach import server
+server.warm = lambda: None
+from experiments.cli import main
+main()
+"""
+
+
 @contextlib.contextmanager
-def serving(*options):
-    """The real server on a free port; gives the process and the address that it prints."""
+def serving(*options, warm=True):
+    """The real server on a free port; gives the process and the address that it prints.
+
+    One that is not warm has run no lesson: that takes seconds, and its guard does not depend on it.
+    """
     process = subprocess.Popen(
-        [sys.executable, "-m", "experiments", "teach", "--no-browser", "--port", "0", *options],
+        [sys.executable, *(("-m", "experiments") if warm else ("-c", COLD)), "teach", "--no-browser", "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -188,6 +188,7 @@ def jumping(substeps, replicas=160_000):
     return times.mean() / ito, times.std() / np.sqrt(replicas) / ito
 
 
+@pytest.mark.long  # three ensembles; by default the chain shows the order, and halving the step what is left
 def test_euler_maruyama_converges_like_the_root_of_the_step_where_noise_jumps():
     """Order 1/2 in the step, from three ensembles: gaps of 10 and 5 %, the order to 0.06; order 1 is rejected."""
     (coarse, a), (middle, b), (fine, c) = (jumping(n) for n in (4, 16, 64))
@@ -206,6 +207,7 @@ def extrapolated():
     return (8 * fine - 6 * middle + coarse) / 3, np.sqrt((8 * c) ** 2 + (6 * b) ** 2 + a**2) / 3
 
 
+@pytest.mark.long
 def test_the_limit_of_small_steps_is_itos_and_no_other():
     """To 1 %; at false-positive rate SUITE_RATE. Stratonovich's and the isothermal mean, 1.5 and 2.9 times Ito's, are rejected."""
     limit, error = extrapolated()

@@ -163,7 +163,7 @@ def test_assets_are_kept_by_browsers(local):
 
 
 def test_beyond_loopback_a_token_is_needed():
-    with serving("--host", "0.0.0.0") as (process, url):
+    with serving("--host", "0.0.0.0", warm=False) as (process, url):
         parts = urlsplit(url)
         port, token = parts.port, parse_qs(parts.query)["token"][0]
         assert len(token) >= 20

@@ -59,4 +59,4 @@ def test_escapes_are_rarer_where_an_epoch_is_short_and_the_title_tells_it(eviden
     assert {verdict.level for verdict in claim.verdicts(right)} == {"right"}
     (title,) = titles(claim, evidence).values()
     assert "is 0.00084 of Theorem 1's" in title
-    assert "takes 2.2 times as long" in title
+    assert "takes 1.9 times as long" in title

@@ -54,6 +54,7 @@ def test_outside_its_condition_a_growth_that_passes_it_is_no_agreement(slopes, w
     assert found.findings[2].holds is None
 
 
+@pytest.mark.long  # five least actions with inertia
 def test_the_case_outside_is_flagged_and_has_two_slopes(monkeypatch):
     """Without the grids, whose times are not looked at here."""
     import xarray
