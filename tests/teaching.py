@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 
-
 COLD = """
 import sys
 from experiments.teach import server
@@ -24,7 +23,15 @@ def serving(*options, warm=True):
     One that is not warm has run no lesson: that takes seconds, and its guard does not depend on it.
     """
     process = subprocess.Popen(
-        [sys.executable, *(("-m", "experiments") if warm else ("-c", COLD)), "teach", "--no-browser", "--port", "0", *options],
+        [
+            sys.executable,
+            *(("-m", "experiments") if warm else ("-c", COLD)),
+            "teach",
+            "--no-browser",
+            "--port",
+            "0",
+            *options,
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

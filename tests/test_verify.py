@@ -328,7 +328,7 @@ def test_kept_verdicts_are_those_of_the_registered_claims_and_agree_where_a_quic
 
 @pytest.mark.long
 def test_kept_verdicts_are_those_of_a_full_run():
-    now = by_name([verdict.as_json() for verdict in verify.run(CLAIMS, seed=0).verdicts])
+    now = by_name([verdict.as_json() for verdict in verify.run(CLAIMS, size="full", seed=0).verdicts])
     then = by_name(json.loads(Path(readme.KEPT).read_text()))
     for key, finding in now.items():
         assert finding["holds"] == then[key]["holds"], key

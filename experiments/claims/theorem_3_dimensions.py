@@ -56,15 +56,16 @@ class Theorem3Dimensions(Claim):
             "SGD", EXPONENT, [*(_exponent(bent(c)) for c in BENDS), *straight, _plane()], label="SGD exponent"
         )
         times = [_time(routes, bent(0.5), SIMULATED)]
-        times += [_time(routes, way, exponent) for way in (bent(0.5), *narrow[:2]) for exponent in (LOW, WEAK)]
+        ways = (bent(0.5), *narrow[: 1 if routes.quick else 2])
+        times += [_time(routes, way, exponent) for way in ways for exponent in (LOW, WEAK)]
         yield Evidence.of_rows("SGD", TIME, times, label="SGD times")
         crowds = [_crowd(routes, STEEP, n) for n in CROWD[: 2 if routes.quick else 3]] + [
             _crowd(routes, SLIGHT, n) for n in (1, 10, MANY)
         ]
         yield Evidence.of_rows("SGD", FACTOR, crowds, label="SGD directions")
         for name in ("Momentum", "Adai"):
-            ratios = DAMPINGS[routes.quick :]  # the weaker one alone
-            rows = [_inertial(routes, name, bent(c), ratio) for ratio in ratios for c in BENDS]
+            ratios, bends = (DAMPINGS[-1:], BENDS[1:2]) if routes.quick else (DAMPINGS, BENDS)
+            rows = [_inertial(routes, name, bent(c), ratio) for ratio in ratios for c in bends]
             yield Evidence.of_rows(name, EXPONENT, rows)
         yield Evidence.of_rows("Adam", EXPONENT, [_divided(bent(c)) for c in BENDS])
 
@@ -287,17 +288,18 @@ def _draw(evidence: Sequence[Evidence]) -> Named:
     worst: list[tuple[float, str]] = []
     for piece in (piece for piece in evidence if piece.quantity == EXPONENT):
         valleys = piece.where(way=[bent(c).title for c in BENDS])
+        bends = [c for c in BENDS if bent(c).title in valleys["way"]]
         dampings = sorted(set(valleys[DAMPED].values.tolist()), reverse=True) if DAMPED in valleys.coords else (None,)
         for k, damped in enumerate(dampings):
             rows = valleys if damped is None else piece.where(way=valleys["way"].values.tolist(), **{DAMPED: damped})
             ratio = np.append(1.0, (rows["paper"] / rows["exact"]).values)
             label = piece.subject + (f", γ/ω_b = {damped:g}" if damped else "")
             style = {"color": colours[piece.subject], "ls": DASHED if k else "-", "lw": 2, "marker": "."}
-            left.plot((0.0, *BENDS), ratio, label=label, **style)
+            left.plot((0.0, *bends), ratio, label=label, **style)
             worst.append((float(ratio.max()), label))
             if "simulated" in rows:
                 seen = [rows["paper"] / rows[f"simulated{end}"] for end in ("", "_high", "_low")]
-                points(left, BENDS, *seen, fmt="o", color=colours[piece.subject], mfc="white", ms=8)
+                points(left, bends, *seen, fmt="o", color=colours[piece.subject], mfc="white", ms=8)
     left.axhline(1, color="black", lw=1)
     left.set(yscale="log", xlabel="bend c of the valley", ylabel="formula's exponent / least action")
     left.set_ylim(0.95, 4.5)
