@@ -3,6 +3,7 @@
 import re
 import sys
 
+import pytest
 import readme
 
 from experiments import cli
@@ -27,6 +28,7 @@ def follow(kind, text, folder):
         cli.app(["compare", "theorem-3.toml"], exit_on_error=False, result_action="return_value")
 
 
+@pytest.mark.long  # a kernel for each of its landscapes
 def test_each_block_leads_from_nothing_to_its_figure(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

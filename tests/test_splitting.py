@@ -90,6 +90,7 @@ def test_a_rate_of_1e_12_within_ten_percent():
     assert found["rate"] == pytest.approx(exact_rate(SETTING, "SGD", HIGHEST / 22.5)["rate"], rel=0.2 + 3 * error)
 
 
+@pytest.mark.long  # by default an interval holds the grid's rate, in test_splitting_interval.py
 def test_momentum_leaves_at_the_rate_of_the_phase_space_grid():
     """3e-8 per iteration, at 16 substeps. By position alone the spread of repetitions was 0.47."""
     momentum = Momentum(SETTING.lr["Momentum"], 0.9, "heavy-ball")

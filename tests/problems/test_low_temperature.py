@@ -58,6 +58,7 @@ def test_a_limit_holds_within_the_tolerance_and_its_uncertainty(value, holds):
     assert end.finding("limit", "somewhere", judged=False).holds is None
 
 
+@pytest.mark.long  # grids at every temperature
 def test_with_inertia_the_extrapolated_limits_hold_those_without():
     """The learning rate is the same at all temperatures, so that inertia dies out: the limit is the overdamped one."""
     setting = settings()["parabolas-frozen"]
