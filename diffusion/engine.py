@@ -40,6 +40,8 @@ class Prepared:
         For `diffusion.kernels.jit.specialise`.
     problem, rule, start
         As `diffusion.kernels.step.advance` and the kernels take them.
+    rows
+        Of each array in the state that `advance` takes.
     turned
         Whether positions are along the eigenvectors.
     noise
@@ -50,6 +52,7 @@ class Prepared:
     problem: tuple[Array, Array, Array, Array]
     rule: tuple[Any, ...]
     start: tuple[Array, Array, Array]
+    rows: tuple[int, ...]
     turned: bool
     noise: NoiseModel
 
@@ -157,7 +160,10 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts["WALLS"] = True
     origin = plan.basis.T @ plan.origin if turned else plan.origin.copy()
     problem = formulas.parameters, table, mixing, plan.walls
-    return Prepared(parts, problem, (*numbered, tuple(numbers)), (origin, momentum, slots), turned, plan.noise)
+    pushed = parts["COUPLED"] or not {"MEAN", "PARTED", "SAMPLED"}.isdisjoint(parts)
+    rows = (d, d if pushed else 0, *[d] * len(slots), *[1] * len(numbers[0]))
+    first = np.concatenate([origin, np.zeros(rows[1]), slots.ravel(), np.ones(len(numbers[0]))])  # powers of betas begin at 1
+    return Prepared(parts, problem, (*numbered, tuple(numbers)), (origin, momentum, first), rows, turned, plan.noise)
 
 
 def _padded(table: Array, rows: int) -> Array:
@@ -187,17 +193,15 @@ def _pull(plan: Plan, along: bool) -> Array:
     return plan.basis.T @ gradient if along else gradient
 
 
-def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[Any, ...]]:
-    """State and scratch arrays for `width` lanes, as `diffusion.kernels.step.advance` takes them."""
+def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, tuple[Array, ...]], tuple[Any, ...]]:
+    """State and scratch arrays for `width` lanes: (carried, state), lanes, as `diffusion.kernels.step.advance` has them."""
     parts, d = prepared.parts, len(prepared.start[0])
     width += PAD
     drawn, normal, word = (4, np.float32, np.uint32) if parts["WIDTH"] == 4 else (2, np.float64, np.uint64)
-    betas = prepared.rule[-1][0]
     # what all coordinates share: known by trying; then the mean over them
-    told = len(parts["shared"](1.0, betas, prepared.rule[-1][1])) if parts["SHIPPED"] else 1
-    pushed = parts["COUPLED"] or not {"MEAN", "PARTED", "SAMPLED"}.isdisjoint(parts)
-    rows = (d, d if pushed else 0, *[d] * len(prepared.start[2]), *[1] * len(betas))
-    state = tuple(np.zeros((size, width)) for size in rows)
+    told = len(parts["shared"](1.0, *prepared.rule[-1])) if parts["SHIPPED"] else 1
+    carried, ends = np.zeros((sum(prepared.rows), width)), np.cumsum(prepared.rows)
+    state = tuple(carried[end - size : end] for size, end in zip(prepared.rows, ends, strict=True))
     draws = -(-d // drawn) * drawn if parts["COUPLED"] else drawn
     if parts.get("VARYING"):
         draws += 2 * d * d + d + 1  # rows in which the root of a matrix is taken
@@ -211,7 +215,7 @@ def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, ...], tuple[A
         *(np.zeros(width, np.uint64) for _ in range(3)), np.zeros((draws, width), normal), scratch,
         tuple(np.zeros((1, width)) for _ in range(told + ("MEAN" in parts))),
     )  # fmt: skip
-    return state, lanes
+    return (carried, state), lanes
 
 
 class Interruptible:

@@ -24,14 +24,15 @@ def moments(
     (2, UNIT), (width,). squares and fourths are (saves, d), diverged (saves,), positions (count, saves, d) or with no rows.
     Stops early once stop[0] is not 0. lanes[1][0] tells meanwhile how many iterations of all replicas together are done.
     """
-    x = state[0]
+    carried, parts = state  # as one array, and as `advance` takes it
+    x = parts[0]
     replica, done, _, xi, words, told = lanes  # all lanes share one clock
     displacement, terms, alive = scratch
     for begin in range(0, count, width):
         live = min(width, count - begin)
         n = (live + UNIT - 1) // UNIT * UNIT
         for lane in range(n):
-            start_lane(lane, first + begin + lane, seed, start, state, lanes)
+            start_lane(lane, first + begin + lane, seed, start, carried, lanes[:3])
         s = 0
         for t in range(saves[-1] + 1):
             if t > 0:
@@ -41,7 +42,7 @@ def moments(
                 stage = stages[min(t, len(stages)) - 1]
                 for k in range(substeps[stage]):
                     clocked = (replica, np.uint64(t), np.uint64(k), xi, words, told)
-                    advance(problem, rule, stage, state, clocked, seed, n)
+                    advance(problem, rule, stage, parts, clocked, seed, n)
             if saves[s] == t:
                 diverged[s] += displace(x, start[0], basis, beyond, live, n, displacement, alive)
                 for j in range(x.shape[0]):

@@ -21,7 +21,7 @@ PARTS = LEVELS = LEAVES = (
     False  # whether the boundary is not one line in each coordinate; a part is of the loss; of the user's
 )
 TILE = 16  # lanes are computed in multiples of this
-REPLICA, ITERATION, SUBSTEP = 0, 1, 2  # places in `lanes`
+REPLICA, ITERATION, SUBSTEP = 0, 1, 2  # places in the clocks, the first of `lanes`
 RETURNED, FAILED = -1, -2  # in place of a level
 
 
@@ -81,11 +81,11 @@ def farthest_part(x, m, lane, edge, table, far):
     return highest
 
 
-def out_of(state, lane, edge, table):
+def out_of(x, lane, edge, table):
     """How far out a lane is: above 1 outside; NaN where a coordinate is."""
     if PARTS:
-        return farthest_part(state[0], state[0], lane, edge, table, 0.0)
-    return farthest(state[0], lane, edge)
+        return farthest_part(x, x, lane, edge, table, 0.0)
+    return farthest(x, lane, edge)
 
 
 def loss_at(x, lane, table):
@@ -133,14 +133,13 @@ def share_of_way(theta, nodes, here, there):
     return onwards / way
 
 
-def progress(state, lane, out, edge, table, theta):
+def progress(x, m, lane, out, edge, table, theta):
     """The reaction coordinate; `out` is what `out_of` says, theta (d,) is scratch."""
-    x = state[0]
     if ON_PATH:
         for j in range(x.shape[0]):
             theta[j] = x[j, lane]
             if AHEAD:
-                theta[j] -= edge[-2][j] * state[2][j, lane]
+                theta[j] -= edge[-2][j] * m[j, lane]
         return along_path(theta, edge[-1])
     if ON_OWN:
         for j in range(x.shape[0]):
@@ -149,20 +148,20 @@ def progress(state, lane, out, edge, table, theta):
     if ON_LOSS:
         return loss_at(x, lane, table)
     if AHEAD and PARTS:
-        return farthest_part(x, state[2], lane, edge, table, 1.0)
+        return farthest_part(x, m, lane, edge, table, 1.0)
     if AHEAD:
-        return farthest_ahead(x, state[2], lane, edge)
+        return farthest_ahead(x, m, lane, edge)
     return out
 
 
-def level_of(state, lane, edge, gates, levels, table, theta):
+def level_of(x, m, lane, edge, gates, levels, table, theta):
     """The level that a lane is at: `levels` outside, RETURNED at or below gates[0], FAILED where there is a NaN."""
-    out = out_of(state, lane, edge, table)
+    out = out_of(x, lane, edge, table)
     if math.isnan(out):
         return FAILED
     if out > 1.0:
         return levels
-    value = progress(state, lane, out, edge, table, theta)
+    value = progress(x, m, lane, out, edge, table, theta)
     if math.isnan(value):
         return FAILED
     if value <= gates[0]:
@@ -170,30 +169,24 @@ def level_of(state, lane, edge, gates, levels, table, theta):
     return int(min((value - gates[0]) / (gates[1] - gates[0]) * levels, levels - 1.0))
 
 
-def advance_clock(lanes, lane, substeps):
+def advance_clock(clocks, lane, substeps):
     """Advance a lane's clock by one substep."""
-    lanes[SUBSTEP][lane] += np.uint64(1)
-    if lanes[SUBSTEP][lane] >= substeps:
-        lanes[SUBSTEP][lane] = np.uint64(0)
-        lanes[ITERATION][lane] += np.uint64(1)
+    clocks[SUBSTEP][lane] += np.uint64(1)
+    if clocks[SUBSTEP][lane] >= substeps:
+        clocks[SUBSTEP][lane] = np.uint64(0)
+        clocks[ITERATION][lane] += np.uint64(1)
 
 
-def save(state, lane, out):
-    """All that a replica carries, as a vector: the arrays of `state` in turn."""
-    k = 0
-    for array in state:
-        for j in range(array.shape[0]):
-            out[k] = array[j, lane]
-            k += 1
+def save(carried, lane, out):
+    """All that a replica carries, as a vector."""
+    for k in range(carried.shape[0]):
+        out[k] = carried[k, lane]
 
 
-def restore(state, lane, kept):
+def restore(carried, lane, kept):
     """The inverse of `save`."""
-    k = 0
-    for array in state:
-        for j in range(array.shape[0]):
-            array[j, lane] = kept[k]
-            k += 1
+    for k in range(carried.shape[0]):
+        carried[k, lane] = kept[k]
 
 
 def wander(
@@ -204,25 +197,26 @@ def wander(
     edge: (origin (d,), scale (d,), ahead (d,)), or (origin, kinds, first, second, base, scale, ahead) of P parts: LINES with the scales of
     their upper and lower ends (0 if open), a PLANE with its normal over its distance, a BALL with a scale of the squared distance, a
     LEVEL with the loss at the start and the scale of what is above it, the user's functions; then the nodes (n, d) of a
-    path, where that is the reaction coordinate. gates: (low, high): an entrance is the first time above `high`, or
+    path, where that is the reaction coordinate. state: what replicas carry, as one array and as `advance` takes it. gates: (low, high): an entrance is the first time above `high`, or
     outside, after a time at or below `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count, 2), how
     many in the first and second half of the time after settling. pool: (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
     """
-    theta = np.empty(edge[0].shape[0])
+    carried, parts = state
+    x, m, clocks, theta = parts[0], parts[2] if AHEAD else parts[0], lanes[:3], np.empty(edge[0].shape[0])
     inside = np.zeros(count, np.bool_)
     middle = (settle + total) // 2
     for lane in range(count):
-        start_lane(lane, np.uint64(first + lane), seed, start, state, lanes)
+        start_lane(lane, np.uint64(first + lane), seed, start, carried, clocks)
     for t in range(total):
         if t % 1024 == 0 and fetch_add(stop, 0) != 0:
             return
-        advance(problem, rule, 0, state, lanes, seed, (count + TILE - 1) // TILE * TILE)
+        advance(problem, rule, 0, parts, lanes, seed, (count + TILE - 1) // TILE * TILE)
         for lane in range(count):
-            out = out_of(state, lane, edge, problem[0])
+            out = out_of(x, lane, edge, problem[0])
             outside = not out <= 1.0
             where = math.inf if out > 1.0 else out
             if not outside:
-                where = progress(state, lane, out, edge, problem[0], theta)
+                where = progress(x, m, lane, out, edge, problem[0], theta)
             if where <= gates[0]:
                 inside[lane] = True
             elif inside[lane] and (where > gates[1] or outside):
@@ -230,16 +224,16 @@ def wander(
                 if t >= settle:
                     found = entrances[lane, 0] + entrances[lane, 1]
                     if found < pool.shape[1]:
-                        save(state, lane, pool[lane, found])
+                        save(carried, lane, pool[lane, found])
                     entrances[lane, np.int64(t >= middle)] += 1
             if t % stride == 0:
                 sampled[lane, t // stride] = where
             if outside:
-                iteration, substep = lanes[ITERATION][lane], lanes[SUBSTEP][lane]
-                start_lane(lane, lanes[REPLICA][lane], seed, start, state, lanes)
-                lanes[ITERATION][lane], lanes[SUBSTEP][lane] = iteration, substep  # the draws go on
+                iteration, substep = clocks[ITERATION][lane], clocks[SUBSTEP][lane]
+                start_lane(lane, clocks[REPLICA][lane], seed, start, carried, clocks)
+                clocks[ITERATION][lane], clocks[SUBSTEP][lane] = iteration, substep  # the draws go on
                 inside[lane] = False
-            advance_clock(lanes, lane, substeps)
+            advance_clock(clocks, lane, substeps)
 
 
 def excursions(
@@ -254,7 +248,8 @@ def excursions(
     outside, FAILED in case of NaN or the limit. trail: (replicas, levels + 1, size), the state at the first time at or above each level, of
     which that at `reached` is there. used: (tasks,), substeps.
     """
-    theta = np.empty(edge[0].shape[0])
+    carried, parts = state
+    x, m, clocks, theta = parts[0], parts[2] if AHEAD else parts[0], lanes[:3], np.empty(edge[0].shape[0])
     task = np.zeros(width, np.int64)
     active = 0
     more = True
@@ -265,42 +260,41 @@ def excursions(
                 more = False
                 break
             path = paths[following]
-            restore(state, active, trail[path, reached[path]])
-            level = level_of(state, active, edge, gates, levels, problem[0], theta)
+            restore(carried, active, trail[path, reached[path]])
+            level = level_of(x, m, active, edge, gates, levels, problem[0], theta)
             if level == FAILED:
                 reached[path] = FAILED
                 continue
             while reached[path] < level:  # the step that led here may have passed several levels
                 reached[path] += 1
-                save(state, active, trail[path, reached[path]])
+                save(carried, active, trail[path, reached[path]])
             if reached[path] < levels:
                 task[active] = following
-                lanes[REPLICA][active], lanes[ITERATION][active], lanes[SUBSTEP][active] = ids[following], begin, 0
+                clocks[REPLICA][active], clocks[ITERATION][active], clocks[SUBSTEP][active] = ids[following], begin, 0
                 active += 1
         if active == 0 or fetch_add(stop, 0) != 0:
             return
-        advance(problem, rule, 0, state, lanes, seed, (active + TILE - 1) // TILE * TILE)
+        advance(problem, rule, 0, parts, lanes, seed, (active + TILE - 1) // TILE * TILE)
         lane = 0
         while lane < active:
             path = paths[task[lane]]
             used[task[lane]] += 1
-            level = level_of(state, lane, edge, gates, levels, problem[0], theta)
+            level = level_of(x, m, lane, edge, gates, levels, problem[0], theta)
             while reached[path] < level:
                 reached[path] += 1
-                save(state, lane, trail[path, reached[path]])
+                save(carried, lane, trail[path, reached[path]])
             if level == FAILED or used[task[lane]] >= limit:
                 reached[path] = FAILED
             elif level != RETURNED and level != levels:
-                advance_clock(lanes, lane, substeps)
+                advance_clock(clocks, lane, substeps)
                 lane += 1
                 continue
             active -= 1  # the last lane moves in, and is looked at next
             task[lane] = task[active]
-            for array in state:
-                for j in range(array.shape[0]):
-                    array[j, lane] = array[j, active]
-            lanes[REPLICA][lane], lanes[ITERATION][lane] = lanes[REPLICA][active], lanes[ITERATION][active]
-            lanes[SUBSTEP][lane] = lanes[SUBSTEP][active]
+            for k in range(carried.shape[0]):
+                carried[k, lane] = carried[k, active]
+            clocks[REPLICA][lane], clocks[ITERATION][lane] = clocks[REPLICA][active], clocks[ITERATION][active]
+            clocks[SUBSTEP][lane] = clocks[SUBSTEP][active]
 
 
 HELPERS = (

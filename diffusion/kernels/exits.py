@@ -33,17 +33,20 @@ def exits(
 
     boundary: (low, high, kinds, first, second, signs, limits), as `diffusion.edges.Edge` has them. queue: [next replica].
     scratch: (d, width), (rows, width), (width,) of uint8; a row for each part and, with a bridge, EARLIER and VARIANCE. work:
-    [lane substeps computed, useful], told now and then and at the end, and the lanes in use at the end. out: (time, exited,
+    [lane substeps computed, useful], told now and then and at the end, and the lanes in use at the end. state: what replicas carry, as
+    one array and as `advance` takes it. out: (time, exited,
     diverged, coordinate, side, part, substep, position), one entry for
     each replica, or none of the last two. Stops early once stop[0] is not 0.
     """
     d, replicas = start[0].shape[0], out[0].shape[0]
-    x, replica, iteration, substep = state[0], lanes[0], lanes[1], lanes[2]
+    carried, parts = state
+    x, clocks, shaken = parts[0], lanes[:3], rule[2:4]
+    replica, iteration, substep = clocks
     before, level, near = scratch
     time, exited, diverged, coordinate, side, part, crossed, position = out
     final = substeps - np.uint64(1)
     active, computed, useful = np.int64(0), 0, 0
-    while active < width and take(active, queue, replicas, seed, start, substeps, state, lanes):
+    while active < width and take(active, queue, replicas, seed, start, substeps, carried, clocks):
         active += 1
     while active > 0:
         if fetch_add(stop, 0) != 0:
@@ -54,7 +57,7 @@ def exits(
             for j in range(d):
                 for lane in range(n):
                     before[j, lane] = x[j, lane]
-        advance(problem, rule, 0, state, lanes, seed, n)
+        advance(problem, rule, 0, parts, lanes, seed, n)
         computed += n
         useful += active
         if computed > TOLD:
@@ -62,11 +65,11 @@ def exits(
             work[1] += useful
             computed, useful = 0, 0
         if MEASURED:
-            measure(before, x, problem, rule, boundary, level, near, n)
-        if not any_ended(before, x, near, problem, rule, boundary, iteration, substep, iterations, final, active):
+            measure(before, x, problem, shaken, boundary, level, near, n)
+        if not any_ended(before, x, near, problem, shaken, boundary, iteration, substep, iterations, final, active):
             continue
         if LINE:
-            mark(before, x, problem, rule, boundary, near, active)
+            mark(before, x, problem, shaken, boundary, near, active)
         lane = np.int64(0)
         while lane < active:
             last = iteration[lane] == iterations and substep[lane] == final
@@ -75,7 +78,7 @@ def exits(
                 continue
             j, end, k, share = NO_EXIT, 0, 0, 1.0
             if near[lane] != 0:
-                j, end, k, share = find_exit(lane, before, x, level, problem, rule, boundary, lanes, seed)
+                j, end, k, share = find_exit(lane, before, x, level, problem, shaken, boundary, clocks, seed)
             near[lane] = 0
             finite = True
             for i in range(d):
@@ -95,35 +98,34 @@ def exits(
                 if position.shape[0] > 0:
                     for i in range(d):
                         position[index, i] = x[i, lane]
-            if not take(lane, queue, replicas, seed, start, substeps, state, lanes):
+            if not take(lane, queue, replicas, seed, start, substeps, carried, clocks):
                 active -= 1  # the last lane moves in, and is looked at next
-                move_lane(active, lane, state, lanes, before, level)
+                move_lane(active, lane, carried, clocks, before, level)
                 near[lane] = near[active]
     work[0] += computed
     work[1] += useful
     work[2] = active
 
 
-def take(lane, queue, replicas, seed, start, substeps, state, lanes):
+def take(lane, queue, replicas, seed, start, substeps, carried, clocks):
     """Start the queue's next replica in a lane; false if there is none."""
     following = fetch_add(queue, 1)
     if following >= replicas:
         return False
-    start_lane(lane, following, seed, start, state, lanes)
-    lanes[1][lane], lanes[2][lane] = 0, substeps - np.uint64(1)  # the next tick leads to iteration 1, substep 0
+    start_lane(lane, following, seed, start, carried, clocks)
+    clocks[1][lane], clocks[2][lane] = 0, substeps - np.uint64(1)  # the next tick leads to iteration 1, substep 0
     return True
 
 
-def move_lane(source, target, state, lanes, before, level):
+def move_lane(source, target, carried, clocks, before, level):
     """Copy everything that a replica carries."""
-    for array in state:
-        for j in range(array.shape[0]):
-            array[j, target] = array[j, source]
+    for k in range(carried.shape[0]):
+        carried[k, target] = carried[k, source]
     for j in range(before.shape[0]):
         before[j, target] = before[j, source]
     for k in range(level.shape[0]):
         level[k, target] = level[k, source]
-    replica, iteration, substep = lanes[:3]
+    replica, iteration, substep = clocks
     replica[target], iteration[target], substep[target] = replica[source], iteration[source], substep[source]
 
 
@@ -139,7 +141,7 @@ def tick(iteration, substep, substeps, n):
 # Comparisons are negated so that NaN counts as near, and is then seen to be no exit.
 
 
-def measure(before, x, problem, rule, boundary, level, near, n):
+def measure(before, x, problem, shaken, boundary, level, near, n):
     """Set near for lanes 0 to n that are outside of a part that is not of lines, or whose bridge may have been."""
     full_width()
     kinds, signs, limits = boundary[2], boundary[5], boundary[6]
@@ -155,7 +157,7 @@ def measure(before, x, problem, rule, boundary, level, near, n):
         gauge(x, problem[0], kinds[k], boundary[3][k], level[k], n)
         if BRIDGED and not LINE:
             gauge(before, problem[0], kinds[k], boundary[3][k], level[EARLIER], n)
-            variance(before, problem, rule, boundary[3][k], boundary[4][k], level[VARIANCE], n)
+            variance(before, problem, shaken, boundary[3][k], boundary[4][k], level[VARIANCE], n)
             for lane in range(n):
                 gaps = (limit - level[EARLIER, lane]) * (limit - level[k, lane])
                 near[lane] |= not 2.0 * gaps > SURE * level[VARIANCE, lane]
@@ -204,21 +206,21 @@ def gauge(x, table, kind, first, out, n):
                 out[lane] += loss(x[j, lane], p)
 
 
-def variance(before, problem, rule, normal, along, out, n):
+def variance(before, problem, shaken, normal, along, out, n):
     """Variance over a substep of the product with the normal; of a coupled landscape along[0], which is constant."""
     full_width()
     for lane in range(n):
         out[lane] = along[0]
     if SEPARABLE:
         for j in range(before.shape[0]):
-            p, q, size = row(problem[0], j), row(problem[1], j), normal[j] * spread_of(rule, j)
+            p, q, size = row(problem[0], j), row(problem[1], j), normal[j] * spread_of(shaken, j)
             for lane in range(n):
                 theta = before[j, lane]
                 part = size * deviation(theta, curvature(theta, p), q)
                 out[lane] += part * part
 
 
-def any_ended(before, x, near, problem, rule, boundary, iteration, substep, iterations, final, active):
+def any_ended(before, x, near, problem, shaken, boundary, iteration, substep, iterations, final, active):
     """Whether any lane is at its last substep, outside, or may have been inside its substep."""
     full_width()
     found = 0
@@ -231,7 +233,7 @@ def any_ended(before, x, near, problem, rule, boundary, iteration, substep, iter
                 boundary[1][j],
                 row(problem[0], j),
                 row(problem[1], j),
-                spread_of(rule, j),
+                spread_of(shaken, j),
             )
             for lane in range(active):
                 found |= np.int64(suspect(before[j, lane], x[j, lane], low, high, p, q, size))
@@ -241,7 +243,7 @@ def any_ended(before, x, near, problem, rule, boundary, iteration, substep, iter
     return found != 0
 
 
-def mark(before, x, problem, rule, boundary, near, active):
+def mark(before, x, problem, shaken, boundary, near, active):
     """Set near for lanes that are beyond a line or may have crossed one inside their substep."""
     if not MEASURED:
         for lane in range(active):
@@ -252,15 +254,15 @@ def mark(before, x, problem, rule, boundary, near, active):
             boundary[1][j],
             row(problem[0], j),
             row(problem[1], j),
-            spread_of(rule, j),
+            spread_of(shaken, j),
         )
         for lane in range(active):
             near[lane] |= suspect(before[j, lane], x[j, lane], low, high, p, q, size)
 
 
-def spread_of(rule, j):
-    """Standard deviation of a substep along a coordinate, for noise of unit variance."""
-    return rule[2][0, j] * rule[3][0, j]
+def spread_of(shaken, j):
+    """Standard deviation of a substep along a coordinate, for noise of unit variance; shaken: (share, step) of the rule."""
+    return shaken[0][0, j] * shaken[1][0, j]
 
 
 def suspect(theta, x, low, high, p, q, size):
@@ -272,14 +274,14 @@ def suspect(theta, x, low, high, p, q, size):
     return not (low <= x) & (x <= high)
 
 
-def find_exit(lane, before, x, level, problem, rule, boundary, lanes, seed):
+def find_exit(lane, before, x, level, problem, shaken, boundary, clocks, seed):
     """The coordinate by which a lane left, its end, the part, and the share of the substep that it took.
 
     Of coordinates the farthest out, or with a bridge the first; of parts the first in order.
     """
     low, high, kinds, first, second, signs, limits = boundary
     if BRIDGED and LINE:
-        j, end, share = first_line(lane, before, x, problem, rule, low, high, lanes, seed)
+        j, end, share = first_line(lane, before, x, problem, shaken, low, high, clocks, seed)
         for k in range(kinds.shape[0]):
             if j != NO_EXIT and (second[k, j] == high[j] if end > 0 else first[k, j] == low[j]):
                 return j, end, k, share
@@ -291,7 +293,7 @@ def find_exit(lane, before, x, level, problem, rule, boundary, lanes, seed):
             math.sqrt(level[VARIANCE, lane]),
             lane,
             0,
-            lanes,
+            clocks,
             seed,
         )
         return NO_COORDINATE if share < 2.0 else NO_EXIT, 0, 0, share
@@ -312,30 +314,30 @@ def find_exit(lane, before, x, level, problem, rule, boundary, lanes, seed):
     return NO_EXIT, 0, 0, 1.0
 
 
-def first_line(lane, before, x, problem, rule, low, high, lanes, seed):
+def first_line(lane, before, x, problem, shaken, low, high, clocks, seed):
     """The coordinate whose Brownian bridge is the first to cross one of its lines, the end, and the share; NO_EXIT if none is.
 
     A coordinate's two lines are taken as independent: off by less than exp(-w^2/2) if they are w standard deviations apart.
     """
     found, end, earliest = NO_EXIT, 0, 2.0
     for j in range(x.shape[0]):
-        theta, size = before[j, lane], spread_of(rule, j)
+        theta, size = before[j, lane], spread_of(shaken, j)
         deviates = size * deviation(theta, curvature(theta, row(problem[0], j)), row(problem[1], j))
-        up = bridge(high[j] - theta, x[j, lane] - high[j], deviates, lane, 2 * j, lanes, seed)
-        down = bridge(theta - low[j], low[j] - x[j, lane], deviates, lane, 2 * j + 1, lanes, seed)
+        up = bridge(high[j] - theta, x[j, lane] - high[j], deviates, lane, 2 * j, clocks, seed)
+        down = bridge(theta - low[j], low[j] - x[j, lane], deviates, lane, 2 * j + 1, clocks, seed)
         if min(up, down) < earliest:
             found, end, earliest = j, 1 if up <= down else -1, min(up, down)
     return found, end, earliest
 
 
-def bridge(gap, beyond, spread, lane, line, lanes, seed):
+def bridge(gap, beyond, spread, lane, line, clocks, seed):
     """The share of a substep after which a Brownian bridge from `gap` before a line to `beyond` it first meets it; 2: never.
 
     It crosses with probability exp(-2 gap |beyond| / spread^2) if it ends before the line. Then, by reflection as well as if
     it ends beyond, share/(1 - share) is inverse Gaussian with mean gap/|beyond| and shape (gap/spread)^2, drawn by the
     method of Michael, Schucany and Haas (1976).
     """
-    replica, iteration, substep = lanes[0][lane], lanes[1][lane], lanes[2][lane]
+    replica, iteration, substep = clocks[0][lane], clocks[1][lane], clocks[2][lane]
     first, second = two_words(seed, BRIDGE, replica, iteration, substep, np.uint64(line))
     if not beyond > 0.0 and not uniform(first) < math.exp(2.0 * gap * beyond / (spread * spread)):
         return 2.0

@@ -390,7 +390,8 @@ def advance(problem, rule, stage, state, lanes, seed, n):
     the lower and upper reflecting walls, shape (2, d). rule: (keep, force, share, step, (betas, parameters)), the
     first four of shape (stages, d), the last tuples of numbers. state: (x, g, *slots, *powers), (d, lanes) but for the powers' (1, lanes);
     the momentum of the idealized rule is its one slot. Where the optimizer as shipped is PARTED, a row of the minibatch
-    gradient's root mean square follows the slots. lanes: (replica, iteration, substep, xi, words, told), the last a tuple of (1, lanes).
+    gradient's root mean square follows the slots. All of these are views of one array `carried`, (rows, lanes), which functions
+    take that need not know them apart: they are compiled once for all optimizers. lanes: (replica, iteration, substep, xi, words, told), the last a tuple of (1, lanes).
     """
     table, noise_table, mixing, walls = problem
     keep, force, share, step, shipped = rule
@@ -456,23 +457,21 @@ def advance(problem, rule, stage, state, lanes, seed, n):
             mirror(x[j], m[j] if MOMENTUM else told[0][0], walls[0, j], walls[1, j], n)
 
 
-def start_lane(lane, replica, seed, start, state, lanes):
+def start_lane(lane, replica, seed, start, carried, clocks):
     """Put a fresh replica in a lane: at the origin, its momentum at rest or drawn.
 
-    start: (origin (d,), velocity, slots). velocity: standard deviations of the momentum (d,), or of a coupled landscape a matrix
-    (d, normals) for as many normals as are drawn. slots: what they hold at first, shape (slots, d).
+    start: (origin (d,), velocity, first). velocity: standard deviations of the momentum (d,), or of a coupled landscape a matrix
+    (d, normals) for as many normals as are drawn. first: what a lane of `carried` holds then, shape (rows,).
+    clocks: (replica, iteration, substep).
     """
     origin, velocity, first = start
-    lanes[0][lane], lanes[1][lane], lanes[2][lane] = replica, 1, 0
-    d = origin.shape[0]
-    for k in range(2 + first.shape[0], len(state)):
-        state[k][0, lane] = 1.0
-    for j in range(d):
-        state[0][j, lane] = origin[j]
-        for k in range(first.shape[0]):
-            state[2 + k][j, lane] = first[k, j]
-        if not SHIPPED:
-            m = state[2]
+    clocks[0][lane], clocks[1][lane], clocks[2][lane] = replica, 1, 0
+    d, rows = origin.shape[0], first.shape[0]
+    for k in range(rows):
+        carried[k, lane] = first[k]
+    if not SHIPPED:
+        m = carried[rows - d :]
+        for j in range(d):
             if COUPLED:
                 for k in range(velocity.shape[1]):
                     m[j, lane] -= velocity[j, k] * normal_pair(seed, START, replica, 0, 0, k // 2)[k % 2]

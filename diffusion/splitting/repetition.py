@@ -56,8 +56,7 @@ class Run:
         self._plan, self._scale, self._threads, self._paths = plan, scale, threads, paths
         self._failed = excursions.FAILED
         self.outside, self._edge = scale.outside, edge
-        state, _ = allocate(scale.prepared, 1)
-        size = sum(len(array) for array in state)
+        size = sum(scale.prepared.rows)
         refuse_memory(8 * replicas * (LEVELS + 1) * size, f"replicas = {replicas}", "run fewer, and more repetitions")
         self.trail = np.empty((replicas, LEVELS + 1, size))
         self.well = Well(plan, scale, size, threads)
