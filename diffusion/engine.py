@@ -113,8 +113,8 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     slots, numbers = np.zeros((1, d)), list[tuple[float, ...]]([(), ()])
     if shipped is None:
         rule = plan.dynamics.rule(plan.variance)
-        rows = [coefficients(plan.scheme, rule, int(n) / plan.stride) for n in substeps]
-        numbered = tuple(np.ascontiguousarray([one[k] for one in rows]) for k in range(4))
+        stages = [coefficients(plan.scheme, rule, int(n) / plan.stride) for n in substeps]
+        numbered = tuple(np.ascontiguousarray([one[k] for one in stages]) for k in range(4))
         if plan.noise.law.moments <= 2:  # a stable law's noise grows with the time to the power 1/alpha, not 1/2
             numbered[2][:] *= (substeps ** (0.5 - 1 / plan.noise.law.moments))[:, None]
         parts["SPLIT"] = plan.scheme != "euler"
@@ -162,7 +162,8 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     problem = formulas.parameters, table, mixing, plan.walls
     pushed = parts["COUPLED"] or not {"MEAN", "PARTED", "SAMPLED"}.isdisjoint(parts)
     rows = (d, d if pushed else 0, *[d] * len(slots), *[1] * len(numbers[0]))
-    first = np.concatenate([origin, np.zeros(rows[1]), slots.ravel(), np.ones(len(numbers[0]))])  # powers of betas begin at 1
+    powers = np.ones(len(numbers[0]))  # of the betas, before the first iteration
+    first = np.concatenate([origin, np.zeros(rows[1]), slots.ravel(), powers])
     return Prepared(parts, problem, (*numbered, tuple(numbers)), (origin, momentum, first), rows, turned, plan.noise)
 
 
@@ -193,8 +194,8 @@ def _pull(plan: Plan, along: bool) -> Array:
     return plan.basis.T @ gradient if along else gradient
 
 
-def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, tuple[Array, ...]], tuple[Any, ...]]:
-    """State and scratch arrays for `width` lanes: (carried, state), lanes, as `diffusion.kernels.step.advance` has them."""
+def allocate(prepared: Prepared, width: int) -> tuple[Array, tuple[Array, ...], tuple[Any, ...]]:
+    """State and scratch arrays for `width` lanes: carried, state and lanes, as `diffusion.kernels.step.advance` has them."""
     parts, d = prepared.parts, len(prepared.start[0])
     width += PAD
     drawn, normal, word = (4, np.float32, np.uint32) if parts["WIDTH"] == 4 else (2, np.float64, np.uint64)
@@ -215,7 +216,7 @@ def allocate(prepared: Prepared, width: int) -> tuple[tuple[Array, tuple[Array, 
         *(np.zeros(width, np.uint64) for _ in range(3)), np.zeros((draws, width), normal), scratch,
         tuple(np.zeros((1, width)) for _ in range(told + ("MEAN" in parts))),
     )  # fmt: skip
-    return (carried, state), lanes
+    return carried, state, lanes
 
 
 class Interruptible:

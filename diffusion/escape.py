@@ -180,11 +180,11 @@ def exit_times(
         def until_done(thread: int, count: int = replicas) -> None:
             before = np.zeros((plan.landscape.dimension, width))
             scratch = before, np.zeros((rows, width)), np.zeros(width, np.uint8)
-            state, lanes = allocate(prepared, width)
+            carried, state, lanes = allocate(prepared, width)
             clocks[thread] = lanes[:3]
             run(
                 width, prepared.problem, prepared.rule, prepared.start, ours.values, np.uint64(horizon),
-                np.uint64(each), plan.seed, queue, pool.stop, state, lanes, scratch, work[thread],
+                np.uint64(each), plan.seed, queue, pool.stop, carried, state, lanes, scratch, work[thread],
                 tuple(one[:count] for one in out.values()),
             )  # fmt: skip
 

@@ -186,11 +186,11 @@ def _kernel(plan: Plan, clocks: dict[int, NDArray[np.uint64]]) -> Callable[[int,
         )
         width = lanes_for(count, ensemble.UNIT)
         scratch = np.zeros((2, d, width)), np.zeros((2, ensemble.UNIT)), np.zeros(width)
-        state, lanes = allocate(prepared, width)
+        carried, state, lanes = allocate(prepared, width)
         clocks[first] = lanes[1]
         moments(
             first, count, width, prepared.problem, prepared.rule, used, stages, plan.saved_steps, prepared.start, turn,
-            DIVERGED, plan.seed, stop, state, lanes, scratch, part.squares, part.fourths, part.diverged,
+            DIVERGED, plan.seed, stop, carried, state, lanes, scratch, part.squares, part.fourths, part.diverged,
             part.positions,
         )  # fmt: skip
         if prepared.turned and plan.rotated:

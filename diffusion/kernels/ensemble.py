@@ -13,7 +13,7 @@ advance = start_lane = None  # helpers of `diffusion.kernels.step`, filled in by
 
 
 def moments(
-    first, count, width, problem, rule, substeps, stages, saves, start, basis, beyond, seed, stop, state, lanes, scratch,
+    first, count, width, problem, rule, substeps, stages, saves, start, basis, beyond, seed, stop, carried, state, lanes, scratch,
     squares, fourths, diverged, positions,
 ):  # fmt: skip
     """Run replicas first to first + count and add their displacements' squares and fourth powers to the sums.
@@ -24,8 +24,7 @@ def moments(
     (2, UNIT), (width,). squares and fourths are (saves, d), diverged (saves,), positions (count, saves, d) or with no rows.
     Stops early once stop[0] is not 0. lanes[1][0] tells meanwhile how many iterations of all replicas together are done.
     """
-    carried, parts = state  # as one array, and as `advance` takes it
-    x = parts[0]
+    x = state[0]
     replica, done, _, xi, words, told = lanes  # all lanes share one clock
     displacement, terms, alive = scratch
     for begin in range(0, count, width):
@@ -42,7 +41,7 @@ def moments(
                 stage = stages[min(t, len(stages)) - 1]
                 for k in range(substeps[stage]):
                     clocked = (replica, np.uint64(t), np.uint64(k), xi, words, told)
-                    advance(problem, rule, stage, parts, clocked, seed, n)
+                    advance(problem, rule, stage, state, clocked, seed, n)
             if saves[s] == t:
                 diverged[s] += displace(x, start[0], basis, beyond, live, n, displacement, alive)
                 for j in range(x.shape[0]):

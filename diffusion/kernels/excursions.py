@@ -190,19 +190,18 @@ def restore(carried, lane, kept):
 
 
 def wander(
-    first, count, problem, rule, start, edge, gates, total, settle, stride, substeps, seed, stop, state, lanes, sampled, entrances, pool
+    first, count, problem, rule, start, edge, gates, total, settle, stride, substeps, seed, stop, carried, state, lanes, sampled, entrances, pool
 ):  # fmt: skip
     """Run replicas first to first + count for `total` substeps, of which `settle` settle.
 
     edge: (origin (d,), scale (d,), ahead (d,)), or (origin, kinds, first, second, base, scale, ahead) of P parts: LINES with the scales of
     their upper and lower ends (0 if open), a PLANE with its normal over its distance, a BALL with a scale of the squared distance, a
     LEVEL with the loss at the start and the scale of what is above it, the user's functions; then the nodes (n, d) of a
-    path, where that is the reaction coordinate. state: what replicas carry, as one array and as `advance` takes it. gates: (low, high): an entrance is the first time above `high`, or
+    path, where that is the reaction coordinate. gates: (low, high): an entrance is the first time above `high`, or
     outside, after a time at or below `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count, 2), how
     many in the first and second half of the time after settling. pool: (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
     """
-    carried, parts = state
-    x, m, clocks, theta = parts[0], parts[2] if AHEAD else parts[0], lanes[:3], np.empty(edge[0].shape[0])
+    x, m, clocks, theta = state[0], state[2] if AHEAD else state[0], lanes[:3], np.empty(edge[0].shape[0])
     inside = np.zeros(count, np.bool_)
     middle = (settle + total) // 2
     for lane in range(count):
@@ -210,7 +209,7 @@ def wander(
     for t in range(total):
         if t % 1024 == 0 and fetch_add(stop, 0) != 0:
             return
-        advance(problem, rule, 0, parts, lanes, seed, (count + TILE - 1) // TILE * TILE)
+        advance(problem, rule, 0, state, lanes, seed, (count + TILE - 1) // TILE * TILE)
         for lane in range(count):
             out = out_of(x, lane, edge, problem[0])
             outside = not out <= 1.0
@@ -237,7 +236,7 @@ def wander(
 
 
 def excursions(
-    width, problem, rule, edge, gates, levels, paths, ids, begin, substeps, seed, queue, stop, state, lanes, reached, trail,
+    width, problem, rule, edge, gates, levels, paths, ids, begin, substeps, seed, queue, stop, carried, state, lanes, reached, trail,
     used, limit
 ):  # fmt: skip
     """Run paths on from the highest level that they reached until they return to the well, leave, or have used `limit` substeps.
@@ -248,8 +247,7 @@ def excursions(
     outside, FAILED in case of NaN or the limit. trail: (replicas, levels + 1, size), the state at the first time at or above each level, of
     which that at `reached` is there. used: (tasks,), substeps.
     """
-    carried, parts = state
-    x, m, clocks, theta = parts[0], parts[2] if AHEAD else parts[0], lanes[:3], np.empty(edge[0].shape[0])
+    x, m, clocks, theta = state[0], state[2] if AHEAD else state[0], lanes[:3], np.empty(edge[0].shape[0])
     task = np.zeros(width, np.int64)
     active = 0
     more = True
@@ -274,7 +272,7 @@ def excursions(
                 active += 1
         if active == 0 or fetch_add(stop, 0) != 0:
             return
-        advance(problem, rule, 0, parts, lanes, seed, (active + TILE - 1) // TILE * TILE)
+        advance(problem, rule, 0, state, lanes, seed, (active + TILE - 1) // TILE * TILE)
         lane = 0
         while lane < active:
             path = paths[task[lane]]

@@ -27,20 +27,33 @@ BRIDGED = SEPARABLE = False
 
 
 def exits(
-    width, problem, rule, start, boundary, iterations, substeps, seed, queue, stop, state, lanes, scratch, work, out
+    width,
+    problem,
+    rule,
+    start,
+    boundary,
+    iterations,
+    substeps,
+    seed,
+    queue,
+    stop,
+    carried,
+    state,
+    lanes,
+    scratch,
+    work,
+    out,
 ):
     """Run replicas from the queue until each leaves the region, diverges, or has done all iterations.
 
     boundary: (low, high, kinds, first, second, signs, limits), as `diffusion.edges.Edge` has them. queue: [next replica].
     scratch: (d, width), (rows, width), (width,) of uint8; a row for each part and, with a bridge, EARLIER and VARIANCE. work:
-    [lane substeps computed, useful], told now and then and at the end, and the lanes in use at the end. state: what replicas carry, as
-    one array and as `advance` takes it. out: (time, exited,
+    [lane substeps computed, useful], told now and then and at the end, and the lanes in use at the end. out: (time, exited,
     diverged, coordinate, side, part, substep, position), one entry for
     each replica, or none of the last two. Stops early once stop[0] is not 0.
     """
     d, replicas = start[0].shape[0], out[0].shape[0]
-    carried, parts = state
-    x, clocks, shaken = parts[0], lanes[:3], rule[2:4]
+    x, clocks, shaken = state[0], lanes[:3], rule[2:4]
     replica, iteration, substep = clocks
     before, level, near = scratch
     time, exited, diverged, coordinate, side, part, crossed, position = out
@@ -57,7 +70,7 @@ def exits(
             for j in range(d):
                 for lane in range(n):
                     before[j, lane] = x[j, lane]
-        advance(problem, rule, 0, parts, lanes, seed, n)
+        advance(problem, rule, 0, state, lanes, seed, n)
         computed += n
         useful += active
         if computed > TOLD:

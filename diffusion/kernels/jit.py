@@ -16,7 +16,12 @@ from diffusion.progress import compiling
 
 # contract: fused multiply-add. Nothing that reorders sums: bits must not depend on the width of the vectors.
 # C calls none of them: without an entry for it a kernel compiles in nine tenths of the time.
-_OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": {"contract", "nsz"}, "no_cfunc_wrapper": True}
+_OPTIONS: dict[str, Any] = {
+    "nogil": True,
+    "error_model": "numpy",
+    "fastmath": {"contract", "nsz"},
+    "no_cfunc_wrapper": True,
+}
 # Of helpers: arrays are not counted in and out, as they outlive every call and none is made; and Python does not call them.
 _HELPER = {"_nrt": False, "no_cpython_wrapper": True}
 
