@@ -131,12 +131,15 @@ class Minibatches(NoiseModel):
         each = self.sample_gradients(landscape, landscape.reference)
         return np.asarray(np.var(each @ landscape.basis, axis=0) * self.share)
 
-    def variance_at(self, landscape: Landscape, theta: ArrayLike) -> Array:
-        """Variance of one minibatch gradient in each coordinate, at positions of shape (..., d)."""
-        position = np.asarray(theta, np.float64)
-        places = position.reshape(-1, landscape.dimension)
-        variance = [self.sample_gradients(landscape, place).var(axis=0) for place in places]
-        return np.reshape(variance, position.shape) * self.share
+    def variance_on(self, landscape: Landscape) -> Callable[[Array], Array]:
+        """Variance of one minibatch gradient in each coordinate, a function of positions of shape (..., d)."""
+
+        def variance(position: Array) -> Array:
+            places = position.reshape(-1, landscape.dimension)
+            each = [self.sample_gradients(landscape, place).var(axis=0) for place in places]
+            return np.reshape(each, position.shape) * self.share
+
+        return variance
 
     def deviation(self, landscape: Landscape) -> Deviation:
         """Refused: there is none."""

@@ -28,7 +28,11 @@ class Coordinate:
 
     def variance(self, x: Any) -> Array:
         """C, of one minibatch gradient."""
-        return np.asarray(self.noise.variance_at(self.landscape, self._everywhere(x))[..., 0])
+        return np.asarray(self._variance(self._everywhere(x))[..., 0])
+
+    @cached_property
+    def _variance(self) -> Callable[[Array], Array]:
+        return self.noise.variance_on(self.landscape)
 
     def _everywhere(self, x: Any) -> Array:
         return np.asarray(x, float)[..., None] * np.ones(self.landscape.dimension)
@@ -114,8 +118,7 @@ class Motion(Coordinate):
             return self.landscape
 
         def force(theta: Array) -> Array:
-            variance = self.noise.variance_at(self.landscape, theta)
-            return np.asarray(self.landscape.gradient(theta) / variance**self.follows)
+            return np.asarray(self.landscape.gradient(theta) / self._variance(theta) ** self.follows)
 
         return Seen(self.landscape, self.noise, force)
 
@@ -171,6 +174,7 @@ class OverdampedMotion:
         steps = rule.learning_rate * rule.gradient_weight
         self.lr, self._power = float(steps[0]), dynamics.follows
         self._rates = landscape.basis * (steps / self.lr) @ landscape.basis.T
+        self._variance = noise.variance_on(landscape)
         same = landscape.formulas.coupled and noise.field(landscape) is None and not self._power
         everywhere = self._diffusion(landscape.reference[None])[0]
         self.diffusion: Array | Callable[[Array], Array] = everywhere if same else self._diffusion
@@ -182,11 +186,11 @@ class OverdampedMotion:
     def _force(self, x: Array) -> Array:
         slopes = self.landscape.gradient(x)
         if self._power:
-            return np.asarray(slopes / self.noise.variance_at(self.landscape, x) ** self._power)
+            return np.asarray(slopes / self._variance(x) ** self._power)
         return np.asarray(slopes @ self._rates)
 
     def _diffusion(self, x: Array) -> Array:
-        variance = self.noise.variance_at(self.landscape, x)
+        variance = self._variance(x)
         if self.landscape.formulas.coupled:
             roots = self.noise.roots(self.landscape, x)
             covariance = roots @ np.swapaxes(roots, -1, -2)

@@ -111,13 +111,22 @@ class NoiseModel(ABC):
 
     def variance_at(self, landscape: Landscape, theta: ArrayLike) -> Array:
         """Variance of one minibatch gradient in each coordinate, at positions of shape (..., d)."""
-        position = np.asarray(theta, np.float64)
+        return self.variance_on(landscape)(np.asarray(theta, np.float64))
+
+    def variance_on(self, landscape: Landscape) -> Callable[[Array], Array]:
+        """`variance_at` on a landscape, to be called often: what does not depend on positions is computed once."""
         if landscape.formulas.coupled:
-            return np.asarray(np.sum(self.roots(landscape, position) ** 2, axis=-1))
+            return lambda position: np.asarray(np.sum(self.roots(landscape, position) ** 2, axis=-1))
         deviation = self.deviation(landscape)
-        curvature = landscape.hessian_diagonal(position)
-        value = deviation.formula(position, curvature, tuple(deviation.parameters))
-        return np.broadcast_to(value, position.shape) ** 2
+        parameters = tuple(deviation.parameters)
+
+        def variance(position: Array) -> Array:
+            value = deviation.formula(position, landscape.hessian_diagonal(position), parameters)
+            return (
+                np.asarray(value if np.shape(value) == position.shape else np.broadcast_to(value, position.shape)) ** 2
+            )
+
+        return variance
 
 
 def told(noise: Any) -> str:
@@ -544,15 +553,14 @@ class Noise(NoiseModel):
             raise ValueError(f"deviation is {values.tolist()} at {position.tolist()}; it must be a finite number >= 0")
         return np.asarray(values[..., None] * np.eye(d))
 
-    def variance_at(self, landscape: Landscape, theta: ArrayLike) -> Array:
-        """Variance of one minibatch gradient in each coordinate, at positions of shape (..., d)."""
-        position = np.asarray(theta, np.float64)
+    def variance_on(self, landscape: Landscape) -> Callable[[Array], Array]:
+        """Variance of one minibatch gradient in each coordinate, a function of positions of shape (..., d)."""
         if landscape.formulas.coupled and self._function is not None:
-            return super().variance_at(landscape, theta)
+            return super().variance_on(landscape)
         if self._function is None:
             values = checks.per_coordinate("deviation", self._values, landscape.dimension)
-            return np.broadcast_to(values**2, position.shape)
-        return self._at(position) ** 2
+            return lambda position: np.broadcast_to(values**2, position.shape)
+        return lambda position: self._at(position) ** 2
 
     def _at(self, position: Array) -> Array:
         return np.asarray(np.vectorize(self._function, otypes=[float])(position))

@@ -139,9 +139,11 @@ def _modelled(plan: Plan) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor
             return varying
         return lambda theta, draws: torch.from_numpy(landscape.gradient(theta.numpy()) + draws.numpy() @ mixing.T)
 
+    variance = noise.variance_on(landscape)
+
     def separable(theta: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
         position = theta.numpy()
-        deviation = np.sqrt(noise.variance_at(landscape, position))
+        deviation = np.sqrt(variance(position))
         return torch.from_numpy(landscape.gradient(position) + deviation * draws.numpy())
 
     return separable

@@ -139,14 +139,13 @@ def exit_times_torch(
 def _modelled(landscape: Landscape, noise: NoiseModel, generator: torch.Generator) -> Gradient:
     mixing = noise.mixing(landscape) if landscape.formulas.coupled else None
     varying = mixing is not None and noise.field(landscape) is not None
-    if mixing is None:
-        noise.deviation(landscape)  # refuses what the landscape cannot give
+    variance = noise.variance_on(landscape)  # refuses what the landscape cannot give
 
     def gradient(theta: torch.Tensor, iteration: int, inside: NDArray[np.bool_]) -> torch.Tensor:
         draws = deviates(noise.law, theta.shape, generator).numpy()
         position = theta.numpy()
         if mixing is None:
-            shaken = np.sqrt(noise.variance_at(landscape, position)) * draws
+            shaken = np.sqrt(variance(position)) * draws
         elif varying:
             shaken = np.einsum("njk,nk->nj", noise.roots(landscape, position), draws)
         else:

@@ -106,15 +106,18 @@ def resolve(gradient: Pointwise, diffusion: Pointwise, edges: Sequence[float] | 
     edges = np.asarray(edges, dtype=np.float64)
     least = max(1e-13 * (edges[-1] - edges[0]), 16 * np.spacing(np.abs(edges).max()))
     left, right = edges[:-1], edges[1:]
+    slope, log_d = _values(gradient, diffusion, left, right)
     done: list[tuple[Array, Array, Array]] = []
     brightest, count = 0.0, 0
     while left.size:
         middle = (left + right) / 2
-        slope, log_d = _values(gradient, diffusion, left, right)
-        finer = [_values(gradient, diffusion, *ends) for ends in ((left, middle), (middle, right))]
+        # the left halves, then the right ones: the next panels, where these will not do
+        finer = _values(gradient, diffusion, np.r_[left, middle], np.r_[middle, right])
         width = (right - left)[:, None]
-        wrong_slope = np.abs(slope @ _TO_HALVES.T - np.hstack([f[0] for f in finer])).max(axis=1)
-        wrong_log_d = np.abs(log_d @ _TO_HALVES.T - np.hstack([f[1] for f in finer])).max(axis=1)
+        wrong_slope, wrong_log_d = (
+            np.abs(whole @ _TO_HALVES.T - np.hstack(np.split(halves, 2))).max(axis=1)
+            for whole, halves in zip((slope, log_d), finer, strict=True)
+        )
         gain = gains(slope, width)
         smallest = width[:, 0] <= least
         climbs, resolved = np.ptp(gain, axis=1), wrong_slope * width[:, 0] < 0.1 * np.ptp(gain, axis=1)
@@ -132,6 +135,7 @@ def resolve(gradient: Pointwise, diffusion: Pointwise, edges: Sequence[float] | 
         steep |= bool(np.any(climbs[smallest] > SINGULAR))
         worst = left[int(np.argmax(np.where(good & ~smallest, 0, climbs)))] if left.size else 0.0
         left, right = np.r_[left[~good], middle[~good]], np.r_[middle[~good], right[~good]]
+        slope, log_d = (halves[np.tile(~good, 2)] for halves in finer)
         if count + left.size > MOST_PANELS or steep:
             _refuse_zero(at, log_d, brightest, diffusion.sign)
             raise TooManyPanelsError(

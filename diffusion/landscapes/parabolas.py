@@ -75,7 +75,7 @@ class DoubleParabola(Landscape):
         """The minimum, shape (d,)."""
         return np.zeros(self.dimension)
 
-    @property
+    @cached_property
     def formulas(self) -> Formulas:
         """What the kernels need."""
         table = self._parameters(self.join, self.hessian_minimum, self.hessian_saddle)
@@ -169,7 +169,7 @@ class TripleParabola(Landscape):
         """The minimum a, shape (d,)."""
         return np.zeros(self.dimension)
 
-    @property
+    @cached_property
     def formulas(self) -> Formulas:
         """What the kernels need."""
         h_a, h_c = self.hessian_minima

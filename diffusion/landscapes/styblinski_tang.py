@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ class StyblinskiTang(Landscape):
     def _parabola(self) -> float:
         return 16.0 - 6.0 * self.data_variance
 
-    @property
+    @cached_property
     def critical_coordinates(self) -> Array:
         """Critical points along a coordinate, ascending, in theta units: (minimum, saddle, local minimum) or one minimum."""
         roots = np.roots([2.0, 0.0, -self._parabola, 2.5])
@@ -78,7 +79,7 @@ class StyblinskiTang(Landscape):
         """The local minimum in every coordinate, shape (d,)."""
         return np.full(self.dimension, self.critical_coordinates[-1])
 
-    @property
+    @cached_property
     def formulas(self) -> Formulas:
         """What the kernels need."""
         table = self._parameters(*self._coefficients)
