@@ -35,8 +35,7 @@ BATCH, SMALLER = 10, 2  # of data
 STEEPER = {BATCH: (1.0, 2.0), SMALLER: (1.4, 2.8)}  # from and to which factor of k^(1-q), so of the learning rate
 DATA, DATA_POWER = "mean escape time under Gaussian noise of minibatches (iterations)", "p under noise of minibatches"
 SPLIT, SPLIT_REPLICAS, REPETITIONS = 12.0, 250, 8  # of splitting: barrier over temperature, and its runs
-FIRST = ("Momentum", "Adam")  # whose powers under minibatches and by splitting every run has but a quick one
-IS_SPLIT = (*FIRST, "Yogi", "Padam")  # in a full run; not AMSGrad: its largest v grows, and no rate is reached
+IS_SPLIT = ("Momentum", "Adam", "Yogi", "Padam")  # not AMSGrad: its largest v grows, and no rate is reached
 SPLIT_POWER = f"p with barriers over temperature to {SPLIT:g}"
 POWER = "p in -log(rate/k^(1-q)) = c + a k^-p"
 EXPONENT = "exponent over Adam's at one learning rate"
@@ -69,14 +68,14 @@ class AdamVariants(Claim):
             if measured:
                 yield Evidence.of_rows(name, ITERATIONS, measured)
             default: list[Row] = []
-            if measured and entry.power and not routes.quick:
+            if measured and entry.power and routes.full:
                 default = [_measured(routes, name, entry, barrier, DEFAULT) for barrier in MEASURED]
                 yield Evidence.of_rows(name, ITERATIONS, default, label=f"{name}, beta2 = {DEFAULT:g}")
             yield Evidence.of_rows(name, POWER, [_power(name, entry, rows, measured, default)], label=f"{name}, power")
             series[name] = measured
-            if name in routes.pick((), FIRST, tuple(TABLE_2)):
+            if routes.full:
                 yield from on_data(routes, name, entry)
-            if name in routes.pick((), FIRST, IS_SPLIT):
+            if routes.full and name in IS_SPLIT:
                 yield from deeper(routes, name, entry, measured)
             if entry.level != 1:
                 exponent = _exponent(name, entry, measured, series["Adam"])

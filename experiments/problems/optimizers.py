@@ -22,7 +22,7 @@ STATED = {
     "RMSprop": ("Proposition 1", "Proposition 2"),
     "Adai": ("Proposition 3", "Proposition 4"),
 }
-HEAVY_TAILED = {"shipped": 4, "torch": 10}  # times more replicas where displacements have heavy tails
+HEAVY_TAILED = {"shipped": 4, "torch": 4}  # times more replicas where displacements have heavy tails
 
 
 def name(dynamics: Dynamics) -> str:
