@@ -2,6 +2,9 @@
 
 import gc
 import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before NumPy is loaded: see `experiments`
+
 import subprocess
 import sys
 import warnings
