@@ -18,7 +18,7 @@ from diffusion import checks
 from diffusion.landscapes import QuadraticSaddle
 from diffusion.laws import NORMAL, tabulated
 from diffusion.minibatches import Minibatches
-from diffusion.noise import NoiseModel, raised, unit_deviation
+from diffusion.noise import NoiseModel, raised, root_of_variance, unit_deviation
 from diffusion.plan import Plan
 from diffusion.schemes import coefficients, first_deviation, first_mixing, first_momentum
 
@@ -71,7 +71,9 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     from diffusion.kernels import random
 
     landscape, shipped, parted = plan.landscape, plan.dynamics.update, int(substeps[0]) > 1
+    following = plan.dynamics.second_moment == "following"
     turned = isinstance(landscape, QuadraticSaddle) and shipped is None and not plan.noise.of_data
+    turned = turned and not (following and landscape.formulas.coupled)
     formulas = landscape.eigen_formulas if turned else landscape.formulas  # type: ignore[attr-defined]
     parts: dict[str, Any] = {
         "COUPLED": formulas.coupled,
@@ -79,11 +81,11 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         "WHOLE": formulas.whole,
         "SHIPPED": shipped is not None,
         "MOMENTUM": shipped is None or shipped.momentum,
-        "FOLLOWING": plan.dynamics.second_moment == "following",
+        "FOLLOWING": following,
     }
     parts |= {"gradient": formulas.gradient, "loss": formulas.loss}
     d = landscape.dimension
-    table, mixing = np.zeros((1, d)), np.zeros((0, 0))
+    table, mixing, divisor = np.zeros((1, d)), np.zeros((0, 0)), np.ones(d)
     momentum = np.zeros((d, 0) if formulas.coupled else d)  # at rest
     field = plan.noise.field(landscape) if formulas.coupled else None
     if isinstance(plan.noise, Minibatches):
@@ -91,19 +93,22 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts["ROWS"], mixing = len(formulas.parameters), np.zeros((d, d))
     elif formulas.coupled:
         mixing = np.ascontiguousarray(plan.noise.mixing(landscape))
+        if following:
+            divisor = plan.noise.variance_at(landscape, landscape.reference) ** plan.dynamics.follows
+            mixing = mixing / divisor[:, None]
     else:
         deviation = plan.noise.deviation(landscape)
         parts |= {"curvature": formulas.curvature, "deviation": deviation.formula}
         table = deviation.parameters
         parts["ROWS"] = most = max(len(formulas.parameters), len(table))
         formulas, table = replace(formulas, parameters=_padded(formulas.parameters, most)), _padded(table, most)
-        if parts["FOLLOWING"]:
-            q, sigma = plan.dynamics.follows, deviation.formula  # the square root itself keeps its bits
-            half = q == 0.5
-            parts |= {
-                "scale": sigma if half else raised(sigma, 2 * q),
-                "deviation": unit_deviation if half else raised(sigma, 1 - 2 * q),
-            }
+    if following:
+        q, sigma = plan.dynamics.follows, parts.get("deviation", root_of_variance)  # the square root itself keeps its bits
+        half = q == 0.5
+        parts |= {
+            "scale": sigma if half else raised(sigma, 2 * q),
+            "deviation": unit_deviation if half else raised(sigma, 1 - 2 * q),
+        }
     if plan.increments == "three-point":
         parts |= {"draw": random.draw_three_point, "WIDTH": 4}
     elif plan.precision == "mixed":
@@ -128,6 +133,8 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
             momentum = first_deviation(plan.scheme, keep, share, rule.noise_variance)
         if plan.scheme == "baoab":
             slots[0] = first_momentum(numbered[1][0], _pull(plan, turned or parts.get("ALONG", False)))
+        if field is None:  # else where each replica is
+            numbered[1][:] /= divisor
     else:
         if parted:
             shipped, parts["PARTED"] = plan.dynamics.substep(int(substeps[0])), True

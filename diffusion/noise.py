@@ -159,6 +159,11 @@ def unit_deviation(theta: Any, curvature: Any, q: Any) -> Any:
     return 1.0
 
 
+def root_of_variance(variance: Any, curvature: Any, q: Any) -> Any:
+    """The standard deviation where the kernels know the variance: of noise that varies on a coupled landscape."""
+    return np.sqrt(variance)
+
+
 @lru_cache(maxsize=1024)
 def raised(deviation: Callable[..., Any], q: float) -> Callable[..., Any]:
     """The formula of a power of the standard deviation: what divides each gradient, and what is left of its noise."""

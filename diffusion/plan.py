@@ -150,8 +150,7 @@ def plan_run(
             raise ValueError("velocity = 'thermal' needs inertia, and this dynamics has none; use velocity='rest'")
         steepness = landscape.hessian
         if dynamics.second_moment == "following":
-            _check_following(landscape, variance)
-            steepness = steepness / variance**dynamics.follows
+            steepness = _followed(landscape, noise, dynamics.follows)
         _check_stability(dynamics, stability_bound(scheme, rule, int(schedule.min()) / stride), nominal * steepness)
     parameters = {
         "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "iterations": iterations,
@@ -230,17 +229,18 @@ def _schedule(substeps: float | Sequence[int], iterations: int) -> NDArray[np.in
     return np.atleast_1d(values).astype(np.int64)
 
 
-def _check_following(landscape: Landscape, variance: Array) -> None:
-    if landscape.formulas.coupled:
-        raise ValueError(
-            f"second_moment = 'following' needs a noise variance in each coordinate, which the coupled {type(landscape).__name__} "
-            "does not have; use 'frozen' or 'running'"
-        )
+def _followed(landscape: Landscape, noise: NoiseModel, q: float) -> Array:
+    """Eigenvalues at the reference point of what an optimizer sees that divides each gradient by ``C^q``, C its variance in a coordinate."""
+    variance = noise.variance_at(landscape, landscape.reference)
     if np.any(variance <= 0):
         raise ValueError(
             f"noise variance is 0 in direction {int(np.argmax(variance <= 0))}: a following second moment would divide by it; "
             "use IsotropicNoise, or second_moment='running'"
         )
+    if not landscape.formulas.coupled:
+        return np.asarray(landscape.hessian / variance**q)
+    roots = variance ** (-q / 2)
+    return np.linalg.eigvalsh(roots[:, None] * landscape.hessian_matrix(landscape.reference) * roots)
 
 
 def _check_minibatches(

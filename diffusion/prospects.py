@@ -268,6 +268,10 @@ class _Heat:
         h = self.landscape.hessian_diagonal(x)
         return np.asarray(h / self.noise.variance_at(self.landscape, x) ** self.follows)
 
+    def fastest(self, x: Array) -> float:
+        """The least that gradients are divided by, of all coordinates at a position of shape (d,)."""
+        return float(np.min(self.noise.variance_at(self.landscape, x) ** self.follows))
+
 
 def _ways(heat: _Heat, origin: Array, edge: Edge, substeps: float) -> Iterator[Ways]:
     """All ways out.
@@ -369,7 +373,8 @@ def _valley(heat: _Heat, origin: Array, normal: Array, offset: float, substeps: 
     falling = 0.0
     if 0 < top < len(way) - 1:
         falling = float(losses[top - 1] - 2 * losses[top] + losses[top + 1]) / (way[1] - way[0]) ** 2
-    return _hottest(heat, losses[:, None], temperature, bottom, substeps, falling)
+    slow = heat.fastest(origin)
+    return _hottest(heat, losses[:, None], temperature, bottom / slow, substeps, falling / slow)
 
 
 def _cheapest(heat: _Heat, floor: Array, along: Array) -> float:
@@ -395,7 +400,8 @@ def _around(heat: _Heat, origin: Array, height: float, substeps: float) -> Ways:
     if not height > 0 or not curved.min() > 0:
         raise UnknownError
     around = origin + np.linspace(-1.5, 1.5, 9)[:, None] * np.sqrt(2 * height / curved)
-    ways = _hottest(heat, np.array([[0.0], [height]]), heat.at(around).max(), curved.max(), substeps)
+    steep = curved.max() / heat.fastest(origin)
+    ways = _hottest(heat, np.array([[0.0], [height]]), heat.at(around).max(), steep, substeps)
     psi, local, relaxation, _ = ways
     return psi, local, relaxation, _of_parabola(psi, relaxation, len(origin))
 

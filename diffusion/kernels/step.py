@@ -198,8 +198,8 @@ def givens(one, other, cosine, sine, n):
         other[lane] = sine[lane] * first + cosine[lane] * second
 
 
-def shake(x, xi, table, scales, n):
-    """Turn independent draws into the noise of where each lane is, in place; behind the draws xi has rows to work in."""
+def surround(x, xi, table, scales, n):
+    """The matrix that turns independent draws into the noise of where each lane is, in rows of xi behind the draws."""
     full_width()
     d = x.shape[0]
     matrix, spare = xi[xi.shape[0] - 2 * d * d - d - 1 :], xi[xi.shape[0] - d * d - d - 1 :]
@@ -214,6 +214,14 @@ def shake(x, xi, table, scales, n):
                     matrix[d * j + k, lane] = entry(x, j, k, lane, scales)
     if ROOTED:
         root(matrix, spare, d, n)
+
+
+def shake(x, xi, table, scales, n):
+    """Turn independent draws into the noise of where each lane is, in place, and leave its matrix in xi."""
+    full_width()
+    surround(x, xi, table, scales, n)
+    d = x.shape[0]
+    matrix, spare = xi[xi.shape[0] - 2 * d * d - d - 1 :], xi[xi.shape[0] - d * d - d - 1 :]
     for j in range(d):
         for lane in range(n):
             spare[j, lane] = 0.0
@@ -223,6 +231,21 @@ def shake(x, xi, table, scales, n):
     for j in range(d):
         for lane in range(n):
             xi[j, lane] = spare[j, lane]
+
+
+def divide(g, xi, n):
+    """Divide gradients by what a second moment that follows the noise makes of its variance: that of the matrix in xi."""
+    full_width()
+    d = g.shape[0]
+    matrix, variance = xi[xi.shape[0] - 2 * d * d - d - 1 :], xi[xi.shape[0] - 1]
+    for j in range(d):
+        for lane in range(n):
+            variance[lane] = 0.0
+        for k in range(d):
+            for lane in range(n):
+                variance[lane] += matrix[d * j + k, lane] * matrix[d * j + k, lane]
+        for lane in range(n):
+            g[j, lane] /= scale(variance[lane], 0.0, 0.0)
 
 
 def size_together(x, rms, table, mixing, n):
@@ -280,6 +303,9 @@ def split_together(x, m, g, xi, table, basis, mixing, keep, force, share, step, 
     full_width()
     d = x.shape[0]
     pulls(x, g, table, n)
+    if VARYING and FOLLOWING:
+        surround(x, xi, table, mixing[d:], n)
+        divide(g, xi, n)
     for i in range(d):
         for j in range(d):
             amount = force[i] * basis[j, i]
@@ -289,6 +315,8 @@ def split_together(x, m, g, xi, table, basis, mixing, keep, force, share, step, 
     drift(x, m, basis, step, n)
     if VARYING:
         shake(x, xi, table, mixing[d:], n)
+        if FOLLOWING:
+            divide(xi[:d], xi, n)
     for i in range(d):
         for lane in range(n):
             m[i, lane] *= keep[i]
@@ -426,6 +454,8 @@ def advance(problem, rule, stage, state, lanes, seed, n):
             move_along(x, m, g, xi, table, noise_table, mixing, keep[stage], force[stage], share[stage], step[stage], n)
         else:
             push_together(x, g, xi, table, mixing, force[stage], share[stage], n)
+            if VARYING and FOLLOWING:
+                divide(g, xi, n)
             if PARTED:
                 size_together(x, rms, table, mixing, n)
             if not SHIPPED:
@@ -493,7 +523,9 @@ HELPERS = (
     bend,
     choose,
     root,
+    surround,
     shake,
+    divide,
     push_together,
     size_together,
     move_along,
