@@ -81,13 +81,15 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         "WHOLE": formulas.whole,
         "SHIPPED": shipped is not None,
         "MOMENTUM": shipped is None or shipped.momentum,
-        "FOLLOWING": following,
     }
     parts |= {"gradient": formulas.gradient, "loss": formulas.loss}
     d = landscape.dimension
     table, mixing, divisor = np.zeros((1, d)), np.zeros((0, 0)), np.ones(d)
     momentum = np.zeros((d, 0) if formulas.coupled else d)  # at rest
     field = plan.noise.field(landscape) if formulas.coupled else None
+    parts["FOLLOWING"] = following and (
+        field is not None or not formulas.coupled
+    )  # else it divides by the same everywhere
     if isinstance(plan.noise, Minibatches):
         parts |= plan.noise.specialisation(landscape)
         parts["ROWS"], mixing = len(formulas.parameters), np.zeros((d, d))
@@ -102,8 +104,11 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         table = deviation.parameters
         parts["ROWS"] = most = max(len(formulas.parameters), len(table))
         formulas, table = replace(formulas, parameters=_padded(formulas.parameters, most)), _padded(table, most)
-    if following:
-        q, sigma = plan.dynamics.follows, parts.get("deviation", root_of_variance)  # the square root itself keeps its bits
+    if parts["FOLLOWING"]:
+        q, sigma = (
+            plan.dynamics.follows,
+            parts.get("deviation", root_of_variance),
+        )  # the square root itself keeps its bits
         half = q == 0.5
         parts |= {
             "scale": sigma if half else raised(sigma, 2 * q),

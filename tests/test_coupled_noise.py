@@ -3,28 +3,37 @@
 import numpy as np
 import pytest
 from conftest import SUITE_RATE
+from reference import normals
 from scipy.stats import ks_2samp
 
 from diffusion import (
     SGD,
+    AdaBelief,
     Adam,
     Beyond,
     Channel,
     CurvedValley,
     HalfSpace,
     HessianNoise,
+    IsotropicNoise,
     Landscape,
     Momentum,
     Noise,
+    Padam,
     QuadraticSaddle,
+    RMSprop,
     StyblinskiTang,
+    Yogi,
+    escape_prospect,
     exit_times,
+    fokker_planck,
+    rare_escape_rate,
     simulate,
 )
 from diffusion.kernels import step
 from diffusion.kernels.jit import specialise
 
-HELPERS = (step.slopes, step.pulls, step.givens, step.bend, step.choose, step.root)
+HELPERS = (step.slopes, step.pulls, step.givens, step.bend, step.choose, step.root, step.surround)
 
 
 def own_deviation(x, j, lane):
@@ -149,6 +158,112 @@ def test_rules_along_the_directions_and_torch_have_the_same_noise():
         for expected, right in ((factor @ factor.T, True), (1.2 * factor @ factor.T, False)):
             error = np.sqrt((np.outer(np.diag(expected), np.diag(expected)) + expected**2) / n)
             assert np.all(np.abs(found - expected) < 6 * error) == right
+
+
+def walked(landscape, root, power, lr, beta, iterations, moments=None):
+    """The rule in NumPy, replica 0 of seed 7: its second moment follows a matrix of noise, or is the `moments` given."""
+    theta, m = landscape.reference, 0.0
+    for t in range(1, iterations + 1):
+        noise = root(theta)
+        v = np.sum(noise**2, axis=1) if moments is None else moments
+        m = beta * m + (1 - beta) * (landscape.gradient(theta) + noise @ normals(7, 0, t, 0, 2)) / v**power
+        theta = theta - lr * m
+    return theta
+
+
+@pytest.mark.parametrize("rule", [Adam, pytest.param(Padam, marks=pytest.mark.long)])
+def test_a_second_moment_follows_the_noise_in_each_coordinate_draw_by_draw(rule):
+    """Of a full matrix its diagonal, to 1e-12 and whatever the threads; one that stays as it was is told apart."""
+    valley, noise = CurvedValley(), Noise(covariance=own_covariance)
+    dynamics = rule(0.02, beta1=0.9, second_moment="following")
+    run, again = (
+        simulate(dynamics, valley, noise=noise, iterations=60, replicas=1100, keep="states", seed=7, threads=threads)
+        for threads in (1, 2)
+    )
+    np.testing.assert_array_equal(run["position"], again["position"])
+    power, start = dynamics.follows, noise.variance_at(valley, valley.reference)
+    settings = (valley, lambda theta: noise.roots(valley, theta), power, 0.02, 0.9, 60)
+    found = run["position"].values[0, -1]
+    np.testing.assert_allclose(found, walked(*settings), rtol=1e-12, atol=1e-12)
+    assert np.abs(found - walked(*settings, moments=start)).max() > 1e-4
+
+
+@pytest.mark.long
+def test_a_second_moment_follows_the_noise_in_coordinates_where_the_landscape_is_turned():
+    """Of constant noise that is one rule, in coordinates and not along the eigenvectors; by a bridge too."""
+    turned, noise = QuadraticSaddle([1.0, 3.0], [[0.6, -0.8], [0.8, 0.6]]), HessianNoise(4)
+    following = RMSprop(0.1, second_moment="following")
+    at = {"noise": noise, "iterations": 30, "replicas": 1, "keep": "states", "seed": 7, "save": [30]}
+    mixing = noise.mixing(turned)
+    expected = walked(turned, lambda _: mixing, 0.5, 0.1, 0.0, 30)
+    for dynamics, right in ((following, True), (RMSprop(0.1), False)):
+        found = simulate(dynamics, turned, **at)["position"].values[0, 0]
+        assert np.allclose(found, expected, rtol=1e-12, atol=1e-12) == right
+    where = {"noise": noise, "boundary": HalfSpace([1.0, 0.0], 0.18)}
+    slow, many = RMSprop(0.02, second_moment="following"), {"max_iterations": 10**5, "replicas": 2000}
+    times = exit_times(slow, turned, **where, **many, crossing="bridge", substeps=16)["exit_iteration"]
+    grid = fokker_planck.mean_first_passage_time(turned, dynamics=slow, start=[0.0, 0.0], **where)
+    assert times.mean().item() == pytest.approx(grid.mfpt_iterations.item(), rel=4 / np.sqrt(2000))
+
+
+def deviates(theta):
+    return 0.3 + 0.1 * theta * theta
+
+
+FOLLOWING = [
+    (kind, noise, {})
+    for kind in (Adam, RMSprop, Padam, Yogi, AdaBelief)
+    for noise in (Noise([0.5, 1.2]), Noise(deviates))
+]
+FOLLOWING += [
+    (Adam, Noise(deviates), {"substeps": 4}),
+    (Adam, Noise(deviates), {"velocity": "thermal"}),
+    (Padam, Noise(deviates), {"substeps": 2, "scheme": "baoab"}),
+    (Adam, Noise([0.5, 1.2]), {"substeps": 2, "scheme": "baoab"}),
+    (RMSprop, Noise([0.5, 1.2]), {"substeps": 2, "scheme": "leimkuhler-matthews"}),
+]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(("kind", "noise", "settings"), FOLLOWING)
+def test_a_second_moment_follows_the_noise_as_where_coordinates_are_independent(kind, noise, settings):
+    """A separable loss, written as one that couples: the same draws, the same numbers."""
+    wells, rule = StyblinskiTang(2, height=0.02), kind(0.05, second_moment="following")
+    text = " + ".join(f"0.02*({u}**4 - 16*{u}**2 + 5*{u})/2" for u in "xy")
+    coupled = Landscape.from_expression(text, reference=wells.reference)
+    alone, together = (
+        simulate(rule, each, noise=noise, iterations=200, replicas=64, keep="states", seed=3, **settings)["position"]
+        for each in (wells, coupled)
+    )
+    np.testing.assert_allclose(together, alone, rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.long
+def test_escapes_of_a_second_moment_that_follows_the_noise_are_those_of_the_grid():
+    """To 4 standard errors, by exits and by splitting; a frozen second moment is 40 away; the prospect within 5 times."""
+    valley, noise, side = CurvedValley(), HessianNoise(1, "piecewise"), HalfSpace([1, 0], 0.75)
+    rule, settings = RMSprop(0.06, second_moment="following"), {"noise": noise, "boundary": side}
+    grid = fokker_planck.mean_first_passage_time(
+        valley, dynamics=rule, noise=noise, start=valley.reference, boundary=side
+    )
+    mean = grid.mfpt_iterations.item()
+    for dynamics, right in ((rule, True), (RMSprop(0.06), False)):
+        times = exit_times(dynamics, valley, **settings, substeps=8, max_iterations=10**6, replicas=2000)
+        found = times["exit_iteration"].values
+        assert (abs(found.mean() - mean) < 4 * mean / np.sqrt(2000)) == right
+    split = rare_escape_rate(rule, valley, **settings, substeps=8, replicas=500)
+    assert split["reliable"]
+    assert split["rate_low"] < 1 / mean < split["rate_high"]
+    assert abs(escape_prospect(rule, valley, **settings).log_iterations - np.log(mean)) < np.log(5)
+
+
+def test_where_noise_is_constant_the_prospect_of_a_following_second_moment_is_that_of_the_frozen_one():
+    loud = {"noise": IsotropicNoise(1e4), "boundary": HalfSpace([1, 0], 0.75)}
+    following, frozen = (
+        escape_prospect(RMSprop(0.002, second_moment=moment), CurvedValley(), **loud).log_iterations
+        for moment in ("following", "frozen")
+    )
+    assert following == pytest.approx(frozen, abs=1e-6)
 
 
 def no_covariance(x, j, k, lane):

@@ -9,10 +9,11 @@ from diffusion import (
     SGD,
     Adam,
     CoupledLandscape,
+    CurvedValley,
     DoubleParabola,
     HessianNoise,
     MinibatchNoise,
-    QuadraticSaddle,
+    Noise,
     RMSprop,
     SeparableLandscape,
     StyblinskiTang,
@@ -97,8 +98,12 @@ def test_a_following_second_moment_is_the_frozen_one_where_noise_is_constant():
 
 
 def test_a_following_second_moment_is_refused_where_there_is_none():
-    coupled = QuadraticSaddle([1.0, -1.0], rotation=[[0.6, -0.8], [0.8, 0.6]])
-    with pytest.raises(ValueError, match="second_moment = 'following' needs a noise variance in each coordinate"):
-        simulate(RMSprop(0.01, second_moment="following"), coupled, noise=HessianNoise(10), iterations=5, replicas=2)
+    for landscape in (StyblinskiTang(2), CurvedValley()):
+        with pytest.raises(
+            ValueError, match="noise variance is 0 in direction 1: a following second moment would divide"
+        ):
+            simulate(
+                RMSprop(0.01, second_moment="following"), landscape, noise=Noise([1.0, 0.0]), iterations=5, replicas=2
+            )
     with pytest.raises(ValueError, match="second_moment = 'pursuing' is unknown"):
         Adam(0.01, second_moment="pursuing")
