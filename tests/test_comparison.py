@@ -14,6 +14,7 @@ from diffusion import (
     SGD,
     Adam,
     Beyond,
+    CurvedValley,
     DoubleParabola,
     HessianNoise,
     IsotropicNoise,
@@ -21,8 +22,10 @@ from diffusion import (
     Lion,
     LossLevel,
     Momentum,
+    Padam,
     QuadraticSaddle,
     Region,
+    RMSprop,
     StyblinskiTang,
     Yogi,
 )
@@ -31,6 +34,7 @@ from experiments.comparison import described
 from experiments.comparison.question import ask
 from experiments.problems import escapes
 from experiments.problems.escapes import Escape
+from experiments.problems.ways import ways_out
 from experiments.referee.routes import Routes
 
 SPLIT = {"splitting", "splitting_sde"}
@@ -167,6 +171,19 @@ def test_an_own_loss_of_two_coordinates_has_its_path_the_grid_and_a_verdict():
         escapes.over_saddles(nearer)
     assert any(text.startswith("Theorem 3's exponent overstates by 75 % (8.333,") for text in answer.findings)
     assert [drawn[0] for drawn in answer.question.figures(answer.evidence)] == ["comparison", "path"]
+
+
+@pytest.mark.long
+def test_inertia_hardly_changes_the_way_of_a_second_moment_that_follows_the_noise_where_it_is_little():
+    """Gradients are divided with inertia as without."""
+    bare, inert = (
+        ways_out(rule, CurvedValley(0.5), HessianNoise(1))[0].least.action
+        for rule in (
+            RMSprop(0.06, second_moment="following"),
+            Padam(0.06, 0.1, partial=0.5, second_moment="following"),
+        )
+    )
+    assert inert == pytest.approx(bare, rel=5e-3)
 
 
 def test_of_a_coupled_saddle_without_a_barrier_only_the_grid_is_known():

@@ -161,7 +161,7 @@ def test_rules_along_the_directions_and_torch_have_the_same_noise():
 
 
 def walked(landscape, root, power, lr, beta, iterations, moments=None):
-    """The rule in NumPy, replica 0 of seed 7: its second moment follows a matrix of noise, or is the `moments` given."""
+    """The rule in NumPy, replica 0 of seed 7: its second moment follows a matrix of noise, or is `moments`."""
     theta, m = landscape.reference, 0.0
     for t in range(1, iterations + 1):
         noise = root(theta)
@@ -240,7 +240,7 @@ def test_a_second_moment_follows_the_noise_as_where_coordinates_are_independent(
 
 @pytest.mark.long
 def test_escapes_of_a_second_moment_that_follows_the_noise_are_those_of_the_grid():
-    """To 4 standard errors, by exits and by splitting; a frozen second moment is 40 away; the prospect within 5 times."""
+    """To 4 standard errors, by exits and by splitting; a frozen second moment is 40 away; a prospect to 5 times."""
     valley, noise, side = CurvedValley(), HessianNoise(1, "piecewise"), HalfSpace([1, 0], 0.75)
     rule, settings = RMSprop(0.06, second_moment="following"), {"noise": noise, "boundary": side}
     grid = fokker_planck.mean_first_passage_time(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import theory
-from diffusion import SGD, Adam, HalfSpace, OverdampedMotion, RMSprop
+from diffusion import SGD, Adam, HalfSpace, OverdampedMotion, Padam, RMSprop
 from diffusion.dynamics import Dynamics
 from diffusion.edges import NO_PART, edge_of
 from diffusion.landscapes import Landscape
@@ -137,10 +137,7 @@ class Way:
             return _Motion.of(OverdampedMotion(self.dynamics, self.landscape, self.noise))
         if not rule.inertia.all() or np.ptp(rule.learning_rate) > 0:
             raise ValueError(f"{self.dynamics!r} has no inertia in some directions, or another time in each")
-        bare, basis = (
-            OverdampedMotion(SGD(float(rule.learning_rate[0])), self.landscape, self.noise),
-            self.landscape.basis,
-        )
+        bare, basis = self._bare(float(rule.learning_rate[0])), self.landscape.basis
         light, drag = (basis * values @ basis.T for values in (1 / rule.mass, rule.friction))
         d = len(drag)
 
@@ -195,11 +192,18 @@ class Way:
     def final(self, boundary: Any) -> bool:
         """Whether an arrival at a boundary is final: nearly no path returns from there over the saddle."""
         edge = edge_of(boundary, self.landscape, self.minimum)
-        bare = OverdampedMotion(SGD(self._motion.lr), self.landscape, self.noise)
+        bare = self._bare(self._motion.lr)
         noise = self.direction @ _at(bare.diffusion, self.saddle[None])[0] @ self.direction / self._motion.friction
-        reach = np.sqrt(2 * FINAL * noise / self.curvatures[1])
+        falling = bare.drift(self.saddle + NEAR * self.direction[None])[0] @ self.direction / NEAR
+        reach = np.sqrt(2 * FINAL * noise / falling)
         ahead = self.saddle + np.linspace(0, reach, 33)[:, None] * self.direction
         return bool(np.all(edge.crossed(self.landscape, ahead)[0] == NO_PART))
+
+    def _bare(self, lr: float) -> OverdampedMotion:
+        """What gradients do without inertia: as they are, or divided as by a second moment that follows the noise."""
+        power = self.dynamics.follows
+        rule = Padam(lr, beta1=0.0, partial=power, second_moment="following") if power else SGD(lr)
+        return OverdampedMotion(rule, self.landscape, self.noise)
 
     def _nearer(self, x: Array) -> Array:
         """Below 0 in the minimum's region of piecewise noise, above 0 in others, at positions (n, d)."""
