@@ -11,11 +11,12 @@ from diffusion import SGD, HessianNoise, Momentum, exit_times
 from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, points, subplots, ticks
 from experiments.problems import passes
 from experiments.problems.escapes import split
-from experiments.problems.exits import DAMPED, HORIZON, NO_SAMPLING, TOO_HIGH
+from experiments.problems.exits import DAMPED, HORIZON, NO_SAMPLING, TOO_HIGH, in_torch
 from experiments.problems.passes import OF_HESSIAN, OF_MINIMUM, Pass, Plane, bent, channel
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, size, told, unsampled
 from experiments.referee.faults import MeanExit, mean_exit
 from experiments.referee.laws import LogNormal
+from experiments.referee.routes import FULL_ONLY, TORCH_MISSING
 from experiments.referee.verdict import EXACT
 
 EXPONENT, TIME, FACTOR = (
@@ -146,7 +147,13 @@ def _time(routes: Routes, way: Pass, exponent: float) -> Row:
     samples = {}
     if exponent == SIMULATED:
         samples["simulated"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 1), exact, SCHEME, unit=2 * eps)
-        samples["discrete"] = Sample.of(_ensemble(routes, SGD(2 * eps), way, 1, 1), unit=2 * eps)
+        whole = _ensemble(routes, SGD(2 * eps), way, 1, 1)
+        samples["discrete"] = Sample.of(whole, unit=2 * eps)
+        reasons["torch"] = TORCH_MISSING if routes.full else FULL_ONLY
+        real = _real(routes, SGD(2 * eps), way) if routes.full else None
+        if real:
+            against = None if whole.fault else 2 * eps * whole.value
+            samples["torch"] = Sample.of(real, against, other=whole.events, unit=2 * eps)
     if routes.full and way.noise == OF_MINIMUM and exponent == LOW:
         told_of = told("pass", way, SGD(2 * eps), "splitting")
         options = routes.options(told_of, SPLIT) | {"boundary": passes.beyond(2), "coordinate": way.least.path}
@@ -164,6 +171,12 @@ def _ensemble(routes: Routes, dynamics: SGD | Momentum, way: Pass, share: int, s
         told("pass", way, dynamics, *((substeps,) if substeps != SUBSTEPS else ())), routes.exits // share
     ) | {"max_iterations": HORIZON}
     return mean_exit(lambda: exit_times(dynamics, way.landscape, noise=HessianNoise(1), **options))
+
+
+def _real(routes: Routes, dynamics: SGD, way: Pass) -> MeanExit | None:
+    """An ensemble of torch's own optimizer; None without torch."""
+    where: dict[str, Any] = {"start": way.minimum, "boundary": passes.beyond(len(way.top)), "noise": HessianNoise(1)}
+    return in_torch(routes, told("pass", way, dynamics, "torch"), dynamics, way.landscape, **where)
 
 
 def _grown_time(routes: Routes, way: Pass, heavy: float, action: float) -> Sample:
@@ -231,6 +244,8 @@ def _prefactors(piece: Evidence) -> Iterator[Finding]:
         yield Finding.judged(
             f"prefactor, {way}", stated / limit, "the prefactor is right", "the prefactor is not right", tells
         )
+        if "torch" in rows and np.isfinite(rows["torch"]).any():
+            yield _torch(rows.isel(row=int(np.argmax(np.isfinite(rows["torch"].values)))), way)
         if "discrete" in rows and np.isfinite(rows["discrete"]).any():
             yield _whole(rows.isel(row=int(np.argmax(np.isfinite(rows["discrete"].values)))), way)
         scaled = (rows["exact"] / rows["exact_transported"]).values
@@ -248,6 +263,13 @@ def _whole(row: xarray.Dataset, way: str) -> Finding:
     )
     text += f"{float(row[NOISE]):g})"
     return Finding(f"whole steps over the SDE, {way}", value, text, interval=(low, high))
+
+
+def _torch(row: xarray.Dataset, way: str) -> Finding:
+    """That torch's own optimizer leaves as the compiled one does."""
+    value, low, high = (float(row[f"torch{end}"] / row["discrete"]) for end in ("", "_low", "_high"))
+    text = f"torch's own SGD leaves after {value:.3f} [{low:.3f}, {high:.3f}] of the compiled one's time ({way})"
+    return Finding(f"torch over compiled steps, {way}", value, text, interval=(low, high))
 
 
 def _directions(piece: Evidence) -> Iterator[Finding]:

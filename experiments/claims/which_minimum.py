@@ -7,7 +7,7 @@ import numpy as np
 import xarray
 
 import theory
-from diffusion import HessianNoise, TripleParabola, rates_between_minima, simulate
+from diffusion import SGD, HessianNoise, IsotropicNoise, MuellerBrown, TripleParabola, rates_between_minima, simulate
 from experiments.drawing import BLUE, GREY, ORANGE, Named, headline, subplots
 from experiments.problems.exact import Motion
 from experiments.problems.exits import BARRIER, NO_SHIPPED, NOT_SAID, ONE, ONLY_GRID
@@ -24,9 +24,17 @@ LEARNING_RATES = {"SGD": 1.0, "Momentum": 1 - BETA1, "Adam": float(np.sqrt(STEP)
 WHERE = {"landscape": "triple parabola, piecewise Hessian noise", BARRIER: HEIGHT}
 PREFERENCE = "time kept by the flat minimum over time kept by the sharp one"
 BOTH = "time at the minimum that is flat in both coordinates over time elsewhere"
+DEEPEST = "time at the deepest of three minima over time elsewhere"
+GIBBS_STEP, HEAT = 2e-5, 15.0  # learning rate and temperature between Müller and Brown's minima
+PLANE, CELLS = ((-1.6, 1.2), (-0.5, 2.1)), 401  # where these are, and points of it along each axis
 RELAXED, WATCHED, APART = 12_000, 12_000, 40  # iterations: until the start is forgotten, counted, and between counts
-SHARES = {"network": 2, "long run": 4}  # of the replicas of displacements: from each minimum, and in the long run
+SHARES = {
+    "network": 2,
+    "long run": 4,
+    "three minima": 8,
+}  # of the replicas of displacements: from each minimum, in a long run
 HORIZON = 10**6
+ENDS = ("", "_low", "_high")  # of an interval's numbers
 RARE = 0.03  # transitions from a minimum that are less are not drawn
 NEAR = 0.05  # what stays of a few hundred relaxation times may lack of the exponential law
 ALIKE = 0.2  # relative, of two preferences
@@ -56,6 +64,8 @@ class WhichMinimum(Claim):
         tried = routes.pick(("SGD",), three, (*three, "Adai"))
         measured = [_network(routes, name, rows[name].values, networks) for name in tried]
         yield Evidence.of_rows(EVERY, BOTH, measured, label="network", case=networks)
+        if routes.full:
+            yield Evidence.of_rows(EVERY, DEEPEST, [three_minima(routes)], label="three minima")
 
     def findings(self, evidence: Sequence[Evidence]) -> Iterator[Finding]:
         """Whether flat minima are preferred, by whom more, as the paper's times say, and whether networks tell it."""
@@ -82,6 +92,11 @@ class WhichMinimum(Claim):
             yield Finding.judged(f"ratio of {name}'s times over its preference", share, right, wrong, tells)
         for row in _rows(evidence[1].data):
             yield from _told(row)
+        for piece in evidence[2:]:
+            value, low, high = (float(piece.data[f"network{end}"][0] / piece.data["exact"][0]) for end in ENDS)
+            text = "SGD between Müller and Brown's minima: time at the deepest over time elsewhere, by measured rates, "
+            text += f"is {value:.3f} of that of Gibbs' measure (95 % interval {low:.3f} to {high:.3f})"
+            yield Finding("SGD, network over Gibbs' measure", value, text, interval=(low, high))
 
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """How long the flat minimum is kept by each optimizer, and the networks of four minima."""
@@ -162,7 +177,12 @@ def _network(routes: Routes, name: str, known: Any, networks: dict[str, xarray.D
     ratios = {route: known[route] for route in ("exact", "exact_discrete") if route in known}
     values = {route: _odds((ratio / (1 + ratio)) ** 2) for route, ratio in ratios.items()}
     long_run = _long_run(routes, name, values.get("exact_discrete"))
-    network = _measured(routes, name, long_run, networks)
+    dynamics, landscape, noise = _problem(name, 2)
+    low, high = landscape.minima
+    where: dict[str, Any] = {"box": [(low - (high - low), high + (high - low))] * 2, "noise": noise}
+    where |= _options(routes, "network", dynamics)
+    network, seen = _measured(dynamics, landscape, (1.0, 1.0), long_run, **where)
+    networks |= {} if seen is None else {name: seen}
     reasons = unsampled("the optimizer itself is run, in whole steps", shipped=NO_SHIPPED, paper=NOT_SAID)
     return Row(_regime(name, 2), values, {"long_run": long_run, "network": network}, reasons=reasons)
 
@@ -190,23 +210,45 @@ def _long_run(routes: Routes, name: str, expected: float | None) -> Sample:
     return Sample(_odds(share), LogNormal(spread, spread), expected)
 
 
-def _measured(routes: Routes, name: str, long_run: Sample, networks: dict[str, xarray.Dataset]) -> Sample:
-    """By rates between the minima, tested against the long run."""
-    dynamics, landscape, noise = _problem(name, 2)
-    low, high = landscape.minima
-    options = _options(routes, "network", dynamics)
-    options |= {"box": [(low - (high - low), high + (high - low))] * 2, "max_iterations": HORIZON}
+def three_minima(routes: Routes) -> Row:
+    """Müller and Brown's three minima at one temperature: the network, and Gibbs' measure beside the higher saddle."""
+    landscape, dynamics, noise = MuellerBrown(), SGD(GIBBS_STEP), IsotropicNoise(2 * HEAT / GIBBS_STEP)
+    points = landscape.critical_points(PLANE)
+    position, loss = points["position"].values, points["loss"].values
+    deepest, saddle = position[np.argmin(loss)], position[np.argmax(loss)]
+    across = np.linalg.eigh(landscape.hessian_matrix(saddle))[1][:, 0]
+    places = np.stack(np.meshgrid(*(np.linspace(*ends, CELLS) for ends in PLANE)), axis=-1)
+    weights = np.exp((landscape.loss(deepest) - landscape.loss(places)) / HEAT)
+    home = (places - saddle) @ across * ((deepest - saddle) @ across) > 0
+    exact = _odds(float(weights[home].sum() / weights.sum()))
+    options = _options(routes, "three minima", dynamics)
+    known = Sample(exact, LogNormal(0.0, 0.0))
+    network, _ = _measured(dynamics, landscape, deepest - saddle, known, noise=noise, box=PLANE, **options)
+    regime = {
+        "optimizer": "SGD",
+        "lr": GIBBS_STEP,
+        "coordinates": 2,
+        "landscape": "Müller and Brown's, isotropic noise",
+    }
+    regime[BARRIER] = float(landscape.loss(saddle) - landscape.loss(deepest)) / HEAT
+    reasons = unsampled("the optimizer itself is run, in whole steps", shipped=NO_SHIPPED, paper=NOT_SAID)
+    return Row(regime, {"exact": exact}, {"network": network}, reasons=reasons)
+
+
+def _measured(
+    dynamics: Any, landscape: Any, towards: Any, known: Sample, **options: Any
+) -> tuple[Sample, xarray.Dataset | None]:
+    """Time at the minimum farthest in one direction, by rates between all, tested against what is known."""
     try:
         with quietly():
-            network = rates_between_minima(dynamics, landscape, noise=noise, **options)
+            network = rates_between_minima(dynamics, landscape, max_iterations=HORIZON, **options)
     except NOT_HAD as error:
-        return Sample(np.nan, LogNormal(np.nan, np.nan), fault=refused(error))
-    networks[name] = network
-    flat = int(np.argmax(network["position"].values.sum(axis=1)))
-    share, bottom, top = (_odds(float(network[f"occupation{end}"][flat])) for end in ("", "_low", "_high"))
+        return Sample(np.nan, LogNormal(np.nan, np.nan), fault=refused(error)), None
+    kept = int(np.argmax(network["position"].values @ np.asarray(towards)))
+    share, bottom, top = (_odds(float(network[f"occupation{end}"][kept])) for end in ENDS)
     spread = float(np.log(top / bottom)) / (2 * 1.96)
-    law = LogNormal(spread, np.hypot(spread, vars(long_run.law)["error"]))
-    return Sample(share, law, None if long_run.fault else long_run.value, NEAR)
+    law = LogNormal(spread, np.hypot(spread, vars(known.law)["error"]))
+    return Sample(share, law, None if known.fault else known.value, NEAR), network
 
 
 def _told(row: xarray.Dataset) -> Iterator[Finding]:
@@ -214,7 +256,7 @@ def _told(row: xarray.Dataset) -> Iterator[Finding]:
     name = str(row["optimizer"].values)
     for route, words in (("long_run", "a long run's"), ("exact", "that of exact rates")):
         if np.isfinite(row["network"]) and np.isfinite(row[route]):
-            value, low, high = (float(row[f"network{end}"] / row[route]) for end in ("", "_low", "_high"))
+            value, low, high = (float(row[f"network{end}"] / row[route]) for end in ENDS)
             text = f"{name} between four minima: time at the flattest over time elsewhere, by measured rates, is "
             text += f"{value:.3f} of {words}"
             text += f" (95 % interval of the rates {low:.3f} to {high:.3f})"

@@ -9,6 +9,7 @@ import numpy as np
 
 from diffusion import exit_times
 from diffusion.dynamics import Dynamics
+from diffusion.landscapes import Landscape
 from experiments.problems.exact import Motion
 from experiments.problems.optimizers import as_shipped
 from experiments.problems.wells import GRID_TOLERANCE, Setting
@@ -53,14 +54,18 @@ def ensemble(routes: Routes, dynamics: Dynamics, setting: Setting, k: float, bou
 
 def torch(routes: Routes, dynamics: Dynamics, setting: Setting, k: float, boundary: float) -> MeanExit | None:
     """The same for the torch optimizer; None without torch."""
+    options = {"noise": setting.noise, "start": setting.positions(k)[0], "boundary": boundary}
+    return in_torch(routes, told(dynamics, setting.key, k, "torch"), dynamics, setting.landscape(1, k), **options)
+
+
+def in_torch(routes: Routes, text: str, dynamics: Dynamics, landscape: Landscape, **options: Any) -> MeanExit | None:
+    """Mean exit time of a torch optimizer on any landscape, its seed that of a text; None without torch."""
     if not routes.torch:
         return None
     from diffusion import exit_times_torch
 
-    options: dict[str, Any] = {"start": setting.positions(k)[0], "boundary": boundary, "max_iterations": 10**6}
-    seed = routes.seed_of(told(dynamics, setting.key, k, "torch")) >> 1  # torch's are of 63 bits
-    options |= {"replicas": routes.torch_replicas, "seed": seed}
-    return mean_exit(lambda: exit_times_torch(dynamics, setting.landscape(1, k), noise=setting.noise, **options))
+    options |= {"replicas": routes.torch_replicas, "seed": routes.seed_of(text) >> 1}  # torch's are of 63 bits
+    return mean_exit(lambda: exit_times_torch(dynamics, landscape, max_iterations=10**6, **options))
 
 
 def shipped(

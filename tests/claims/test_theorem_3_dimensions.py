@@ -76,3 +76,15 @@ def test_ensembles_with_inertia_reject_the_formulas_exponent_and_do_not_that_of_
     row = momentum.where(**{DAMPED: 0.5}).isel(row=1)
     assert row["simulated_high"] < row["paper"]
     assert row["simulated_low"] / 1.1 < row["exact"] < 1.1 * row["simulated_high"]
+
+
+@pytest.mark.long
+def test_torch_leaves_a_bent_valley_as_the_compiled_optimizer_does_and_not_as_the_sde():
+    """In a full run; whole steps leave twice as fast as the SDE."""
+    pytest.importorskip("torch")
+    pieces = claim.evidence(Routes(4096, 1024, size="full"))
+    (times,) = (piece for piece in (next(pieces), next(pieces)) if piece.quantity == TIME)
+    torch = times.measured["torch"]
+    assert torch.p_value()[torch.tested] > 1e-6
+    row = times.data.isel(row=int(np.argmax(torch.tested)))
+    assert row["torch_high"] < 0.6 * row["exact"]

@@ -7,7 +7,8 @@ from conftest import SUITE_RATE
 from shared_evidence import titles
 
 from diffusion.transitions import mean_times, occupation
-from experiments.claims.which_minimum import claim
+from experiments.claims.which_minimum import claim, three_minima
+from experiments.referee import Evidence, Routes
 
 
 @pytest.fixture
@@ -47,3 +48,14 @@ def test_the_title_is_made_of_the_numbers(evidence):
     )
     assert "14.3 times as long" in before
     assert "203 times as long" in after
+
+
+@pytest.mark.long
+def test_rates_between_the_minima_of_a_coupled_landscape_have_gibbs_measure_and_not_that_of_another_temperature():
+    """A right network is rejected with probability 1e-6; against the odds of a temperature a fifth higher it is."""
+    row = three_minima(Routes(16_384, 1))
+    assert row.values["exact"] == pytest.approx(8.81, rel=0.005)  # what descents from every place of a grid find
+    route = Evidence.of_rows("SGD", "odds", [row]).measured["network"]
+    assert route.p_value().min() > SUITE_RATE
+    hotter = type(route)(route.value, route.law, 0.5 * route.expected, route.allowance)
+    assert hotter.p_value().max() < SUITE_RATE
