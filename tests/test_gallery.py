@@ -34,6 +34,7 @@ PINNED = {
     "plot_survival": ("ratio", 1.0, 0.18),
     "plot_theorem_2": ("ratio", 7.14, 0.5),
     "plot_torch": ("ratio", 1.0, 0.14),
+    "plot_two_temperatures": ("least", 0.36376, 0.0002),
     "plot_which_minimum": ("lacking", 3.92, 0.01),
 }
 

@@ -2,8 +2,8 @@
 
 ORDER = (
     "saddle_cloud", "theorem_2", "drift_share", "curvature", "adai_shipped", "torch", "substeps", "density", "survival",
-    "sharpness", "noise_convention", "kramers_turnover", "committor", "rare_escapes", "reactive_paths", "over_the_pass",
-    "many_directions", "which_minimum",
+    "sharpness", "noise_convention", "kramers_turnover", "two_temperatures", "committor", "rare_escapes", "reactive_paths",
+    "over_the_pass", "many_directions", "which_minimum",
 )  # fmt: skip
 
 
