@@ -240,7 +240,7 @@ def _followed(landscape: Landscape, noise: NoiseModel, q: float) -> Array:
     if not landscape.formulas.coupled:
         return np.asarray(landscape.hessian / variance**q)
     roots = variance ** (-q / 2)
-    return np.linalg.eigvalsh(roots[:, None] * landscape.hessian_matrix(landscape.reference) * roots)
+    return np.asarray(np.linalg.eigvalsh(roots[:, None] * landscape.hessian_matrix(landscape.reference) * roots))
 
 
 def _check_minibatches(

@@ -2,9 +2,10 @@
 Two temperatures, and inertia
 =============================
 
-Noise that goes with the curvature makes the flat saddle colder than the sharp valley. Theorem 3 climbs the valley's share of the barrier at
-the valley's temperature and the rest at the saddle's. With inertia a particle that passes the inflection carries heat of the valley with
-it: the least action in positions and velocities is smaller. One effective temperature tells it, unless the likeliest path swings back.
+Noise that goes with the curvature makes a flat saddle colder than the sharp valley before it. Theorem 3 climbs the
+valley's share of the barrier at the valley's temperature, and the rest at the saddle's. With inertia a particle that
+passes the inflection carries heat of the valley with it: the least action in positions and velocities is smaller. One
+effective temperature tells it, unless the likeliest path swings back.
 """
 
 import numpy as np
@@ -47,7 +48,7 @@ def by_temperature(ratio):
 
 
 # %%
-# At weak damping the likeliest path crosses the inflection three times, and costs more than the effective temperature says.
+# At weak damping the likeliest path crosses the inflection three times, and costs more than the formula says.
 ratios = [0.3, 1.0]
 paths = [cheapest(ratio) for ratio in ratios]
 least = paths[0].action / stated
@@ -60,7 +61,8 @@ left.plot(line, [by_temperature(ratio) / stated for ratio in line], color="C1", 
 left.plot(ratios, [path.action / stated for path in paths], "o", color="C0", label="least action")
 left.set(xscale="log", xlabel="damping over omega_b", ylabel="exponent over Theorem 3's", ylim=(0, 1.1))
 left.legend(loc="lower right")
-right.axvspan(well.join, 1.05 * well.saddle, color="0.9", label="colder: T/4")
+right.axvspan(well.join, 1.05 * well.saddle, color="0.9")
+right.text(2, -0.28, "a quarter as hot", ha="center")
 for ratio, path in zip(ratios, paths, strict=True):
     right.plot(*path.path.T, label=f"damping {ratio:g} omega_b")
 right.plot([0, well.saddle], [0, 0], "ko", ms=5)
@@ -68,6 +70,7 @@ right.set(xlabel="position", ylabel="velocity of the likeliest path")
 right.legend(loc="upper right", fontsize="small")
 figure.suptitle(
     f"At damping {ratios[0]:g} omega_b escapes cost {least:.3f} of Theorem 3's exponent;\n"
-    f"the path crosses the inflection {crossings} times, and the effective temperature says {by_temperature(0.3) / stated:.3f}"
+    f"the path crosses the inflection {crossings} times, "
+    f"and the effective temperature says {by_temperature(ratios[0]) / stated:.3f}"
 )
 plt.show()
