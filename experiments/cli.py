@@ -43,7 +43,7 @@ def verify(
         ),
     ] = None,
     full: Annotated[
-        bool, Parameter(negative="", help="More regimes of each claim, and more optimizers under minibatches.")
+        bool, Parameter(negative="", help="More regimes of each claim, and all optimizers under minibatches.")
     ] = False,
     quick: Annotated[bool, Parameter(negative="", help="The same table from an eighth of the replicas.")] = False,
     seed: Annotated[int, Parameter(help="Seed of all ensembles, a whole number >= 0.")] = 0,
