@@ -31,7 +31,7 @@ RELAXED, WATCHED, APART = 12_000, 12_000, 40  # iterations: until the start is f
 SHARES = {
     "network": 2,
     "long run": 4,
-    "three minima": 8,
+    "three minima": 1,
 }  # of the replicas of displacements: from each minimum, in a long run
 HORIZON = 10**6
 ENDS = ("", "_low", "_high")  # of an interval's numbers
