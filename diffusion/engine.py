@@ -87,9 +87,8 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     table, mixing, divisor = np.zeros((1, d)), np.zeros((0, 0)), np.ones(d)
     momentum = np.zeros((d, 0) if formulas.coupled else d)  # at rest
     field = plan.noise.field(landscape) if formulas.coupled else None
-    parts["FOLLOWING"] = following and (
-        field is not None or not formulas.coupled
-    )  # else it divides by the same everywhere
+    # else what it divides by is the same everywhere
+    parts["FOLLOWING"] = following and (field is not None or not formulas.coupled)
     if isinstance(plan.noise, Minibatches):
         parts |= plan.noise.specialisation(landscape)
         parts["ROWS"], mixing = len(formulas.parameters), np.zeros((d, d))
@@ -105,11 +104,8 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
         parts["ROWS"] = most = max(len(formulas.parameters), len(table))
         formulas, table = replace(formulas, parameters=_padded(formulas.parameters, most)), _padded(table, most)
     if parts["FOLLOWING"]:
-        q, sigma = (
-            plan.dynamics.follows,
-            parts.get("deviation", root_of_variance),
-        )  # the square root itself keeps its bits
-        half = q == 0.5
+        q, sigma = plan.dynamics.follows, parts.get("deviation", root_of_variance)
+        half = q == 0.5  # the square root itself keeps its bits
         parts |= {
             "scale": sigma if half else raised(sigma, 2 * q),
             "deviation": unit_deviation if half else raised(sigma, 1 - 2 * q),
