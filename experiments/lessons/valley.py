@@ -127,7 +127,7 @@ def _climb(path: theory.LeastAction, along: float) -> Panel:
     x = path.path[:, 0]
     spent = np.append(0, np.cumsum(np.sum(path.momenta * np.diff(path.path, axis=0), axis=1))) / along
     theorem = BARRIER / along * (1 - x**2) ** 2
-    panel = Panel((448, 0, 390, 400), (-1, 0.05), (0, 1.15 * max(theorem.max(), spent.max())))
+    panel = Panel((448, 0, 390, 400), (-1.08, 0.05), (0, 1.15 * max(theorem.max(), spent.max())))
     panel.label("What the way costs", "along the valley θ₁", "exponent so far")
     panel.line(x[::4], theorem[::4], PURPLE, "Theorem 3", dash=DASH)
     panel.line(x[::4], spent[::4], BLUE)
