@@ -28,11 +28,8 @@ DEEPEST = "time at the deepest of three minima over time elsewhere"
 GIBBS_STEP, HEAT = 2e-5, 15.0  # learning rate and temperature between Müller and Brown's minima
 PLANE, CELLS = ((-1.6, 1.2), (-0.5, 2.1)), 401  # where these are, and points of it along each axis
 RELAXED, WATCHED, APART = 12_000, 12_000, 40  # iterations: until the start is forgotten, counted, and between counts
-SHARES = {
-    "network": 2,
-    "long run": 4,
-    "three minima": 1,
-}  # of the replicas of displacements: from each minimum, in a long run
+# Of the replicas of displacements this part starts from each minimum, or runs on.
+SHARES = {"network": 2, "long run": 4, "three minima": 1}
 HORIZON = 10**6
 ENDS = ("", "_low", "_high")  # of an interval's numbers
 RARE = 0.03  # transitions from a minimum that are less are not drawn
