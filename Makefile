@@ -45,7 +45,7 @@ test: $(INSTALLED)
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadscope --no-loadscope-reorder
 
 test-long: $(INSTALLED)
-	$(BIN)/python -m pytest -m long -s
+	$(BIN)/python -m pytest -m long --numprocesses 2 --dist loadscope --no-loadscope-reorder -rP
 
 # CHROMIUM chooses the browser; pictures and latencies are kept in results/browser
 CHROMIUM ?= $(firstword $(foreach name,chromium chromium-browser google-chrome google-chrome-stable,$(shell command -v $(name))))

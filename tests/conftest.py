@@ -31,7 +31,11 @@ os.environ.setdefault("COLUMNS", "200")
 
 
 LONGEST = (
+    "test_long.py",
     "claims",
+    "test_evidence_job.py",
+    "test_networks.py",
+    "test_passage_limits.py",
     "test_sharpness_job.py",
     "test_engine.py",
     "test_splitting.py",
