@@ -55,8 +55,8 @@ class Problem:
             growth = growth_at_rest("start", a, field(a[None])[0], slope, units)
             if known and growth is not None and growth.max() >= 0:
                 raise ValueError(
-                    f"diffusion = {noise.tolist()} at start = {start!r} leaves a direction without noise in which end = {end!r} lies "
-                    "too far for the linear motion about the start; give noise there too, however weak"
+                    f"diffusion = {noise.tolist()} at start = {start!r} leaves a direction without noise in which end "
+                    f"= {end!r} lies too far for the linear motion about the start; give noise there too, however weak"
                 )
             rate = check_start(a, growth)
             frame = Frame.of(a, b, slope, noise)

@@ -1,4 +1,4 @@
-"""Exact mean exit times of discrete SGD with noise of any law in one dimension, by the integral equation of its Markov chain."""
+"""Mean exit times of discrete SGD in one dimension: the integral equation of its Markov chain, noise of any law."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -40,9 +40,10 @@ def discrete_first_passage_time(
 ) -> float:
     """Mean number of iterations until discrete SGD is first beyond a boundary.
 
-    The chain is ``x <- x - lr L'(x) - lr sigma(x) z``; its mean tau solves ``tau(x) = 1 + int p(x, y) tau(y) dy`` over the inside, with p
-    the density of a step, Gaussian unless a law is given. The integral is done by Gauss-Legendre panels, refined until the result stands to the tolerance, or to rounding, 4e-15 times the result. Being the exact mean of the
-    recursion itself, it has no error in the learning rate; with substeps it is that of Euler-Maruyama.
+    The chain is ``x <- x - lr L'(x) - lr sigma(x) z``; its mean tau solves ``tau(x) = 1 + int p(x, y) tau(y) dy`` over
+    the inside, with p the density of a step, Gaussian unless a law is given. The integral is done by Gauss-Legendre
+    panels, refined until the result stands to the tolerance, or to rounding, 4e-15 times the result. Being the exact
+    mean of the recursion itself, it has no error in the learning rate; with substeps it is that of Euler-Maruyama.
 
     Parameters
     ----------
@@ -59,8 +60,8 @@ def discrete_first_passage_time(
     breaks
         Where gradient or deviation jump.
     law
-        Density of z, the noise of one step over its deviation, added to the gradient: a function of (z, x), arrays that broadcast, of mean
-        0 and variance 1 in z. None: normal.
+        Density of z, the noise of one step over its deviation, added to the gradient: a function of (z, x), arrays that
+        broadcast, of mean 0 and variance 1 in z. None: normal.
     law_breaks
         The z at which that density, or a low derivative, jumps: numbers, or functions of arrays of positions.
     tolerance
@@ -74,8 +75,8 @@ def discrete_first_passage_time(
     Raises
     ------
     ValueError
-        If an argument is out of range, the noise vanishes inside, nothing confines the far side, steps are so small that the
-        integral would need more than 6000 nodes, or exits so rare that rounding would be above 1 %.
+        If an argument is out of range, the noise vanishes inside, nothing confines the far side, steps are so small
+        that the integral would need more than 6000 nodes, or exits so rare that rounding would be above 1 %.
     """
     checks.positive("lr", lr)
     checks.positive("tolerance", tolerance)
@@ -123,8 +124,8 @@ def discrete_first_passage_time(
         if not 0 < rounding <= WORST:  # of far longer times rounding leaves not even the sign
             most = WORST / (20 * np.finfo(float).eps * substeps)
             raise ValueError(
-                f"an exit takes more than {most:.1g} iterations, which is beyond what the chain's integral can tell; use "
-                "theory.first_passage_time, or diffusion.rare_escape_rate"
+                f"an exit takes more than {most:.1g} iterations, which is beyond what the chain's integral can tell; "
+                "use theory.first_passage_time, or diffusion.rare_escape_rate"
             )
         if abs(time - previous) <= max(tolerance, rounding) * time:
             if law is None or widening:
@@ -151,7 +152,7 @@ def _moved(jump: float | Callable[[Any], Any], sign: float) -> Callable[[Array],
 def _far_side(
     drift: Callable[[Array], Array], spread: Callable[[Array], Array], start: float, top: float, *, graded: bool = False
 ) -> float:
-    """Where the density has fallen to e^-DEPTH on the side away from the boundary; graded: a first guess, of power laws too."""
+    """Where the density is down to e^-DEPTH, away from the boundary; graded: a first guess, for power laws too."""
     depth = FIRST_DEPTH if graded else DEPTH
     scale = np.sinh(np.linspace(20.0, 0.0, 400)) / np.sinh(20.0)
     reach = top - start

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 class Weights(NamedTuple):
-    """Lemma 1, term by term: ``lower <= total = identity <= 1``; each has the shape of inertias without the first axis."""
+    """Lemma 1, term by term: ``lower <= total = identity <= 1``; each has inertias' shape without its first axis."""
 
     lower: Array
     total: Array
@@ -35,12 +35,13 @@ def convergence_bound(
 ) -> Array:
     """Upper bound of ``min_k E|grad L(theta_k)|^2`` over the first T iterations, Theorem 4: ``(C1 + C2 + C3)/sqrt(T)``.
 
-    With beta the largest inertia and S = G^2 + delta^2, ``C1 = (L(0)-L*)/((1-beta) c)``, ``C2 = beta Lsm c S/(1-beta)^2`` and
-    ``C3 = Lsm c S/(2 (1-beta))``. It holds where the inertias are independent of the gradient noise, and can fail for
-    Adai's own, which are not.
+    With beta the largest inertia and S = G^2 + delta^2, ``C1 = (L(0)-L*)/((1-beta) c)``,
+    ``C2 = beta Lsm c S/(1-beta)^2`` and ``C3 = Lsm c S/(2 (1-beta))``. It holds where the inertias are independent of
+    the gradient noise, and can fail for Adai's own, which are not.
 
     1. Smoothness: ``L_(t+1) <= L_t - eta <grad L_t, m_t> + (Lsm eta^2/2) |m_t|^2``, and ``E|m_t|^2 <= S`` by Lemma 1.
-    2. ``<grad L_t, m_t>`` is ``(1-beta_t) |grad L_t|^2`` on average, plus beta_t times its value at t-1 up to ``Lsm eta |m_(t-1)|^2``.
+    2. ``<grad L_t, m_t>`` is ``(1-beta_t) |grad L_t|^2`` on average, plus beta_t times its value at t-1 up to
+       ``Lsm eta |m_(t-1)|^2``.
     3. Unrolled, summed over T iterations, and divided by ``(1-beta) eta T`` at eta = c/sqrt(T), this is the bound.
 
     Parameters
@@ -54,8 +55,9 @@ def convergence_bound(
     gradient_bound
         G, an upper bound of |grad L|.
     noise_variance
-        delta^2, an upper bound of the mean square of the norm of the gradient noise. Where coordinates differ in inertia,
-        G^2 + delta^2 has to be at least the sum over coordinates of the largest mean square of their noisy gradient.
+        delta^2, an upper bound of the mean square of the norm of the gradient noise. Where coordinates differ
+        in inertia, G^2 + delta^2 has to be at least the sum over coordinates of the largest mean square of
+        their noisy gradient.
     largest_inertia
         Upper bound of every inertia, in [0, 1).
     lr
@@ -84,9 +86,10 @@ def convergence_bound(
 
 
 def lemma_1(inertias: ArrayLike) -> Weights:
-    """Sum of the weights of all gradients in the momentum, Lemma 1: ``1 - bmax^T <= sum_k (1-beta_k) prod_(j>k) beta_j <= 1``.
+    """Sum of the weights of all gradients in the momentum, Lemma 1: from ``1 - (max_k beta_k)^T`` to 1.
 
-    The sum telescopes, since each term is ``prod_(j>k) beta_j - prod_(j>=k) beta_j``: it is ``1 - prod_j beta_j``.
+    ``sum_k (1-beta_k) prod_(j>k) beta_j`` telescopes, each term being ``prod_(j>k) beta_j - prod_(j>=k) beta_j``: it is
+    ``1 - prod_j beta_j``.
 
     Parameters
     ----------
@@ -118,17 +121,18 @@ def lemma_1(inertias: ArrayLike) -> Weights:
 def lemma_2(*, gradient_bound: ArrayLike, noise_variance: ArrayLike) -> Array:
     """Upper bound of ``E|m_t|^2``, from which Lemma 2's descent follows by smoothness: ``G^2 + delta^2``.
 
-    m_t is a mean of gradients, by Lemma 1 with weights that sum to at most 1; Cauchy and Schwarz do the rest. Parameters and errors are
-    those of `convergence_bound`.
+    m_t is a mean of gradients, by Lemma 1 with weights that sum to at most 1; Cauchy and Schwarz do the rest.
+    Parameters and errors are those of `convergence_bound`.
     """
     bound = checks.nonnegative("gradient_bound", gradient_bound)
     return np.asarray(bound**2 + checks.nonnegative("noise_variance", noise_variance))
 
 
 def lemma_3(largest_inertia: ArrayLike) -> Array:
-    """Upper bound of the mean age of the gradients in the momentum, ``sum_k (t-k) (1-beta_k) prod_(j>k) beta_j``: ``beta/(1-beta)``.
+    """Upper bound of the mean age of the gradients in the momentum: ``beta/(1-beta)``.
 
-    With p_i the product of the last i inertias the sum is ``sum_i (p_i - p_(t+1))``, at most ``sum_i beta^i``.
+    The age is ``sum_k (t-k) (1-beta_k) prod_(j>k) beta_j``. With p_i the product of the last i inertias that is
+    ``sum_i (p_i - p_(t+1))``, at most ``sum_i beta^i``.
     """
     beta = checks.fraction("largest_inertia", largest_inertia)
     return np.asarray(beta / (1 - beta))
@@ -143,9 +147,10 @@ def lemma_4(
     largest_inertia: ArrayLike,
     step: ArrayLike,
 ) -> Array:
-    """Upper bound of ``-E<grad L_t, m_t>``, Lemma 4: ``-(1-beta) E|grad L_t|^2 + eta Lsm (G^2 + delta^2) beta/(1-beta)``.
+    """Upper bound of ``-E<grad L_t, m_t>``, Lemma 4: ``-(1-beta) E|grad L_t|^2 + eta Lsm (G^2+delta^2) beta/(1-beta)``.
 
-    A gradient of age a differs from grad L_t by at most ``Lsm eta`` times a momenta, ages are Lemma 3's, and weights sum to at least 1 - beta.
+    A gradient of age a differs from grad L_t by at most ``Lsm eta`` times a momenta, ages are Lemma 3's, and weights
+    sum to at least 1 - beta.
 
     Parameters
     ----------

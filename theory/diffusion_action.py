@@ -96,8 +96,8 @@ def least_action(
     Raises
     ------
     ValueError
-        If start is not a stable point of rest, end is a saddle of higher index, D is not positive semidefinite, no path leads to the
-        end, or the action's error is above 2 % of it.
+        If start is not a stable point of rest, end is a saddle of higher index, D is not positive semidefinite, no path
+        leads to the end, or the action's error is above 2 % of it.
     """
     problem = Problem.of(drift, diffusion, start, end, jump)
     search = _Search(problem)

@@ -49,11 +49,12 @@ def minibatch_first_passage_time(
     batch_size
         B; at least so many that the sum has a smooth density, which 4 of 1000 or more samples without ties have.
     lr, start, boundary, breaks
-        As in `theory.discrete_first_passage_time`; breaks are where the gradient, as a function of theta, jumps. Between
-        them it must be smooth, as what depends on theta is interpolated between positions half a step's deviation apart.
+        As in `theory.discrete_first_passage_time`; breaks are where the gradient, as a function of theta, jumps.
+        Between them it must be smooth, as what depends on theta is interpolated between positions half a step's
+        deviation apart.
     weights
-        How likely each sample is to be drawn, relative to others: with them, nodes of a quadrature stand for infinite data.
-        None: all alike.
+        How likely each sample is to be drawn, relative to others: with them, nodes of a quadrature stand for infinite
+        data. None: all alike.
     tolerance
         Relative, 1e-5 at least.
 
@@ -78,8 +79,8 @@ def minibatch_first_passage_time(
     at_start = np.asarray(gradient(start, samples))
     if at_start.shape != shares.shape or at_start.dtype.kind not in "fiu" or not np.isfinite(at_start).all():
         raise ValueError(
-            f"gradient at start = {start!r} has shape {at_start.shape} for data of shape {samples.T.shape}; it must give {len(shares)} "
-            "finite numbers, one for each sample"
+            f"gradient at start = {start!r} has shape {at_start.shape} for data of shape {samples.T.shape}; it must "
+            f"give {len(shares)} finite numbers, one for each sample"
         )
 
     @functools.cache
@@ -130,7 +131,7 @@ def minibatch_first_passage_time(
 
 
 class _Lattice:
-    """Positions between two jumps, from which what depends on position is interpolated; they grow in number as needed."""
+    """Positions between two jumps, between which what depends on position is interpolated; more are added as needed."""
 
     def __init__(self, start: float, low: float, high: float, spacing: Callable[[float], float]) -> None:
         self.low, self.high = np.nextafter(low, np.inf), np.nextafter(high, -np.inf)
@@ -151,7 +152,7 @@ class _Lattice:
 
 
 def _sum_law(values: Array, shares: Array, size: int) -> tuple[Array, float]:
-    """Density of the sum of `size` draws of values of mean 0 and variance 1: a cubic spline's coefficients, and their step."""
+    """Density of the sum of `size` draws of values of mean 0 and variance 1: a cubic spline, and its step."""
     reach = 2 * float(np.abs(values).max()) + NORMAL_REACH * np.sqrt(size)
     step = 2 * reach / GRID
     counts = np.zeros(GRID)

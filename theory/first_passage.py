@@ -1,8 +1,9 @@
 """First passage of ``dX = -L'(X) dt + sqrt(2 D(X)) dW`` to a boundary, or to the first of two, exactly.
 
-With ``psi = int L'/D``, ``A = e^psi D^(p-1)`` and ``w = e^-psi D^-p``, where p = 1 (Ito), 1/2 (Stratonovich), 0 (isothermal, or
-Haenggi-Klimontovich), all follow from the solution y of ``y' = A g, g' = s w y`` that starts from the far end with
-y = 1, g = 0: its terms are positive integrals, so that rates as small as e^-700 keep their relative precision.
+With ``psi = int L'/D``, ``A = e^psi D^(p-1)`` and ``w = e^-psi D^-p``, where p = 1 (Ito), 1/2 (Stratonovich), 0
+(isothermal, or Haenggi-Klimontovich), all follow from the solution y of ``y' = A g, g' = s w y`` that starts from
+the far end with y = 1, g = 0: its terms are positive integrals, so that rates as small as e^-700 keep their
+relative precision.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def first_passage_time(
     convention
         "ito" (what discrete SGD obeys), "stratonovich" or "isothermal".
     reflecting
-        The other end, at or beyond the start; all wells up to there count. None: infinite, cut where the path never comes.
+        The other end, at or beyond the start; all wells up to there count. None: infinite, cut where no path comes.
     breaks
         Where L' or D jumps. Jumps that are not named are found, at some cost in panels.
     dimension
@@ -142,27 +143,28 @@ def leading_rate(
 ) -> float:
     """Rate at which survival decays at long times, to about 1e-11 relative however small: the escape rate.
 
-    ``y_s(b) = prod_n (1 + s/lambda_n)`` has its zeros at minus the eigenvalues. Newton's method from s = 0 approaches the
-    first from one side, as it does for any function with real zeros only; its first step is -1/(mean time from lo).
+    ``y_s(b) = prod_n (1 + s/lambda_n)`` has its zeros at minus the eigenvalues. Newton's method from s = 0 approaches
+    the first from one side, as it does for any function with real zeros only; its first step is -1/(mean time from lo).
 
-    Parameters and errors are those of `first_passage_time`; the start tells the side. Where drift carries all paths to the
-    boundary it depends on the reflecting end, and is refused without one. Noise must be above 0 at both of two ends.
+    Parameters and errors are those of `first_passage_time`; the start tells the side. Where drift carries all
+    paths to the boundary it depends on the reflecting end, and is refused without one. Noise must be above 0 at
+    both of two ends.
     """
     for wells in (SHALLOW, -np.inf):  # the slowest rate may be that of a well far behind
         passage = regular(pose(gradient, diffusion, start, boundary, convention, reflecting, breaks, wells=wells))
         rate, settled = decay_rate(passage)
         if not settled:
             raise ValueError(
-                f"leading rate from start = {start!r} to boundary = {boundary!r} does not settle (it is at least {rate:.6g}): drift carries all "
-                "paths to the boundary; use first_passage_time, or survival"
+                f"leading rate from start = {start!r} to boundary = {boundary!r} does not settle (it is at least "
+                f"{rate:.6g}): drift carries all paths to the boundary; use first_passage_time, or survival"
             )
         if wells < 0 or rate == 0 or passage.absorbing or outer_share(passage, rate) < OUTER:
             return rate
         if reflecting is None:
             break
     raise ValueError(
-        f"leading rate on the open side of start = {start!r}: the slowest mode reaches as far out as one looks, as where drift carries "
-        "all paths to the boundary; give a reflecting end, on which the rate depends"
+        f"leading rate on the open side of start = {start!r}: the slowest mode reaches as far out as one looks, as "
+        "where drift carries all paths to the boundary; give a reflecting end, on which the rate depends"
     )
 
 
@@ -182,7 +184,8 @@ def survival(
 
     Where no drift carries the path to the boundary the error is 1e-11 of S itself, however small.
 
-    1. ``E exp(-s T) = y_s(start)/y_s(b)``, since y is the bounded solution of ``(1/w)(y'/A)' = s y`` without flux at lo.
+    1. ``E exp(-s T) = y_s(start)/y_s(b)``, since y is the bounded solution of ``(1/w)(y'/A)' = s y`` without flux at
+       lo.
     2. So S has the Laplace transform ``(1 - y_s(start)/y_s(b))/s``, whose poles are minus the eigenvalues.
     3. It is inverted on the parabola of Weideman and Trefethen (2007) around them, shifted by the leading rate.
 

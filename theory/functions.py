@@ -13,8 +13,9 @@ AGREE = 1e-6  # relative difference between an entry of an array's values and th
 class Pointwise:
     """A function that is called with vectors if it takes them rightly, else with one position after the other.
 
-    A vector's values are believed if its first and last entry, each alone, have the same; a function that branches on what it is
-    given, or reduces it, fails that. Where single positions raise an arithmetic error the value is NaN, and `failure` says which.
+    A vector's values are believed if its first and last entry, each alone, have the same; a function that branches on
+    what it is given, or reduces it, fails that. Where single positions raise an arithmetic error the value is NaN, and
+    `failure` says which.
 
     Parameters
     ----------
@@ -30,7 +31,8 @@ class Pointwise:
     Raises
     ------
     ValueError
-        On a call, if the function fails in another way than by arithmetic, or does not return one real number for each position.
+        On a call, if the function fails in another way than by arithmetic, or does not return one real number
+        for each position.
     """
 
     def __init__(self, name: str, function: Any, *, sign: float = 1.0, odd: bool = False) -> None:
@@ -87,10 +89,10 @@ class Pointwise:
             return np.nan
         except Exception as error:
             raise ValueError(
-                f"{self.name} fails at x = {position:.6g} ({type(error).__name__}: {error}); give a function of a vector of "
-                "positions, or of one position, that returns real numbers"
+                f"{self.name} fails at x = {position:.6g} ({type(error).__name__}: {error}); give a function of a "
+                "vector of positions, or of one position, that returns real numbers"
             ) from error
         raise ValueError(
-            f"{self.name} returns {'a complex value' if np.iscomplexobj(found) else f'shape {found.shape}'} for the one "
-            f"position x = {position:.6g}; return one real number for each position"
+            f"{self.name} returns {'a complex value' if np.iscomplexobj(found) else f'shape {found.shape}'} for the "
+            f"one position x = {position:.6g}; return one real number for each position"
         )

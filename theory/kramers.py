@@ -77,13 +77,15 @@ def effective_temperature(
     mass: ArrayLike,
     damping: ArrayLike,
 ) -> Array:
-    """Temperature at which the barrier beyond the join counts, with inertia: ``(lambda T_a + gamma T_b)/(lambda + gamma)``.
+    """Temperature at which the barrier beyond the join counts, with inertia: ``(lambda T_a+gamma T_b)/(lambda+gamma)``.
 
-    Theorem 3's exponent, ``Delta L [s/T_a + (1-s)/T_b]``, is that of the overdamped path; with inertia T_b is replaced by this (not in the
-    paper; exact in the limit of low temperature for a double parabola whose join is crossed once: `join_is_crossed_once`).
+    Theorem 3's exponent, ``Delta L [s/T_a + (1-s)/T_b]``, is that of the overdamped path; with inertia T_b is replaced
+    by this (not in the paper; exact in the limit of low temperature for a double parabola whose join is crossed once:
+    `join_is_crossed_once`).
 
     1. To reach the join at velocity r costs ``(s Delta L + M r^2/2)/T_a``: the kinetic energy was climbed at T_a.
-    2. Beyond, the growing mode ``y = r - (lambda + gamma) l``, l the way to the saddle, is brought to 0 at ``lambda M y^2/(2 gamma T_b)``.
+    2. Beyond, the growing mode ``y = r - (lambda + gamma) l``, l the way to the saddle, is brought to 0 at
+       ``lambda M y^2/(2 gamma T_b)``.
     3. The least sum over r is ``Delta L [s/T_a + (1-s)/T_eff]``.
 
     Parameters
@@ -124,10 +126,11 @@ def join_is_crossed_once(
 
     1. That path arrives at the join with the velocity r* that makes the sum of `effective_temperature` least:
        ``r* = lambda T_a (lambda+gamma) l/(lambda T_a + gamma T_b)``, l the way from the join to the saddle.
-    2. At one temperature the likeliest way up is the way down run backwards: the path to ``(x_s, r*)`` is the relaxation that begins at
-       ``(x_s, -r*)``. It has to stay before the join, as the temperature beyond it is another.
-    3. Relaxation swings past the minimum and back if ``gamma < 2 omega_a``, ``omega_a^2 = H_a/M``, each swing less far than the one before.
-       So it stays before the join if its first return ends there.
+    2. At one temperature the likeliest way up is the way down run backwards: the path to ``(x_s, r*)`` is the
+       relaxation that begins at ``(x_s, -r*)``. It has to stay before the join, as the temperature beyond it is
+       another.
+    3. Relaxation swings past the minimum and back if ``gamma < 2 omega_a``, ``omega_a^2 = H_a/M``, each swing less far
+       than the one before. So it stays before the join if its first return ends there.
 
     Parameters
     ----------
@@ -213,7 +216,8 @@ def barrier_action(loss: Callable[[Any], Any], *, minimum: float, saddle: float,
             break
     else:
         raise ValueError(
-            f"loss does not rise to {top:g} opposite to saddle = {saddle!r}{function.failure}; the valley has no wall there"
+            f"loss does not rise to {top:g} opposite to saddle = {saddle!r}{function.failure}; the valley has no wall "
+            "there"
         )
     turn = brentq(lambda x: height(x) - top, a, wall, xtol=1e-14 * abs(b - a))
 
@@ -224,6 +228,7 @@ def barrier_action(loss: Callable[[Any], Any], *, minimum: float, saddle: float,
     found, _, _, *trouble = quad(momentum, 0, 1, epsrel=1e-9, limit=200, full_output=1)
     if trouble or not np.isfinite(found):
         raise ValueError(
-            f"loss cannot be integrated to 1e-9 between {turn:.6g} and saddle = {saddle!r}{function.failure}; give a smoother one"
+            f"loss cannot be integrated to 1e-9 between {turn:.6g} and saddle = {saddle!r}{function.failure}; give a "
+            "smoother one"
         )
     return float(2 * abs(b - turn) * found)

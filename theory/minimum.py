@@ -1,7 +1,8 @@
 """Mean escape time from a minimum: Theorem 3, Propositions 2 and 4, Equation 57, and what they should have been.
 
-a is the minimum, b the saddle, e the escape direction. The noise is Hessian noise (Equation 3): |H|/B before the inflection
-at the share s of the barrier, |H_be|/B beyond it, so that a temperature lr H/(2 gamma M B) holds on each side.
+a is the minimum, b the saddle, e the escape direction. The noise is Hessian noise (Equation 3): |H|/B before the
+inflection at the share s of the barrier, |H_be|/B beyond it, so that a temperature lr H/(2 gamma M B) holds on each
+side.
 """
 
 from __future__ import annotations
@@ -86,9 +87,14 @@ def momentum_escape_time(
     """
     factor = effective_diffusion(hessian_saddle=hessian_saddle, mass=mass, damping=damping)
     exponent = escape_exponent(
-        barrier=barrier, hessian_minimum=hessian_minimum, hessian_saddle=hessian_saddle, lr=lr, batch_size=batch_size,
-        split=split, friction=np.asarray(mass, float) * np.asarray(damping, float),
-    )  # fmt: skip
+        barrier=barrier,
+        hessian_minimum=hessian_minimum,
+        hessian_saddle=hessian_saddle,
+        lr=lr,
+        batch_size=batch_size,
+        split=split,
+        friction=np.asarray(mass, float) * np.asarray(damping, float),
+    )
     return _in_clock(2 * np.pi / np.asarray(hessian_saddle, float) / factor, exponent, lr, clock)
 
 
@@ -106,7 +112,7 @@ def adam_escape_time(
     """Mean escape time of idealized Adam (v = C where the parameters are), Proposition 2; beta1 = 0 is RMSprop.
 
     ``pi [sqrt(1 + 4 lr sqrt(B|H_be|)/(1-beta1)) + 1] |H_be/H_ae|^(1/4)/|H_be|
-    exp{(2 sqrt(B) Delta L/lr) [s/sqrt(H_ae) + (1-s)/sqrt|H_be|]}``, the determinants being those of the escape direction.
+    exp{(2 sqrt(B) Delta L/lr) [s/sqrt(H_ae) + (1-s)/sqrt|H_be|]}``, the determinants those of the escape direction.
 
     Parameters
     ----------
@@ -218,9 +224,10 @@ def escape_exponent(
 ) -> Array:
     """Barrier over temperature at the learning rate lr C^-q.
 
-    ``(2 gamma M B^(1-q) Delta L/lr) [s/H_ae^(1-q) + (1-s)/|H_be|^(1-q)]`` is ``psi = (2 gamma M/lr) int L' C^(q-1)`` from the minimum
-    to the saddle: that of Theorem 3 and Proposition 4 at q = 0, of Proposition 2 at q = 1/2. The learning rate is lr v^-q with v = C where the parameters are. If v rests at c C, as in
-    `resting_second_moment`, lr is to be divided by c^q; if it stays at the minimum's, use q = 0 at ``lr (B/H_ae)^q``.
+    ``(2 gamma M B^(1-q) Delta L/lr) [s/H_ae^(1-q) + (1-s)/|H_be|^(1-q)]`` is ``psi = (2 gamma M/lr) int L' C^(q-1)``
+    from the minimum to the saddle: that of Theorem 3 and Proposition 4 at q = 0, of Proposition 2 at q = 1/2. The
+    learning rate is lr v^-q with v = C where the parameters are. If v rests at c C, as in `resting_second_moment`, lr
+    is to be divided by c^q; if it stays at the minimum's, use q = 0 at ``lr (B/H_ae)^q``.
 
     Parameters
     ----------
@@ -271,15 +278,15 @@ def low_temperature_escape_time(
 ) -> Array:
     """Mean escape time without inertia for vanishing temperature, which Theorem 3's prefactor should have been.
 
-    ``2 pi gamma M B^-q H_ae^(-q/2-p(1-2q)) |H_be|^(-q/2-(1-p)(1-2q)) exp(exponent)`` beyond the saddle, half of it at the saddle, with p = 1
-    (Ito, what discrete SGD obeys), 1/2 (Stratonovich) or 0 (isothermal, the paper's) and the learning rate lr C^-q. For SGD, q = 0,
-    it is ``2 pi gamma M |H_be|^(p-1)/H_ae^p``; at q = 1/2 the noise is additive and p drops out. Corrections vanish slowly:
-    for numbers use `theory.first_passage_time`.
+    ``2 pi gamma M B^-q H_ae^(-q/2-p(1-2q)) |H_be|^(-q/2-(1-p)(1-2q)) exp(exponent)`` beyond the saddle, half of it at
+    the saddle, with p = 1 (Ito, what discrete SGD obeys), 1/2 (Stratonovich) or 0 (isothermal, the paper's) and the
+    learning rate lr C^-q. For SGD, q = 0, it is ``2 pi gamma M |H_be|^(p-1)/H_ae^p``; at q = 1/2 the noise is additive
+    and p drops out. Corrections vanish slowly: for numbers use `theory.first_passage_time`.
 
-    1. In dynamical time drift is ``L' C^-q/(gamma M)`` and diffusion ``D = lr C^(1-2q)/(2 (gamma M)^2)``. The exact mean is
-       ``int e^psi D^(p-1) int e^-psi D^-p`` with ``psi = (2 gamma M/lr) int L' C^(q-1)``.
-    2. Each integral is a Gaussian's: over the well ``D_a^-p sqrt(2 pi/psi_a'')``, over the saddle ``D_b^(p-1) sqrt(2 pi/|psi_b''|)`` (half
-       of it up to the saddle), with ``|psi''| = 2 gamma M |H| C^(q-1)/lr``.
+    1. In dynamical time drift is ``L' C^-q/(gamma M)`` and diffusion ``D = lr C^(1-2q)/(2 (gamma M)^2)``. The exact
+       mean is ``int e^psi D^(p-1) int e^-psi D^-p`` with ``psi = (2 gamma M/lr) int L' C^(q-1)``.
+    2. Each integral is a Gaussian's: over the well ``D_a^-p sqrt(2 pi/psi_a'')``, over the saddle
+       ``D_b^(p-1) sqrt(2 pi/|psi_b''|)`` (half of it up to the saddle), with ``|psi''| = 2 gamma M |H| C^(q-1)/lr``.
     3. With C = |H|/B all powers of lr, and all but one of gamma M, cancel.
 
     Parameters
@@ -308,9 +315,15 @@ def low_temperature_escape_time(
     half = {"beyond": 1.0, "at saddle": 0.5}
     share = half[checks.choice("arrival", arrival, half)]
     exponent = escape_exponent(
-        barrier=barrier, hessian_minimum=h_a, hessian_saddle=h_b, lr=lr, batch_size=batch_size, split=split,
-        friction=friction, power=power,
-    )  # fmt: skip
+        barrier=barrier,
+        hessian_minimum=h_a,
+        hessian_saddle=h_b,
+        lr=lr,
+        batch_size=batch_size,
+        split=split,
+        friction=friction,
+        power=power,
+    )
     q = np.asarray(power, float)
     at_saddle, at_minimum = (p - 1) * (1 - 2 * q) - q / 2, p * (1 - 2 * q) + q / 2  # powers of the curvatures
     prefactor = share * 2 * np.pi * np.asarray(friction, float) * h_b**at_saddle / h_a**at_minimum

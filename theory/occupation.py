@@ -94,8 +94,9 @@ def discrete_occupation_ratio(
     Raises
     ------
     ValueError
-        If an argument is out of range, the noise vanishes, nothing confines a valley, as where steps are unstable, or steps are
-        so small that the integral would need more than 6000 nodes, or hops so rare that rounding would be above 1 %.
+        If an argument is out of range, the noise vanishes, nothing confines a valley, as where steps are unstable,
+        or steps are so small that the integral would need more than 6000 nodes, or hops so rare that rounding
+        would be above 1 %.
     """
     low, high = _around(minima, saddle)
     checks.positive("lr", lr)
@@ -137,8 +138,8 @@ def discrete_occupation_ratio(
         narrower, (ratio, rounding) = ratio, ratio_on(reach, width)
         if not rounding <= WORST:
             raise ValueError(
-                f"saddle = {saddle!r} is crossed too rarely for the chain's integral, whose rounding is {rounding:.1g} of "
-                "the ratio; raise lr, or use theory.occupation_ratio, the limit of small steps"
+                f"saddle = {saddle!r} is crossed too rarely for the chain's integral, whose rounding is {rounding:.1g} "
+                "of the ratio; raise lr, or use theory.occupation_ratio, the limit of small steps"
             )
         if abs(ratio - narrower) <= max(SURE, rounding) * ratio:
             break

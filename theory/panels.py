@@ -1,8 +1,9 @@
 """Panels on which drift, diffusion and their exponentials are resolved: the quadrature behind `theory.first_passage`.
 
-With psi = int L'/D, the scale density ``A = e^psi D^(p-1)`` and the speed density ``w = e^-psi D^-p`` make the backward operator
-``u -> (1/w) (u'/A)'``. Chebyshev points hold ``L'/D`` and ``log D`` on every panel; panels are halved until both are
-interpolated and psi varies by at most 4, so that no exponential on a panel exceeds e^4: psi itself may reach any value.
+With psi = int L'/D, the scale density ``A = e^psi D^(p-1)`` and the speed density ``w = e^-psi D^-p`` make the
+backward operator ``u -> (1/w) (u'/A)'``. Chebyshev points hold ``L'/D`` and ``log D`` on every panel; panels are
+halved until both are interpolated and psi varies by at most 4, so that no exponential on a panel exceeds e^4: psi
+itself may reach any value.
 """
 
 from __future__ import annotations
@@ -139,9 +140,9 @@ def resolve(gradient: Pointwise, diffusion: Pointwise, edges: Sequence[float] | 
         if count + left.size > MOST_PANELS or steep:
             _refuse_zero(at, log_d, brightest, diffusion.sign)
             raise TooManyPanelsError(
-                f"gradient over diffusion is too rough or too steep near x = {gradient.sign * worst:.6g}: {MOST_PANELS} panels, on "
-                "each of which psi = int L'/D may climb by 4, do not resolve it; give a smoother function, its jumps in breaks, "
-                "a closer reflecting end or boundary, or a larger diffusion"
+                f"gradient over diffusion is too rough or too steep near x = {gradient.sign * worst:.6g}: "
+                f"{MOST_PANELS} panels, on each of which psi = int L'/D may climb by 4, do not resolve it; give a "
+                "smoother function, its jumps in breaks, a closer reflecting end or boundary, or a larger diffusion"
             )
     order = np.argsort(np.concatenate([d[0] for d in done]))
     parts = [np.concatenate([d[i] for d in done])[order] for i in range(3)]
@@ -149,14 +150,14 @@ def resolve(gradient: Pointwise, diffusion: Pointwise, edges: Sequence[float] | 
 
 
 def points(left: Array, right: Array) -> Array:
-    """The panels' points, shape (panels, DEGREE + 1). The ends are taken just inside: one-sided limits where a function jumps."""
+    """The panels' points, shape (panels, DEGREE + 1). The ends are just inside, for one-sided limits at a jump."""
     x = left[:, None] + (right - left)[:, None] * (1 + _NODES) / 2
     x[:, 0], x[:, -1] = np.nextafter(left, right), np.nextafter(right, left)
     return np.asarray(x)
 
 
 def gains(values: Array, width: Array) -> Array:
-    """Integrals from the panels' left ends to their points of values there, shape (panels, DEGREE + 1); width (panels, 1)."""
+    """Integrals of values at the panels' points, shape (panels, DEGREE + 1), from each left end; width (panels, 1)."""
     return np.asarray(values @ _INTEGRATE.T * width / 2)
 
 
@@ -175,8 +176,8 @@ def _values(gradient: Pointwise, diffusion: Pointwise, left: Array, right: Array
     for function, values in ((gradient, slope), (diffusion, d)):
         if not np.all(np.isfinite(values)):
             raise ValueError(
-                f"{function.name} is not finite at x = {function.sign * x[~np.isfinite(values)][0]:.6g}{function.failure}; give finite values "
-                "on the path"
+                f"{function.name} is not finite at x = "
+                f"{function.sign * x[~np.isfinite(values)][0]:.6g}{function.failure}; give finite values on the path"
             )
     if np.any(d < 0):
         raise ValueError(f"diffusion is negative at x = {diffusion.sign * x[d < 0][0]:.6g}; give values above 0")
@@ -186,7 +187,8 @@ def _values(gradient: Pointwise, diffusion: Pointwise, left: Array, right: Array
         ratio = slope / d
     if not np.all(np.isfinite(ratio)):
         raise ValueError(
-            f"gradient over diffusion is beyond the range of numbers at x = {gradient.sign * x[~np.isfinite(ratio)][0]:.6g}"
+            "gradient over diffusion is beyond the range of numbers at x = "
+            f"{gradient.sign * x[~np.isfinite(ratio)][0]:.6g}"
         )
     return ratio, np.log(d)
 

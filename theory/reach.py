@@ -33,8 +33,9 @@ def behind(
 ) -> Panels | None:
     """Panels below the start, in steps each up to twice as long as the one before; None if the start reflects.
 
-    They end where two things hold: the last step has e^-42 of the speed density's mass, and the path comes there before the
-    boundary with a chance of e^-42, or psi is seen to rise on and on or to a singularity. Before a reflecting end they do so only if no mass lies between.
+    They end where two things hold: the last step has e^-42 of the speed density's mass, and the path comes there before
+    the boundary with a chance of e^-42, or psi is seen to rise on and on or to a singularity. Before a reflecting end
+    they do so only if no mass lies between.
 
     Parameters
     ----------
@@ -49,7 +50,8 @@ def behind(
     breaks
         Where L' or D jumps.
     wells
-        How deep wells may be, between where the path never comes and a reflecting end, for the panels to end before that.
+        How deep wells may be, between where the path never comes and a reflecting end, for the panels to end before
+        that.
 
     Raises
     ------
@@ -67,8 +69,8 @@ def behind(
         parts = [*more, *found[::-1]]
         if sum(part.count for part in parts) > MOST_PANELS:
             raise ValueError(
-                f"gradient over diffusion is too steep between start = {sign * start:.6g} and x = {sign * right:.6g}: {MOST_PANELS} "
-                "panels do not resolve it; give a closer reflecting end or a larger diffusion"
+                f"gradient over diffusion is too steep between start = {sign * start:.6g} and x = {sign * right:.6g}: "
+                f"{MOST_PANELS} panels do not resolve it; give a closer reflecting end or a larger diffusion"
             )
         return parts[0].before(*parts[1:]) if parts else None
 
@@ -116,13 +118,13 @@ def behind(
         if reflecting is not None:
             return joined(resolve(gradient, diffusion, np.linspace(reflecting, right, 17)))
     raise ValueError(
-        f"gradient does not confine the path on the side of start = {sign * start:.6g} away from the boundary, so that the mean "
-        f"time is infinite or beyond what can be told; give a gradient that does, or a reflecting end"
+        f"gradient does not confine the path on the side of start = {sign * start:.6g} away from the boundary, so that "
+        "the mean time is infinite or beyond what can be told; give a gradient that does, or a reflecting end"
     )
 
 
 def _passable(gradient: Pointwise, diffusion: Pointwise, right: float, step: float) -> float:
-    """The step, halved until psi is finite and climbs by no more than STRETCH on it; 0 at a wall that nothing resolves."""
+    """The step, halved until psi is finite and climbs by at most STRETCH on it; 0 at a wall that nothing resolves."""
     while True:
         x = points(np.array([right - step]), np.array([right]))
         with np.errstate(all="ignore"):
@@ -135,7 +137,8 @@ def _passable(gradient: Pointwise, diffusion: Pointwise, right: float, step: flo
             if not np.all(np.isfinite(slope)) or climb[0, -1] > 0:
                 resolve(gradient, diffusion, np.array([right - step, right]))  # says what is wrong
                 raise ValueError(
-                    f"gradient over diffusion is too steep at x = {gradient.sign * right:.6g}; give a reflecting end before it"
+                    f"gradient over diffusion is too steep at x = {gradient.sign * right:.6g}; give a reflecting end "
+                    "before it"
                 )
             return 0.0
         step /= 2
@@ -156,10 +159,10 @@ def _empty(
     wells: float,
     step: float,
 ) -> bool:
-    """Whether less than e^-42 of the mass lies between, and no deep well, by a look at the slope; total is the mass's logarithm,
-    with psi 0 at `high`.
+    """Whether less than e^-42 of the mass lies between, and no deep well, by a look at the slope.
 
-    What lies beyond a place where the slope is not finite is empty: the path cannot be followed there, and has no chance to come.
+    total is the mass's logarithm, with psi 0 at `high`. What lies beyond a place where the slope is not finite is
+    empty: the path cannot be followed there, and has no chance to come.
     """
     halvings = 6 + max(0.0, np.ceil(np.log2((high - low) / step)))  # down to a small part of the last step
     shares = np.concatenate([np.linspace(0, 1, 65), 0.5 ** np.arange(1.0, halvings + 1)])

@@ -1,8 +1,8 @@
 """Exact moments of the recursions that are actually run: the discrete optimizers, and Euler-Maruyama at any substeps.
 
 One iteration at n substeps of size dt = lr/n, for noise variance C and inertia beta > 0 (semi-implicit scheme):
-``r <- (1 - a) r - (beta3/n) H x - beta3 sqrt(C/n) xi``, ``x <- x + dt r`` with a = (1 - beta)/n; n = 1 is the optimizer.
-For inertia 0 (Euler-Maruyama): ``x <- x - dt H x - dt sqrt(n C) xi``.
+``r <- (1 - a) r - (beta3/n) H x - beta3 sqrt(C/n) xi``, ``x <- x + dt r`` with a = (1 - beta)/n; n = 1 is the
+optimizer. For inertia 0 (Euler-Maruyama): ``x <- x - dt H x - dt sqrt(n C) xi``.
 """
 
 from __future__ import annotations
@@ -106,10 +106,11 @@ def discrete_velocity_variance(
 def bias_corrected_msd(
     iterations: ArrayLike, *, hessian: ArrayLike, noise_variance: ArrayLike, lr: ArrayLike, inertia: ArrayLike
 ) -> Array:
-    """Exact MSD from rest of EMA momentum that is divided by ``1 - beta^t``, as Adam ships it, at a fixed learning rate.
+    """Exact MSD from rest of EMA momentum divided by ``1 - beta^t``, as Adam ships it, at a fixed learning rate.
 
-    ``m <- beta m + (1-beta) g``, ``x <- x - lr m/(1 - beta^t)``: the second moments of (x, m), iteration by iteration. The first step is a full
-    one, and the first gradients weigh more than the later ones: at H = 0 the MSD is above that without momentum.
+    ``m <- beta m + (1-beta) g``, ``x <- x - lr m/(1 - beta^t)``: the second moments of (x, m), iteration by iteration.
+    The first step is a full one, and the first gradients weigh more than the later ones: at H = 0 the MSD is above that
+    without momentum.
 
     Parameters
     ----------
@@ -211,7 +212,7 @@ def _runs(substeps: int | ArrayLike, iterations: int) -> list[tuple[int, int]]:
 
 
 def substep(h: Array, c: Array, eta: Array, beta: Array, weight: Array, n: int) -> tuple[Array, Array]:
-    """Change of the state (x, lr r) in one of n substeps: N = A - 1 and the noise's covariance, each of shape (..., 2, 2).
+    """Change of the state (x, lr r) in one of n substeps: N = A - 1 and the noise's covariance, both (..., 2, 2).
 
     Keeping N apart from 1 keeps small rates accurate; lr r is a length, so neither entry overflows before the other.
     """
@@ -228,7 +229,7 @@ def substep(h: Array, c: Array, eta: Array, beta: Array, weight: Array, n: int) 
 
 
 def power(steps: NDArray[np.int64], n_matrix: Array, noise: Array) -> tuple[Array, Array]:
-    """A^k = (1 + N)^k and the noise gathered over k steps, elementwise in k, by doubling: S_2k = S_k + A^k S_k (A^k)^T."""
+    """A^k = (1 + N)^k and the noise gathered over k steps, elementwise in k, doubling: S_2k = S_k + A^k S_k (A^k)^T."""
     identity = np.eye(2)
     a, total_a, total_s = identity + n_matrix, np.broadcast_to(identity, n_matrix.shape).copy(), np.zeros_like(noise)
     remaining = steps.copy()

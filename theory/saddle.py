@@ -256,13 +256,15 @@ def momentum_velocity_variance(
     damping: ArrayLike,
     start: str,
 ) -> Array:
-    """Exact mean square velocity of Langevin's equation started at the critical point, where Step I of A.2 has D/(gamma M^2).
+    """Exact mean square velocity of Langevin's equation from the critical point; Step I of A.2 has D/(gamma M^2).
 
-    ``D/(gamma M^2) [1 - (H/M) G(t)^2]`` from a thermal start, less ``D/(gamma M^2) G'(t)^2`` from rest, with G as in
-    `momentum_msd_exact`. So the thermal velocity stays at H = 0 alone; at a minimum it comes back, at a saddle it is lost.
+    ``D/(gamma M^2) [1 - (H/M) G(t)^2]`` from a thermal start, less ``D/(gamma M^2) G'(t)^2`` from rest, with G
+    as in `momentum_msd_exact`. So the thermal velocity stays at H = 0 alone; at a minimum it comes back, at a
+    saddle it is lost.
 
     1. A kick at time u moves the velocity by G'(t-u), so noise makes ``2 D/M^2 int_0^t G'(s)^2 ds`` of it.
-    2. ``G'' + gamma G' + (H/M) G = 0``, multiplied by G' and integrated, gives ``2 gamma int G'^2 = 1 - G'^2 - (H/M) G^2``.
+    2. ``G'' + gamma G' + (H/M) G = 0``, multiplied by G' and integrated, gives
+       ``2 gamma int G'^2 = 1 - G'^2 - (H/M) G^2``.
 
     Parameters and errors are those of `momentum_msd_exact`.
 
@@ -366,7 +368,7 @@ def _response_energy(tau: Array, kappa: Array) -> tuple[Array, Array]:
 
 
 def _energy_short(tau: Array, kappa: Array) -> Array:
-    """Taylor series: p = G^2 obeys p''' + 3 p'' + (2 + 4 kappa) p' + 4 kappa p = 0 with p(0) = p'(0) = 0, p''(0) = 2."""
+    """Taylor series: p = G^2 obeys p''' + 3 p'' + (2 + 4 kappa) p' + 4 kappa p = 0; p(0) = p'(0) = 0, p''(0) = 2."""
     u = kappa * tau**2
     p = [np.zeros_like(tau), np.zeros_like(tau), np.full_like(tau, 2.0)]  # p^(n)(0) tau^(n-2)
     total, factorial = p[2] / 6, 6.0

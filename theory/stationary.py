@@ -1,4 +1,4 @@
-"""Equilibrium: the variance at a minimum and of the velocity as the paper has them, and of the optimizer, whose steps are whole."""
+"""Equilibrium: variances of position and velocity as the paper has them, and the optimizer's own, for finite steps."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def stationary_variance(
 
 
 def equilibrium_velocity_variance(*, diffusion: ArrayLike, mass: ArrayLike, damping: ArrayLike) -> Array:
-    """Mean square velocity in equilibrium, ``D/(gamma M^2)``: Step I of A.2, Equation 25, at a minimum and at a saddle alike.
+    """Mean square velocity in equilibrium, ``D/(gamma M^2)``: Step I of A.2, Equation 25, at minimum and saddle alike.
 
     It is the temperature D/(gamma M) over the mass. What the velocity does is `theory.momentum_velocity_variance`.
 
@@ -67,9 +67,10 @@ def equilibrium_velocity_variance(*, diffusion: ArrayLike, mass: ArrayLike, damp
 def discrete_stationary_variance(
     *, hessian: ArrayLike, noise_variance: ArrayLike, lr: ArrayLike, inertia: ArrayLike, gradient_weight: ArrayLike
 ) -> Array:
-    """Variance of the optimizer itself, ``(eta C/H)(1+beta)/{(1-beta) [2(1+beta) - eta H]}`` with eta = lr beta3; derived in docs/theory/recursion.md.
+    """Variance of the optimizer itself, derived in docs/theory/recursion.md.
 
-    Parameters and unit are those of `stationary_variance`.
+    It is ``(eta C/H)(1+beta)/{(1-beta) [2(1+beta) - eta H]}`` with eta = lr beta3. Parameters and unit are those of
+    `stationary_variance`.
 
     Raises
     ------

@@ -112,7 +112,7 @@ class Passage:
 
 
 def decay_rate(passage: Passage) -> tuple[float, bool]:
-    """Smallest rate of decay: minus the first zero of y_s(b) in s, by Newton's method from s = 0; and whether it has settled.
+    """Smallest rate of decay: minus the first zero of y_s(b) in s, by Newton's method from 0; and whether it settled.
 
     The search begins at a lower limit, one over the mean time from a far end that reflects. Where drift carries all
     paths to the boundary, zeros lie close together far from 0 and it may not settle; it is a lower limit then.
@@ -160,8 +160,8 @@ def outer_share(passage: Passage, rate: float) -> float:
 def reduced_survival(passage: Passage, times: Array, rate: float) -> Array:
     """S(t) exp(rate t) at times above 0, shape (times,), where rate is the smallest rate of decay.
 
-    Times are taken in groups, each on panels for its shortest. A time too short for any panels has survival 1, if the shortest
-    that they serve has.
+    Times are taken in groups, each on panels for its shortest. A time too short for any panels has survival 1, if the
+    shortest that they serve has.
     """
     out = np.ones(times.shape)
     order = np.argsort(times)[::-1]
@@ -232,9 +232,9 @@ def _chunks(group: NDArray[np.intp]) -> list[NDArray[np.intp]]:
 def _served(fine: Passage | None, time: float) -> Passage:
     if fine is None:
         raise ValueError(
-            f"times: {time:.3g} is too short for {_MOST_PANELS} panels of the size of sqrt(D t), on which psi climbs by 4 at most, "
-            "yet too long for no path to have arrived; give longer times, a larger diffusion or closer ends, or use "
-            "first_passage_time for one coordinate"
+            f"times: {time:.3g} is too short for {_MOST_PANELS} panels of the size of sqrt(D t), on which psi climbs "
+            "by 4 at most, yet too long for no path to have arrived; give longer times, a larger diffusion or closer "
+            "ends, or use first_passage_time for one coordinate"
         )
     return fine
 
@@ -260,8 +260,8 @@ def _refined(passage: Passage, largest: float, low: float = -np.inf) -> Passage 
 def _inverted(passage: Passage, times: Array, rate: float) -> Array:
     """Inverse Laplace transform of ``(1 - y_s(start)/y_s(b))/s``, times exp(rate t).
 
-    Where the drift carries the path down to b, the transform before the time of arrival is huge inside the parabola: it cannot
-    be drawn around the poles then, and the line serves, to 1e-12 absolute.
+    Where the drift carries the path down to b, the transform before the time of arrival is huge inside the parabola: it
+    cannot be drawn around the poles then, and the line serves, to 1e-12 absolute.
     """
 
     def terms(z: Complex) -> Complex:
