@@ -1,4 +1,4 @@
-"""What splitting goes by: a reaction coordinate, compiled for the kernels, and its scale between the start and the boundary."""
+"""What splitting goes by: a reaction coordinate, compiled for the kernels, and its scale from start to boundary."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class Scale:
     name, record
         For messages, and for the record: of a function, all that it reads.
     ends
-        The reaction coordinate at the start, and where one coordinate alone is at the boundary, shape (ways, 2), or (1, 2) if all are alike.
+        The reaction coordinate at the start, and where one coordinate alone is at the boundary, shape (ways, 2), or (1,
+        2) if all are alike.
     outside
         The boundary as the kernels take it: see `diffusion.kernels.excursions`.
     places
@@ -62,23 +63,24 @@ class Scale:
 
 
 def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge) -> Scale:
-    """The coordinate asked for, compiled and tried on the straight lines from the start over each coordinate's boundary.
+    """The coordinate asked for, compiled and tried on the straight lines from the start over each boundary.
 
-    The loss is scaled by the line with the lowest pass, a user's function by the line at whose end it is highest, a path
-    by where it crosses the boundary, or where it ends.
+    The loss is scaled by the line with the lowest pass, a user's function by the line at whose end it is highest, a
+    path by where it crosses the boundary, or where it ends.
 
     Raises
     ------
     ValueError
-        If it is unknown, does not compile, is not a finite number on those lines, or is no higher at their ends than at the start.
+        If it is unknown, does not compile, is not a finite number on those lines, or is no higher at their ends
+        than at the start.
     """
     places = ends_of(plan, edge)
     prepared, still = prepared.specialised(**_kinds(edge, places)), np.zeros(len(plan.origin))
     if isinstance(coordinate, str) and checks.choice("coordinate", coordinate, ("exit", "loss")) == "exit":
         if edge.functions:
             raise ValueError(
-                f"coordinate = 'exit': boundary = {edge.boundary!r} does not tell how far out a path is; use 'loss', or a function of "
-                "theta that grows on the way out"
+                f"coordinate = 'exit': boundary = {edge.boundary!r} does not tell how far out a path is; use 'loss', "
+                "or a function of theta that grows on the way out"
             )
         prepared, ahead = _ahead(plan, prepared)
         return Scale(
@@ -94,8 +96,8 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge)
         return Scale(prepared, 1.0, 1.0, "path", record, ends, outside, places, (nodes,))
     if not len(lines):
         raise ValueError(
-            f"boundary = {edge.boundary!r} is not met on any straight line along a coordinate from the start, which scales coordinate = "
-            f"{coordinate!r}; use another start, or lines of the region as boundary"
+            f"boundary = {edge.boundary!r} is not met on any straight line along a coordinate from the start, which "
+            f"scales coordinate = {coordinate!r}; use another start, or lines of the region as boundary"
         )
     if isinstance(coordinate, str):
         values = np.asarray(plan.landscape.loss(lines))
@@ -112,8 +114,8 @@ def scale_of(coordinate: Coordinate, plan: Plan, prepared: Prepared, edge: Edge)
         prepared = prepared.specialised(ON_OWN=True, own=function)
     if not values[best, -1] > values[best, 0]:
         raise ValueError(
-            f"coordinate = {name!r} does not separate the well from the boundary: it is {values[best, 0]:.6g} at the start and "
-            f"{values[best, -1]:.6g} on the boundary, and must grow on the way out"
+            f"coordinate = {name!r} does not separate the well from the boundary: it is {values[best, 0]:.6g} at the "
+            f"start and {values[best, -1]:.6g} on the boundary, and must grow on the way out"
         )
     outside = _outside(plan, edge, places, still)
     return Scale(prepared, float(values[best, -1]), float(values[best].max()), name, record, ends, outside, places)
@@ -142,7 +144,7 @@ def _kinds(edge: Edge, places: Array) -> dict[str, Any]:
 
 
 def _outside(plan: Plan, edge: Edge, places: Array, ahead: Array) -> tuple[NDArray[Any], ...]:
-    """(origin, scale, ahead) if the boundary is one line in each coordinate, else (origin, kinds, first, second, base, scale, ahead)."""
+    """(origin, scale, ahead) of one line in each coordinate; else origin, kinds, first, second, base, scale, ahead."""
     origin = plan.origin.copy()
     if _simple(edge, places):
         return origin, 1.0 / (places[0] - origin), ahead
@@ -162,11 +164,12 @@ def _outside(plan: Plan, edge: Edge, places: Array, ahead: Array) -> tuple[NDArr
 
 
 def carried(plan: Plan) -> Array:
-    """How far a momentum of 1 carries each coordinate, shape (d,): to rest, as if no force acted, or for a quarter of the well's period.
+    """How far a momentum of 1 carries each coordinate, shape (d,): to rest without force, or for a quarter of a period.
 
-    Without force m shrinks by a factor `keep` in each substep, and ``theta <- theta - step m`` sums to ``step keep/(1 - keep)``: velocity over damping.
-    A well of curvature H swings with ``step force H`` as the square of the frequency, and turns back sooner if damping is weak. As
-    shipped, the rule at the reference point's noise stands for the one that follows it.
+    Without force m shrinks by a factor `keep` in each substep, and ``theta <- theta - step m`` sums to
+    ``step keep/(1 - keep)``: velocity over damping. A well of curvature H swings with ``step force H`` as the square of
+    the frequency, and turns back sooner if damping is weak. As shipped, the rule at the reference point's noise stands
+    for the one that follows it.
     """
     shipped = plan.dynamics.update
     try:

@@ -53,7 +53,8 @@ class Well:
         Raises
         ------
         ValueError
-            If the reaction coordinate does not tell the well from the boundary, is not a number in the well, or entrances are too few.
+            If the reaction coordinate does not tell the well from the boundary, is not a number in the well, or
+            entrances are too few.
         """
         relaxation = self._relaxation()
         total = RELAXATIONS * relaxation
@@ -71,9 +72,9 @@ class Well:
             total *= 4
             if total > LONGEST and not settled:
                 raise ValueError(
-                    f"replicas do not settle in the well within {total // 4} substeps: in the second half of that they came to its rim "
-                    f"{int(count[:, 1].sum())} times, in the first {int(count[:, 0].sum())}; start at its minimum, and raise the learning rate (with "
-                    "noise smaller in proportion) if it is flat"
+                    f"replicas do not settle in the well within {total // 4} substeps: in the second half of that they "
+                    f"came to its rim {int(count[:, 1].sum())} times, in the first {int(count[:, 0].sum())}; start at "
+                    "its minimum, and raise the learning rate (with noise smaller in proportion) if it is flat"
                 )
             if total > LONGEST:
                 raise ValueError(f"only {int(count.sum())} replicas went to the rim of the well; start at its minimum")
@@ -91,8 +92,9 @@ class Well:
                 "the well is not separated from the boundary: 9 of 10 replicas are at it; use diffusion.exit_times"
             )
         raise ValueError(
-            f"coordinate = {self._scale.name!r} does not separate the well from the boundary: in the well its quantiles {LOW} and {HIGH} "
-            f"are {low:.6g} and {high:.6g}, on the boundary it is {self._scale.edge:.6g}; they must be in ascending order"
+            f"coordinate = {self._scale.name!r} does not separate the well from the boundary: in the well its "
+            f"quantiles {LOW} and {HIGH} are {low:.6g} and {high:.6g}, on the boundary it is {self._scale.edge:.6g}; "
+            "they must be in ascending order"
         )
 
     @property
@@ -124,9 +126,10 @@ class Well:
         relaxation = max(np.ceil(max(slowest, memory, 10.0)) * self._plan.steps, 10.0)
         if RELAXATIONS * relaxation > LONGEST:
             raise ValueError(
-                f"lr * curvature is {float(np.min(steps[steps > 0], initial=np.inf)):.3g} in the flattest direction, so that replicas take about "
-                f"{relaxation:.3g} substeps to settle in the well, and no more than {LONGEST // RELAXATIONS} are run; raise the learning rate and lower the noise's "
-                "variance in proportion: the rate grows as the learning rate does, and changes little else"
+                f"lr * curvature is {float(np.min(steps[steps > 0], initial=np.inf)):.3g} in the flattest direction, "
+                f"so that replicas take about {relaxation:.3g} substeps to settle in the well, and no more than "
+                f"{LONGEST // RELAXATIONS} are run; raise the learning rate and lower the noise's variance in "
+                "proportion: the rate grows as the learning rate does, and changes little else"
             )
         return int(np.ceil(relaxation))
 
@@ -140,11 +143,10 @@ class Well:
 
             def part(block: int) -> None:
                 here = slice(BLOCK * block, BLOCK * (block + 1))
-                self._wander(
-                    int(ids[here][0]), BLOCK, prepared.problem, prepared.rule, prepared.start, self._scale.regarded, gates, total,
-                    settle, stride, np.uint64(self._plan.substeps[0]), self._plan.seed, pool.stop, *allocate(prepared, BLOCK), sampled[here],
-                    count[here], kept[here],
-                )  # fmt: skip
+                where = prepared.problem, prepared.rule, prepared.start, self._scale.regarded, gates
+                clock = total, settle, stride, np.uint64(self._plan.substeps[0]), self._plan.seed
+                found = sampled[here], count[here], kept[here]
+                self._wander(int(ids[here][0]), BLOCK, *where, *clock, pool.stop, *allocate(prepared, BLOCK), *found)
 
             for _ in pool.map(part, range(WANDERERS // BLOCK)):
                 pass

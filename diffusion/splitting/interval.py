@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 FEW = 5  # families; a repetition that comes down to fewer says little
 MANY = 20  # families, up to which a repetition knows well how often paths come so far
-SPREAD = 0.7  # standard deviation of the logarithm of a repetition's rate, a factor of 2, beyond which their mean is not to be trusted
+SPREAD = 0.7  # standard deviation of repetitions' log rates (a factor of 2) above which their mean is not to be trusted
 
 
 @dataclass(frozen=True)
@@ -34,10 +34,11 @@ def estimate(
 ) -> Estimate:
     """Mean of unbiased repetitions, with an interval.
 
-    Rates of repetitions are nearly log-normal. So the interval is one for the mean of a log-normal law (Olsson 2005): of the logarithm, with
-    the term for the tail that few repetitions do not show. Where the repetitions are too few, extinct, or too far apart for that, the
-    ends are limits that need no law: a mean of unbiased positive numbers is above x times its expectation with a probability of at most
-    1/x (Markov), and no more paths leave than come as far as the repetitions still knew well.
+    Rates of repetitions are nearly log-normal. So the interval is one for the mean of a log-normal law (Olsson 2005):
+    of the logarithm, with the term for the tail that few repetitions do not show. Where the repetitions are too few,
+    extinct, or too far apart for that, the ends are limits that need no law: a mean of unbiased positive numbers is
+    above x times its expectation with a probability of at most 1/x (Markov), and no more paths leave than come as far
+    as the repetitions still knew well.
 
     Parameters
     ----------

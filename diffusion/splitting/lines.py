@@ -19,7 +19,7 @@ ALIGNED = 0.1  # a coordinate leads to a plane if its share of the normal is at 
 
 
 def ends_of(plan: Plan, edge: Edge) -> Array:
-    """Where each coordinate, the others held at the start, is at the boundary, shape (1, d), or (2, d) if one has two ends; NaN: nowhere."""
+    """Where each coordinate, others as at the start, meets the boundary: (1, d), with two ends (2, d); NaN: nowhere."""
     ends = np.full((2, len(plan.origin)), np.nan)
     for k, kind in enumerate(edge.kinds):
         if kind == LINES:
@@ -40,7 +40,7 @@ def ends_of(plan: Plan, edge: Edge) -> Array:
 
 
 def _searched(plan: Plan, edge: Edge, side: int) -> Array:
-    """The first place outside, found by doubling and halving distances, on each coordinate's side; NaN where there is none."""
+    """The first place outside, by doubling and halving distances, on each coordinate's side; NaN where none is."""
     origin = plan.origin
 
     def outside(distance: Array) -> NDArray[np.bool_]:
@@ -59,7 +59,7 @@ def _searched(plan: Plan, edge: Edge, side: int) -> Array:
 
 
 def lines_to(plan: Plan, ends: ArrayLike) -> Array:
-    """Positions from the start until one coordinate is at its end, the others held, shape (ends that there are, ALONG, d)."""
+    """Positions from the start until one coordinate is at its end, the others held, shape (ends found, ALONG, d)."""
     rows = _rows(plan, ends)
     out = [
         np.where(np.arange(len(plan.origin)) == j, np.linspace(plan.origin[j], end, ALONG)[:, None], plan.origin)
@@ -71,14 +71,15 @@ def lines_to(plan: Plan, ends: ArrayLike) -> Array:
 
 
 def passes(plan: Plan, ends: ArrayLike) -> Array:
-    """How high the loss is, above the start, at its highest on the line to each end, shape of the ends; NaN where it is not finite."""
+    """The loss above the start at its highest on the line to each end, shape of the ends; NaN where not finite."""
     return np.asarray(_rises(plan, _rows(plan, ends)).max(axis=2))
 
 
 def curvatures(plan: Plan, ends: ArrayLike) -> Array:
-    """Sizes of the second derivatives at the reference point, shape (d,); where a well is flatter than parabolic, of the parabola that is as wide.
+    """Sizes of the second derivatives at the reference point, shape (d,).
 
-    As wide at one temperature above the start: a quartic's curvature vanishes, but not its width.
+    Where a well is flatter than parabolic, that of the parabola which is as wide at one temperature above the start: a
+    quartic's curvature vanishes, but not its width.
     """
     size = np.abs(plan.hessian)
     if plan.landscape.formulas.coupled:
@@ -93,9 +94,10 @@ def curvatures(plan: Plan, ends: ArrayLike) -> Array:
 
 
 def second_valley(plan: Plan, ends: ArrayLike) -> str:
-    """What is wrong if behind the well, away from the boundary, the loss falls again past a pass lower than the exit's; else nothing.
+    """What is wrong if behind the well, away from the boundary, the loss falls again past a pass lower than the exit's.
 
-    Replicas that went there would stay, and their time counts in the mean time to leave, but not here.
+    Nothing if it does not. Replicas that went there would stay, and their time counts in the mean time to leave, but
+    not here.
     """
     rows = _rows(plan, ends)
     if len(rows) > 1:  # of coordinates with two ends, there is nothing behind
@@ -108,16 +110,18 @@ def second_valley(plan: Plan, ends: ArrayLike) -> str:
             fallen = np.flatnonzero(rises[j] < crest - SHALLOW * temperature[j])
         if len(fallen) and SHALLOW * temperature[j] < crest[fallen[0]] < ways_out[j]:
             return (
-                f"away from the boundary, in coordinate {j}, the loss falls again past a pass {crest[fallen[0]]:.3g} above the start, lower than the "
-                f"exit's, {ways_out[j]:.3g}: a second valley, the time in which is not counted"
+                f"away from the boundary, in coordinate {j}, the loss falls again past a pass {crest[fallen[0]]:.3g} "
+                f"above the start, lower than the exit's, {ways_out[j]:.3g}: a second valley, the time in which is not "
+                "counted"
             )
     return ""
 
 
 def unseen(name: str, ends: Array, middle: float, heights: Array, coordinates: NDArray[np.int64] | None = None) -> str:
-    """What is wrong if a function is no higher on some coordinate's boundary than in the middle of the well, although paths leave there.
+    """What is wrong if a function is no higher on a coordinate's boundary than in the well, though paths leave there.
 
-    `ends` (ways, 2): its values at the start and where each way meets the boundary; coordinates: which each goes along, if not in order.
+    `ends` (ways, 2): its values at the start and where each way meets the boundary; coordinates: which each goes along,
+    if not in order.
     """
     with np.errstate(invalid="ignore"):
         low = heights <= AS_LOW * np.nanmin(heights, initial=np.inf)
@@ -125,7 +129,8 @@ def unseen(name: str, ends: Array, middle: float, heights: Array, coordinates: N
     if not len(blind):
         return ""
     by = blind[0] if coordinates is None else coordinates[blind[0]]
-    return f"coordinate = {name!r} does not grow towards the exit by coordinate {by}, over a pass {heights[blind[0]]:.3g} above the start"
+    towards = f"coordinate = {name!r} does not grow towards the exit by coordinate {by}"
+    return f"{towards}, over a pass {heights[blind[0]]:.3g} above the start"
 
 
 def _rows(plan: Plan, ends: ArrayLike) -> Array:
@@ -134,7 +139,7 @@ def _rows(plan: Plan, ends: ArrayLike) -> Array:
 
 
 def _rises(plan: Plan, rows: Array) -> Array:
-    """Loss above that of the start, on the line to each coordinate's end, shape (1 or 2, d, ALONG); NaN where there is none."""
+    """Loss above the start's, on the line to each coordinate's end, shape (1 or 2, d, ALONG); NaN where none is."""
     with np.errstate(all="ignore"):
         if plan.landscape.formulas.coupled:
             values = np.full((*rows.shape, ALONG), np.nan)

@@ -32,8 +32,8 @@ def nodes_of(path: ArrayLike, plan: Plan, edge: Edge) -> Array:
     d = len(plan.origin)
     if positions.ndim != 2 or len(positions) < 2 or positions.shape[1] != d or not np.all(np.isfinite(positions)):
         raise ValueError(
-            f"coordinate, of shape {positions.shape}, must be a path: two or more positions, of {d} finite numbers each, "
-            "from the minimum over the saddle; or 'exit', 'loss' or a function of theta"
+            f"coordinate, of shape {positions.shape}, must be a path: two or more positions, of {d} finite numbers "
+            "each, from the minimum over the saddle; or 'exit', 'loss' or a function of theta"
         )
     lengths = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(positions, axis=0), axis=1))])
     fine = _at(np.linspace(0, lengths[-1], (NODES - 1) * FINE + 1), lengths, positions)
@@ -42,13 +42,14 @@ def nodes_of(path: ArrayLike, plan: Plan, edge: Edge) -> Array:
     if lengths[-1] == 0 or begins > BEGINS:
         raise ValueError(
             f"coordinate is a path that begins at {positions[0].tolist()} and is nearest to the start, "
-            f"{plan.origin.tolist()}, after {begins:.2g} of its way; it must lead from the start over the saddle: turn it round, or give another start"
+            f"{plan.origin.tolist()}, after {begins:.2g} of its way; it must lead from the start over the saddle: turn "
+            "it round, or give another start"
         )
     outside = np.flatnonzero(edge.crossed(plan.landscape, fine)[0] != NO_PART)
     if len(outside) and outside[0] < NODES:
         raise ValueError(
-            f"coordinate is a path that begins at {positions[0].tolist()}, where boundary = {edge.boundary!r} is crossed "
-            "already; it must begin at the minimum"
+            f"coordinate is a path that begins at {positions[0].tolist()}, where boundary = {edge.boundary!r} is "
+            "crossed already; it must begin at the minimum"
         )
     end = lengths[-1] * (outside[0] / (len(fine) - 1) if len(outside) else 1.0)
     return _at(np.linspace(0, end, NODES), lengths, positions)

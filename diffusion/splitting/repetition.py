@@ -24,8 +24,9 @@ REMOVED = 10  # a tenth of the replicas is replaced at a time
 class Repetition:
     """What one repetition found; positions are NaN if it went extinct, and there are none unless they were asked for.
 
-    `iterations` is how many replicas wandered before; `bound` is the probability to come, before returning, as far as there
-    still were MANY families; `left_by` counts paths by the coordinate that was farthest out when they left, shape (d,).
+    `iterations` is how many replicas wandered before; `bound` is the probability to come, before returning, as far
+    as there still were MANY families; `left_by` counts paths by the coordinate that was farthest out when they
+    left, shape (d,).
     """
 
     entrance_rate: float
@@ -139,18 +140,18 @@ class Run:
         with Interruptible(threads) as pool:
 
             def until_done(_: int) -> None:
-                self._excursions(
-                    width, prepared.problem, prepared.rule, self._scale.regarded, gates, LEVELS, paths, ids, np.uint64(begin),
-                    np.uint64(self._plan.substeps[0]), self._plan.seed, queue, pool.stop, *allocate(prepared, width), reached,
-                    self.trail, used, LONGEST,
-                )  # fmt: skip
+                where = prepared.problem, prepared.rule, self._scale.regarded, gates, LEVELS
+                clock = np.uint64(begin), np.uint64(self._plan.substeps[0]), self._plan.seed
+                arrays = *allocate(prepared, width), reached, self.trail, used
+                self._excursions(width, *where, paths, ids, *clock, queue, pool.stop, *arrays, LONGEST)
 
             for _ in pool.map(until_done, range(threads)):
                 pass
         if used.max() >= LONGEST:
             raise ValueError(
-                f"a path was {LONGEST} substeps between the well and the boundary, and neither returned nor left: something holds it there, such as "
-                "a second valley; choose a boundary before it, or a coordinate that falls towards it"
+                f"a path was {LONGEST} substeps between the well and the boundary, and neither returned nor left: "
+                "something holds it there, such as a second valley; choose a boundary before it, or a coordinate that "
+                "falls towards it"
             )
         if np.any(reached == self._failed):
             raise ValueError(
