@@ -1,4 +1,4 @@
-"""Compiled code on disk, one file for each function and signature, named by what it was made of: nothing there is ever stale.
+"""Compiled code on disk, a file for each function and signature, named by what it was made of: none is ever stale.
 
 Whatever is wrong with the folder or a file, the code is compiled anew and the run goes on.
 """
@@ -44,9 +44,9 @@ class Twin(NullCache):
 class Kept(NullCache):
     """Keeps what numba compiles for a function.
 
-    What is used is what is on disk, or would be, loaded into an engine of its own. Helpers are in a kernel's code, and each was
-    compiled for itself as well; in the engine where that was done the linker takes those, of which products may be fused
-    into sums elsewhere: a kernel just compiled would not give the bits that it gives in the next process.
+    What is used is what is on disk, or would be, loaded into an engine of its own. Helpers are in a kernel's code, and
+    each was compiled for itself as well; in the engine where that was done the linker takes those, of which products
+    may be fused into sums elsewhere: a kernel just compiled would not give the bits that it gives in the next process.
 
     Parameters
     ----------

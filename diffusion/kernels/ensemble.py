@@ -1,4 +1,4 @@
-"""Moments of an ensemble: blocks of replicas, time outside, lanes inside, sums in an order that blocks do not change."""
+"""Moments of an ensemble: blocks of replicas, time outside, lanes inside, sums in an order that no block changes."""
 
 import numpy as np
 
@@ -13,16 +13,36 @@ advance = start_lane = None  # helpers of `diffusion.kernels.step`, filled in by
 
 
 def moments(
-    first, count, width, problem, rule, substeps, stages, saves, start, basis, beyond, seed, stop, carried, state, lanes, scratch,
-    squares, fourths, diverged, positions,
-):  # fmt: skip
+    first,
+    count,
+    width,
+    problem,
+    rule,
+    substeps,
+    stages,
+    saves,
+    start,
+    basis,
+    beyond,
+    seed,
+    stop,
+    carried,
+    state,
+    lanes,
+    scratch,
+    squares,
+    fourths,
+    diverged,
+    positions,
+):
     """Run replicas first to first + count and add their displacements' squares and fourth powers to the sums.
 
-    start: as `start_lane` takes it. Iteration t has substeps[stages[t - 1]] substeps, with that row of the
-    rule's coefficients; the last stage holds from then on. basis (d, d) turns displacements into the directions wanted;
+    start: as `start_lane` takes it. Iteration t has substeps[stages[t - 1]] substeps, with that row of the rule's
+    coefficients; the last stage holds from then on. basis (d, d) turns displacements into the directions wanted;
     with no rows they are left as they are. Replicas farther than `beyond` count as diverged. scratch: (2, d, width),
-    (2, UNIT), (width,). squares and fourths are (saves, d), diverged (saves,), positions (count, saves, d) or with no rows.
-    Stops early once stop[0] is not 0. lanes[1][0] tells meanwhile how many iterations of all replicas together are done.
+    (2, UNIT), (width,). squares and fourths are (saves, d), diverged (saves,), positions (count, saves, d) or with
+    no rows. Stops early once stop[0] is not 0. lanes[1][0] tells meanwhile how many iterations of all replicas
+    together are done.
     """
     x = state[0]
     replica, done, _, xi, words, told = lanes  # all lanes share one clock

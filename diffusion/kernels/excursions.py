@@ -1,9 +1,10 @@
-"""Paths between a well and its exit: entrances out of the well, and excursions that remember where they first were farther out.
+"""Paths between a well and its exit: entrances out of the well, and excursions that keep where they first were farther.
 
-A replica is outside if any coordinate is beyond the boundary: if ``max_j (x_j - origin_j) scale_j`` is above 1; of other boundaries than
-one line in each coordinate, if the highest of what each part goes by is, from 0 at the start to 1 on the part. How far it is on its
-way, its reaction coordinate, is that number too, or with inertia the same of ``x_j - ahead_j m_j``, where its momentum would carry it; or
-how far along a path the nearest point is, likewise; or the loss, or a user's function of its position.
+A replica is outside if any coordinate is beyond the boundary: if ``max_j (x_j - origin_j) scale_j`` is above 1; of
+other boundaries than one line in each coordinate, if the highest of what each part goes by is, from 0 at the start to 1
+on the part. How far it is on its way, its reaction coordinate, is that number too, or with inertia the same of
+``x_j - ahead_j m_j``, where its momentum would carry it; or how far along a path the nearest point is, likewise; or the
+loss, or a user's function of its position.
 """
 
 import math
@@ -17,9 +18,8 @@ from diffusion.kernels.llvm import fetch_add
 advance = start_lane = row = None
 loss = own = leaves = None
 SEPARABLE = ON_LOSS = ON_OWN = ON_PATH = AHEAD = False
-PARTS = LEVELS = LEAVES = (
-    False  # whether the boundary is not one line in each coordinate; a part is of the loss; of the user's
-)
+# Whether the boundary is not one line in each coordinate; whether a part of it is of the loss; of the user's functions
+PARTS = LEVELS = LEAVES = False
 TILE = 16  # lanes are computed in multiples of this
 REPLICA, ITERATION, SUBSTEP = 0, 1, 2  # places in the clocks, the first of `lanes`
 RETURNED, FAILED = -1, -2  # in place of a level
@@ -50,7 +50,7 @@ def farthest_ahead(x, m, lane, edge):
 
 
 def farthest_part(x, m, lane, edge, table, far):
-    """How far the part that is farthest out is, above 1 outside, of where the momentum carries in `far` of the full way; NaN where a coordinate is."""
+    """How far the part farthest out is, above 1 outside, of where momentum carries in `far` of the full way; or NaN."""
     origin, kinds, first, second, base, scale, ahead = edge[:7]
     highest = -math.inf
     for j in range(x.shape[0]):
@@ -190,16 +190,36 @@ def restore(carried, lane, kept):
 
 
 def wander(
-    first, count, problem, rule, start, edge, gates, total, settle, stride, substeps, seed, stop, carried, state, lanes, sampled, entrances, pool
-):  # fmt: skip
+    first,
+    count,
+    problem,
+    rule,
+    start,
+    edge,
+    gates,
+    total,
+    settle,
+    stride,
+    substeps,
+    seed,
+    stop,
+    carried,
+    state,
+    lanes,
+    sampled,
+    entrances,
+    pool,
+):
     """Run replicas first to first + count for `total` substeps, of which `settle` settle.
 
-    edge: (origin (d,), scale (d,), ahead (d,)), or (origin, kinds, first, second, base, scale, ahead) of P parts: LINES with the scales of
-    their upper and lower ends (0 if open), a PLANE with its normal over its distance, a BALL with a scale of the squared distance, a
-    LEVEL with the loss at the start and the scale of what is above it, the user's functions; then the nodes (n, d) of a
-    path, where that is the reaction coordinate. gates: (low, high): an entrance is the first time above `high`, or
-    outside, after a time at or below `low`. sampled: (count, total // stride), the reaction coordinate every `stride` substeps, infinite outside. entrances: (count, 2), how
-    many in the first and second half of the time after settling. pool: (count, most, size), the states at the first of them. A replica that is outside starts anew, in the well.
+    edge: (origin (d,), scale (d,), ahead (d,)), or (origin, kinds, first, second, base, scale, ahead) of P parts: LINES
+    with the scales of their upper and lower ends (0 if open), a PLANE with its normal over its distance, a BALL with a
+    scale of the squared distance, a LEVEL with the loss at the start and the scale of what is above it, the user's
+    functions; then the nodes (n, d) of a path, where that is the reaction coordinate. gates: (low, high): an entrance
+    is the first time above `high`, or outside, after a time at or below `low`. sampled: (count, total // stride), the
+    reaction coordinate every `stride` substeps, infinite outside. entrances: (count, 2), how many in the first and
+    second half of the time after settling. pool: (count, most, size), the states at the first of them. A replica that
+    is outside starts anew, in the well.
     """
     x, m, clocks, theta = state[0], state[2] if AHEAD else state[0], lanes[:3], np.empty(edge[0].shape[0])
     inside = np.zeros(count, np.bool_)
@@ -236,16 +256,34 @@ def wander(
 
 
 def excursions(
-    width, problem, rule, edge, gates, levels, paths, ids, begin, substeps, seed, queue, stop, carried, state, lanes, reached, trail,
-    used, limit
-):  # fmt: skip
-    """Run paths on from the highest level that they reached until they return to the well, leave, or have used `limit` substeps.
+    width,
+    problem,
+    rule,
+    edge,
+    gates,
+    levels,
+    paths,
+    ids,
+    begin,
+    substeps,
+    seed,
+    queue,
+    stop,
+    carried,
+    state,
+    lanes,
+    reached,
+    trail,
+    used,
+    limit,
+):
+    """Run paths on from the highest level that they reached until they return to the well, leave, or reach `limit`.
 
-    gates: (low, top) of the reaction coordinate, with `levels` equal steps between them. paths: (tasks,), their places in `reached` and
-    `trail`. ids: (tasks,), replica numbers for the draws, none used before. begin: the iteration that they
-    are in. reached: (replicas,), the highest level so far; `levels` is
-    outside, FAILED in case of NaN or the limit. trail: (replicas, levels + 1, size), the state at the first time at or above each level, of
-    which that at `reached` is there. used: (tasks,), substeps.
+    gates: (low, top) of the reaction coordinate, with `levels` equal steps between them. paths: (tasks,), their places
+    in `reached` and `trail`. ids: (tasks,), replica numbers for the draws, none used before. begin: the iteration that
+    they are in. reached: (replicas,), the highest level so far; `levels` is outside, FAILED in case of NaN or the
+    limit. trail: (replicas, levels + 1, size), the state at the first time at or above each level, of which that at
+    `reached` is there. used: (tasks,), substeps, at most `limit`.
     """
     x, m, clocks, theta = state[0], state[2] if AHEAD else state[0], lanes[:3], np.empty(edge[0].shape[0])
     task = np.zeros(width, np.int64)

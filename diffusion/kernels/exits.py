@@ -12,17 +12,14 @@ TILE = 16  # lanes are computed in multiples of this
 TOLD = 2**20  # lane substeps after which it is told how many are done
 NO_EXIT = -2
 SURE = 40.0  # exp(-SURE) is below the smallest uniform, 2^-52: no such bridge crosses
-EARLIER, VARIANCE = (
-    -2,
-    -1,
-)  # rows of `level` for a bridge: what its part went by before the substep, and the variance of that
+EARLIER, VARIANCE = -2, -1  # rows of `level`: what a part went by before the substep, and its variance, for a bridge
 
-# Filled in by `specialise`: helpers of `diffusion.kernels.step`, formulas, the user's functions, and what crossing a boundary means.
+# Filled in by `specialise`: helpers of `diffusion.kernels.step`, formulas, the user's functions, and what crossing a
+# boundary means.
 advance = start_lane = row = None
 curvature = deviation = loss = own = None
-LINE = MEASURED = LEVELS = OWNS = (
-    False  # kinds of parts that there are: lines, others, of these losses and the user's functions
-)
+# Kinds of parts that there are: lines; others; of these, levels of the loss; the user's functions
+LINE = MEASURED = LEVELS = OWNS = False
 BRIDGED = SEPARABLE = False
 
 
@@ -46,11 +43,11 @@ def exits(
 ):
     """Run replicas from the queue until each leaves the region, diverges, or has done all iterations.
 
-    boundary: (low, high, kinds, first, second, signs, limits), as `diffusion.edges.Edge` has them. queue: [next replica].
-    scratch: (d, width), (rows, width), (width,) of uint8; a row for each part and, with a bridge, EARLIER and VARIANCE. work:
-    [lane substeps computed, useful], told now and then and at the end, and the lanes in use at the end. out: (time, exited,
-    diverged, coordinate, side, part, substep, position), one entry for
-    each replica, or none of the last two. Stops early once stop[0] is not 0.
+    boundary: (low, high, kinds, first, second, signs, limits), as `diffusion.edges.Edge` has them. queue: [next
+    replica]. scratch: (d, width), (rows, width), (width,) of uint8; a row for each part and, with a bridge, EARLIER and
+    VARIANCE. work: [lane substeps computed, useful], told now and then and at the end, and the lanes in use at the end.
+    out: (time, exited, diverged, coordinate, side, part, substep, position), one entry for each replica, or none of the
+    last two. Stops early once stop[0] is not 0.
     """
     d, replicas = start[0].shape[0], out[0].shape[0]
     x, clocks, shaken = state[0], lanes[:3], rule[2:4]
@@ -274,7 +271,7 @@ def mark(before, x, problem, shaken, boundary, near, active):
 
 
 def spread_of(shaken, j):
-    """Standard deviation of a substep along a coordinate, for noise of unit variance; shaken: (share, step) of the rule."""
+    """Standard deviation of a substep along a coordinate for noise of variance 1; shaken: (share, step) of the rule."""
     return shaken[0][0, j] * shaken[1][0, j]
 
 
@@ -328,9 +325,10 @@ def find_exit(lane, before, x, level, problem, shaken, boundary, clocks, seed):
 
 
 def first_line(lane, before, x, problem, shaken, low, high, clocks, seed):
-    """The coordinate whose Brownian bridge is the first to cross one of its lines, the end, and the share; NO_EXIT if none is.
+    """The coordinate whose Brownian bridge is first to cross one of its lines, the end, and the share; or NO_EXIT.
 
-    A coordinate's two lines are taken as independent: off by less than exp(-w^2/2) if they are w standard deviations apart.
+    A coordinate's two lines are taken as independent: off by less than exp(-w^2/2) if they are w standard deviations
+    apart.
     """
     found, end, earliest = NO_EXIT, 0, 2.0
     for j in range(x.shape[0]):
@@ -344,11 +342,11 @@ def first_line(lane, before, x, problem, shaken, low, high, clocks, seed):
 
 
 def bridge(gap, beyond, spread, lane, line, clocks, seed):
-    """The share of a substep after which a Brownian bridge from `gap` before a line to `beyond` it first meets it; 2: never.
+    """The share of a substep after which a Brownian bridge from `gap` before a line to `beyond` it meets it; 2: never.
 
-    It crosses with probability exp(-2 gap |beyond| / spread^2) if it ends before the line. Then, by reflection as well as if
-    it ends beyond, share/(1 - share) is inverse Gaussian with mean gap/|beyond| and shape (gap/spread)^2, drawn by the
-    method of Michael, Schucany and Haas (1976).
+    It crosses with probability exp(-2 gap |beyond| / spread^2) if it ends before the line. Then, by reflection as well
+    as if it ends beyond, share/(1 - share) is inverse Gaussian with mean gap/|beyond| and shape (gap/spread)^2, drawn
+    by the method of Michael, Schucany and Haas (1976).
     """
     replica, iteration, substep = clocks[0][lane], clocks[1][lane], clocks[2][lane]
     first, second = two_words(seed, BRIDGE, replica, iteration, substep, np.uint64(line))
@@ -367,6 +365,5 @@ def bridge(gap, beyond, spread, lane, line, clocks, seed):
     return root / (1.0 + root)
 
 
-HELPERS = (
-    take, move_lane, tick, spread_of, gauge, ask, variance, measure, suspect, any_ended, mark, bridge, first_line, find_exit,
-)  # fmt: skip
+HELPERS = (take, move_lane, tick, spread_of, gauge, ask, variance, measure)
+HELPERS += (suspect, any_ended, mark, bridge, first_line, find_exit)

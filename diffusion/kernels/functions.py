@@ -1,7 +1,8 @@
 """What a function is: its bytecode and every value that it reads, in the functions that it calls too.
 
-A compiled function keeps the values that it read when it was compiled, and Python lets them change afterwards. So a user's
-function is copied, with all that it reads, before it is compiled; and compiled code is known by a digest of what it was made of.
+A compiled function keeps the values that it read when it was compiled, and Python lets them change afterwards. So a
+user's function is copied, with all that it reads, before it is compiled; and compiled code is known by a digest of
+what it was made of.
 """
 
 import dis
@@ -48,7 +49,7 @@ def _names(code):
 
 
 def values_read(function: Any) -> dict[str, Any]:
-    """Names and values of the globals, closure cells and defaults that a function reads; of a module, what it takes from it."""
+    """Names and values of the globals, closure cells and defaults that a function reads; of a module, what it takes."""
     function = getattr(function, "py_func", function)
     code = function.__code__
     read, every = _names(code)
@@ -155,8 +156,8 @@ class _Digest:
 def copied(function: Any, compile_plain: Callable[..., Any], tag: str) -> Any:
     """A compiled copy of a function and of all functions that it calls, with the values that they read now.
 
-    compile_plain(function) compiles a plain function; those compiled already are compiled with their own options. The tag
-    makes names unique.
+    compile_plain(function) compiles a plain function; those compiled already are compiled with their own options. The
+    tag makes names unique.
     """
     made = {}
 

@@ -22,12 +22,12 @@ _OPTIONS: dict[str, Any] = {
     "fastmath": {"contract", "nsz"},
     "no_cfunc_wrapper": True,
 }
-# Of helpers: arrays are not counted in and out, as they outlive every call and none is made; and Python does not call them.
+# Of helpers: arrays are not counted in and out, as they outlive every call and none is made; Python calls none of them.
 _HELPER = {"_nrt": False, "no_cpython_wrapper": True}
 
 
 class Compiler(event.Listener):  # type: ignore[misc]
-    """Tells that numba compiles, of whatever kind the function is, and counts the seconds for code that is kept on disk.
+    """Tells that numba compiles, whatever the function is, and counts the seconds for code that is kept on disk.
 
     Python looks for garbage in the meantime as often as objects are made, which would be a tenth of the time: it waits.
     """
@@ -61,7 +61,7 @@ event.register("numba:compile", compiler)
 
 @contextmanager
 def _jit_on() -> Iterator[None]:
-    """Compile even where NUMBA_DISABLE_JIT is set, which breaks numba's own functions too: kernels have no form that Python could run."""
+    """Compile even under NUMBA_DISABLE_JIT, which breaks numba's own functions too: Python cannot run kernels."""
     config: Any = numba.config
     before, config.DISABLE_JIT = config.DISABLE_JIT, 0
     try:
@@ -103,7 +103,7 @@ _copies: dict[str, tuple[Any, Any]] = {}
 
 
 def snapshot(function: Callable[..., Any]) -> Any:
-    """A user's function compiled, with the values that it and the functions it calls read now; one for each set of values."""
+    """A user's function compiled, with the values that it and what it calls read now; one for each set of values."""
     made_of, _ = digest(function)
     if made_of not in _copies:
 
@@ -125,8 +125,9 @@ _known: dict[Any, Any] = {}
 def specialise(kernel: Callable[..., Any], helpers: Sequence[Callable[..., Any]], parts: dict[str, Any]) -> Any:
     """Compile a kernel and its helpers with some of their global names bound to `parts`.
 
-    numba cannot cache a kernel that takes a function as an argument or closes over one; a global it can. What is made of the same
-    bytecode and values is compiled once in a process, and once on disk. Functions in `parts` must be hashable.
+    numba cannot cache a kernel that takes a function as an argument or closes over one; a global it can. What is
+    made of the same bytecode and values is compiled once in a process, and once on disk. Functions in `parts`
+    must be hashable.
     """
     parts = {name: snapshot(value) if isinstance(value, FunctionType) else value for name, value in parts.items()}
     identity = (kernel, tuple(sorted(parts.items())))

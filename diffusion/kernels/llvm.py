@@ -1,4 +1,4 @@
-"""What numba does not offer: floats as bits, full-width vectors, arrays that do not overlap, tuples of arrays, and a counter for threads."""
+"""What numba lacks: floats as bits, full-width vectors, arrays that do not overlap, tuples of arrays, a counter."""
 
 from llvmlite import ir
 from numba import types

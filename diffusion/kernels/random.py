@@ -1,8 +1,9 @@
 """Counter-based random numbers: a normal is a function of (seed, stream, replica, iteration, substep, coordinate).
 
-Philox4x32-7, the smallest number of rounds that its authors call Crush-resistant (Salmon et al., "Parallel random numbers: as
-easy as 1, 2, 3", SC 2011), and Box-Muller. One call of the generator gives two normals in float64, for coordinates 2k and
-2k + 1, or four in float32, for 4k to 4k + 3. All is free of branches, so that it is vectorised over replicas.
+Philox4x32-7, the smallest number of rounds that its authors call Crush-resistant (Salmon et al., "Parallel random
+numbers: as easy as 1, 2, 3", SC 2011), and Box-Muller. One call of the generator gives two normals in float64,
+for coordinates 2k and 2k + 1, or four in float32, for 4k to 4k + 3. All is free of branches, so that it is
+vectorised over replicas.
 """
 
 import numpy as np
@@ -42,17 +43,32 @@ def two_words(seed, stream, replica, iteration, substep, group):
 
 # Chebyshev interpolants to 2 atanh(s)/s in s^2, |s| <= tan(pi/8), and to sin(y)/y and cos(y) in y^2, |y| <= pi/4.
 _LOG = (
-    2.0000000000000004, 0.6666666666655292, 0.40000000061741614, 0.2857141602110767, 0.22223434547517906,
-    0.18121934431215214, 0.16837659970680488,
-)  # fmt: skip
+    2.0000000000000004,
+    0.6666666666655292,
+    0.40000000061741614,
+    0.2857141602110767,
+    0.22223434547517906,
+    0.18121934431215214,
+    0.16837659970680488,
+)
 _SIN = (
-    1.0, -0.16666666666666616, 0.008333333333320363, -0.000198412698286503, 2.755731337640013e-06,
-    -2.5050716974102745e-08, 1.5894736651849094e-10,
-)  # fmt: skip
+    1.0,
+    -0.16666666666666616,
+    0.008333333333320363,
+    -0.000198412698286503,
+    2.755731337640013e-06,
+    -2.5050716974102745e-08,
+    1.5894736651849094e-10,
+)
 _COS = (
-    1.0, -0.4999999999999925, 0.041666666666472306, -0.0013888888869978658, 2.4801578538562985e-05,
-    -2.755523388484742e-07, 2.0630454379662294e-09,
-)  # fmt: skip
+    1.0,
+    -0.4999999999999925,
+    0.041666666666472306,
+    -0.0013888888869978658,
+    2.4801578538562985e-05,
+    -2.755523388484742e-07,
+    2.0630454379662294e-09,
+)
 _LN2, _HALF_PI = float(np.log(2)), float(np.pi / 2)
 _ONE, _ROOT_HALF = np.int64(0x3FF0000000000000), np.int64(0x3FE6A09E667F3BCD)  # bits of 1 and sqrt(1/2)
 _MANTISSA, _SIGN = np.int64(0x000FFFFFFFFFFFFF), np.int64(-(2**63))
@@ -153,8 +169,8 @@ def normal_pair(seed, stream, replica, iteration, substep, pair):
     return box_muller(first, second)
 
 
-# Bits and normals in loops of their own: LLVM then uses full vectors for each. iteration and substep are arrays, one entry for
-# each lane, or numbers that all lanes share, which saves the generator a part of its first rounds.
+# Bits and normals in loops of their own: LLVM then uses full vectors for each. iteration and substep are arrays, one
+# entry for each lane, or numbers that all lanes share, which saves the generator a part of its first rounds.
 
 
 @jit
@@ -218,8 +234,8 @@ def draw_three_point(out, words, seed, replica, iteration, substep, group, wante
 def draw_law(out, scratch, seed, replica, iteration, substep, group, wanted, n):
     """Noise of another law in two coordinates, of which `wanted` are, for lanes 0 to n.
 
-    out is (>= 2, lanes). scratch: words (2, lanes), uniforms or normals (2, lanes), a law's table (see `diffusion.laws.Law`), and how many
-    draws are added; each has a substep of its own.
+    out is (>= 2, lanes). scratch: words (2, lanes), uniforms or normals (2, lanes), a law's table (see
+    `diffusion.laws.Law`), and how many draws are added; each has a substep of its own.
     """
     full_width()
     words, each, table, draws = scratch

@@ -1,10 +1,11 @@
-"""Minibatches of data: which samples each replica draws, a function of (seed, replica, iteration, draw), and their mean gradient.
+"""Minibatches of data: which samples each replica draws, a function of (seed, replica, iteration, draw); mean gradient.
 
-With replacement four indices come from one call of the generator. Without it each epoch of a replica is a bijection of its own, in two
-steps. First ``s = (A p + c) mod P`` of the place p in the epoch, P the least prime that is not below the number of samples, which makes every
-pair of places equally likely to hold every pair of samples; then the rounds of a Feistel network on digits of any two bases (Black and
-Rogaway, "Ciphers with arbitrary finite domains", 2002), which leave no progressions. What falls on no sample goes through its step again.
-All but the first place of a minibatch fits 32 bits: a vector holds eight lanes of it.
+With replacement four indices come from one call of the generator. Without it each epoch of a replica is a bijection of
+its own, in two steps. First ``s = (A p + c) mod P`` of the place p in the epoch, P the least prime that is not below
+the number of samples, which makes every pair of places equally likely to hold every pair of samples; then the rounds of
+a Feistel network on digits of any two bases (Black and Rogaway, "Ciphers with arbitrary finite domains", 2002), which
+leave no progressions. What falls on no sample goes through its step again. All but the first place of a minibatch fits
+32 bits: a vector holds eight lanes of it.
 """
 
 import numpy as np
@@ -25,9 +26,8 @@ _DOWN = 1.0 - 2.0**-22  # more than the rounding of float32, which leaves a quot
 _COUNT, _PRIME, _HIGH_BASE, _LOW_BASE = range(4)  # entries of `sizes`
 
 sampled = choose_samples = None  # the user's gradient, and one of those below: filled in by `specialise`
-ALL_AT_ONCE = OWN_COLUMNS = (
-    False  # whether the gradient is of all coordinates, and each coordinate has a column of the data
-)
+# Whether the gradient is of all coordinates together, and each coordinate has a column of the data
+ALL_AT_ONCE = OWN_COLUMNS = False
 ALONG = False  # whether the rule, which weighs by `force`, is along other directions
 
 
@@ -65,7 +65,7 @@ def mixed(digit, key, bound):
 
 @jit
 def choose_anew(index, order, sizes, batch_size, seed, replica, iteration, first, n):
-    """With replacement: the samples of draws first to first + TOGETHER of lanes 0 to n, into index (TOGETHER, lanes)."""
+    """With replacement: the samples of draws first to first + TOGETHER of lanes 0 to n, to index (TOGETHER, lanes)."""
     full_width()
     count, c3 = sizes[_COUNT], np.uint64(ANEW) << _24
     for lane in range(n):
@@ -95,7 +95,8 @@ def _network(rounds):
 def _in_order(rounds):
     """The function that chooses without replacement, of no more draws than are left in the minibatch.
 
-    order: (4, lanes), what is kept from the first draws of an iteration on: s of the next place, A, c and the network's key.
+    order: (4, lanes), what is kept from the first draws of an iteration on: s of the next place, A, c and the network's
+    key.
     """
     network = _network(rounds)
 
@@ -142,12 +143,12 @@ def _in_order(rounds):
     return choose_in_order
 
 
-# by how many samples it is good for: 400,000 triples do not tell it from a true shuffle; digits of few values take more rounds
+# By how many samples each serves: 400,000 triples do not tell it from a true shuffle; small bases take more rounds.
 IN_ORDER = {64: _in_order(8), MOST: _in_order(4)}
 
 
 def push_sampled(x, g, drawing, seed, replica, iteration, force, n):
-    """Mean gradient of each lane's own minibatch along every coordinate, times `force` where the rule is along these."""
+    """Mean gradient of each lane's own minibatch along every coordinate, times `force` if the rule is along these."""
     full_width()
     index, order, sizes, batch_size, data, parameters = drawing
     d, size = x.shape[0], np.int64(batch_size)

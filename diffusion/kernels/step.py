@@ -1,8 +1,8 @@
 """One substep of a block of replicas: lanes innermost, so that LLVM vectorises over them.
 
-Arrays are (coordinate, lane). The names bound to None or False here are filled in by `diffusion.kernels.jit.specialise`.
-Loops are short, or their function says that its arrays are `apart`: LLVM checks else at run time that arrays do not overlap, and gives
-up above a few pairs.
+Arrays are (coordinate, lane). The names bound to None or False here are filled in by
+`diffusion.kernels.jit.specialise`. Loops are short, or their function says that its arrays are `apart`: LLVM else
+checks at run time that arrays do not overlap, and gives up above a few pairs.
 """
 
 import numpy as np
@@ -19,10 +19,9 @@ push_sampled = None  # of minibatches of data: see `diffusion.kernels.samples`
 WIDTH = 2  # coordinates that one draw fills
 ROWS = 5  # parameters of a formula in each coordinate
 POWERS = 3  # where the powers begin in `state`, after position, gradient and slots
-RMS = 3  # where the slots end; substeps of an optimizer as shipped have the root mean square of the minibatch gradient there
-VARYING = REGIONAL = ROOTED = BENT = (
-    False  # whether it does; is one of some; by the root of its magnitude; is the Hessian
-)
+RMS = 3  # where the slots end; there the optimizer as shipped has the minibatch gradient's root mean square in substeps
+# Of noise on a coupled landscape: whether it varies; its matrix is one of a few; is the root of one; of the Hessian
+VARYING = REGIONAL = ROOTED = BENT = False
 SWEEPS = 8  # of Jacobi's method, in more than two coordinates
 COUPLED = WHOLE = SHIPPED = PARTED = MEAN = MOMENTUM = FOLLOWING = ALONG = WALLS = SAMPLED = SPLIT = False
 
@@ -156,7 +155,7 @@ def choose(x, matrix, spare, table, n):
 
 
 def root(matrix, vectors, d, n):
-    """The root of a symmetric matrix's magnitude, in place, by Jacobi's method; vectors: rows for the eigenvectors and two more."""
+    """The root of a symmetric matrix's magnitude, in place, by Jacobi; vectors: rows for eigenvectors and two more."""
     full_width()
     cosine, sine = vectors[d * d], vectors[d * d + 1]
     for k in range(d * d):
@@ -234,7 +233,7 @@ def shake(x, xi, table, scales, n):
 
 
 def divide(g, xi, n):
-    """Divide gradients by what a second moment that follows the noise makes of its variance: that of the matrix in xi."""
+    """Divide gradients by what a second moment that follows the noise makes of its variance, the matrix in xi."""
     full_width()
     d = g.shape[0]
     matrix, variance = xi[xi.shape[0] - 2 * d * d - d - 1 :], xi[xi.shape[0] - 1]
@@ -299,7 +298,7 @@ def move_along(x, m, g, xi, table, basis, mixing, keep, force, share, step, n):
 
 
 def split_together(x, m, g, xi, table, basis, mixing, keep, force, share, step, n):
-    """The same along the columns of `basis`, for the noise that mixing makes along them; positions are in coordinates."""
+    """The same along the columns of `basis`, for noise that mixing makes along them; positions are in coordinates."""
     full_width()
     d = x.shape[0]
     pulls(x, g, table, n)
@@ -375,7 +374,7 @@ def view(j, x, g, rms, slots, told, parameters, n):
 
 
 def adapt(j, x, g, rms, xi, slots, told, p, q, parameters, n):
-    """The optimizer as shipped along a coordinate, for its minibatch gradient: that in g, or where no other needs it made here."""
+    """The optimizer as shipped along a coordinate; its minibatch gradient is in g, or made here if none else needs it."""
     full_width()
     apart()
     for lane in range(n):
@@ -393,7 +392,7 @@ def adapt(j, x, g, rms, xi, slots, told, p, q, parameters, n):
 
 
 def mirror(x, m, low, high, n):
-    """Put one coordinate back between its walls, as mirrors would, and reverse the momentum after an odd number of reflections."""
+    """Put a coordinate back between its walls, as mirrors would; an odd number of reflections reverses the momentum."""
     full_width()
     if low > -np.inf and high < np.inf:
         for lane in range(n):
@@ -413,13 +412,14 @@ def mirror(x, m, low, high, n):
 def advance(problem, rule, stage, state, lanes, seed, n):
     """One substep of lanes 0 to n.
 
-    problem: (P, Q, mixing, walls), parameters of landscape and noise, shape (PARAMETERS, d); or what a coupled gradient reads,
-    the directions along which the rule holds if these are not the coordinate axes, and what turns normals into noise; then
-    the lower and upper reflecting walls, shape (2, d). rule: (keep, force, share, step, (betas, parameters)), the
-    first four of shape (stages, d), the last tuples of numbers. state: (x, g, *slots, *powers), (d, lanes) but for the powers' (1, lanes);
-    the momentum of the idealized rule is its one slot. Where the optimizer as shipped is PARTED, a row of the minibatch
-    gradient's root mean square follows the slots. All of these are views of one array `carried`, (rows, lanes), which functions
-    take that need not know them apart: they are compiled once for all optimizers. lanes: (replica, iteration, substep, xi, words, told), the last a tuple of (1, lanes).
+    problem: (P, Q, mixing, walls), parameters of landscape and noise, shape (PARAMETERS, d); or what a coupled gradient
+    reads, the directions along which the rule holds if these are not the coordinate axes, and what turns normals into
+    noise; then the lower and upper reflecting walls, shape (2, d). rule: (keep, force, share, step, (betas,
+    parameters)), the first four of shape (stages, d), the last tuples of numbers. state: (x, g, *slots, *powers), (d,
+    lanes) but for the powers' (1, lanes); the momentum of the idealized rule is its one slot. Where the optimizer as
+    shipped is PARTED, a row of the minibatch gradient's root mean square follows the slots. All of these are views of
+    one array `carried`, (rows, lanes), which functions take that need not know them apart: they are compiled once for
+    all optimizers. lanes: (replica, iteration, substep, xi, words, told), the last a tuple of (1, lanes).
     """
     table, noise_table, mixing, walls = problem
     keep, force, share, step, shipped = rule
@@ -490,8 +490,8 @@ def advance(problem, rule, stage, state, lanes, seed, n):
 def start_lane(lane, replica, seed, start, carried, clocks):
     """Put a fresh replica in a lane: at the origin, its momentum at rest or drawn.
 
-    start: (origin (d,), velocity, first). velocity: standard deviations of the momentum (d,), or of a coupled landscape a matrix
-    (d, normals) for as many normals as are drawn. first: what a lane of `carried` holds then, shape (rows,).
+    start: (origin (d,), velocity, first). velocity: standard deviations of the momentum (d,), or of a coupled landscape
+    a matrix (d, normals) for as many normals as are drawn. first: what a lane of `carried` holds then, shape (rows,).
     clocks: (replica, iteration, substep).
     """
     origin, velocity, first = start
