@@ -374,7 +374,7 @@ def view(j, x, g, rms, slots, told, parameters, n):
 
 
 def adapt(j, x, g, rms, xi, slots, told, p, q, parameters, n):
-    """The optimizer as shipped along a coordinate; its minibatch gradient is in g, or made here if none else needs it."""
+    """The optimizer as shipped along a coordinate; its minibatch gradient is in g, or made here if g has none."""
     full_width()
     apart()
     for lane in range(n):
