@@ -1,7 +1,7 @@
 """What every loss landscape has, and those that are written as a formula.
 
-A formula is a scalar function of a coordinate and that coordinate's parameters, a tuple. It is written with arithmetic alone,
-so that it runs on NumPy arrays here and, compiled, in the kernels.
+A formula is a scalar function of a coordinate and that coordinate's parameters, a tuple. It is written with arithmetic
+alone, so that it runs on NumPy arrays here and, compiled, in the kernels.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Formulas:
 
 @dataclass(frozen=True)
 class Pieces:
-    """Curvature as the theory sees it along a coordinate: constant around each critical point, changing at inflections."""
+    """Curvature as the theory sees it along a coordinate: constant around critical points, changing at inflections."""
 
     switches: tuple[float, ...]
     curvatures: tuple[float, ...]
@@ -106,17 +106,19 @@ class Landscape(ABC):
         Parameters
         ----------
         text
-            The loss, a smooth formula of the coordinates x, y, z or x0, x1, ..., all of which must appear, with numbers, pi,
-            ``+ - * / **``, exp, log, sqrt, sin, cos, tan, sinh, cosh, tanh, asinh and atan. It is taken apart, not run.
+            The loss, a smooth formula of the coordinates x, y, z or x0, x1, ..., all of which must appear, with
+            numbers, pi, ``+ - * / **``, exp, log, sqrt, sin, cos, tan, sinh, cosh, tanh, asinh and atan. It is
+            taken apart, not run.
         reference
-            A critical point, one number for every coordinate or one each: where a run starts unless told otherwise. None: the minimum
-            that lies downhill of the origin, or of a place just beside it, towards negative coordinates, where the origin is no minimum.
+            A critical point, one number for every coordinate or one each: where a run starts unless told otherwise.
+            None: the minimum that lies downhill of the origin, or of a place just beside it, towards negative
+            coordinates, where the origin is no minimum.
 
         Raises
         ------
         ValueError
-            If the text is no such formula, or not smooth, complex or infinite; or if its derivatives are not finite at the reference, or
-            no minimum is found.
+            If the text is no such formula, or not smooth, complex or infinite; or if its derivatives are not finite at
+            the reference, or no minimum is found.
 
         Warns
         -----
@@ -185,9 +187,9 @@ class Landscape(ABC):
     def critical_points(self, box: ArrayLike) -> xarray.Dataset:
         """Minima and saddles in a box, and which saddle joins which minima.
 
-        They are looked for by Newton's method from many places. In two coordinates their indices are held against how often the
-        gradient turns along the edge of the box, which is the number of minima and maxima less that of saddles; in others nothing tells
-        whether one was missed, but few ``hits``.
+        They are looked for by Newton's method from many places. In two coordinates their indices are held against how
+        often the gradient turns along the edge of the box, which is the number of minima and maxima less that of
+        saddles; in others nothing tells whether one was missed, but few ``hits``.
 
         Parameters
         ----------
@@ -197,14 +199,16 @@ class Landscape(ABC):
         Returns
         -------
         xarray.Dataset
-            On point, by ``index`` and then loss: ``index``, the number of negative eigenvalues; ``loss``; ``hits``, how many places led
-            there. On (point, coordinate) ``position``, on (point, direction) ``eigenvalue``, ascending. On (point, descent) ``joins``: of
-            a saddle of index 1 the points to which steepest descent leads on both of its sides, -1 where it leads to none of them.
+            On point, by ``index`` and then loss: ``index``, the number of negative eigenvalues; ``loss``; ``hits``, how
+            many places led there. On (point, coordinate) ``position``, on (point, direction) ``eigenvalue``, ascending.
+            On (point, descent) ``joins``: of a saddle of index 1 the points to which steepest descent leads on both of
+            its sides, -1 where it leads to none of them.
 
         Raises
         ------
         ValueError
-            If box has another shape, or in two coordinates a critical point lies on its edge, or the gradient is not finite there.
+            If box has another shape, or in two coordinates a critical point lies on its edge, or the gradient is
+            not finite there.
 
         Warns
         -----
@@ -217,7 +221,7 @@ class Landscape(ABC):
 
     @cached_property
     def surroundings(self) -> xarray.Dataset:
-        """`critical_points` in a box around the reference point that holds the saddles next to it, and what lies beyond them.
+        """`critical_points` in a box around the reference point that holds the saddles next to it and what is beyond.
 
         It grows until it does; what is beyond a saddle may be farther than that.
 
@@ -234,8 +238,8 @@ class Landscape(ABC):
     def regions(self) -> tuple[Array, Array]:
         """Minima and saddles of index 1 around the reference point, shape (n, d), and their weights, shape (n,).
 
-        A place is in the region of the point whose squared distance less the weight is least. The planes between a saddle and the minima
-        that it joins go through the inflection of the straight line between them.
+        A place is in the region of the point whose squared distance less the weight is least. The planes between a
+        saddle and the minima that it joins go through the inflection of the straight line between them.
         """
         from diffusion.critical_points import regions
 
@@ -261,7 +265,8 @@ class Landscape(ABC):
             If the landscape has no saddle next to its minimum.
         """
         raise ValueError(
-            f"at = 'piecewise' needs a minimum and a saddle, and {type(self).__name__} does not tell them; use 'reference'"
+            f"at = 'piecewise' needs a minimum and a saddle, and {type(self).__name__} does not tell them; use "
+            "'reference'"
         )
 
     @property
@@ -310,7 +315,7 @@ class Landscape(ABC):
 
 
 class Written(Landscape):
-    """A landscape that is written as a formula, in which constants may have names; one coordinate, or several that are coupled."""
+    """A landscape written as a formula, in which constants may have names; one coordinate, or several, coupled."""
 
     @property
     @abstractmethod
@@ -392,7 +397,7 @@ class Written(Landscape):
         return np.diagonal(self.hessians(theta), axis1=-2, axis2=-1)
 
     def _way_out(self) -> list[float]:
-        """Along the one coordinate: the reference point, the saddle next to it, and the minimum beyond, if there is one."""
+        """Along one coordinate: the reference point, the saddle next to it, and the minimum beyond if there is one."""
         if self.dimension > 1:
             super().next_saddle()  # refuses
         points = self.surroundings
@@ -433,8 +438,8 @@ class ExpressionLandscape(Written):
         values = self.loss(self._reference), self.gradient(self._reference), self.hessians(self._reference)
         if not all(np.all(np.abs(each) < LARGEST) for each in values):
             raise ValueError(
-                f"text = {text!r}: at reference = {self._reference.tolist()} the loss or a derivative is complex or infinite; "
-                "give a reference= where it is smooth"
+                f"text = {text!r}: at reference = {self._reference.tolist()} the loss or a derivative is complex or "
+                "infinite; give a reference= where it is smooth"
             )
         width = max(1.0, float(np.abs(self._reference).max())) / 2
         around = self._reference + width * np.concatenate([np.eye(d), -np.eye(d)])

@@ -25,9 +25,10 @@ class SeparableLandscape(Landscape):
     Parameters
     ----------
     loss, gradient, curvature
-        f, f' and f'' as functions of u, or of u and the parameters; plain Python that numba can compile, or already compiled with
-        njit, or polynomials of NumPy's or piecewise ones of SciPy's, such as a `CubicSpline` and its derivatives. What they read
-        besides, as globals or closed over, is read once, here; each set of such values is compiled anew.
+        f, f' and f'' as functions of u, or of u and the parameters; plain Python that numba can compile, or already
+        compiled with njit, or polynomials of NumPy's or piecewise ones of SciPy's, such as a `CubicSpline` and its
+        derivatives. What they read besides, as globals or closed over, is read once, here; each set of such values
+        is compiled anew.
     parameters
         Numbers handed to the three functions after u. A sweep over them compiles once.
     dimension
@@ -39,14 +40,14 @@ class SeparableLandscape(Landscape):
     sharpness
         Scales every Hessian eigenvalue and leaves the barriers as they are.
     domain
-        Range of u over which the functions are checked against each other. None: around the reference as far as the saddle is away; without
-        a saddle, by 1 or the reference's own size, whichever is more.
+        Range of u over which the functions are checked against each other. None: around the reference as far as the
+        saddle is away; without a saddle, by 1 or the reference's own size, whichever is more.
 
     Raises
     ------
     ValueError
-        If a function does not compile, returns NaN or infinity, is not the derivative of another, or is too rough for that to be seen; the
-        message names the function and the place.
+        If a function does not compile, returns NaN or infinity, is not the derivative of another, or is too rough for
+        that to be seen; the message names the function and the place.
 
     Warns
     -----
@@ -148,7 +149,8 @@ class SeparableLandscape(Landscape):
         curvatures = self.hessian_diagonal(ends[:, None] * np.ones(self.dimension))[:, 0]
         if curvatures[0] * curvatures[1] >= 0:
             raise ValueError(
-                f"saddle = {self.saddle}: the curvature there and at reference = {self.reference_point} has the same sign"
+                f"saddle = {self.saddle}: the curvature there and at reference = {self.reference_point} has the same "
+                "sign"
             )
         accuracy = 1e-13 * float(ends[1] - ends[0])
         switch = brentq(lambda x: float(self.hessian_diagonal(np.full(self.dimension, x))[0]), *ends, xtol=accuracy)
@@ -162,8 +164,9 @@ class SeparableLandscape(Landscape):
     def __repr__(self) -> str:
         loss, gradient, curvature = map(described, self._functions)
         return (
-            f"SeparableLandscape(loss={loss}, gradient={gradient}, curvature={curvature}, parameters={self.parameters}, "
-            f"dimension={self.dimension}, reference={self.reference_point}, saddle={self.saddle}, sharpness={self.sharpness})"
+            f"SeparableLandscape(loss={loss}, gradient={gradient}, curvature={curvature}, "
+            f"parameters={self.parameters}, dimension={self.dimension}, reference={self.reference_point}, "
+            f"saddle={self.saddle}, sharpness={self.sharpness})"
         )
 
 
@@ -173,11 +176,11 @@ class CoupledLandscape(Landscape):
     Parameters
     ----------
     loss
-        ``loss(X, lane, *parameters)``: the loss of ``X[:, lane]``; plain Python that numba can compile, or already compiled with njit.
-        Values that it reads besides are read once, here, as for `SeparableLandscape`.
+        ``loss(X, lane, *parameters)``: the loss of ``X[:, lane]``; plain Python that numba can compile, or already
+        compiled with njit. Values that it reads besides are read once, here, as for `SeparableLandscape`.
     gradient
-        ``gradient(X, j, lane, *parameters)``: its derivative by ``X[j, lane]``. Lanes are replicas that run side by side: a gradient that
-        reads few coordinates, without loops or branches, runs at the speed of a built-in.
+        ``gradient(X, j, lane, *parameters)``: its derivative by ``X[j, lane]``. Lanes are replicas that run side by
+        side: a gradient that reads few coordinates, without loops or branches, runs at the speed of a built-in.
     dimension
         Number of coordinates d.
     parameters
@@ -185,8 +188,9 @@ class CoupledLandscape(Landscape):
     reference
         A critical point, one number for every coordinate or one each: where a run starts unless told otherwise.
     domain
-        Half-width of the box around the reference in which the functions are checked against each other, one number or one for each
-        coordinate. Give it where coordinates have scales far apart, or far from 1. None: 1 or the reference's own size, whichever is more.
+        Half-width of the box around the reference in which the functions are checked against each other, one number or
+        one for each coordinate. Give it where coordinates have scales far apart, or far from 1. None: 1 or the
+        reference's own size, whichever is more.
 
     Raises
     ------
@@ -303,8 +307,8 @@ class CoupledLandscape(Landscape):
     def __repr__(self) -> str:
         loss, gradient = map(described, self._functions)
         return (
-            f"CoupledLandscape(loss={loss}, gradient={gradient}, parameters={self.parameters}, dimension={self.dimension}, "
-            f"reference={self._reference.tolist()})"
+            f"CoupledLandscape(loss={loss}, gradient={gradient}, parameters={self.parameters}, "
+            f"dimension={self.dimension}, reference={self._reference.tolist()})"
         )
 
 

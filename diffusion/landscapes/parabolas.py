@@ -90,7 +90,8 @@ class DoubleParabola(Landscape):
         return Pieces((self.join,), (self.hessian_minimum, -self.hessian_saddle))
 
 
-# p = (where the first parabola ends, where the last begins, curvature of the first, magnitude of the second's, curvature of the last)
+# p = (where the first parabola ends, where the last begins, curvature of the first, magnitude of the second's,
+# curvature of the last)
 def _valleys_loss(theta: Any, p: Any) -> Any:
     inside, above = np.minimum(theta, p[0]), np.minimum(np.maximum(theta - p[0], 0.0), p[1] - p[0])
     beyond, slope = np.maximum(theta - p[1], 0.0), p[2] * p[0]
@@ -111,8 +112,9 @@ def _valleys_curvature(theta: Any, p: Any) -> Any:
 class TripleParabola(Landscape):
     """Two valleys with a barrier between them, three parabolas joined with continuous slopes, in every coordinate.
 
-    ``L = H_a x^2/2`` up to the first join, then ``barrier - H_b (x - x_b)^2/2`` over the saddle x_b, and from the second join on a
-    parabola of curvature H_c around the minimum x_c above it: a sharp and a flat valley, as in the paper's Figure 9.
+    ``L = H_a x^2/2`` up to the first join, then ``barrier - H_b (x - x_b)^2/2`` over the saddle x_b, and from the
+    second join on a parabola of curvature H_c around the minimum x_c above it: a sharp and a flat valley, as in the
+    paper's Figure 9.
 
     Parameters
     ----------

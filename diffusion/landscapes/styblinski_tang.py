@@ -42,9 +42,9 @@ class StyblinskiTang(Landscape):
     sharpness
         Scales every Hessian eigenvalue and leaves the barriers as they are.
     data_variance
-        Variance v of the data: the loss of one sample is that of ``u - x`` with x ~ N(0, v) in every coordinate, and the
-        expected loss has 16 - 6v in place of 16. It has a barrier for v below 1.936. The reference point is the local
-        minimum, u = 2.746803 for v = 0; without a barrier, the only one.
+        Variance v of the data: the loss of one sample is that of ``u - x`` with x ~ N(0, v) in every coordinate, and
+        the expected loss has 16 - 6v in place of 16. It has a barrier for v below 1.936. The reference point is the
+        local minimum, u = 2.746803 for v = 0; without a barrier, the only one.
     height
         Multiplies the loss, and with it barriers and Hessian.
     """
@@ -67,7 +67,7 @@ class StyblinskiTang(Landscape):
 
     @cached_property
     def critical_coordinates(self) -> Array:
-        """Critical points along a coordinate, ascending, in theta units: (minimum, saddle, local minimum) or one minimum."""
+        """Critical points along a coordinate, ascending, in theta: minimum, saddle, local minimum; or one minimum."""
         roots = np.roots([2.0, 0.0, -self._parabola, 2.5])
         real = np.sort(roots[np.abs(roots.imag) < 1e-9 * (1 + np.abs(roots.real))].real)
         for _ in range(3):  # to the last bit, as callers compare barriers
@@ -102,7 +102,8 @@ class StyblinskiTang(Landscape):
         points = self.critical_coordinates
         if len(points) == 1:
             raise ValueError(
-                f"at = 'piecewise' needs a saddle, and data_variance = {self.data_variance} has none; keep it below 1.936"
+                f"at = 'piecewise' needs a saddle, and data_variance = {self.data_variance} has none; keep it below "
+                "1.936"
             )
         inflection = float(np.sqrt(self._parabola / 6 / self.sharpness))
         curvatures = _quartic_curvature(points, self._coefficients)

@@ -1,4 +1,4 @@
-"""Landscapes in more than one coordinate whose paths bend, widen or narrow on the way: where exponents in one dimension fail."""
+"""Landscapes in several coordinates whose paths bend, widen or narrow: where exponents in one dimension fail."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class CurvedValley(Written):
-    """``L = (x^2 - 1)^2/4 + 4 (y - c (1 - x^2)^2)^2``: a valley that bends from (-1, 0) over the saddle at (0, c) to (1, 0).
+    """``L = (x^2 - 1)^2/4 + 4 (y - c (1 - x^2)^2)^2``: a valley bent from (-1, 0) over the saddle at (0, c) to (1, 0).
 
     Both Hessians are diagonal, (2, 8) at the minima and (-1, 8) at the saddle, whatever c is, and the barrier is 1/4.
 
@@ -80,9 +80,9 @@ def _channel_gradient(x: Any, j: Any, lane: Any, table: Any) -> Any:
 class Channel(Landscape):
     """A straight way over a pass, as wide as the curvature h across it lets it be.
 
-    ``L = x^4/4 - x^2/2 + h(x) (y_1^2 + ... + y_n^2)/2``, ``h = h_a (h_b/h_a)^(1 - x^2)``, from h_a at the minima x = -1 and 1 to
-    h_b at the saddle x = 0; every Hessian on the way is diagonal. The Hessian along x is 2 at the minima and -1 at the saddle, and
-    the barrier is 1/4.
+    ``L = x^4/4 - x^2/2 + h(x) (y_1^2 + ... + y_n^2)/2``, ``h = h_a (h_b/h_a)^(1 - x^2)``, from h_a at the minima x = -1
+    and 1 to h_b at the saddle x = 0; every Hessian on the way is diagonal. The Hessian along x is 2 at the minima and
+    -1 at the saddle, and the barrier is 1/4.
 
     Parameters
     ----------
@@ -167,10 +167,10 @@ _WELLS = (  # amplitude, exponents a, b, c, centre
 
 @dataclass(frozen=True)
 class MuellerBrown(Written):
-    """Three minima and two saddles in a plane, as Müller and Brown (Theor. Chim. Acta 53, 75, 1979) made them of four Gaussians.
+    """Three minima and two saddles in a plane, as Müller and Brown made them (Theor. Chim. Acta 53, 75, 1979).
 
-    Minima at (-0.558224, 1.441726), (-0.050011, 0.466694) and (0.623499, 0.028038), where the loss is -146.700, -80.768 and -108.167;
-    saddles at (-0.822002, 0.624313) and (0.212487, 0.292988), where it is -40.665 and -72.249.
+    Minima at (-0.558224, 1.441726), (-0.050011, 0.466694) and (0.623499, 0.028038), where the loss is -146.700, -80.768
+    and -108.167; saddles at (-0.822002, 0.624313) and (0.212487, 0.292988), where it is -40.665 and -72.249.
     """
 
     @property
