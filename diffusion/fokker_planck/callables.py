@@ -13,22 +13,25 @@ AGREE = 1e-6  # relative difference between an entry of a vector's values and th
 class Pointwise:
     """A function that is called with vectors if it takes them rightly, else with one position after the other.
 
-    The values of a vector are believed if its first and last entries, each alone, have the same; a function that branches on, or
-    reduces, what it is given does not. Where single positions raise an arithmetic error the value is NaN, and `failure` says which.
+    The values of a vector are believed if its first and last entries, each alone, have the same; a function that
+    branches on, or reduces, what it is given does not. Where single positions raise an arithmetic error the value is
+    NaN, and `failure` says which.
 
     Parameters
     ----------
     name
         What errors call it.
     function
-        From positions, shape (n,), or one position, to as many numbers; a single number for a vector is every position's.
+        From positions, shape (n,), or one position, to as many numbers; a single number for a vector is every
+        position's.
     checked
         Whether values of vectors are compared with those of single positions.
 
     Raises
     ------
     ValueError
-        On a call, if the function fails in another way than by arithmetic, or does not return real numbers, one for each position.
+        On a call, if the function fails in another way than by arithmetic, or does not return real numbers, one
+        for each position.
     """
 
     def __init__(self, name: str, function: Callable[[Any], Any], *, checked: bool = True) -> None:
@@ -75,10 +78,10 @@ class Pointwise:
             return np.nan
         except Exception as error:
             raise ValueError(
-                f"{self.name} fails at x = {position:.6g} ({type(error).__name__}: {error}); give a function of a vector of "
-                "positions, or of one position, that returns real numbers"
+                f"{self.name} fails at x = {position:.6g} ({type(error).__name__}: {error}); give a function of a "
+                "vector of positions, or of one position, that returns real numbers"
             ) from error
         raise ValueError(
-            f"{self.name} returns {'complex values' if np.iscomplexobj(found) else f'shape {found.shape}'} for the one position "
-            f"x = {position:.6g}; return one real number for each position"
+            f"{self.name} returns {'complex values' if np.iscomplexobj(found) else f'shape {found.shape}'} for the one "
+            f"position x = {position:.6g}; return one real number for each position"
         )

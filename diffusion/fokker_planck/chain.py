@@ -41,8 +41,7 @@ class Chain:
     span: float
 
     def solve(self, f: Array) -> Array:
-        """log of u of ``-A^T u = e^f``, where A is the generator: sums of positive terms only, so that no digits are lost; shape
-        (n,)."""
+        """log of u of ``-A^T u = e^f`` A the generator, shape (n,): from positive terms, so that no digits are lost."""
         load, r = self.weights + f, self.resistances
         if np.isinf(r[0]):
             return running_sums((running_sums(load) + r[1:])[::-1])[::-1]
@@ -75,8 +74,9 @@ class Chain:
             if agrees and (steady > 2 or change < ROUNDING * (1 + self.span)):
                 return float(rate), u
         raise ValueError(
-            "escape_rate: the slowest rate cannot be told from the next, as where two wells decay by exits of their own, or drift carries "
-            "all particles to the boundary; part the wells by absorbing = or reflecting =, or use mean_first_passage_time"
+            "escape_rate: the slowest rate cannot be told from the next, as where two wells decay by exits of their "
+            "own, or drift carries all particles to the boundary; part the wells by absorbing = or reflecting =, or "
+            "use mean_first_passage_time"
         )
 
     def log_committors(self) -> Array:

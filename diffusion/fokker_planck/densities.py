@@ -44,8 +44,9 @@ def density(
     boundary
         Where particles are taken out, a position or two ends (low, high); None: nowhere.
     spread
-        Standard deviation of the normal law of positions at time 0; 0: all at the start. In phase space it must be above 0, and
-        velocities are thermal: from one position the density at early times is a line that no grid resolves.
+        Standard deviation of the normal law of positions at time 0; 0: all at the start. In phase space it must be
+        above 0, and velocities are thermal: from one position the density at early times is a line that no grid
+        resolves.
     reflecting
         Position of a wall, or of two, one on each side of the start. A side without wall or end is open. Positions end
         before one that the path never reaches.
@@ -57,9 +58,9 @@ def density(
     Returns
     -------
     xarray.Dataset
-        `density` over time and position, and in phase space velocity; `survival`, the mass that is left. Overdamped, the density
-        is the mass of a node's cell over its `position_width`, and never negative. In phase space also `position_density` and
-        `undershoot`.
+        `density` over time and position, and in phase space velocity; `survival`, the mass that is left. Overdamped,
+        the density is the mass of a node's cell over its `position_width`, and never negative. In phase space also
+        `position_density` and `undershoot`.
 
     Raises
     ------
@@ -93,8 +94,8 @@ def stationary_density(
 ) -> xarray.Dataset:
     """The density that does not change, of mass 1.
 
-    Overdamped it is ``exp(-int L'/D) D^-p``, p = 1, 1/2, 0 in the Ito, Stratonovich and isothermal convention. In phase space it is
-    Gibbs' where D is constant; where D depends on position there is no closed form.
+    Overdamped it is ``exp(-int L'/D) D^-p``, p = 1, 1/2, 0 in the Ito, Stratonovich and isothermal convention. In phase
+    space it is Gibbs' where D is constant; where D depends on position there is no closed form.
 
     Parameters
     ----------
@@ -108,8 +109,9 @@ def stationary_density(
     Returns
     -------
     xarray.Dataset
-        `density`, as in `density` but without time. With two coordinates as in `escape_rate`: around the start, as far as places are
-        that cost no more than 40 temperatures to come to; `current` is what detailed balance would not have.
+        `density`, as in `density` but without time. With two coordinates as in `escape_rate`: around the start,
+        as far as places are that cost no more than 40 temperatures to come to; `current` is what detailed
+        balance would not have.
 
     Raises
     ------

@@ -26,10 +26,11 @@ def find_ends(
     span: float,
     wells: float,
 ) -> tuple[list[Way], list[bool]]:
-    """The ways from the outermost starts to the lower and to the upper end, and whether each end is where the path never comes.
+    """The ways from the outermost starts to the lower and the upper end, and whether each ends where no path comes.
 
-    A path leaves by the lower of its exits: to come where psi is `rise` above all between the starts and that exit has a chance
-    of exp(-rise). An open side ends there. So does a way to a wall, if what lies beyond is too high for any mass, or cannot be followed.
+    A path leaves by the lower of its exits: to come where psi is `rise` above all between the starts and that exit has
+    a chance of exp(-rise). An open side ends there. So does a way to a wall, if what lies beyond is too high for any
+    mass, or cannot be followed.
 
     Parameters
     ----------
@@ -48,7 +49,8 @@ def find_ends(
     span
         A length to begin with on an open side.
     wells
-        How deep wells may be, between a place where the path never comes and a wall, for the way to end before the wall.
+        How deep wells may be, between a place where the path never comes and a wall, for the way to end before the
+        wall.
 
     Raises
     ------
@@ -82,8 +84,8 @@ def find_ends(
         if (bad := ways[side].bad) is not None:
             refuse_bad(gradient, noise, leveled, np.unique(np.append(ways[side].x, bad)))
             raise ValueError(
-                f"the gradient of the landscape over the diffusion is too rough or too steep to follow at x = {bad:.6g}; give "
-                "smoother ones, name their jumps in breaks, or shorten the path with reflecting ="
+                "the gradient of the landscape over the diffusion is too rough or too steep to follow at x = "
+                f"{bad:.6g}; give smoother ones, name their jumps in breaks, or shorten the path with reflecting ="
             )
     return ways, short
 
@@ -96,13 +98,14 @@ def _open(slope: Function, noise: Pointwise, origin: float, side: int, span: flo
             return found[0]
     rise = float(np.max(way.psi - np.minimum.accumulate(way.psi)))
     raise ValueError(
-        f"the landscape does not confine on the open side beyond x = {origin:.6g}: psi = int L'/temperature rises by no more "
-        f"than {rise:.3g} within {abs(way.x[-1] - origin):.3g}; give reflecting = or absorbing = a position there"
+        f"the landscape does not confine on the open side beyond x = {origin:.6g}: psi = int L'/temperature rises by "
+        f"no more than {rise:.3g} within {abs(way.x[-1] - origin):.3g}; give reflecting = or absorbing = a position "
+        "there"
     )
 
 
 def _lowered(noise: Pointwise, way: Way) -> Array:
-    """What a noise that differs from that at the origin can add to how much is there, or to how often it is reached, in psi."""
+    """How much a noise unlike that at the origin can add, in psi, to how much is there or how often it is reached."""
     values = noise(way.x)
     with np.errstate(all="ignore"):
         return np.asarray(np.abs(np.log(values / values[0])))

@@ -33,7 +33,8 @@ def refuse_bad(gradient: Pointwise, noise: Pointwise, leveled: Function, x: Arra
         if not np.all(np.isfinite(of)):
             i = int(np.argmin(np.isfinite(of)))
             raise ValueError(
-                f"{function.name} = {of[i]} at x = {x[i]:.6g}{function.failure} must be finite all along the path; narrow the path"
+                f"{function.name} = {of[i]} at x = {x[i]:.6g}{function.failure} must be finite all along the path; "
+                "narrow the path"
             )
     levels = values if leveled is noise else leveled(x)
     least = int(np.argmin(levels))
@@ -63,7 +64,7 @@ def _dip(noise: Function, a: float, b: float) -> tuple[float, float]:
 
 
 def find_jumps(function: Function, x: Array, values: Array) -> list[float]:
-    """Where a function jumps, found by halving the intervals of a scan over which it changes much more than over their neighbours."""
+    """Where a function jumps, by halving the intervals of a scan over which it changes much more than next to them."""
     change = np.abs(np.diff(values))
     near = np.maximum(np.append(change[1:], 0.0), np.insert(change[:-1], 0, 0.0))
     k = np.flatnonzero((change > 3 * near) & (change > 1e-9 * np.abs(values).max()))

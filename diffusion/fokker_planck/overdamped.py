@@ -1,8 +1,9 @@
 """The overdamped equation in one dimension: exponentially fitted finite volumes, exact for a constant flux.
 
 With psi = int L'/D and the power p of the convention (1 Ito, 1/2 Stratonovich, 0 isothermal) the flux is
-``-D^(1-p) e^-psi d/dx(D^p e^psi P)``. Between nodes it is constant and its integrals are done by Gauss' rule, so that the chain
-jumps between neighbours at rates that have the exact stationary law, whatever the step of psi or the jump of D.
+``-D^(1-p) e^-psi d/dx(D^p e^psi P)``. Between nodes it is constant and its integrals are done by Gauss' rule,
+so that the chain jumps between neighbours at rates that have the exact stationary law, whatever the step of psi
+or the jump of D.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ PREFACTOR = 80.0  # exponent of what may multiply exp(the rise of psi)
 def grid(
     path: Path, points: Array, fineness: float = 1.0, starts: Sequence[float] = (), width: float = np.inf
 ) -> Array:
-    """Nodes from end to end through the points and breaks, closer where psi or D changes fast, and within `width` of starts."""
+    """Nodes from end to end through points and breaks, closer where psi or D changes fast, or by `width` at starts."""
     x = path.x
     middle = (x[1:] + x[:-1]) / 2
     slope = np.abs(path.slope(middle))
@@ -48,7 +49,7 @@ def grid(
 def extrapolated(
     name: str, path: Path, points: Array, p: float, value: Callable[[Chain], Array], tolerance: float
 ) -> tuple[Array, Array]:
-    """A value of the chain without its errors in h^2 and h^4, by Richardson extrapolation, and the change that h^4 made.
+    """A value of the chain without its errors in h^2 and h^4, by Richardson's way, and the change that h^4 made.
 
     Parameters
     ----------
@@ -99,8 +100,8 @@ def extrapolated(
             break
         x = np.insert(x, np.arange(1, len(x)), (x[1:] + x[:-1]) / 2)
     raise ValueError(
-        f"tolerance = {tolerance:.3g} is not reached with {len(x)} nodes (relative error {errors.max():.3g}); loosen tolerance, "
-        "or name the positions where the noise or the curvature jumps in breaks"
+        f"tolerance = {tolerance:.3g} is not reached with {len(x)} nodes (relative error {errors.max():.3g}); loosen "
+        "tolerance, or name the positions where the noise or the curvature jumps in breaks"
     )
 
 
@@ -119,7 +120,7 @@ def shown(path: Path, points: Array, p: float) -> Chain:
 
 
 def refuse_rare(name: str, path: Path, points: Array) -> None:
-    """Refuse a time whose exponent, how far psi rises on the way to the boundary at least from the points on, is out of range."""
+    """Refuse a time whose exponent is out of range: how far psi at least rises from the points to the boundary."""
     if not all(path.absorbing):
         x, psi = (path.x, path.psi) if path.absorbing[1] else (-path.x[::-1], path.psi[::-1])
         first = points.min() if path.absorbing[1] else -points.max()
@@ -130,9 +131,10 @@ def refuse_rare(name: str, path: Path, points: Array) -> None:
 def _refuse_large(name: str, logs: Array, largest: float) -> None:
     if np.any(logs > largest):
         raise ValueError(
-            f"diffusion is too small: {name} would be exp({logs.max():.4g}), beyond floating-point range; raise diffusion, at least "
-            f"{logs.max() / LARGEST:.3g} times, or compare exponents only (theory.escape_exponent); if it comes from a deeper well behind "
-            "the start that is not meant, put reflecting = before that"
+            f"diffusion is too small: {name} would be exp({logs.max():.4g}), beyond floating-point range; raise "
+            f"diffusion, at least {logs.max() / LARGEST:.3g} times, or compare exponents only "
+            "(theory.escape_exponent); if it comes from a deeper well behind the start that is not meant, put "
+            "reflecting = before that"
         )
     if np.any(logs < -LARGEST):
         raise ValueError(

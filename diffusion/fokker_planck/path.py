@@ -182,9 +182,9 @@ def graded(
     count = np.concatenate([[0.0], np.cumsum(np.diff(x) / spacing((x[1:] + x[:-1]) / 2))])
     if not count[-1] < most:
         raise ValueError(
-            f"diffusion is too small: the path from {path.lower:.6g} to {path.upper:.6g}, on which psi = int L'/temperature "
-            f"changes by {np.ptp(path.psi):.3g}, needs {count[-1]:.3g} nodes to be resolved, more than {most}; raise "
-            "diffusion, or shorten the path by closer ends"
+            f"diffusion is too small: the path from {path.lower:.6g} to {path.upper:.6g}, on which psi = int "
+            f"L'/temperature changes by {np.ptp(path.psi):.3g}, needs {count[-1]:.3g} nodes to be resolved, more than "
+            f"{most}; raise diffusion, or shorten the path by closer ends"
         )
     marks = np.interp(fixed, x, count)
     nodes = [np.asarray(fixed[:1], np.float64)]

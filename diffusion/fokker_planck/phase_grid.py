@@ -55,8 +55,8 @@ def make_grid(
         scales = path.diffusion(middle) / path.friction, path.slope(middle) ** 2, path.gradient(x) ** 2 / mass
     if not all(np.all(np.isfinite(scale)) for scale in scales) or not np.all(scales[0] > 0):
         raise ValueError(
-            "diffusion, mass and damping are so small or so large that numbers of the phase-space grid are beyond the range of floating "
-            "point; choose other units"
+            "diffusion, mass and damping are so small or so large that numbers of the phase-space grid are beyond the "
+            "range of floating point; choose other units"
         )
     temperature = path.diffusion(middle) / path.friction
     speed = float(np.sqrt(temperature.min() / mass))
@@ -64,8 +64,8 @@ def make_grid(
     reach = max(_largest_speed(path, mass, damping, middle, temperature), started) / speed
     if not reach < FASTEST:
         raise ValueError(
-            f"diffusion gives thermal velocities {reach:.3g} times smaller than the largest on the path; no grid resolves both: raise "
-            "diffusion, or shorten the path with reflecting = or a closer boundary"
+            f"diffusion gives thermal velocities {reach:.3g} times smaller than the largest on the path; no grid "
+            "resolves both: raise diffusion, or shorten the path with reflecting = or a closer boundary"
         )
     velocities = Elements(_velocity_edges(reach, fineness), degree)
     slope = path.slope(x)
@@ -92,14 +92,15 @@ def make_grid(
     if unknowns > UNKNOWNS:
         least = temperature.min() * unknowns / UNKNOWNS
         raise ValueError(
-            f"diffusion gives a temperature D/(gamma M) of {temperature.min():.3g}, whose grid has {unknowns} unknowns; the "
-            f"smallest that {UNKNOWNS} resolve is about {least:.3g}: raise diffusion, or shorten the path with reflecting ="
+            f"diffusion gives a temperature D/(gamma M) of {temperature.min():.3g}, whose grid has {unknowns} "
+            f"unknowns; the smallest that {UNKNOWNS} resolve is about {least:.3g}: raise diffusion, or shorten the "
+            "path with reflecting ="
         )
     return _assemble(path, mass, damping, positions, velocities, speed, x, psi)
 
 
 def _largest_speed(path: Path, mass: float, damping: float, x: Array, temperature: Array) -> float:
-    """The speed beyond which there is nothing: falling from the highest loss, or at most pushed against the friction."""
+    """The speed above which there is nothing: falling from the highest loss, or at most pushed against the friction."""
     loss = np.cumsum(rises(path.gradient, path.x[:-1], path.x[1:]))
     hot = temperature.max()
     height = loss.max() - loss.min() + max(0.0, MARGIN - path.margin) * hot
@@ -109,7 +110,7 @@ def _largest_speed(path: Path, mass: float, damping: float, x: Array, temperatur
 
 
 def well_depths(psi: Array, absorbing: tuple[bool, bool]) -> Array:
-    """How far psi must rise from each position before it can fall to an absorbing end; below the highest psi if there is none."""
+    """How far psi must rise from each position before it can fall to an absorbing end; without one, to its highest."""
     depths = np.asarray(psi.max() - psi)
     for reverse, absorbs in zip((False, True), absorbing, strict=True):
         if absorbs:

@@ -1,9 +1,9 @@
 """The phase-space equation on a grid of position and velocity: discontinuous polynomials in both.
 
-In the velocity u = r / speed, Equation 8 is
-``dP/dt = -speed u dP/dx + gamma d(u P)/du + L'/(M speed) dP/du + gamma (T(x)/T_0) d^2P/du^2``, T_0 the temperature of that speed.
-Every edge at u = 0 parts the velocities that carry P to the right from those that carry it to the left, so that upwind traces
-in position are exact characteristics: at an absorbing end the outgoing half leaves and nothing enters.
+In the velocity u = r / speed, with T_0 the temperature of that speed, Equation 8 is
+``dP/dt = -speed u dP/dx + gamma d(u P)/du + L'/(M speed) dP/du + gamma (T(x)/T_0) d^2P/du^2``. Every edge at u = 0
+parts the velocities that carry P to the right from those that carry it to the left, so that upwind traces in position
+are exact characteristics: at an absorbing end the outgoing half leaves and nothing enters.
 """
 
 from dataclasses import dataclass
@@ -21,8 +21,8 @@ from diffusion.progress import task
 Array = NDArray[np.float64]
 ROUNDS = 60  # of the search for the slowest decay
 REMEDY = (
-    "the phase-space grid cannot be solved with these scales of mass, damping and diffusion; at strong damping leave out mass and "
-    "damping, at weak see theory.kramers_escape_time"
+    "the phase-space grid cannot be solved with these scales of mass, damping and diffusion; at strong damping leave "
+    "out mass and damping, at weak see theory.kramers_escape_time"
 )
 
 
@@ -63,8 +63,8 @@ class Grid:
     def _factors(self) -> Any:
         """The equation with its row `pin` replaced by the balance of mass.
 
-        Summed with the weights, all rows say that mass changes by what leaves. That sum is exact and tiny where escapes are rare,
-        and lost among the rounding of the rows if it is left for the solver to find.
+        Summed with the weights, all rows say that mass changes by what leaves. That sum is exact and tiny where escapes
+        are rare, and lost among the rounding of the rows if it is left for the solver to find.
         """
         keep = np.ones(self.matrix.shape[0])
         keep[self.pin] = 0.0
@@ -83,7 +83,7 @@ class Grid:
         return np.asarray(self._factors.solve(source))
 
     def backward(self, reward: Array) -> Array:
-        """What particles from each point collect until they leave, of a reward per unit time times the weights; shape (n,)."""
+        """What particles from each point collect till they leave: a reward per time, times the weights; shape (n,)."""
         y = self._factors.solve(reward, trans="T")
         values = -y / self.weights
         values[self.pin] = 0.0
@@ -111,8 +111,9 @@ class Grid:
             if steady > 2 or change < 1e-10:
                 return rate, density
         raise ValueError(
-            "escape_rate: the slowest rate in phase space cannot be told from the next, as where two wells decay by exits of their own, "
-            "or damping is weak; part the wells by absorbing = or reflecting =, or use mean_first_passage_time"
+            "escape_rate: the slowest rate in phase space cannot be told from the next, as where two wells decay by "
+            "exits of their own, or damping is weak; part the wells by absorbing = or reflecting =, or use "
+            "mean_first_passage_time"
         )
 
     def thermal(self, profile: Array) -> Array:
@@ -136,8 +137,8 @@ class Grid:
 def factors(matrix: sp.csc_matrix, remedy: str | None = None) -> Any:
     """A matrix as a product of triangular ones; refused, with what to do instead, where rounding leaves none.
 
-    Its pattern is nearly symmetric. Ordered so, and with pivots taken on the diagonal where they are a tenth of their column's
-    largest, the factors have half the entries that columns ordered alone would give, and take half the time.
+    Its pattern is nearly symmetric. Ordered so, and with pivots taken on the diagonal where they are a tenth of their
+    column's largest, the factors have half the entries that columns ordered alone would give, and take half the time.
     """
     try:
         if np.all(np.isfinite(matrix.data)):

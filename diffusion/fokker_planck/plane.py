@@ -66,8 +66,9 @@ class Plane(Solver):
         for part, name in enumerate(("first", "second")):
             if not grid.leaving(part).any():
                 raise ValueError(
-                    f"boundary = {boundary!r}: no path from start = {np.asarray(start).tolist()} comes to the {name} region before the "
-                    "other, which encloses it or the start; give two regions that are apart, and a start outside both"
+                    f"boundary = {boundary!r}: no path from start = {np.asarray(start).tolist()} comes to the {name} "
+                    "region before the other, which encloses it or the start; give two regions that are apart, and a "
+                    "start outside both"
                 )
         stationary = whole.stationary()
         committor = grid.backward(grid.leaving(1))

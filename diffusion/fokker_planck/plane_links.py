@@ -87,7 +87,7 @@ class Links(NamedTuple):
     share: Array
 
     def sum_of(self, lattice: Lattice, values: Array, sign: float) -> Array:
-        """For each node inside, the value of the link below it, plus a sign times that of the link above; shape (n,)."""
+        """For each node inside, the value of the link below it plus a sign times that of the link above; shape (n,)."""
         total = np.zeros(lattice.inside)
         for end, factor in ((self.there, 1.0), (self.here, sign)):
             is_in = lattice.number[end] >= 0

@@ -62,9 +62,9 @@ class PlaneProblem:
             raise ValueError(
                 f"diffusion is too small: paths leave at a cost of about {self.valley.exit:.4g} temperatures, more "
                 f"than {DEEPEST:.3g}, of which rounding leaves nothing; raise diffusion "
-                f"{self.valley.exit / DEEPEST:.2g} times, or see theory.least_action for the exponent (found in a box from "
-                f"{self.valley.low.round(4).tolist()} to {self.valley.high.round(4).tolist()}: if you know of no place so "
-                "far off, the landscape does not confine)"
+                f"{self.valley.exit / DEEPEST:.2g} times, or see theory.least_action for the exponent (found in a box "
+                f"from {self.valley.low.round(4).tolist()} to {self.valley.high.round(4).tolist()}: if you know of no "
+                "place so far off, the landscape does not confine)"
             )
 
     def grid(self, fineness: float, *, bounded: bool = True) -> PlaneGrid:

@@ -71,8 +71,8 @@ def find_path(
         if ends[side] is not None:
             where = "above" if side else "below"
             raise ValueError(
-                f"{name} = {wall} and {ends[side]} are both {where} start = {starts.tolist()}, which leaves start outside the "
-                f"domain; give one wall on each side"
+                f"{name} = {wall} and {ends[side]} are both {where} start = {starts.tolist()}, which leaves start "
+                "outside the domain; give one wall on each side"
             )
         ends[side], absorbs[side] = float(wall), takes
     return make_path(
@@ -134,8 +134,8 @@ def phase_coordinates(grid: Grid) -> dict[str, Any]:
 def phase_density(grid: Grid, density: Array, *leading: str) -> dict[str, Any]:
     """A density over position and velocity, its marginal, and how far it undershoots zero.
 
-    In a cell with negative values all are drawn towards the cell's mean until none is negative, which keeps the cell's mass
-    (Zhang and Shu 2010, Section 2.2); where a mean is itself negative, the cell becomes that mean.
+    In a cell with negative values all are drawn towards the cell's mean until none is negative, which keeps the cell's
+    mass (Zhang and Shu 2010, Section 2.2); where a mean is itself negative, the cell becomes that mean.
     """
     n = grid.positions.degree + 1
     cells = (len(grid.positions.edges) - 1, n, len(grid.velocities.edges) - 1, n)

@@ -8,7 +8,7 @@ MOST_DOUBLINGS = 128  # each is a product of matrices
 
 
 def propagate(rates: Array, law: Array, times: Array) -> Array:
-    """The law of a chain at later times: ``exp(A t)`` from non-negative terms only, so that no probability turns negative.
+    """The law of a chain at later times: ``exp(A t)`` from non-negative terms, so that no probability turns negative.
 
     Parameters
     ----------
@@ -28,8 +28,9 @@ def propagate(rates: Array, law: Array, times: Array) -> Array:
     doublings = max(0, int(np.ceil(np.log2(fastest) + np.log2(longest))))
     if doublings > MOST_DOUBLINGS:
         raise ValueError(
-            f"times = {longest:.3g} is longer than can be followed, 2^{MOST_DOUBLINGS} jumps of the grid or {2.0**MOST_DOUBLINGS / fastest:.3g}; what is "
-            "there in the end is stationary_density's, and how survival decays escape_rate's"
+            f"times = {longest:.3g} is longer than can be followed, 2^{MOST_DOUBLINGS} jumps of the grid or "
+            f"{2.0**MOST_DOUBLINGS / fastest:.3g}; what is there in the end is stationary_density's, and how survival "
+            "decays escape_rate's"
         )
     step = longest / 2.0**doublings  # at most one jump on average
     shifted = rates + fastest * np.eye(len(rates))

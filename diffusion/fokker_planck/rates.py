@@ -44,14 +44,15 @@ def escape_rate(
         `escape_rate`, the smallest eigenvalue, `escape_rate_error`, an estimate of its absolute error, and the
         quasi-stationary `density`, of mass 1, over position or position and velocity; `position_width` and
         `velocity_width` turn sums into integrals. Of an optimizer also `escape_rate_per_iteration`. In phase space also
-        `position_density` and `undershoot`, how far the density falls below zero, as a share of its largest value. With two coordinates
-        `density` and `current` over the grid's axes, `first` and `second`, at `position`; NaN where no path comes; `cell_area` turns sums into
-        integrals.
+        `position_density` and `undershoot`, how far the density falls below zero, as a share of its largest value. With
+        two coordinates `density` and `current` over the grid's axes, `first` and `second`, at `position`; NaN where no
+        path comes; `cell_area` turns sums into integrals.
 
     Raises
     ------
     ValueError
-        As for `mean_first_passage_time`; or if the slowest rate cannot be told from the next, or depends on where an open side ends.
+        As for `mean_first_passage_time`; or if the slowest rate cannot be told from the next, or depends on where
+        an open side ends.
     """
     start, boundary, tolerance = plain(start, boundary, tolerance)
     equation = pose(landscape, diffusion, mass, damping, breaks, convention, dynamics, noise)

@@ -74,7 +74,8 @@ def refined(
                 break
         before = values
     raise ValueError(
-        f"tolerance = {tolerance:.3g} is not reached in phase space (relative error {relative.max():.3g}, well of {depth:.3g} "
-        "temperatures); loosen tolerance, raise diffusion, or name the positions where force, noise or curvature jumps in breaks; at strong "
-        "damping leave out mass and damping, at weak see theory.kramers_escape_time"
+        f"tolerance = {tolerance:.3g} is not reached in phase space (relative error {relative.max():.3g}, well of "
+        f"{depth:.3g} temperatures); loosen tolerance, raise diffusion, or name the positions where force, noise or "
+        "curvature jumps in breaks; at strong damping leave out mass and damping, at weak see "
+        "theory.kramers_escape_time"
     )

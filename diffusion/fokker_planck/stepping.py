@@ -10,7 +10,8 @@ from diffusion.fokker_planck.phase_space import Grid, factors
 
 Array = NDArray[np.float64]
 MOST_STEPS = 2.0**40  # of the size that the one before was given
-# Hairer and Wanner, Solving Ordinary Differential Equations II, Table IV.6.5: stages, and weights minus embedded weights
+# Hairer and Wanner, Solving Ordinary Differential Equations II, Table IV.6.5: stages, and weights minus
+# embedded weights
 STAGES = np.array(
     [
         [1 / 4, 0, 0, 0, 0],
@@ -54,8 +55,8 @@ def integrate(grid: Grid, density: Array, times: Array, step: float, tolerance: 
         left = time - now
         if left > MOST_STEPS * step:
             raise ValueError(
-                f"times = {time:.3g} is longer than can be followed in phase space, {MOST_STEPS * step:.3g} from one to the next; what is there in the end is "
-                "stationary_density's, and how survival decays escape_rate's"
+                f"times = {time:.3g} is longer than can be followed in phase space, {MOST_STEPS * step:.3g} from one "
+                "to the next; what is there in the end is stationary_density's, and how survival decays escape_rate's"
             )
         parts = 1 if step >= left else 2 ** int(np.ceil(np.log2(left / step)))
         done = 0
@@ -70,7 +71,8 @@ def integrate(grid: Grid, density: Array, times: Array, step: float, tolerance: 
             if not error <= tolerance:
                 if parts > MOST_PARTS:
                     raise ValueError(
-                        f"times: no step resolves the density at {now + done * step:.6g}; give a wider spread, or more damping"
+                        f"times: no step resolves the density at {now + done * step:.6g}; give a wider spread, or more "
+                        "damping"
                     )
                 parts, done = 2 * parts, 2 * done
                 continue

@@ -115,11 +115,10 @@ def follow(slope: Function, edges: Array, come: float = 0.0) -> Way:
 
 
 def cut(slope: Function, way: Way, lowered: Array, level: float) -> tuple[Way, float, float] | None:
-    """The way to where its height first reaches a level, the least height beyond, and how deep psi falls there; None if it does
-    not reach it.
+    """The way to where its height first reaches a level, the least height beyond, how deep psi falls there; or None.
 
-    The height is psi less `lowered`, shape (n + 1,), which changes little on a panel. A panel that climbs far above the level is
-    searched for the place; a step higher than NEAR that nothing resolves is a wall.
+    The height is psi less `lowered`, shape (n + 1,), which changes little on a panel. A panel that climbs far above the
+    level is searched for the place; a step higher than NEAR that nothing resolves is a wall.
     """
     height = way.psi - lowered
     over = np.flatnonzero(height[1:] >= level)
@@ -157,7 +156,7 @@ def _way(origin: float, outer: Array, gain: Array, panels: int, bad: float | Non
 
 
 def _look(slope: Function, a: Array, b: Array) -> tuple[Array, NDArray[np.bool_]]:
-    """Integrals of the slope over panels, and whether it varies so much that they are to be checked; shape (n,) each."""
+    """Integrals of the slope over panels, and whether it varies so much that they need a check; shape (n,) each."""
     values = slope((a[:, None] + (b - a)[:, None] * GAUSS).ravel()).reshape(-1, len(GAUSS))
     with np.errstate(all="ignore"):
         return (values @ WEIGHTS) * (b - a), ~(np.ptp(values, axis=1) * np.abs(b - a) <= ERROR)

@@ -143,8 +143,8 @@ def find_valley(
     else:
         if every and not survey.seen:
             raise ValueError(
-                f"boundary = {edge.boundary if edge else None!r}: no path comes from start = {start.tolist()} to both of the regions; give two "
-                "that are apart, neither within the other, and a start outside both"
+                f"boundary = {edge.boundary if edge else None!r}: no path comes from start = {start.tolist()} to both "
+                "of the regions; give two that are apart, neither within the other, and a start outside both"
             )
         raise ValueError(
             f"the landscape does not confine: within {np.linalg.norm(high - low):.3g} of start = {start.tolist()} "
