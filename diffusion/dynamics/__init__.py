@@ -1,4 +1,4 @@
-"""The optimizers, a file for each: the idealized rule where there is one, the update as shipped, the torch counterpart."""
+"""The optimizers, a file for each: the idealized rule if it has one, the update as shipped, the torch counterpart."""
 
 from diffusion.dynamics.adabelief import AdaBelief
 from diffusion.dynamics.adabound import AdaBound

@@ -41,17 +41,17 @@ def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> An
 
 @dataclass(frozen=True, repr=False)
 class AdaBound(Dynamics):
-    """AdaBound (Luo et al. 2019) as in its authors' code: Adam's learning rate, clipped between bounds that meet at final_lr.
+    """AdaBound (Luo et al. 2019) as in its authors' code: Adam's learning rate, clipped; the bounds meet at final_lr.
 
-    They are ``final_lr (1 - 1/(gamma t + 1))`` and ``final_lr (1 + 1/(gamma t))``: after t >> 1/gamma it is EMA momentum with final_lr.
-    The bias corrections of the code, both of them inside the clip, and its eps are not in the paper, whose lr and bounds are divided
-    by sqrt(t).
+    They are ``final_lr (1 - 1/(gamma t + 1))`` and ``final_lr (1 + 1/(gamma t))``: after t >> 1/gamma it is EMA
+    momentum with final_lr. The bias corrections of the code, both of them inside the clip, and its eps are not in the
+    paper, whose lr and bounds are divided by sqrt(t).
 
     Parameters
     ----------
     lr, beta1, beta2, eps
-        As for `Adam`; eps is added to the root of the uncorrected v. With eps = 0 a coordinate rests until a gradient differs from 0
-        there. It has no scaling symmetry at eps = 0, as the bounds do not scale.
+        As for `Adam`; eps is added to the root of the uncorrected v. With eps = 0 a coordinate rests until a gradient
+        differs from 0 there. It has no scaling symmetry at eps = 0, as the bounds do not scale.
     final_lr, gamma
         Where the bounds meet, and how fast, per iteration.
     second_moment
@@ -94,7 +94,7 @@ class AdaBound(Dynamics):
         return Update(substep, p, slots=(0.0, 0.0), betas=betas, shared=bounds)
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
-        """``pytorch_optimizer.AdaBound``, which adds 1e-15 to v before the root: the same where gradients are far above 1e-7."""
+        """``pytorch_optimizer.AdaBound``, which adds 1e-15 to v before the root: the same for gradients above 1e-6."""
         from pytorch_optimizer import AdaBound as TorchAdaBound
 
         optimizer: torch.optim.Optimizer = TorchAdaBound(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def adaptive_inertia(v: Any, mean_v: Any, p: Any) -> Any:
-    """``clip(1 - beta0 v / mean(v), 0, 1 - eps)`` for p = (lr, beta0, eps, ...); equal second moments stand in for all-zero ones."""
+    """``clip(1 - beta0 v / mean(v), 0, 1 - eps)``, p = (lr, beta0, eps, ...); where all v are 0 they count as equal."""
     ratio = v / mean_v if mean_v > 0 else 1.0
     return np.minimum(np.maximum(1.0 - p[1] * ratio, 0.0), 1.0 - p[2])
 

@@ -36,7 +36,7 @@ def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
 
 
 def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> Any:
-    """The same where v takes another size of g than m: in a substep of the SDE, where g varies more than in an iteration."""
+    """The same where v takes another size of g than m: in a substep of the SDE, where g varies more."""
     lr, beta1, beta2, eps = p
     weight, correction = shared
     m, v = moments(g, rms, slots[0], slots[1], beta1, beta2)
@@ -50,11 +50,12 @@ class Adam(Dynamics):
     Parameters
     ----------
     lr, beta1, beta2, eps
-        As in Kingma & Ba (2015). With eps = 0 a coordinate rests until a gradient differs from 0 there; torch gives NaN.
+        As in Kingma & Ba (2015). With eps = 0 a coordinate rests until a gradient differs from 0 there; torch gives
+        NaN.
     second_moment
-        "frozen": v = C at the reference point, the theory's idealization, in which eps and beta2 play no part; "following":
-        v = C at the present position, each gradient divided by sqrt(v) as it arrives, as Proposition 2 has it; "running":
-        the optimizer as shipped, with its bias corrections.
+        "frozen": v = C at the reference point, the theory's idealization, in which eps and beta2 play no part;
+        "following": v = C at the present position, each gradient divided by sqrt(v) as it arrives, as Proposition 2 has
+        it; "running": the optimizer as shipped, with its bias corrections.
     weight_decay
         lambda: the gradient is ``g + lambda theta``, in every slot too (coupled), as torch has it. Idealized rules
         refuse it.

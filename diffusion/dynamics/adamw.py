@@ -47,15 +47,17 @@ class AdamW(Dynamics):
     lr, beta1, beta2, eps
         As for `Adam`. With eps = 0 a coordinate only decays until a gradient differs from 0 there; torch gives NaN.
     weight_decay
-        lambda/lr for the paper's lambda. As an SDE it adds the drift -lr weight_decay theta per iteration, which v does not scale.
-        The idealized rule is of gradients alone and has no such drift: it needs weight_decay = 0, and is then `Adam`'s.
+        lambda/lr for the paper's lambda. As an SDE it adds the drift -lr weight_decay theta per iteration, which v
+        does not scale. The idealized rule is of gradients alone and has no such drift: it needs weight_decay = 0, and
+        is then `Adam`'s.
     second_moment
         "running": as shipped; "following" and "frozen" as for `Adam`.
 
     Raises
     ------
     ValueError
-        If a value is out of range, the decay by itself is unstable (lr weight_decay >= 2), or an idealized rule is to decay.
+        If a value is out of range, the decay by itself is unstable (lr weight_decay >= 2), or an idealized rule is to
+        decay.
     """
 
     lr: float

@@ -38,9 +38,9 @@ def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> An
 class AMSGrad(Dynamics):
     """AMSGrad (Reddi et al. 2018) in torch's form: the largest second moment so far takes the place of the last.
 
-    The maximum is taken before the correction 1/(1 - beta2^t), so that early in a run the learning rate may rise. In the paper
-    nothing is corrected, there is no eps, and lr falls like 1/sqrt(t). In substeps the maximum is that of a v without the noise of g^2,
-    so that steps are longer than as shipped.
+    The maximum is taken before the correction 1/(1 - beta2^t), so that early in a run the learning rate may rise. In
+    the paper nothing is corrected, there is no eps, and lr falls like 1/sqrt(t). In substeps the maximum is that of a v
+    without the noise of g^2, so that steps are longer than as shipped.
 
     Parameters
     ----------

@@ -19,8 +19,8 @@ def check_decay(dynamics: Any, bound: float = np.inf) -> None:
     checks.not_negative("weight_decay", decay)
     if lr * decay >= bound:
         raise ValueError(
-            f"weight_decay = {decay!r} is unstable: lr * weight_decay is {lr * decay:.6g}, the bound is {bound:.6g}; lower "
-            f"weight_decay below {bound / lr:.6g}, or lr"
+            f"weight_decay = {decay!r} is unstable: lr * weight_decay is {lr * decay:.6g}, the bound is {bound:.6g}; "
+            f"lower weight_decay below {bound / lr:.6g}, or lr"
         )
 
 
@@ -28,8 +28,8 @@ def refuse_coupled(dynamics: Any) -> None:
     """Refuse coupled decay in an SDE, whose landscape can have it."""
     if dynamics.weight_decay:
         raise ValueError(
-            f"weight_decay = {dynamics.weight_decay!r}: in substeps decay is decoupled (AdamW, AdaiW) or of the landscape; use "
-            f"weight_decay=0 and add {dynamics.weight_decay:g} theta^2/2 to the landscape, or substeps=1"
+            f"weight_decay = {dynamics.weight_decay!r}: in substeps decay is decoupled (AdamW, AdaiW) or of the "
+            f"landscape; use weight_decay=0 and add {dynamics.weight_decay:g} theta^2/2 to the landscape, or substeps=1"
         )
 
 

@@ -1,6 +1,7 @@
-"""Logarithm, exponential and power without branches or tables, for updates: compiled, they are vectorised over replicas.
+"""Logarithm, exponential and power without branches or tables, for updates: compiled, they vectorise over replicas.
 
-Good to a few 1e-16 relative (a power to that times 1 + \\|q log v\\|) for numbers that are not subnormal. They take floats or arrays.
+Good to a few 1e-16 relative (a power to that times 1 + \\|q log v\\|) for numbers that are not subnormal. They take
+floats or arrays.
 """
 
 from __future__ import annotations

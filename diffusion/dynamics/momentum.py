@@ -45,8 +45,8 @@ class Momentum(Dynamics):
     style
         "ema" (Adam-style, the gradient weighted by 1 - beta1) or "heavy-ball" (SGD-style, weighted by 1).
     nesterov
-        Whether the step is ``beta1 m + beta3 g`` instead of m, with beta3 the gradient's weight: Nesterov's form, as torch has it.
-        It has no idealized rule.
+        Whether the step is ``beta1 m + beta3 g`` instead of m, with beta3 the gradient's weight: Nesterov's form, as
+        torch has it. It has no idealized rule.
     weight_decay
         As for `SGD`.
     """

@@ -30,10 +30,11 @@ class OwnOptimizer(Dynamics):
     Parameters
     ----------
     step
-        ``step(theta, g, slots, shared, p)``, the new ``(theta, *slots)``, a tuple of numbers: g is the minibatch gradient, slots what
-        the coordinate carries, p is ``(lr, *betas, *parameters)``, and shared what all coordinates share, ``(t, *powers)``: the iteration t =
-        1.0, 2.0, ... and beta^t of each of `betas`. Plain Python that numba can compile, or compiled with njit. Values that it reads besides
-        are read once, here; each set of them is compiled anew.
+        ``step(theta, g, slots, shared, p)``, the new ``(theta, *slots)``, a tuple of numbers: g is the minibatch
+        gradient, slots what the coordinate carries, p is ``(lr, *betas, *parameters)``, and shared what all
+        coordinates share, ``(t, *powers)``: the iteration t = 1.0, 2.0, ... and beta^t of each of `betas`. Plain
+        Python that numba can compile, or compiled with njit. Values that it reads besides are read once, here; each
+        set of them is compiled anew.
     lr
         Learning rate, above 0: also the dynamical time of an iteration.
     slots
@@ -43,8 +44,8 @@ class OwnOptimizer(Dynamics):
     parameters
         More numbers for p. A sweep over `lr`, `betas` and `parameters` compiles once.
     mean
-        ``mean(theta, g, slots, shared, p)``, ``(value, *slots)``: is called first, and the mean of the value over the coordinates
-        is then the last of `shared` in `step`.
+        ``mean(theta, g, slots, shared, p)``, ``(value, *slots)``: is called first, and the mean of the value over the
+        coordinates is then the last of `shared` in `step`.
     momentum
         Whether the first slot is a momentum: reflecting walls reverse it, and splitting looks where it carries.
     torch
@@ -55,7 +56,8 @@ class OwnOptimizer(Dynamics):
     Raises
     ------
     ValueError
-        If a function does not compile for single numbers, gives another number of slots, or what is no finite number, or not the same twice.
+        If a function does not compile for single numbers, gives another number of slots, or what is no finite number,
+        or not the same twice.
 
     Examples
     --------
@@ -165,7 +167,10 @@ class OwnOptimizer(Dynamics):
 def _numbers(name: str, given: Any, slots: int, t: int, g: float) -> tuple[float, ...]:
     """What a user's function gave, refused unless it is a tuple of so many numbers."""
     first = "theta" if name == "step" else "value"
-    wanted = f"{name} gives {given!r} in iteration {t} for g = {g}; it must give ({first}, *slots), a tuple of 1 + {slots} finite numbers"
+    wanted = (
+        f"{name} gives {given!r} in iteration {t} for g = {g}; it must give ({first}, *slots), a tuple of 1 + {slots} "
+        "finite numbers"
+    )
     if not isinstance(given, tuple) or len(given) != 1 + slots or not all(isinstance(number, Real) for number in given):
         raise ValueError(f"{wanted}, one for each of slots = ...")
     if not np.isfinite(given).all():
@@ -178,14 +183,14 @@ class OwnDynamics(Dynamics):
     """A user's own optimizer, as the two functions that tell it from the others.
 
     ``m <- beta m + (1 - beta) g``, ``theta <- theta - eta m/(1 - prod beta)`` with ``beta = inertia(v, mean_v)`` and
-    ``eta = learning_rate(v)``, where v is the running mean of g^2, corrected for its start at 0, and mean_v its mean over
-    the coordinates.
+    ``eta = learning_rate(v)``, where v is the running mean of g^2, corrected for its start at 0, and mean_v its mean
+    over the coordinates.
 
     Parameters
     ----------
     inertia_function
-        ``inertia(v, mean_v, *parameters)`` in [0, 1), a scalar function; plain Python that numba can compile, or compiled with njit.
-        Values that it reads besides are read once, here; each set of them is compiled anew.
+        ``inertia(v, mean_v, *parameters)`` in [0, 1), a scalar function; plain Python that numba can compile, or
+        compiled with njit. Values that it reads besides are read once, here; each set of them is compiled anew.
     learning_rate_function
         ``learning_rate(v, *parameters)`` above 0, likewise.
     beta2

@@ -37,9 +37,9 @@ def substep(theta: Any, g: Any, rms: Any, slots: Any, shared: Any, p: Any) -> An
 class Padam(Dynamics):
     """Padam (Chen & Gu 2018): the gradient's mean over v^partial, v the largest second moment so far, as in `AMSGrad`.
 
-    As in its authors' code: ``theta <- theta - lr sqrt(1 - beta2^t)/(1 - beta1^t) m/(sqrt(v) + eps)^(2 partial)``. The paper has neither
-    the corrections, of which that of v fits partial = 1/2 alone, nor eps. It has no torch counterpart: `pytorch_optimizer.PAdam` is the
-    same but takes the present v, not the largest.
+    As in its authors' code: ``theta <- theta - lr sqrt(1 - beta2^t)/(1 - beta1^t) m/(sqrt(v) + eps)^(2 partial)``. The
+    paper has neither the corrections, of which that of v fits partial = 1/2 alone, nor eps. It has no torch
+    counterpart: `pytorch_optimizer.PAdam` is the same but takes the present v, not the largest.
 
     Parameters
     ----------
@@ -48,8 +48,8 @@ class Padam(Dynamics):
     partial
         Power of v, in (0, 1/2]; at 1/2 it is AMSGrad.
     second_moment
-        "running": as shipped; "frozen" and "following" as for `Adam`, with the learning rate lr/C^partial: there is no maximum then, and
-        weight_decay must be 0.
+        "running": as shipped; "frozen" and "following" as for `Adam`, with the learning rate lr/C^partial: there is no
+        maximum then, and weight_decay must be 0.
     weight_decay
         Coefficient of theta added to the gradient.
     """

@@ -38,11 +38,11 @@ def step(theta: Any, g: Any, slots: Any, shared: Any, p: Any) -> Any:
 
 @dataclass(frozen=True, repr=False)
 class RAdam(Dynamics):
-    """RAdam (Liu et al. 2020) in torch's form: as long as rho_t <= 5, EMA momentum with lr; then Adam's step times r_t, which rises to 1.
+    """RAdam (Liu et al. 2020) in torch's form: EMA momentum while rho_t <= 5, then Adam's step times r_t, rising to 1.
 
-    ``rho_t = rho_inf - 2 t beta2^t/(1 - beta2^t)``, ``rho_inf = 2/(1 - beta2) - 1``: at beta2 = 0.999 five steps do not adapt, below beta2
-    = 2/3 none does. In the paper the threshold is 4, so that at beta2 = 0.999 step 5 adapts too. eps is added to the root of the
-    uncorrected v. The authors' code decouples the decay.
+    ``rho_t = rho_inf - 2 t beta2^t/(1 - beta2^t)``, ``rho_inf = 2/(1 - beta2) - 1``: at beta2 = 0.999 five steps do not
+    adapt, below beta2 = 2/3 none does. In the paper the threshold is 4, so that at beta2 = 0.999 step 5 adapts too. eps
+    is added to the root of the uncorrected v. The authors' code decouples the decay.
 
     Parameters
     ----------

@@ -43,10 +43,11 @@ class RMSprop(Dynamics):
     Parameters
     ----------
     lr, beta2, eps
-        Learning rate, decay of the second moment (torch's alpha), and the term added to its root, 0 or above as for `Adam`.
+        Learning rate, decay of the second moment (torch's alpha), and the term added to its root, 0 or above as for
+        `Adam`.
     second_moment
-        "frozen" and "following" as for `Adam`; "running": the optimizer as torch ships it, whose second moment starts at
-        zero and is *not* bias-corrected.
+        "frozen" and "following" as for `Adam`; "running": the optimizer as torch ships it, whose second moment starts
+        at zero and is *not* bias-corrected.
     weight_decay
         As for `Adam`.
     """

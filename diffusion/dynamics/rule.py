@@ -1,7 +1,7 @@
 """The optimizers as one rule with two functions of the gradient's second moment: inertia and learning rate.
 
-``m <- beta_i m + beta3_i g``, ``theta <- theta - eta_i m`` (Equation 4): SGD, Momentum, RMSprop, Adam and Adai differ only
-in ``beta_i``, ``eta_i`` and the gradient's weight ``beta3_i``. Other optimizers are known by their updates alone.
+``m <- beta_i m + beta3_i g``, ``theta <- theta - eta_i m`` (Equation 4): SGD, Momentum, RMSprop, Adam and Adai differ
+only in ``beta_i``, ``eta_i`` and the gradient's weight ``beta3_i``. Other optimizers are known by their updates alone.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ class Rule:
     def coefficients(self, substeps: int) -> tuple[Array, Array, Array, Array]:
         """(keep, force, share, step) of ``m <- keep m + force grad L + share sqrt(C) xi``, ``theta <- theta - step m``.
 
-        One of `substeps` equal parts of an iteration: the semi-implicit Euler scheme with inertia, Euler-Maruyama without.
-        One substep is the discrete optimizer; the limit of many is the SDE.
+        One of `substeps` equal parts of an iteration: the semi-implicit Euler scheme with inertia, Euler-Maruyama
+        without. One substep is the discrete optimizer; the limit of many is the SDE.
         """
         inert = self.inertia > 0
         keep = np.where(inert, 1 - (1 - self.inertia) / substeps, 0.0)
@@ -89,7 +89,7 @@ class _OfInit:
 
 
 class Dynamics:
-    """An optimizer: its idealized rule (inertia, learning rate) where it has one, as shipped, and its torch counterpart.
+    """An optimizer: its idealized rule (inertia, learning rate) if it has one, as shipped, and its torch counterpart.
 
     Fields that ``field(repr=False)`` declares are named in the repr where they are not at their defaults.
     """
@@ -113,14 +113,15 @@ class Dynamics:
 
     @property
     def update(self) -> Update | None:
-        """The optimizer as shipped; None if it is the idealized rule that runs, which without a second moment is the same."""
+        """The optimizer as shipped; None if the idealized rule runs, which without a second moment is the same."""
         return None
 
     def substep(self, substeps: int) -> Update:
         """One of `substeps` equal parts of an iteration of the SDE of the optimizer as shipped.
 
-        v follows ``dv = (1 - beta2) (L'^2 + C - v) dT`` in iterations T, without the noise of g^2, as at weak order 1 (Malladi et al.,
-        2205.10287); m is that of `Rule.coefficients`. Bias corrections are for the shares that substeps keep: in the limit exp(-(1 - beta) T).
+        v follows ``dv = (1 - beta2) (L'^2 + C - v) dT`` in iterations T, without the noise of g^2, as at weak order 1
+        (Malladi et al., 2205.10287); m is that of `Rule.coefficients`. Bias corrections are for the shares that
+        substeps keep: in the limit exp(-(1 - beta) T).
 
         Raises
         ------
@@ -128,13 +129,13 @@ class Dynamics:
             If none is known.
         """
         raise ValueError(
-            f"substeps = {substeps}: {self!r} takes whole iterations, {self.no_sde}; use substeps=1, or the running second moment of "
-            "RMSprop, Adam, AdamW, AMSGrad, AdaBound, Padam, Adai or AdaiW"
+            f"substeps = {substeps}: {self!r} takes whole iterations, {self.no_sde}; use substeps=1, or the running "
+            "second moment of RMSprop, Adam, AdamW, AMSGrad, AdaBound, Padam, Adai or AdaiW"
         )
 
     @property
     def follows(self) -> float:
-        """The power of the noise variance that divides each gradient as it arrives: q of a following second moment, else 0."""
+        """The power of the noise variance that divides each gradient on arrival: q if v is following, else 0."""
         return self.exponent if self.second_moment == "following" else 0.0
 
     @property
@@ -174,8 +175,8 @@ class Dynamics:
     def no_rule(self) -> str:
         """Why an idealized form is refused of an optimizer that has none."""
         return (
-            f"{self!r} has no idealized rule, it runs only as shipped: by simulate, exit_times and rare_escape_rate from velocity='rest'; "
-            "for the theory's rule use SGD, Momentum, RMSprop, Adam or Adai"
+            f"{self!r} has no idealized rule, it runs only as shipped: by simulate, exit_times and rare_escape_rate "
+            "from velocity='rest'; for the theory's rule use SGD, Momentum, RMSprop, Adam or Adai"
         )
 
     def gradient_weight(self, inertia: Array) -> Array:
@@ -250,8 +251,8 @@ def idealized_learning_rate(dynamics: Any, v: Array) -> Array:
     """``lr / v^q``, refused where v is 0."""
     if np.any(v <= 0):
         raise ValueError(
-            f"noise variance is 0 in direction {int(np.argmax(v <= 0))}: idealized {type(dynamics).__name__} would have an "
-            "infinite learning rate there; use IsotropicNoise, or second_moment='running'"
+            f"noise variance is 0 in direction {int(np.argmax(v <= 0))}: idealized {type(dynamics).__name__} would "
+            "have an infinite learning rate there; use IsotropicNoise, or second_moment='running'"
         )
     return np.asarray(dynamics.lr / v**dynamics.exponent)
 
@@ -277,8 +278,8 @@ def check_second_moment(dynamics: Any, known: tuple[str, ...] = ("running",)) ->
     checks.choice("second_moment", moment, known)
     if moment != "running" and dynamics.weight_decay > 0:
         raise ValueError(
-            f"weight_decay = {dynamics.weight_decay!r}: the idealized rule of {name} has no decay; use second_moment='running' or "
-            "weight_decay=0"
+            f"weight_decay = {dynamics.weight_decay!r}: the idealized rule of {name} has no decay; use "
+            "second_moment='running' or weight_decay=0"
         )
 
 

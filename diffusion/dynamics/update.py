@@ -1,4 +1,4 @@
-"""What the kernels need of an optimizer as shipped: one iteration of a coordinate, as formulas of numbers that are compiled."""
+"""What the kernels need of an optimizer as shipped: an iteration of a coordinate, as formulas that are compiled."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def clock(t: Any, powers: Any, p: Any) -> Any:
 
 
 def kept(beta: Any, substeps: Any) -> Any:
-    """What a substep keeps of a mean that keeps beta in an iteration, ``1 - (1 - beta)/substeps``; where that is nothing, nothing."""
+    """What a substep keeps of a mean that keeps beta in an iteration: ``1 - (1 - beta)/substeps``; 0 of 0."""
     return 1.0 - (1.0 - beta) / substeps if beta > 0.0 else 0.0
 
 
@@ -28,16 +28,17 @@ def rounded_product(a: Any, b: Any) -> Any:
 class Update:
     """One iteration of an optimizer as shipped, for one coordinate and its slots.
 
-    The formulas take and give numbers, run in Python and compiled, and must be free of branches that cost: ``a if c else b`` is
-    free. They may call other plain functions, and those of NumPy that are one instruction; power, exp and log are slow, but for those of
-    `diffusion.dynamics.elementary`.
+    The formulas take and give numbers, run in Python and compiled, and must be free of branches that cost:
+    ``a if c else b`` is free. They may call other plain functions, and those of NumPy that are one instruction; power,
+    exp and log are slow, but for those of `diffusion.dynamics.elementary`.
 
     Attributes
     ----------
     step
-        ``step(theta, g, slots, shared, p)``, the new ``(theta, *slots)``; g is the minibatch gradient. Of one of n substeps of an SDE
-        (`Dynamics.substep`) it is ``step(theta, g, rms, slots, shared, p)``, unless `observe` takes rms: g has n times the minibatch's
-        variance, which is that of n of them in an iteration, and rms is the root of what the minibatch's g^2 is in the mean.
+        ``step(theta, g, slots, shared, p)``, the new ``(theta, *slots)``; g is the minibatch gradient. Of one of n
+        substeps of an SDE (`Dynamics.substep`) it is ``step(theta, g, rms, slots, shared, p)``, unless `observe` takes
+        rms: g has n times the minibatch's variance, which is that of n of them in an iteration, and rms is the root of
+        what the minibatch's g^2 is in the mean.
     parameters
         The tuple p. What is in it can be swept without compiling anew.
     slots
@@ -45,11 +46,11 @@ class Update:
     betas
         The kernels keep their running powers beta^t.
     shared
-        ``shared(t, powers, p)``, a tuple of numbers that all coordinates share in iteration t = 1.0, 2.0, ...; computed once for all
-        of them, so bias corrections belong here.
+        ``shared(t, powers, p)``, a tuple of numbers that all coordinates share in iteration t = 1.0, 2.0, ...; computed
+        once for all of them, so bias corrections belong here.
     observe
-        ``observe(theta, g, slots, shared, p)``, ``(value, *slots)``: comes before `step`, which then finds the mean of the value over the
-        coordinates as the last of `shared`.
+        ``observe(theta, g, slots, shared, p)``, ``(value, *slots)``: comes before `step`, which then finds the mean of
+        the value over the coordinates as the last of `shared`.
     momentum
         Whether the first slot is a momentum, which a reflecting wall reverses.
     """

@@ -41,11 +41,12 @@ def msd(
     clock
         "iteration" or "dynamical_time".
     theory
-        Lines to compare with, by their labels, such as ``{"Theorem 2": function, "exact": array}``: functions of what is on the
-        horizontal axis, or values at the result's points. Lines whose labels begin with "exact" are solid, all others dashed.
+        Lines to compare with, by their labels, such as ``{"Theorem 2": function, "exact": array}``: functions of what
+        is on the horizontal axis, or values at the result's points. Lines whose labels begin with "exact" are solid,
+        all others dashed.
     **kwargs
-        Passed to `matplotlib.axes.Axes.errorbar`. Colour and label default to those of the optimizer if one direction is shown;
-        with several, ``label=`` stands before each one's eigenvalue.
+        Passed to `matplotlib.axes.Axes.errorbar`. Colour and label default to those of the optimizer if one direction
+        is shown; with several, ``label=`` stands before each one's eigenvalue.
 
     Returns
     -------
@@ -94,8 +95,9 @@ def survival(
 ) -> Axes:
     """Share of replicas still inside, with a band, on a logarithmic axis: an exponential law is a straight line.
 
-    The estimate is Kaplan and Meier's, with Greenwood's variance on the scale of log(-log S); replicas that diverged are left out.
-    Drawn beside theory, or on axes that hold something already, it has markers, and a colour and a label that are not there yet.
+    The estimate is Kaplan and Meier's, with Greenwood's variance on the scale of log(-log S); replicas that diverged
+    are left out. Drawn beside theory, or on axes that hold something already, it has markers, and a colour and a label
+    that are not there yet.
 
     Parameters
     ----------

@@ -46,8 +46,8 @@ def escape_map(
     path
         Positions of shape (m, 2), such as those of `theory.least_action`.
     exits
-        Result of `diffusion.exit_times` with ``positions=True``, or of `diffusion.rare_escape_rate` with ``paths=True``;
-        at most 500 are drawn, evenly chosen.
+        Result of `diffusion.exit_times` with ``positions=True``, or of `diffusion.rare_escape_rate` with
+        ``paths=True``; at most 500 are drawn, evenly chosen.
     grid
         Result of `diffusion.fokker_planck.committor` or `diffusion.fokker_planck.escape_rate` with two coordinates: the
         lines where the committor is 0.1, 0.5 and 0.9, and arrows along the current.

@@ -28,7 +28,7 @@ def marker(ax: Axes) -> str:
 
 
 def chosen(ax: Axes, record: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Colour and label: those given, else those of the optimizer that the record names, or others where these axes have them already."""
+    """Colour and label: those given, else those of the record's optimizer, or others if the axes have these already."""
     dynamics = str(record.get("dynamics", ""))
     defaults = {
         "color": _colour(ax, OPTIMIZERS.get(dynamics.partition("(")[0], BLUE)),
@@ -58,8 +58,8 @@ def compare(ax: Axes, theory: Theory | None, x: Any) -> None:
             values = np.broadcast_to(values, at.shape)
         if len(values) != len(at):
             raise ValueError(
-                f"theory[{label!r}] has shape {values.shape}, but there are {len(at)} points; give a value for each, or a function "
-                "of what is on the horizontal axis"
+                f"theory[{label!r}] has shape {values.shape}, but there are {len(at)} points; give a value for each, "
+                "or a function of what is on the horizontal axis"
             )
         look: Any = "-" if label.startswith("exact") else next(dashes)
         ax.plot(at, values, color="black", lw=1, ls=look)[0].set_label(label)
