@@ -125,9 +125,8 @@ def resolve(gradient: Pointwise, diffusion: Pointwise, edges: Sequence[float] | 
         steep = bool(count + np.sum(climbs[resolved & ~smallest]) / 8 > MOST_PANELS)
         brightest, at = max(brightest, float(np.exp(log_d.max()))), left
         _refuse_zero(left[smallest], log_d[smallest], brightest, diffusion.sign)
-        noise = (
-            8 * np.spacing(np.maximum(np.abs(left), np.abs(right))) / width[:, 0]
-        )  # the rounding of x, on this panel
+        # the rounding of x, on this panel
+        noise = 8 * np.spacing(np.maximum(np.abs(left), np.abs(right))) / width[:, 0]
         good = wrong_slope * width[:, 0] < 1e-12 + noise * np.ptp(slope, axis=1) * width[:, 0]
         good &= wrong_log_d < 1e-11 + noise * np.ptp(log_d, axis=1)
         good = good & (climbs <= 4) & (_bent(gain) < 1e-12) | smallest

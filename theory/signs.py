@@ -17,9 +17,7 @@ from theory.problem import Boundary, sides
 Array = NDArray[np.float64]
 Function = Callable[[Any], Any]
 
-NEGLIGIBLE = (
-    42.0  # the open side is cut where its share of the time, and the chance to come there, are below e^-NEGLIGIBLE
-)
+NEGLIGIBLE = 42.0  # the open side is cut where its share of time, and the chance to come there, are below e^-this
 FIRST, MOST = 256, 2**20  # positions on the open side that are looked at first, and at most on either side
 ON_LATTICE = 1e-6  # steps between a boundary and a position of the lattice that rounding may turn round
 
