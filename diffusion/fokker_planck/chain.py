@@ -41,7 +41,7 @@ class Chain:
     span: float
 
     def solve(self, f: Array) -> Array:
-        """log of u of ``-A^T u = e^f`` A the generator, shape (n,): from positive terms, so that no digits are lost."""
+        """log of u of ``-A^T u = e^f``, A the generator, shape (n,): of positive terms, so that no digits are lost."""
         load, r = self.weights + f, self.resistances
         if np.isinf(r[0]):
             return running_sums((running_sums(load) + r[1:])[::-1])[::-1]
@@ -67,9 +67,8 @@ class Chain:
             agrees = abs(rate + v.max() - u[v.argmax()]) < AGREE
             u = v - v.max()
             last, change = change, abs(before - rate)
-            left = (
-                change * change / (last - change) if change < last < np.inf else np.inf
-            )  # if changes go on as the last two
+            # what is left if changes go on as the last two
+            left = change * change / (last - change) if change < last < np.inf else np.inf
             steady = steady + 1 if left < 1e-12 else 0
             if agrees and (steady > 2 or change < ROUNDING * (1 + self.span)):
                 return float(rate), u

@@ -83,7 +83,7 @@ class Grid:
         return np.asarray(self._factors.solve(source))
 
     def backward(self, reward: Array) -> Array:
-        """What particles from each point collect till they leave: a reward per time, times the weights; shape (n,)."""
+        """What particles from each point collect until they leave; reward per unit time times the weights; (n,)."""
         y = self._factors.solve(reward, trans="T")
         values = -y / self.weights
         values[self.pin] = 0.0
@@ -104,9 +104,8 @@ class Grid:
             density /= self.weights @ density
             before, rate = rate, float(self.leaving.sum(axis=0) @ density)
             last, change = change, abs(rate - before) / abs(rate)
-            left = (
-                change * change / (last - change) if change < last < np.inf else np.inf
-            )  # if changes go on as the last two
+            # what is left if changes go on as the last two
+            left = change * change / (last - change) if change < last < np.inf else np.inf
             steady = steady + 1 if left < 1e-8 else 0
             if steady > 2 or change < 1e-10:
                 return rate, density
