@@ -17,8 +17,8 @@ REMEDY = "give a function of numbers, with what else it needs in parameters=, or
 def plain(name: str, function: Any) -> Callable[..., Any]:
     """A plain function, or one compiled with njit, that does what `function` does.
 
-    Polynomials of NumPy's, piecewise polynomials of SciPy's (`CubicSpline`, `PchipInterpolator`, ...), `functools.partial`,
-    `numpy.vectorize`, `numba.vectorize` and functions of NumPy's or Python's are turned into one.
+    Polynomials of NumPy's, piecewise polynomials of SciPy's (`CubicSpline`, `PchipInterpolator`, ...),
+    `functools.partial`, `numpy.vectorize`, `numba.vectorize` and functions of NumPy's or Python's are turned into one.
 
     Raises
     ------
@@ -42,7 +42,8 @@ def plain(name: str, function: Any) -> Callable[..., Any]:
         return _polynomial(function.convert(kind=np.polynomial.Polynomial).coef[::-1])
     if isinstance(function, MethodType):
         raise ValueError(
-            f"{name} = {function.__qualname__} is a method, and the object that it belongs to cannot be compiled; {REMEDY}"
+            f"{name} = {function.__qualname__} is a method, and the object that it belongs to cannot be compiled; "
+            f"{REMEDY}"
         )
     if isinstance(function, DUFunc):
         return plain(name, function._dispatcher.py_func)  # type: ignore[attr-defined]
@@ -123,7 +124,7 @@ def _pieces(name: str, spline: Any) -> Callable[[float], float]:
 
 @functools.lru_cache(maxsize=1024)
 def formula(text: str, *functions: Any) -> Callable[..., Any]:
-    """A formula of the kernels' that calls `function`, or `function_0`, `function_1`, ..., the same one each time for the same text."""
+    """A formula of the kernels' that calls `function`, or `function_0`, ...; for the same text the same one."""
     named = {f"function_{k}": each for k, each in enumerate(functions)}
     return eval(text, {"function": functions[0]} | named)  # type: ignore[no-any-return]
 

@@ -112,7 +112,8 @@ def confidence(level: float) -> float:
 def compiled(signature: str, function: Callable[..., Any], *example: Any) -> Any:
     """A user's function compiled with the values that it reads now, and tried on the example; refused if numba cannot.
 
-    The signature is what an error shows of how the function is called, its parameter's name first: "gradient(u) -> float".
+    The signature is what an error shows of how the function is called, its parameter's name first:
+    "gradient(u) -> float".
     """
     from numba.core.errors import NumbaError
 

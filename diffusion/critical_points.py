@@ -72,18 +72,23 @@ def critical_points(landscape: Any, box: ArrayLike) -> xarray.Dataset:
     told = int(np.sum(1 - 2 * (index % 2)))
     if flat.any():
         _warn(
-            f"the Hessian at {points[flat][0].tolist()} has an eigenvalue of 0: its index and what it joins are not known"
+            f"the Hessian at {points[flat][0].tolist()} has an eigenvalue of 0: its index and what it joins are not "
+            "known"
         )
     elif turns is not None and turns != told:
         _warn(
-            f"the gradient turns {turns} times along the edge of box = {ends.tolist()}, and the points found make it {told} "
-            f"({len(points)} of them): some are missing; give a smaller box, or several, if none has a "
-            "Hessian of 0, to which Newton's method leads too slowly"
+            f"the gradient turns {turns} times along the edge of box = {ends.tolist()}, and the points found make it "
+            f"{told} ({len(points)} of them): some are missing; give a smaller box, or several, if none has a Hessian "
+            "of 0, to which Newton's method leads too slowly"
         )
     data = {
-        "position": (("point", "coordinate"), points), "eigenvalue": (("point", "direction"), eigenvalues), "index": ("point", index),
-        "loss": ("point", losses), "joins": (("point", "descent"), joins), "hits": ("point", hits),
-    }  # fmt: skip
+        "position": (("point", "coordinate"), points),
+        "eigenvalue": (("point", "direction"), eigenvalues),
+        "index": ("point", index),
+        "loss": ("point", losses),
+        "joins": (("point", "descent"), joins),
+        "hits": ("point", hits),
+    }
     coords = {"point": np.arange(len(points)), "coordinate": np.arange(d), "direction": np.arange(d)}
     parameters = {"landscape": repr(landscape), "box": ends.tolist()}
     return describe(xarray.Dataset(data, coords), parameters)
@@ -109,8 +114,8 @@ def surroundings(landscape: Any) -> xarray.Dataset:
                 break
     if found is None:
         raise ValueError(
-            f"no saddle next to the minimum of {landscape!r} within {half:.3g} of it, and noise at = 'piecewise' needs both; give the "
-            "minimum as reference, or use 'reference' or a position"
+            f"no saddle next to the minimum of {landscape!r} within {half:.3g} of it, and noise at = 'piecewise' needs "
+            "both; give the minimum as reference, or use 'reference' or a position"
         )
     return found
 
@@ -180,5 +185,6 @@ def _winding(landscape: Any, ends: Array) -> int:
             return round(float(steps.sum()) / (2 * np.pi))
         shares = np.sort(np.concatenate([shares, (shares[fast] + shares[fast + 1]) / 2]))
     raise ValueError(
-        f"box = {ends.tolist()}: a critical point lies on its edge, near {here[fast[0]].tolist()}, or so near that rounding hides it; move that edge"
+        f"box = {ends.tolist()}: a critical point lies on its edge, near {here[fast[0]].tolist()}, or so near that "
+        "rounding hides it; move that edge"
     )

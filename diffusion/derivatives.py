@@ -1,6 +1,7 @@
 """Whether functions that a user gave are each other's derivatives, and derivatives that were not given: at any scale.
 
-Nothing here has a length or an energy of its own: steps come from where the functions are used, errors from their own rounding.
+Nothing here has a length or an energy of its own: steps come from where the functions are used, errors from
+their own rounding.
 """
 
 from __future__ import annotations
@@ -58,7 +59,8 @@ def check(
     Raises
     ------
     ValueError
-        If a value is not finite; if the two do not agree; or if they are so rough that it cannot be said whether they do.
+        If a value is not finite; if the two do not agree; or if they are so rough that it cannot be said
+        whether they do.
     """
     from scipy.integrate import quad
 
@@ -85,12 +87,12 @@ def check(
         *_, a, b, integral, change = max(failed)
         if close and (any(one[3] for one in failed) or _is_table(function, derivative, min(ends), max(ends))):
             raise ValueError(
-                f"{name} and {of} are too rough between {a:.10g} and {b:.10g}{at} to be checked against each other, as tables are "
-                f"that are interpolated linearly; {_SMOOTH}"
+                f"{name} and {of} are too rough between {a:.10g} and {b:.10g}{at} to be checked against each other, as "
+                f"tables are that are interpolated linearly; {_SMOOTH}"
             )
         raise ValueError(
-            f"{name} integrates to {integral:.6g} from {a:.10g} to {b:.10g}{at}, but {of} changes by {change:.6g} there; one of the "
-            "two is wrong"
+            f"{name} integrates to {integral:.6g} from {a:.10g} to {b:.10g}{at}, but {of} changes by {change:.6g} "
+            "there; one of the two is wrong"
         )
     return told
 
@@ -98,8 +100,8 @@ def check(
 def refuse_rounding(of: str) -> None:
     """Refuse a function of which no interval told anything."""
     raise ValueError(
-        f"{of} is too rough to be checked: its rounding hides how it changes from place to place; subtract its value at the reference "
-        "point, or give the domain where it changes"
+        f"{of} is too rough to be checked: its rounding hides how it changes from place to place; subtract its value "
+        "at the reference point, or give the domain where it changes"
     )
 
 
@@ -109,9 +111,9 @@ def warn_slope(point: Array, slopes: Array, around: Array, stacklevel: int = 3) 
     told = ", ".join(f"{slope:.4g}" for slope in slopes)
     if np.abs(slopes).max() > CRITICAL * most:
         warnings.warn(
-            f"reference = {point.tolist()} is no critical point: the gradient is [{told}] there, and {most:.3g} around it; "
-            "noise and rules that are taken at the reference point are stated for a critical point; give the minimum, and start= "
-            "where a run is to begin elsewhere",
+            f"reference = {point.tolist()} is no critical point: the gradient is [{told}] there, and {most:.3g} "
+            "around it; noise and rules that are taken at the reference point are stated for a critical point; give "
+            "the minimum, and start= where a run is to begin elsewhere",
             RuntimeWarning,
             stacklevel=stacklevel,
         )
@@ -119,8 +121,8 @@ def warn_slope(point: Array, slopes: Array, around: Array, stacklevel: int = 3) 
 
 _FINITE = "it must be finite where replicas go: mend it, or narrow domain"
 _SMOOTH = (
-    "give smooth functions: scipy.interpolate.CubicSpline(positions, values), its derivative() and its derivative(2) can be "
-    "given as they are"
+    "give smooth functions: scipy.interpolate.CubicSpline(positions, values), its derivative() and its derivative(2) "
+    "can be given as they are"
 )
 
 
@@ -132,7 +134,7 @@ def _finite(name: str, function: Function, x: float, at: str) -> float:
 
 
 def _roughness(function: Function, a: float, b: float) -> float:
-    """How far values of the function between a and b are from a smooth curve through them: by their rounding, if it is smooth."""
+    """How far values of the function between a and b are from a smooth curve: by their rounding, if it is smooth."""
     values = np.array([function(x) for x in (a + b) / 2 + (b - a) / 2 * _NODES])
     return float(np.abs(values - _SMOOTHER @ values).max()) + float(np.spacing(np.abs(values).max()))
 
@@ -157,8 +159,9 @@ def _is_table(function: Function, derivative: Function, a: float, b: float) -> b
 def jacobian(function: Callable[[Array], Array], point: Array, widths: Array) -> Array:
     """Derivatives of a vector function of positions, shape (n, d) to (n, m): row j by coordinate j, shape (d, m).
 
-    Central differences without their error in the step squared. The step is looked for below a coordinate's width, shape (d,): the one of
-    least error, from rounding as the finest steps show it and from the next term, whose estimate all finer ones agree with.
+    Central differences without their error in the step squared. The step is looked for below a coordinate's width,
+    shape (d,): the one of least error, from rounding as the finest steps show it and from the next term, whose estimate
+    all finer ones agree with.
 
     Raises
     ------
@@ -174,7 +177,8 @@ def jacobian(function: Callable[[Array], Array], point: Array, widths: Array) ->
         steps = steps[steps > least]
         if not len(steps):
             raise ValueError(
-                f"domain = {width:.3g} in coordinate {j} is lost in the rounding of {point.tolist()}; widen it, or move reference"
+                f"domain = {width:.3g} in coordinate {j} is lost in the rounding of {point.tolist()}; widen it, or "
+                "move reference"
             )
         shifts = (steps[:, None] * np.array([1.0, -1.0, 0.5, -0.5])).ravel()
         positions = np.tile(point, (len(shifts), 1))
@@ -201,7 +205,8 @@ def jacobian(function: Callable[[Array], Array], point: Array, widths: Array) ->
     j = int(np.argmax(errors))
     if errors[j] > ROUGH * max(np.abs(found).max(), max(slopes)):  # of a flat place, beside what lies around
         raise ValueError(
-            f"gradient has no derivative at {point.tolist()} in coordinate {j} that steps from {widths[j]:.3g} down tell: {errors[j]:.2g} is "
-            f"unknown beside {np.abs(found).max():.2g}; give a point where it is smooth, or a domain as wide as what lies there"
+            f"gradient has no derivative at {point.tolist()} in coordinate {j} that steps from {widths[j]:.3g} down "
+            f"tell: {errors[j]:.2g} is unknown beside {np.abs(found).max():.2g}; give a point where it is smooth, or a "
+            "domain as wide as what lies there"
         )
     return found

@@ -27,9 +27,9 @@ NO_COORDINATE, NO_PART = -1, -1
 class Edge:
     """A boundary of P parts.
 
-    Outside of LINES is below `first` or above `second` in any coordinate, of any other part where its sign times what it goes
-    by is above its limit: the product with `first` (PLANE), the squared distance from it (BALL), the loss (LEVEL), or whether
-    the user's function is true (OWN).
+    Outside of LINES is below `first` or above `second` in any coordinate, of any other part where its sign times what
+    it goes by is above its limit: the product with `first` (PLANE), the squared distance from it (BALL), the loss
+    (LEVEL), or whether the user's function is true (OWN).
 
     Attributes
     ----------
@@ -82,8 +82,10 @@ class Edge:
     def specialisation(self) -> dict[str, Any]:
         """What the kernels are specialised with."""
         return {
-            "LINE": bool(self.lines.any()), "MEASURED": not self.lines.all(), "LEVELS": bool(np.any(self.kinds == LEVEL))
-        } | self.own  # fmt: skip
+            "LINE": bool(self.lines.any()),
+            "MEASURED": not self.lines.all(),
+            "LEVELS": bool(np.any(self.kinds == LEVEL)),
+        } | self.own
 
     @property
     def own(self) -> dict[str, Any]:
@@ -105,17 +107,18 @@ class Edge:
         if np.any(self.lines | (self.kinds >= OWN)):
             what = "a line" if self.lines.any() else "a function"
             raise ValueError(
-                f"boundary = {self.boundary!r} is {what} in coordinates, and this rule runs along the eigenvectors of a rotated "
-                "saddle; use HalfSpace for a line, else use Radius or LossLevel, or rotation=None"
+                f"boundary = {self.boundary!r} is {what} in coordinates, and this rule runs along the eigenvectors of "
+                "a rotated saddle; use HalfSpace for a line, else use Radius or LossLevel, or rotation=None"
             )
         return replace(self, first=np.stack([basis.T @ row for row in self.first]))
 
     def crossed(
         self, landscape: Landscape, positions: Array
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """The part that each position is outside of, the first in order, the coordinate that is farthest out and its side.
+        """The part that each position is outside of, the first in order, the coordinate farthest out and its side.
 
-        Positions, shape (n, d), in coordinates. NO_PART and NO_COORDINATE where there is none, as where a position is NaN.
+        Positions, shape (n, d), in coordinates. NO_PART and NO_COORDINATE where there is none, as where a
+        position is NaN.
         """
         part, coordinate, side = (np.full(len(positions), value) for value in (NO_PART, NO_COORDINATE, 0))
         each = np.arange(len(positions))
@@ -186,8 +189,8 @@ def edge_of(boundary: Boundary, landscape: Landscape, origin: Array) -> Edge:
                 raise ValueError(f"{named}: its normal has {len(normal)} entries, and the landscape {d} coordinates")
             if not (there := float(normal @ origin)) < part.offset:
                 raise ValueError(
-                    f"{named}: normal . theta is {there:.6g} at the start, which is outside already; choose another start, or "
-                    "the other half, with the signs of normal and offset changed"
+                    f"{named}: normal . theta is {there:.6g} at the start, which is outside already; choose another "
+                    "start, or the other half, with the signs of normal and offset changed"
                 )
             rows.append((PLANE, normal, unused, 1.0, part.offset))
         elif isinstance(part, Region):
@@ -206,8 +209,8 @@ def edge_of(boundary: Boundary, landscape: Landscape, origin: Array) -> Edge:
             low, high = rows[-1][1:3]
             for j in np.flatnonzero(~((low < origin) & (origin < high))):
                 raise ValueError(
-                    f"{named}: the start is {origin[j]:.6g} in coordinate {j}, which is outside already, or on the boundary; "
-                    "choose another start or boundary"
+                    f"{named}: the start is {origin[j]:.6g} in coordinate {j}, which is outside already, or on the "
+                    "boundary; choose another start or boundary"
                 )
     kinds, first, second, signs, limits = (np.array(column) for column in zip(*rows, strict=True))
     return Edge(boundary, kinds.astype(np.int64), first, second, signs, limits, tuple(functions))
@@ -216,7 +219,8 @@ def edge_of(boundary: Boundary, landscape: Landscape, origin: Array) -> Edge:
 def walls_of(reflecting: Any, origin: Array) -> Array:
     """Lower and upper reflecting walls of each coordinate, shape (2, d); infinite where there is none.
 
-    Numbers are walls in every coordinate, each on its side of the start, as on the grids; or what has ends in coordinates.
+    Numbers are walls in every coordinate, each on its side of the start, as on the grids; or what has ends in
+    coordinates.
 
     Raises
     ------
@@ -236,8 +240,8 @@ def walls_of(reflecting: Any, origin: Array) -> Array:
         walls = np.array([np.maximum(walls[0], low), np.minimum(walls[1], high)])
     for j in np.flatnonzero(~((walls[0] <= origin) & (origin <= walls[1]))):
         raise ValueError(
-            f"reflecting = {reflecting!r}: the start is {origin[j]:.6g} in coordinate {j}, which is behind a wall; choose another "
-            "start or wall"
+            f"reflecting = {reflecting!r}: the start is {origin[j]:.6g} in coordinate {j}, which is behind a wall; "
+            "choose another start or wall"
         )
     return walls
 
@@ -254,16 +258,16 @@ def check_walls(walls: Array, edge: Edge, reflecting: Any) -> None:
     for j in np.flatnonzero(behind[0] | behind[1]):
         wall, end = (walls[0, j], edge.low[j]) if behind[0][j] else (walls[1, j], edge.high[j])
         raise ValueError(
-            f"reflecting = {reflecting!r}: the wall at {wall:.6g} in coordinate {j} is not before the boundary at {end:.6g}, so that no "
-            "replica comes to it; leave it out, or put it before the boundary"
+            f"reflecting = {reflecting!r}: the wall at {wall:.6g} in coordinate {j} is not before the boundary at "
+            f"{end:.6g}, so that no replica comes to it; leave it out, or put it before the boundary"
         )
     open_ends = np.any((edge.low > walls[0]) & (edge.low > -np.inf)) or np.any(
         (edge.high < walls[1]) & (edge.high < np.inf)
     )
     if edge.lines.all() and not open_ends:
         raise ValueError(
-            f"reflecting = {reflecting!r} is before boundary = {edge.boundary!r} everywhere, so that no replica leaves; leave out "
-            "a wall"
+            f"reflecting = {reflecting!r} is before boundary = {edge.boundary!r} everywhere, so that no replica "
+            "leaves; leave out a wall"
         )
 
 

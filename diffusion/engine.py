@@ -153,8 +153,9 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     if field is not None:
         if (parted and shipped is not None) or parts["WIDTH"] == 4:
             raise ValueError(
-                f"noise = {plan.noise!r} varies on a coupled landscape: it has no substeps of an optimizer as shipped, no "
-                "precision = 'mixed' and no increments = 'three-point'; use substeps=1, precision='float64' and normal increments"
+                f"noise = {plan.noise!r} varies on a coupled landscape: it has no substeps of an optimizer as shipped, "
+                "no precision = 'mixed' and no increments = 'three-point'; use substeps=1, precision='float64' and "
+                "normal increments"
             )
         parts |= {"VARYING": True, **field.parts}
         matrix = mixing if parts.get("ALONG") else np.eye(d)
@@ -162,8 +163,8 @@ def prepare(plan: Plan, substeps: NDArray[np.int64]) -> Prepared:
     if np.isfinite(plan.walls).any():
         if parts.get("ALONG", False) or (turned and plan.rotated):
             raise ValueError(
-                f"reflecting = {plan.parameters['reflecting']} is in coordinates, and this rule runs along the eigenvectors of the "
-                "Hessian; use SGD, Momentum or second_moment='running' on a CoupledLandscape"
+                f"reflecting = {plan.parameters['reflecting']} is in coordinates, and this rule runs along the "
+                "eigenvectors of the Hessian; use SGD, Momentum or second_moment='running' on a CoupledLandscape"
             )
         parts["WALLS"] = True
     origin = plan.basis.T @ plan.origin if turned else plan.origin.copy()
@@ -180,9 +181,10 @@ def _padded(table: Array, rows: int) -> Array:
 
 
 def _along(plan: Plan, numbered: tuple[Array, ...], mixing: Array, moving: bool) -> tuple[bool, Array, Array, Array]:
-    """On a coupled landscape: whether the rule differs between directions, these, and mixing of noise and of the first momentum.
+    """Of a coupled landscape: whether the rule differs between directions, these, and mixing of noise and momentum.
 
-    If it differs, noise and momentum are along the directions, else in coordinates, where such a rule is the same.
+    If it differs, noise and the first momentum are along the directions, else in coordinates, where such a rule is the
+    same.
     """
     along, momentum = plan.basis.T @ mixing, np.zeros((len(mixing), 0))
     if moving:
@@ -203,7 +205,7 @@ def _pull(plan: Plan, along: bool) -> Array:
 
 
 def allocate(prepared: Prepared, width: int) -> tuple[Array, tuple[Array, ...], tuple[Any, ...]]:
-    """State and scratch arrays for `width` lanes: carried, state and lanes, as `diffusion.kernels.step.advance` has them."""
+    """State and scratch for `width` lanes: carried, state and lanes, as `diffusion.kernels.step.advance` has them."""
     parts, d = prepared.parts, len(prepared.start[0])
     width += PAD
     drawn, normal, word = (4, np.float32, np.uint32) if parts["WIDTH"] == 4 else (2, np.float64, np.uint64)
@@ -220,10 +222,9 @@ def allocate(prepared: Prepared, width: int) -> tuple[Array, tuple[Array, ...], 
         scratch = prepared.noise.drawing(width)
     elif law != NORMAL:
         scratch = scratch, np.zeros((drawn, width)), tabulated(law), law.draws
-    lanes = (
-        *(np.zeros(width, np.uint64) for _ in range(3)), np.zeros((draws, width), normal), scratch,
-        tuple(np.zeros((1, width)) for _ in range(told + ("MEAN" in parts))),
-    )  # fmt: skip
+    clocks = (np.zeros(width, np.uint64) for _ in range(3))
+    shared = tuple(np.zeros((1, width)) for _ in range(told + ("MEAN" in parts)))
+    lanes = (*clocks, np.zeros((draws, width), normal), scratch, shared)
     return carried, state, lanes
 
 

@@ -63,27 +63,29 @@ def exit_times(
     dynamics, landscape, noise, start, replicas, velocity, substeps, scheme, increments, precision, seed, threads
         As in `simulate`; substeps is one number. At steps of k iterations `max_iterations` is a multiple of k.
     boundary
-        What is left. A number in theta units: out as soon as *any* coordinate is strictly beyond it, on the far side from the
-        start. ``(low, high)``: one interval for every coordinate, None for an open end. ``Beyond(coordinate, value)``,
-        ``Box(low, high)``, ``HalfSpace(normal, offset)``, ``Radius(value)`` around the start (in one dimension, two lines),
-        ``LossLevel(value)``, or a function of yours, ``Region(outside)``. Joined by ``|``: out of any of them.
+        What is left. A number in theta units: out as soon as *any* coordinate is strictly beyond it, on the far side
+        from the start. ``(low, high)``: one interval for every coordinate, None for an open end.
+        ``Beyond(coordinate, value)``, ``Box(low, high)``, ``HalfSpace(normal, offset)``, ``Radius(value)`` around the
+        start (in one dimension, two lines), ``LossLevel(value)``, or a function of yours, ``Region(outside)``. Joined
+        by ``|``: out of any of them.
     max_iterations
         Replicas still inside after this many iterations are censored.
     crossing
         "step": a replica is out when it is beyond the boundary after a substep; with one substep, what a user of the
-        optimizer sees. "bridge": also when the Brownian bridge between two substeps crosses, as the overdamped SDE does,
-        for lines in independent coordinates and for one `HalfSpace` (exact for noise and drift that are constant over a
-        substep; of two ends w standard deviations of a substep apart, up to exp(-w^2/2)).
+        optimizer sees. "bridge": also when the Brownian bridge between two substeps crosses, as the overdamped SDE
+        does, for lines in independent coordinates and for one `HalfSpace` (exact for noise and drift that are constant
+        over a substep; of two ends w standard deviations of a substep apart, up to exp(-w^2/2)).
     reflecting
-        Walls, which mirror the position and reverse the momentum of a replica that a substep took behind them (of second
-        moments nothing changes). Numbers: in every coordinate, each on its side of the start, as in
-        `diffusion.fokker_planck`; or ``(low, high)``, ``Beyond(coordinate, value)``, ``Box(low, high)``, or these joined by ``|``.
+        Walls, which mirror the position and reverse the momentum of a replica that a substep took behind them (of
+        second moments nothing changes). Numbers: in every coordinate, each on its side of the start, as in
+        `diffusion.fokker_planck`; or ``(low, high)``, ``Beyond(coordinate, value)``, ``Box(low, high)``, or these
+        joined by ``|``.
     positions
         Also return where replicas left.
     partial
-        Interrupted, as by Ctrl-C, return what there is: replicas that were on their way are censored at the iterations that they had
-        done, so that `escape_rate` counts the time in which they did not leave. Those that had ended are no sample by themselves,
-        as the fastest are the first. Nothing is said of replicas that had not begun.
+        Interrupted, as by Ctrl-C, return what there is: replicas that were on their way are censored at the iterations
+        that they had done, so that `escape_rate` counts the time in which they did not leave. Those that had ended are
+        no sample by themselves, as the fastest are the first. Nothing is said of replicas that had not begun.
 
     Returns
     -------
@@ -91,31 +93,31 @@ def exit_times(
         On replica: ``exit_iteration`` (iterations completed at exit, the first is 1.0; with substeps, multiples of
         1/substeps; with a bridge, inside the substep; NaN where censored or diverged), ``exited``, ``diverged``,
         ``exit_coordinate`` (with a bridge the first to cross, else the farthest out; -1 where it has no meaning) and
-        ``exit_side``, its end: 1 the upper, -1 the lower, 0 where it has no meaning. Of a boundary with ``|`` ``exit_part``, the
-        part that was left, from 0 (-1: none); the first if a substep led out of several. With a bridge ``exit_substep``, in
-        which of all substeps, from 1 (0: none). With `positions` ``exit_position`` on (replica, coordinate), at the end of the
-        substep that led out, with a bridge moved from there onto the boundary, at right angles; NaN where there is no exit. All
-        parameters are in attrs; `lane_steps` there counts the substeps computed, `lane_steps_useful` those of live replicas, and
-        `partial` says what became of the replicas of an interrupted run (empty: it was not).
+        ``exit_side``, its end: 1 the upper, -1 the lower, 0 where it has no meaning. Of a boundary with ``|``
+        ``exit_part``, the part that was left, from 0 (-1: none); the first if a substep led out of several. With a
+        bridge ``exit_substep``, in which of all substeps, from 1 (0: none). With `positions` ``exit_position`` on
+        (replica, coordinate), at the end of the substep that led out, with a bridge moved from there onto the boundary,
+        at right angles; NaN where there is no exit. All parameters are in attrs; `lane_steps` there counts the substeps
+        computed, `lane_steps_useful` those of live replicas, and `partial` says what became of the replicas of an
+        interrupted run (empty: it was not).
 
     Raises
     ------
     ValueError
-        If a parameter is out of range, the start is outside or on the boundary, or behind a wall, a wall and the boundary hide
-        each other, a discrete step is unstable, or a combination has no meaning; the message names the parameter, the value
-        and the remedy.
+        If a parameter is out of range, the start is outside or on the boundary, or behind a wall, a wall and the
+        boundary hide each other, a discrete step is unstable, or a combination has no meaning; the message names the
+        parameter, the value and the remedy.
 
     Warns
     -----
     RuntimeWarning
-        Before it runs, if no exit is to be expected in all replicas together (`escape_prospect` says how long one takes).
-        Afterwards, if replicas diverged, or if the boundary is a number or an interval and the landscape couples several
-        coordinates: any of them counts, and the warning says how many replicas left by which.
+        Before it runs, if no exit is to be expected in all replicas together (`escape_prospect` says how long one
+        takes). Afterwards, if replicas diverged, or if the boundary is a number or an interval and the landscape
+        couples several coordinates: any of them counts, and the warning says how many replicas left by which.
     """
     max_iterations, stride = checks.whole("max_iterations", max_iterations), stride_of(substeps, scheme)
-    each = (
-        1 if stride > 1 else checks.whole("substeps", substeps)
-    )  # substeps of an iteration or, at 1/k, of k iterations
+    # substeps of an iteration or, at 1/k, of k iterations
+    each = 1 if stride > 1 else checks.whole("substeps", substeps)
     checks.choice("crossing", crossing, ("step", "bridge"))
     plan = plan_run(
         dynamics,
@@ -182,11 +184,10 @@ def exit_times(
             scratch = before, np.zeros((rows, width)), np.zeros(width, np.uint8)
             carried, state, lanes = allocate(prepared, width)
             clocks[thread] = lanes[:3]
-            run(
-                width, prepared.problem, prepared.rule, prepared.start, ours.values, np.uint64(horizon),
-                np.uint64(each), plan.seed, queue, pool.stop, carried, state, lanes, scratch, work[thread],
-                tuple(one[:count] for one in out.values()),
-            )  # fmt: skip
+            where = prepared.problem, prepared.rule, prepared.start, ours.values
+            clock = np.uint64(horizon), np.uint64(each), plan.seed, queue, pool.stop
+            found = work[thread], tuple(one[:count] for one in out.values())
+            run(width, *where, *clock, carried, state, lanes, scratch, *found)
 
         until_done(0, 0)  # compiles, once, before the threads start
         queue[0] = 0
@@ -230,8 +231,8 @@ def _with_bridge(plan: Plan, prepared: Prepared, edge: Edge) -> Edge:
         reason = f"boundary = {edge.boundary!r} is not a line in a coordinate, nor one HalfSpace"
     elif coupled and kinds != [PLANE]:
         reason = (
-            f"the noise of {type(plan.landscape).__name__} may couple coordinates, and only a HalfSpace may be left then "
-            "(of a line in one coordinate, its normal is along it, outwards)"
+            f"the noise of {type(plan.landscape).__name__} may couple coordinates, and only a HalfSpace may be left "
+            "then (of a line in one coordinate, its normal is along it, outwards)"
         )
     elif plan.scheme != "euler" or plan.increments != "normal":
         reason = f"a step of scheme = {plan.scheme!r} with increments = {plan.increments!r} is no Brownian one"
@@ -297,15 +298,16 @@ def label_exits(data: dict[str, Any], parameters: dict[str, Any], reached: Array
     data, parameters
         Variables, and what the run was asked for.
     reached
-        If it was interrupted, iterations that each replica had done, 0 if it had not begun; of those that had ended, iterations that
-        they would have done.
+        If it was interrupted, iterations that each replica had done, 0 if it had not begun; of those that had ended,
+        iterations that they would have done.
     """
     import xarray
 
     diverged = int(data["diverged"][1].sum())
     if diverged:
         warnings.warn(
-            f"{diverged} of {parameters['replicas']} replicas left floating-point range before they were out; their exit is NaN",
+            f"{diverged} of {parameters['replicas']} replicas left floating-point range before they were out; their "
+            "exit is NaN",
             RuntimeWarning,
             stacklevel=3,
         )
@@ -324,5 +326,8 @@ def label_exits(data: dict[str, Any], parameters: dict[str, Any], reached: Array
     begun, ended = int(np.count_nonzero(reached)), int(np.sum(gone | (reached == parameters["max_iterations"])))
     if not begun:
         raise KeyboardInterrupt
-    told = f"interrupted: of {count} replicas {ended} had ended, {begun - ended} are censored on their way, the others are left out"
+    told = (
+        f"interrupted: of {count} replicas {ended} had ended, {begun - ended} are censored on their way, the others "
+        "are left out"
+    )
     return result.isel(replica=np.flatnonzero(reached)).assign_attrs(partial=told)

@@ -1,7 +1,7 @@
 """A loss written as a formula: read without running any of it, and its derivatives, as functions that numba compiles.
 
-The text is taken apart by Python's own grammar and put together again from a closed list of operations, so that a stranger's text is no
-code. Numbers are kept as fractions, which sympy does not round.
+The text is taken apart by Python's own grammar and put together again from a closed list of operations, so that a
+stranger's text is no code. Numbers are kept as fractions, which sympy does not round.
 """
 
 from __future__ import annotations
@@ -72,7 +72,8 @@ class Derived:
     gradient
         Returns a tuple of d numbers.
     entries, hessian
-        Rows and columns j >= k of the Hessian, without those off the diagonal that vanish everywhere; returns a tuple of their values.
+        Rows and columns j >= k of the Hessian, without those off the diagonal that vanish everywhere; returns a tuple
+        of their values.
     """
 
     names: tuple[str, ...]

@@ -1,6 +1,7 @@
 """Laws of the noise of one minibatch: what z is that a deviation is multiplied by and that is added to L'.
 
-Each is a function of a standard normal draw, in a table: so that all are drawn at one speed, and a kernel is compiled for none of them.
+Each is a function of a standard normal draw, in a table: so that all are drawn at one speed, and a kernel is compiled
+for none of them.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Law(ABC):
 
     @abstractmethod
     def table(self) -> Array:
-        """Coefficients of a cubic on each of equal cells of a normal draw in (-EDGE, EDGE), (cells, 4), or equally likely values, (N, 1)."""
+        """Coefficients of cubics on equal cells of a normal draw in (-EDGE, EDGE), (cells, 4); or values, (N, 1)."""
 
     def of_normals(self, normals: ArrayLike) -> Array:
         """The z that standard normal draws, shape (draws, ...), are turned into, shape (...)."""
@@ -88,8 +89,9 @@ def _cubics(law: Law, of_normal: Callable[[Array], Array]) -> Array:
     if error.max() < POOR:
         return np.asarray(table)
     raise ValueError(
-        f"law = {type(law).__name__}(...): z is no smooth function of a normal draw, by {error.max():.2g}: its quantile function jumps or "
-        "is not finite; of a discrete law give Empirical its values, as often as they are likely"
+        f"law = {type(law).__name__}(...): z is no smooth function of a normal draw, by {error.max():.2g}: its "
+        "quantile function jumps or is not finite; of a discrete law give Empirical its values, as often as they are "
+        "likely"
     )
 
 
@@ -116,8 +118,8 @@ class Skewed(Law):
     Parameters
     ----------
     shape
-        Shape of the gamma law, at least 0.05 in magnitude; below 0 the mirrored law, with a long tail of negative z, which push
-        theta up.
+        Shape of the gamma law, at least 0.05 in magnitude; below 0 the mirrored law, with a long tail of negative z,
+        which push theta up.
 
     Raises
     ------
@@ -191,10 +193,11 @@ class StudentT(Law):
 
 @dataclass(frozen=True)
 class Stable(Law):
-    """The symmetric stable law with the characteristic function ``exp(-|t|^alpha/2)``, as in Simsekli et al. (2019): the normal at 2.
+    """Symmetric stable law of characteristic function ``exp(-|t|^alpha/2)``: the normal at 2 (Simsekli et al. 2019).
 
-    Its variance is infinite below 2, and the deviation of a noise is then a scale alone: a sum of n draws is ``n^(1/alpha)`` times as
-    wide as one. In several coordinates each is drawn by itself, so that it depends on the axes.
+    Its variance is infinite below 2, and the deviation of a noise is then a scale alone: a sum of n draws is
+    ``n^(1/alpha)`` times as wide as one. In several coordinates each is drawn by itself, so that it depends on the
+    axes.
 
     Parameters
     ----------
@@ -235,11 +238,12 @@ class Stable(Law):
 
 
 def _stable(alpha: float, deviates: Array) -> Array:
-    """Quantiles of the standard symmetric law, ``exp(-|t|^alpha)``, for normal deviates above 0 that are as likely to be exceeded.
+    """Quantiles of the standard symmetric law, ``exp(-|t|^alpha)``, for as likely normal deviates above 0.
 
-    Zolotarev (1986), as Chambers, Mallows and Stuck (1976) draw it: P(Z > x) is the mean over an exponential W of pi/2 less the angle at
-    which ``log cos a - log sin(alpha a) + (1 - 1/alpha) (log cos((alpha - 1) a) - log cos a)``, which falls as the angle grows, is
-    ``(1 - 1/alpha) log W - log x``.
+    Zolotarev (1986), as Chambers, Mallows and Stuck (1976) draw it: P(Z > x) is the mean over an exponential W of pi/2
+    less the angle at which
+    ``log cos a - log sin(alpha a) + (1 - 1/alpha) (log cos((alpha - 1) a) - log cos a)``, which falls as the angle
+    grows, is ``(1 - 1/alpha) log W - log x``.
     """
     from scipy import special
     from scipy.interpolate import CubicSpline
@@ -299,8 +303,8 @@ class Quantile(Law):
     Parameters
     ----------
     function
-        Called with arrays of u, or with one number at a time if it takes no arrays, in [7e-12, 1 - 7e-12]: beyond, draws are those
-        of the ends. It must not jump.
+        Called with arrays of u, or with one number at a time if it takes no arrays, in [7e-12, 1 - 7e-12]: beyond,
+        draws are those of the ends. It must not jump.
 
     Raises
     ------

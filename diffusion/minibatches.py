@@ -34,36 +34,40 @@ Array = NDArray[np.float64]
 class Minibatches(NoiseModel):
     """Minibatches of finite data: an iteration steps on the mean of its samples' gradients, no model of their noise.
 
-    The data's mean gradient is what drives a run. A landscape that is given beside it says where the run starts, which directions and what
-    stability it has and what is left; its gradient may be that of a larger population of which the data are a sample. Discrete optimizers
-    alone can be run so, in `simulate`, `exit_times`, and on the same minibatches in `simulate_torch` and `exit_times_torch`.
+    The data's mean gradient is what drives a run. A landscape that is given beside it says where the run starts, which
+    directions and what stability it has and what is left; its gradient may be that of a larger population of which the
+    data are a sample. Discrete optimizers alone can be run so, in `simulate`, `exit_times`, and on the same minibatches
+    in `simulate_torch` and `exit_times_torch`.
 
     Parameters
     ----------
     data
         N samples, shape (N,) or (N, m), at most 2^24.
     gradient
-        Gradient of one sample's loss, ``gradient(theta, sample, *parameters)``, in plain arithmetic, which numba compiles and which NumPy and
-        torch also call with arrays. For losses that are a sum over coordinates theta is the position along one of them, and sample a number:
-        of data of shape (N, d) the entry for that coordinate. In one coordinate sample may have any m entries, ``sample[k]``. On a coupled
-        landscape theta has all coordinates, ``theta[j]``, sample all entries (a number if there is one), and a tuple of d is returned.
+        Gradient of one sample's loss, ``gradient(theta, sample, *parameters)``, in plain arithmetic, which numba
+        compiles and which NumPy and torch also call with arrays. For losses that are a sum over coordinates theta is
+        the position along one of them, and sample a number: of data of shape (N, d) the entry for that coordinate. In
+        one coordinate sample may have any m entries, ``sample[k]``. On a coupled landscape theta has all coordinates,
+        ``theta[j]``, sample all entries (a number if there is one), and a tuple of d is returned.
     batch_size
         Samples in a minibatch, B.
     replacement
-        True: drawn anew for each replica and iteration. False: each replica goes through all samples in a new order every epoch and leaves
-        out those at its end that fill no minibatch, as ``torch.utils.data.DataLoader(shuffle=True, drop_last=True)``.
+        True: drawn anew for each replica and iteration. False: each replica goes through all samples in a new order
+        every epoch and leaves out those at its end that fill no minibatch, as
+        ``torch.utils.data.DataLoader(shuffle=True, drop_last=True)``.
     parameters
         Numbers handed to the gradient after the sample. A sweep over them compiles once.
 
     Raises
     ------
     ValueError
-        If data, gradient or batch_size are none, or do not go with each other; when it is used, if the gradient does not compile, or its mean
-        over the data is not the landscape's gradient: at the reference point, the start and places around them, as far as the next saddle if
-        the landscape tells one, the difference is not to be explained by the data being a random sample (Student's t of the N gradients, and
-        of how much each changes from the reference point on, at a false-positive rate of 2e-6 in all). This finds errors above about five
-        standard errors; where samples differ in a constant alone, as ``theta - x`` does, all others but that of the constant, however
-        few the samples.
+        If data, gradient or batch_size are none, or do not go with each other; when it is used, if the gradient does
+        not compile, or its mean over the data is not the landscape's gradient: at the reference point, the start and
+        places around them, as far as the next saddle if the landscape tells one, the difference is not to be explained
+        by the data being a random sample (Student's t of the N gradients, and of how much each changes from the
+        reference point on, at a false-positive rate of 2e-6 in all). This finds errors above about five standard
+        errors; where samples differ in a constant alone, as ``theta - x`` does, all others but that of the constant,
+        however few the samples.
 
     Examples
     --------
@@ -94,7 +98,8 @@ class Minibatches(NoiseModel):
             raise ValueError(f"data must be finite numbers, an array of shape (N,) or (N, m): {error}") from error
         if samples.ndim not in (1, 2) or samples.size == 0 or not np.isfinite(samples).all():
             raise ValueError(
-                f"data of shape {samples.shape} must be finite numbers, N samples of shape (N,) or (N, m), with N and m at least 1"
+                f"data of shape {samples.shape} must be finite numbers, N samples of shape (N,) or (N, m), with N and "
+                "m at least 1"
             )
         from diffusion.kernels.samples import MOST
 
@@ -163,8 +168,9 @@ class Minibatches(NoiseModel):
             raise
         except (TypeError, ValueError, IndexError) as error:
             raise ValueError(
-                f"gradient = {_name(self.gradient)} cannot be called with arrays, theta of shape (1, 1) and samples of shape (1, "
-                f"{len(self.data)}): {error}; write it in plain arithmetic, with (x > 0) * a in place of if and numpy's functions in place of math's"
+                f"gradient = {_name(self.gradient)} cannot be called with arrays, theta of shape (1, 1) and samples of "
+                f"shape (1, {len(self.data)}): {error}; write it in plain arithmetic, with (x > 0) * a in place of if "
+                "and numpy's functions in place of math's"
             ) from error
 
     def gradients(self, landscape: Landscape, theta: Any, drawn: Any) -> Sequence[Any]:
@@ -193,16 +199,17 @@ class Minibatches(NoiseModel):
             return [self.gradient(*pair, *self.parameters) for pair in zip(places, columns, strict=True)]
         if d > 1 and len(columns) > 1:
             raise _ShapeError(
-                f"data has {len(columns)} entries a sample, and {type(landscape).__name__} {d} independent coordinates; give data of shape "
-                f"(N,) or (N, {d}), or a CoupledLandscape, whose gradient takes all coordinates and entries together"
+                f"data has {len(columns)} entries a sample, and {type(landscape).__name__} {d} independent "
+                f"coordinates; give data of shape (N,) or (N, {d}), or a CoupledLandscape, whose gradient takes all "
+                "coordinates and entries together"
             )
         return [self.gradient(place, sample, *self.parameters) for place in places]
 
     def _of_all(self, landscape: Landscape, found: Any) -> Sequence[Any]:
         if not isinstance(found, tuple) or len(found) != landscape.dimension:
             raise _ShapeError(
-                f"gradient = {_name(self.gradient)} must return a tuple of {landscape.dimension}, one for each coordinate of "
-                f"{type(landscape).__name__}"
+                f"gradient = {_name(self.gradient)} must return a tuple of {landscape.dimension}, one for each "
+                f"coordinate of {type(landscape).__name__}"
             )
         return found
 
@@ -224,12 +231,18 @@ class Minibatches(NoiseModel):
             text = f"lambda x, lane, data, i, parameters: function_1(function_0({place}, {every}{numbers}))"
             called = formula(text, function, floats)
         else:
-            text = f"lambda theta, data, i, column, parameters: function(theta, {'data[i, column]' if own else every}{numbers})"
+            text = (
+                "lambda theta, data, i, column, parameters: function(theta, "
+                f"{'data[i, column]' if own else every}{numbers})"
+            )
             called = formula(text, function)
         return {
-            "SAMPLED": True, "sampled": called, "ALL_AT_ONCE": coupled, "OWN_COLUMNS": own,
+            "SAMPLED": True,
+            "sampled": called,
+            "ALL_AT_ONCE": coupled,
+            "OWN_COLUMNS": own,
             "choose_samples": self._choose(),
-        }  # fmt: skip
+        }
 
     def _choose(self) -> Any:
         from diffusion.kernels import samples
@@ -246,7 +259,7 @@ class Minibatches(NoiseModel):
         return index, order, self.sizes, np.uint64(self.batch_size), self.data, self.parameters
 
     def drawn(self, seed: int, replicas: ArrayLike, iteration: int) -> NDArray[np.int64]:
-        """Which samples replicas draw in an iteration, from 1, the same as in the kernels; shape (replicas, batch_size)."""
+        """Which samples replicas draw in an iteration, from 1, as in the kernels; shape (replicas, batch_size)."""
         from diffusion.kernels.samples import TOGETHER
 
         rows = np.atleast_1d(np.asarray(replicas, np.uint64))
@@ -291,13 +304,17 @@ class Minibatches(NoiseModel):
                 if off.any():
                     j = int(np.argmax(off))
                     raise ValueError(
-                        f"gradient = {_name(self.gradient)}: its mean over the data is {mean[j]:.6g} +- {error[j]:.2g} in coordinate {j} "
-                        f"{where}, and the gradient of {type(landscape).__name__} is {expected[j]:.6g}; correct one of them, draw data "
-                        "from what the landscape averages over, or give a landscape that is the mean over these data"
+                        f"gradient = {_name(self.gradient)}: its mean over the data is {mean[j]:.6g} +- {error[j]:.2g} "
+                        f"in coordinate {j} {where}, and the gradient of {type(landscape).__name__} is "
+                        f"{expected[j]:.6g}; correct one of them, draw data from what the landscape averages over, or "
+                        "give a landscape that is the mean over these data"
                     )
 
     def __repr__(self) -> str:
-        told = f"{self.data.shape[0]} samples of {self.data.shape[1]}, SHA-256 {hashlib.sha256(self.data.tobytes()).hexdigest()[:16]}"
+        told = (
+            f"{self.data.shape[0]} samples of {self.data.shape[1]}, SHA-256 "
+            f"{hashlib.sha256(self.data.tobytes()).hexdigest()[:16]}"
+        )
         more = "" if self.replacement else ", replacement=False"
         more += f", parameters={self.parameters}" if self.parameters else ""
         return f"Minibatches({told}, gradient={described(self.gradient)}, batch_size={self.batch_size}{more})"
@@ -325,7 +342,7 @@ def _places(landscape: Landscape, origin: Array) -> Array:
 
 @lru_cache
 def _sizes(count: int) -> NDArray[np.uint64]:
-    """Samples, the least prime that is not less, and two bases near the root whose product is the least that is not less."""
+    """Samples, the least prime not below, and two bases near the root whose product is the least that is not below."""
     prime = max(count, 2)
     while any(prime % k == 0 for k in range(2, math.isqrt(prime) + 1)):
         prime += 1

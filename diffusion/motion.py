@@ -41,9 +41,10 @@ class Coordinate:
 class Motion(Coordinate):
     """``M x'' = -gamma M x' - F(x) + sqrt(2 D(x)) xi``, or without inertia ``x' = -F(x) + sqrt(2 D(x)) xi``.
 
-    It assumes the theory's idealization: the second moment is the noise variance at the reference point (frozen) or at
-    the present position (following), and noise is Gaussian. F is L', and L'/C^q where the second moment follows the
-    variance C of a minibatch gradient: q is 1/2, and Padam's is its partial. Time is dynamical, `lr` for each iteration.
+    It assumes the theory's idealization: the second moment is the noise variance at the reference point (frozen)
+    or at the present position (following), and noise is Gaussian. F is L', and L'/C^q where the second moment
+    follows the variance C of a minibatch gradient: q is 1/2, and Padam's is its partial. Time is dynamical, `lr`
+    for each iteration.
 
     Parameters
     ----------
@@ -126,9 +127,9 @@ class Motion(Coordinate):
 class OverdampedMotion:
     """``dx = b(x) dt + sqrt(2 D(x)) dW`` of an idealized optimizer without inertia, in any number of coordinates.
 
-    In an iteration theta moves by ``-K g``, g the gradient of a minibatch, of covariance C, and K the learning rates: along
-    the coordinates where the second moment follows the noise there, else along the eigenvectors at the reference point, as
-    in `diffusion.simulate`. So ``b = -K L'/lr`` and ``D = K C K/(2 lr)``, which `theory.least_action` and
+    In an iteration theta moves by ``-K g``, g the gradient of a minibatch, of covariance C, and K the learning rates:
+    along the coordinates where the second moment follows the noise there, else along the eigenvectors at the reference
+    point, as in `diffusion.simulate`. So ``b = -K L'/lr`` and ``D = K C K/(2 lr)``, which `theory.least_action` and
     `theory.escape_prefactor` take as they are. Time is dynamical, `lr` for each iteration.
 
     Parameters
@@ -143,7 +144,8 @@ class OverdampedMotion:
     lr
         Dynamical time of an iteration: the learning rate, of the first direction where they differ.
     diffusion
-        D: a matrix (d, d) where coordinates are coupled and it is the same everywhere, else a function of positions (n, d) to (n, d, d).
+        D: a matrix (d, d) where coordinates are coupled and it is the same everywhere, else a function of positions (n,
+        d) to (n, d, d).
 
     Raises
     ------
@@ -161,14 +163,15 @@ class OverdampedMotion:
     def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: NoiseModel) -> None:
         if dynamics.update is not None:
             raise ValueError(
-                f"no equation of motion is known of {dynamics!r} as shipped; use second_moment='frozen' where there is one"
+                f"no equation of motion is known of {dynamics!r} as shipped; use second_moment='frozen' where there is "
+                "one"
             )
         refuse_other_laws(noise, "an equation of motion")
         rule = dynamics.rule(noise.variance_along(landscape))
         if rule.inertia.any():
             raise ValueError(
-                f"{dynamics!r} has inertia, and in several coordinates the equation is that without; use SGD, RMSprop or "
-                "beta1=0, or exit_times and, where exits are rare, rare_escape_rate"
+                f"{dynamics!r} has inertia, and in several coordinates the equation is that without; use SGD, RMSprop "
+                "or beta1=0, or exit_times and, where exits are rare, rare_escape_rate"
             )
         self.dynamics, self.landscape, self.noise = dynamics, landscape, noise
         steps = rule.learning_rate * rule.gradient_weight

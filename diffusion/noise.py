@@ -50,8 +50,9 @@ class Field:
     Attributes
     ----------
     entry
-        entry(X, j, k, lane, parameters) of it at X[:, lane]. None: if rooted the Hessian over the batch size, with the steps of its
-        differences and the batch size as parameters; else one matrix for each region, with its centre, its weight and the matrix.
+        entry(X, j, k, lane, parameters) of it at X[:, lane]. None: if rooted the Hessian over the batch size, with the
+        steps of its differences and the batch size as parameters; else one matrix for each region, with its centre, its
+        weight and the matrix.
     parameters
         Shape (rows, d).
     rooted
@@ -93,9 +94,10 @@ class NoiseModel(ABC):
         return _constant(np.sqrt(self.variance_along(landscape)))
 
     def mixing(self, landscape: Landscape) -> Array:
-        """Matrix (d, d) that turns independent draws of unit variance into noise in coordinates; for coupled landscapes.
+        """Matrix (d, d) that turns independent draws of unit variance into noise in coordinates, if these are coupled.
 
-        Draws are along the eigenvectors, but of a law that is not normal along coordinates, where it would depend on their signs.
+        Draws are along the eigenvectors, but of a law that is not normal along coordinates, where it would
+        depend on their signs.
         """
         root = np.asarray(landscape.basis * np.sqrt(self.variance_along(landscape)))
         along = self.law == NORMAL or isinstance(landscape, QuadraticSaddle)
@@ -145,12 +147,14 @@ def refuse_other_laws(noise: NoiseModel, what: str) -> None:
     """
     if noise.of_data:
         raise ValueError(
-            f"noise = {type(noise).__name__}(...) is what one iteration of an optimizer steps on, and {what} needs a model of its noise; use "
-            "Noise(deviation), HessianNoise or MinibatchNoise, or simulate or exit_times as they are by default, with substeps=1"
+            f"noise = {type(noise).__name__}(...) is what one iteration of an optimizer steps on, and {what} needs a "
+            "model of its noise; use Noise(deviation), HessianNoise or MinibatchNoise, or simulate or exit_times as "
+            "they are by default, with substeps=1"
         )
     if noise.law != NORMAL:
         raise ValueError(
-            f"law = {noise.law!r}: {what} assumes normal noise; use law=Normal(), or simulate or exit_times for this law"
+            f"law = {noise.law!r}: {what} assumes normal noise; use law=Normal(), or simulate or exit_times for this "
+            "law"
         )
 
 
@@ -221,13 +225,14 @@ class HessianNoise(NoiseModel):
         Minibatch size B, at least 1.
     at
         Where the Hessian is taken. "reference": at the landscape's reference point, everywhere the same, as near a
-        critical point. A position: there instead. "piecewise": at the minimum on its side of the inflection, at the saddle
-        beyond it, as in the theory of escapes; of a coupled landscape these are `Landscape.surroundings`, and the planes between them go
-        through the inflections of the straight lines that join them. "pointwise": at the present position; it vanishes at
-        inflections, which the overdamped SDE then cannot cross.
+        critical point. A position: there instead. "piecewise": at the minimum on its side of the inflection, at the
+        saddle beyond it, as in the theory of escapes; of a coupled landscape these are `Landscape.surroundings`, and
+        the planes between them go through the inflections of the straight lines that join them. "pointwise": at the
+        present position; it vanishes at inflections, which the overdamped SDE then cannot cross.
     law
-        The law of a minibatch's noise over its deviation, drawn for each coordinate by itself, of a `QuadraticSaddle` for each
-        eigenvector; where noise is correlated, the symmetric root of its covariance mixes these. `Normal`, `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
+        The law of a minibatch's noise over its deviation, drawn for each coordinate by itself, of a `QuadraticSaddle`
+        for each eigenvector; where noise is correlated, the symmetric root of its covariance mixes these. `Normal`,
+        `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
 
     Raises
     ------
@@ -254,8 +259,8 @@ class HessianNoise(NoiseModel):
             checks.choice("at", self.at, ("reference", "piecewise", "pointwise"))
             if self.at == "pointwise":
                 warnings.warn(
-                    "at = 'pointwise': the noise vanishes at inflections, which the overdamped SDE then cannot cross; escapes "
-                    "over a saddle are finite-step effects. The theory's noise is at='piecewise'",
+                    "at = 'pointwise': the noise vanishes at inflections, which the overdamped SDE then cannot "
+                    "cross; escapes over a saddle are finite-step effects. The theory's noise is at='piecewise'",
                     UserWarning,
                     stacklevel=3,
                 )
@@ -290,8 +295,8 @@ class HessianNoise(NoiseModel):
         if self.at in ("piecewise", "pointwise"):
             if isinstance(landscape, QuadraticSaddle) or not landscape.formulas.parameters.size:
                 raise ValueError(
-                    f"at = {self.at!r} needs a Hessian that changes, and formulas, and {type(landscape).__name__} has not both; "
-                    "use 'reference' or a position"
+                    f"at = {self.at!r} needs a Hessian that changes, and formulas, and {type(landscape).__name__} has "
+                    "not both; use 'reference' or a position"
                 )
             return self.roots(landscape, landscape.reference)
         if isinstance(self.at, str):
@@ -331,7 +336,7 @@ class HessianNoise(NoiseModel):
         return super().roots(landscape, theta)
 
     def _regions(self, landscape: Landscape) -> tuple[Array, Array, Array]:
-        """Critical points, the weights by which places are nearest to one of them, and roots of their noise's covariances."""
+        """Critical points, weights by which places are nearest to one of them, roots of their noise's covariances."""
         centres, weights = landscape.regions
         matrices = np.array([landscape.hessian_matrix(centre) for centre in centres])
         return centres, weights, _magnitude_root(matrices / self.batch_size)
@@ -352,8 +357,9 @@ class IsotropicNoise(NoiseModel):
     variance
         Variance of one minibatch gradient per coordinate, above 0.
     law
-        The law of a minibatch's noise over its deviation, drawn for each coordinate by itself, of a `QuadraticSaddle` for each
-        eigenvector; where noise is correlated, the symmetric root of its covariance mixes these. `Normal`, `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
+        The law of a minibatch's noise over its deviation, drawn for each coordinate by itself, of a `QuadraticSaddle`
+        for each eigenvector; where noise is correlated, the symmetric root of its covariance mixes these. `Normal`,
+        `Skewed`, `StudentT`, `Stable`, `Empirical`, `Quantile` or `Batch`.
 
     Raises
     ------
@@ -387,8 +393,9 @@ class IsotropicNoise(NoiseModel):
 class MinibatchNoise(NoiseModel):
     """Gaussian noise with the exact covariance of a minibatch gradient.
 
-    Of `StyblinskiTang` with data x ~ N(0, data_variance) the gradient of one sample is ``sqrt(k) f'(u - x)``; its variance
-    follows from the moments of a Gaussian. Of a `TorchLandscape` it is that of its samples at the reference point.
+    Of `StyblinskiTang` with data x ~ N(0, data_variance) the gradient of one sample is ``sqrt(k) f'(u - x)``; its
+    variance follows from the moments of a Gaussian. Of a `TorchLandscape` it is that of its samples at the
+    reference point.
 
     Parameters
     ----------
@@ -422,7 +429,8 @@ class MinibatchNoise(NoiseModel):
         """The standard deviation as a formula."""
         if not isinstance(landscape, StyblinskiTang) or landscape.data_variance == 0:
             raise ValueError(
-                f"MinibatchNoise needs data, and {landscape!r} has none; use StyblinskiTang(..., data_variance=v), v > 0"
+                f"MinibatchNoise needs data, and {landscape!r} has none; use StyblinskiTang(..., data_variance=v), v > "
+                "0"
             )
         root, height = np.sqrt(landscape.sharpness), landscape.height
         table = _table(landscape.dimension, height * root / np.sqrt(self.batch_size), root, landscape.data_variance)
@@ -435,22 +443,23 @@ class Noise(NoiseModel):
     Parameters
     ----------
     deviation
-        Standard deviation of one minibatch gradient, at least 0: one number, one for each coordinate, or a function that numba can
-        compile: of theta, the position along the coordinate; or of (X, j, lane) on coupled landscapes, for coordinate j at ``X[:, lane]``,
-        as `CoupledLandscape` takes its gradient. Of a `Stable` law, which has no variance, what multiplies z. Values that the function
-        reads besides are read once, here.
+        Standard deviation of one minibatch gradient, at least 0: one number, one for each coordinate, or a function
+        that numba can compile: of theta, the position along the coordinate; or of (X, j, lane) on coupled landscapes,
+        for coordinate j at ``X[:, lane]``, as `CoupledLandscape` takes its gradient. Of a `Stable` law, which has no
+        variance, what multiplies z. Values that the function reads besides are read once, here.
     law
         As for `HessianNoise`.
     covariance
-        In place of deviation, on coupled landscapes: a function of (X, j, k, lane), the covariance of a minibatch gradient in
-        coordinates j and k at ``X[:, lane]``; symmetric, and nowhere with negative eigenvalues. Its symmetric root mixes draws.
+        In place of deviation, on coupled landscapes: a function of (X, j, k, lane), the covariance of a minibatch
+        gradient in coordinates j and k at ``X[:, lane]``; symmetric, and nowhere with negative eigenvalues. Its
+        symmetric root mixes draws.
 
     Raises
     ------
     ValueError
-        If a number is below 0, the function does not compile, law is no law, or deviation and covariance are both given or missing; when
-        it is used, if the function is below 0 or not finite at the reference point, the covariance is no covariance there, or its
-        coordinates are not those of the landscape.
+        If a number is below 0, the function does not compile, law is no law, or deviation and covariance are both given
+        or missing; when it is used, if the function is below 0 or not finite at the reference point, the covariance is
+        no covariance there, or its coordinates are not those of the landscape.
     """
 
     def __init__(
@@ -492,7 +501,8 @@ class Noise(NoiseModel):
         d = landscape.dimension
         if self._kind in ("covariance", "deviation of positions"):
             raise ValueError(
-                f"{self!r} is of coupled coordinates, and those of {type(landscape).__name__} are not; give a deviation of theta"
+                f"{self!r} is of coupled coordinates, and those of {type(landscape).__name__} are not; give a "
+                "deviation of theta"
             )
         if self._function is None:
             values = checks.per_coordinate("deviation", self._values, d)
@@ -503,8 +513,8 @@ class Noise(NoiseModel):
             raise ValueError(f"deviation is {values.tolist()} at the reference point; it must be a finite number >= 0")
         if not (even and self.law == NORMAL) and not np.array_equal(landscape.basis, np.eye(d)):
             raise ValueError(
-                f"deviation is of coordinates, which are not the eigenvectors of {type(landscape).__name__}; give one number, or "
-                "IsotropicNoise or HessianNoise"
+                f"deviation is of coordinates, which are not the eigenvectors of {type(landscape).__name__}; give one "
+                "number, or IsotropicNoise or HessianNoise"
             )
         if self._function is None:
             return _constant(values)
@@ -550,8 +560,8 @@ class Noise(NoiseModel):
             low, high = np.linalg.eigvalsh(values)[..., [0, -1]].reshape(-1, 2).T
             if np.any(low < -1e-9 * np.abs(high)):
                 raise ValueError(
-                    f"covariance = {values.tolist()} at {position.tolist()} has a negative eigenvalue, {low.min():.6g}; it must be "
-                    "positive semidefinite"
+                    f"covariance = {values.tolist()} at {position.tolist()} has a negative eigenvalue, "
+                    f"{low.min():.6g}; it must be positive semidefinite"
                 )
             return _magnitude_root(values)
         if not np.all((values >= 0) & (values < np.inf)):

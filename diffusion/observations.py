@@ -72,8 +72,8 @@ def observed(exits: "xarray.Dataset") -> Observations:
     dims = exits["exit_iteration"].dims
     if len(dims) != 1:
         raise ValueError(
-            f"exit_iteration has dimensions {dims}, and must have one, replica; select one case, or keep a single replica "
-            "by isel(replica=[0])"
+            f"exit_iteration has dimensions {dims}, and must have one, replica; select one case, or keep a single "
+            "replica by isel(replica=[0])"
         )
     if exits.sizes[dims[0]] == 0:
         raise ValueError("exit_times has no replicas; widen the selection")

@@ -1,7 +1,8 @@
-"""The settings of Adai's parameter groups: ranges, checkpoints, and `betas`, which a group holds as `beta0` and `beta2`.
+"""The settings of Adai's parameter groups: ranges, checkpoints, and `betas`, which a group holds as beta0 and beta2.
 
-Where an optimizer's defaults have `betas`, torch's schedulers that cycle momentum overwrite its first entry; Adai's is a damping. So
-`betas` is the name of the argument and in checkpoints only, and groups have a `momentum` that nothing reads, for schedulers to write.
+Where an optimizer's defaults have `betas`, torch's schedulers that cycle momentum overwrite its first entry; Adai's is
+a damping. So `betas` is the name of the argument and in checkpoints only, and groups have a `momentum` that nothing
+reads, for schedulers to write.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from torch.optim import Optimizer
 
 Settings = dict[str, Any]
 CYCLED = (
-    "a momentum was written into the parameter groups, as by a scheduler that cycles it: it has no effect, as Adai's inertia follows "
-    "the gradients and is not scheduled; give the scheduler cycle_momentum=False"
+    "a momentum was written into the parameter groups, as by a scheduler that cycles it: it has no effect, as Adai's "
+    "inertia follows the gradients and is not scheduled; give the scheduler cycle_momentum=False"
 )
 RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "lr": (lambda x: 0 <= x < math.inf, "be 0 or above and finite"),
@@ -68,7 +69,7 @@ def check(settings: Settings) -> None:
 
 
 def check_replicas(groups: list[Settings]) -> None:
-    """Refuse groups that do not agree about replicas, or of which the parameters do not; lazy ones are yet without a shape."""
+    """Refuse groups that differ about replicas, or of which the parameters do; lazy ones are yet without a shape."""
     replicas = groups[-1]["replicas"]
     if any(group["replicas"] != replicas for group in groups):
         raise ValueError(f"replicas = {replicas!r} must be the same in all parameter groups")
@@ -94,7 +95,7 @@ def precision(p: Tensor) -> torch.dtype:
 
 
 class CheckedOptimizer(Optimizer):
-    """What Adai does about its settings, wherever they come from: a group, a checkpoint, or what is written while it runs."""
+    """What Adai does about its settings, wherever they come from: a group, a checkpoint, or written while it runs."""
 
     _decoupled = False
     _told = False  # that a momentum has no effect
@@ -143,7 +144,7 @@ class CheckedOptimizer(Optimizer):
                     self.state[p][key] = value.to(p.device, precision(coordinates(p)))
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore a copy or a checkpoint; what an older version did not save is as in the groups that are there, or as it was then."""
+        """Restore a copy or a checkpoint; what an older version did not save is as in present groups, or as then."""
         then = {"momentum": 0.0, "decoupled": self._decoupled, "dampening": 1.0, "replicas": False}
         defaults = then | unpacked(state["defaults"]) if "defaults" in state else self.defaults
         before = self.__dict__.get("param_groups") or [defaults] * len(state["param_groups"])

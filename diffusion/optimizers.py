@@ -24,13 +24,13 @@ class Adai(CheckedOptimizer):
     Parameters
     ----------
     params
-        Parameters, or parameter groups; vbar spans all groups, over the parameters that have a gradient. A complex number is two
-        coordinates.
+        Parameters, or parameter groups; vbar spans all groups, over the parameters that have a gradient. A complex
+        number is two coordinates.
     lr
         Learning rate, 0 or above; a number, or a tensor of one element, as every setting may be.
     betas
-        (beta0, beta2): scale of the damping 1 - beta1, above 0, and decay of the second moment, in [0, 1). A group holds them as
-        ``beta0`` and ``beta2``.
+        (beta0, beta2): scale of the damping 1 - beta1, above 0, and decay of the second moment, in [0, 1). A group
+        holds them as ``beta0`` and ``beta2``.
     eps
         The inertia beta1 is at most 1 - eps; in (0, 1]. Not a term in a denominator: Adai is scale-free.
     weight_decay
@@ -52,9 +52,9 @@ class Adai(CheckedOptimizer):
     -----
     The first step at dampening 1 is an SGD step. Where all gradients so far are 0, the ratio vhat/vbar is taken as 1.
 
-    State and arithmetic are in float32, of float64 parameters in float64; a step is rounded to the parameter's own precision once.
-    Squares of gradients must be numbers in float32, as from 1e-18 to 1e18: gradients whose squares overflow have no inertia and all
-    others the most; where squares vanish the ratio is taken as 1.
+    State and arithmetic are in float32, of float64 parameters in float64; a step is rounded to the parameter's own
+    precision once. Squares of gradients must be numbers in float32, as from 1e-18 to 1e18: gradients whose squares
+    overflow have no inertia and all others the most; where squares vanish the ratio is taken as 1.
 
     Inertia is not scheduled: a momentum that a scheduler writes has no effect, and the next step says so, once.
     """

@@ -32,9 +32,10 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Plan:
-    """A validated run; arrays have shape (d,), along the eigenvectors, but origin, basis and walls (2, d), which are in coordinates.
+    """A validated run.
 
-    Of a torch model there may be fewer directions than coordinates: basis then has shape (d, k), and what is along it (k,).
+    Arrays have shape (d,), along the eigenvectors, but origin, basis and walls (2, d), which are in coordinates. Of a
+    torch model there may be fewer directions than coordinates: basis then has shape (d, k), what is along it (k,).
     """
 
     dynamics: Dynamics
@@ -104,7 +105,8 @@ def plan_run(
     seed = checks.whole("seed", seed, least=0, most=2**64 - 1)
     if not isinstance(landscape, Landscape):
         raise ValueError(
-            f"landscape = {landscape!r} must be a landscape; a TorchLandscape runs in simulate_torch and exit_times_torch alone"
+            f"landscape = {landscape!r} must be a landscape; a TorchLandscape runs in simulate_torch and "
+            "exit_times_torch alone"
         )
     d = landscape.dimension
     stride = stride_of(substeps, scheme)
@@ -131,9 +133,9 @@ def plan_run(
     shipped = dynamics.update is not None or dynamics.second_moment == "running"
     if shipped and (velocity == "thermal" or np.ptp(schedule) > 0):
         raise ValueError(
-            f"velocity = {velocity!r}, substeps = {substeps!r}: the optimizer as shipped starts at rest and takes as many substeps in "
-            "every iteration; use velocity='rest' and one number, or for the theory's SDE second_moment='frozen', where there is "
-            "one, without weight decay"
+            f"velocity = {velocity!r}, substeps = {substeps!r}: the optimizer as shipped starts at rest and takes as "
+            "many substeps in every iteration; use velocity='rest' and one number, or for the theory's SDE "
+            "second_moment='frozen', where there is one, without weight decay"
         )
     if shipped:
         whole = schedule[0] == 1
@@ -153,10 +155,19 @@ def plan_run(
             steepness = _followed(landscape, noise, dynamics.follows)
         _check_stability(dynamics, stability_bound(scheme, rule, int(schedule.min()) / stride), nominal * steepness)
     parameters = {
-        "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "iterations": iterations,
-        "replicas": replicas, "start": position.tolist(), "velocity": velocity, "save": saves.tolist(), "keep": keep,
-        "substeps": int(schedule[0]) if len(schedule) == 1 else schedule.tolist(), "precision": precision, "seed": seed,
-    }  # fmt: skip
+        "dynamics": repr(dynamics),
+        "landscape": repr(landscape),
+        "noise": repr(noise),
+        "iterations": iterations,
+        "replicas": replicas,
+        "start": position.tolist(),
+        "velocity": velocity,
+        "save": saves.tolist(),
+        "keep": keep,
+        "substeps": int(schedule[0]) if len(schedule) == 1 else schedule.tolist(),
+        "precision": precision,
+        "seed": seed,
+    }
     if stride > 1:
         parameters["substeps"] = 1 / stride
     parameters |= {"scheme": scheme} if scheme != "euler" else {}
@@ -166,10 +177,26 @@ def plan_run(
     if noise.law.moments <= 2 and schedule.max() > 1:
         parameters["noise_scaling"] = f"dt^(1/{noise.law.moments:g})"
     return Plan(
-        dynamics, landscape, noise, landscape.basis, landscape.hessian, variance, position, velocity == "thermal", saves,
-        schedule, keep == "states", precision, np.uint64(seed), parameters, nominal, walls,
-        scheme, increments, stride,
-    )  # fmt: skip
+        dynamics=dynamics,
+        landscape=landscape,
+        noise=noise,
+        basis=landscape.basis,
+        hessian=landscape.hessian,
+        variance=variance,
+        origin=position,
+        thermal=velocity == "thermal",
+        save=saves,
+        substeps=schedule,
+        keep_states=keep == "states",
+        precision=precision,
+        seed=np.uint64(seed),
+        parameters=parameters,
+        learning_rate=nominal,
+        walls=walls,
+        scheme=scheme,
+        increments=increments,
+        stride=stride,
+    )
 
 
 def refuse_memory(size: int, what: str, remedy: str) -> None:
@@ -230,12 +257,12 @@ def _schedule(substeps: float | Sequence[int], iterations: int) -> NDArray[np.in
 
 
 def _followed(landscape: Landscape, noise: NoiseModel, q: float) -> Array:
-    """Eigenvalues at the reference point of what an optimizer sees that divides each gradient by ``C^q``, C its variance in a coordinate."""
+    """Eigenvalues at the reference point where gradients are divided by ``C^q``, C their variance in a coordinate."""
     variance = noise.variance_at(landscape, landscape.reference)
     if np.any(variance <= 0):
         raise ValueError(
-            f"noise variance is 0 in direction {int(np.argmax(variance <= 0))}: a following second moment would divide by it; "
-            "use IsotropicNoise, or second_moment='running'"
+            f"noise variance is 0 in direction {int(np.argmax(variance <= 0))}: a following second moment would divide "
+            "by it; use IsotropicNoise, or second_moment='running'"
         )
     if not landscape.formulas.coupled:
         return np.asarray(landscape.hessian / variance**q)
@@ -277,7 +304,8 @@ def _check_law(law: Law, dynamics: Dynamics, velocity: str, schedule: NDArray[np
             "the SDE is that of normal noise, the limit of any law with a variance" if not stable else "no SDE is known"
         )
         raise ValueError(
-            f"substeps = {schedule.max()}: law = {law!r} is that of one minibatch, and {why}; use substeps=1, or law=Normal()"
+            f"substeps = {schedule.max()}: law = {law!r} is that of one minibatch, and {why}; use substeps=1, or "
+            "law=Normal()"
         )
     if stable and dynamics.update is None:
         one, other = (dynamics.rule(np.array([variance])) for variance in (1.0, 4.0))
@@ -317,7 +345,8 @@ def label(
     if law.moments <= 4:
         what = "msd and msd_stderr have" if law.moments <= 2 else "msd_stderr has"
         warnings.warn(
-            f"law = {law!r} has moments below {law.moments:g} alone: {what} no expectation; use keep='states', or exit_times",
+            f"law = {law!r} has moments below {law.moments:g} alone: {what} no expectation; use keep='states', or "
+            "exit_times",
             RuntimeWarning,
             stacklevel=3,
         )

@@ -61,7 +61,7 @@ class Task:
 
 
 class Display:
-    """Bars of the tasks that go on for longer than PATIENCE; without a terminal, a line for each step of the outermost task.
+    """Bars of the tasks that go on for longer than PATIENCE; without a terminal, a line a step of the outermost task.
 
     Parameters
     ----------
@@ -141,7 +141,7 @@ def _shown(seconds: float) -> str:
 
 
 def _left(task: Task, done: float, now: float) -> float:
-    """Seconds that are left at the speed of the later half of the time so far, or of all of it where steps are counted; 0: not known."""
+    """Seconds left at the speed of the later half of the time, or of all of it if steps are counted; 0: not known."""
     if not done:
         return 0.0
     task.seen.append((now, done))
@@ -173,7 +173,7 @@ def task(
 
 
 def through(items: Sequence[Item], name: str, work: Sequence[float]) -> Iterator[Item]:
-    """The items in turn, a task of so much work each; those after the next may not be wanted, and are not counted on."""
+    """The items in turn, a task of so much work each; those after the next may not be wanted, and do not count."""
     with task(name) as current:
         for k, item in enumerate(items):
             current.done, current.total = sum(work[:k]), float(sum(work[: max(k + 1, 2)]))
@@ -207,8 +207,8 @@ def progress() -> Iterator[None]:
         with diffusion.progress():
             exits = diffusion.exit_times(...)
 
-    The time that is left is what is left of the work at its speed so far. That numba compiles is said too. All goes to standard error;
-    where that is no terminal, nothing is shown of a single run.
+    The time that is left is what is left of the work at its speed so far. That numba compiles is said too. All goes to
+    standard error; where that is no terminal, nothing is shown of a single run.
     """
     from rich.console import Console
 

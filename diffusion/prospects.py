@@ -89,19 +89,23 @@ def escape_prospect(
 ) -> Prospect | None:
     """Order of magnitude of the iterations to an exit, in milliseconds and without a run.
 
-    psi is the integral of slope over temperature ``D/(gamma M)`` up to the lowest pass. An exit takes ``2 pi exp(psi)`` relaxation times over a saddle,
-    ``sqrt(pi/psi) exp(psi)`` where the loss still climbs at the boundary, and less if there are several ways out.
+    psi is the integral of slope over temperature ``D/(gamma M)`` up to the lowest pass. An exit takes ``2 pi exp(psi)``
+    relaxation times over a saddle, ``sqrt(pi/psi) exp(psi)`` where the loss still climbs at the boundary, and less if
+    there are several ways out.
 
-    1. Along a coordinate of a separable landscape psi is an integral. With inertia the heat of the start is carried over the pass: for the
-       temperature T stands ``(lambda T_a + gamma T)/(lambda + gamma)`` with ``lambda^2 + gamma lambda = |H_b|/M``, as `theory.effective_temperature`.
-    2. Whole steps overshoot where the loss curves upwards: psi grows ``1 - lr H/bound`` times as fast there, which is exact in a parabola, with the
-       bound of stability.
-    3. On a coupled landscape, and over a plane, which of a `Ball` is the one that touches it, a valley is followed, where all else rests, up to its
-       pass, and psi is the least action of paths there that may cut its corners (`theory.least_action`). Where the loss or the distance decides the
-       highest of all temperatures is taken, with the prefactor of a parabola in as many coordinates.
-    4. From a start on a slope it is the way out without a rest at the bottom, with inertia without what it falls before: less than the mean time,
-       most of which is that of those that fall back into the well.
-    5. An optimizer as shipped is taken for its idealization, with the second moment of the start or of the place, whichever is hotter.
+    1. Along a coordinate of a separable landscape psi is an integral. With inertia the heat of the start is carried
+       over the pass: for the temperature T stands ``(lambda T_a + gamma T)/(lambda + gamma)`` with
+       ``lambda^2 + gamma lambda = |H_b|/M``, as `theory.effective_temperature`.
+    2. Whole steps overshoot where the loss curves upwards: psi grows ``1 - lr H/bound`` times as fast there, which is
+       exact in a parabola, with the bound of stability.
+    3. On a coupled landscape, and over a plane, which of a `Ball` is the one that touches it, a valley is followed,
+       where all else rests, up to its pass, and psi is the least action of paths there that may cut its corners
+       (`theory.least_action`). Where the loss or the distance decides the highest of all temperatures is taken, with
+       the prefactor of a parabola in as many coordinates.
+    4. From a start on a slope it is the way out without a rest at the bottom, with inertia without what it falls
+       before: less than the mean time, most of which is that of those that fall back into the well.
+    5. An optimizer as shipped is taken for its idealization, with the second moment of the start or of the place,
+       whichever is hotter.
 
     Parameters
     ----------
@@ -111,8 +115,9 @@ def escape_prospect(
     Returns
     -------
     Prospect or None
-        None where nothing is known: of a `Region`, on a coupled landscape also of a `Radius`, of coupled landscapes of more than 8 coordinates, of noise that nearly vanishes on the
-        way, of an optimizer that cannot be idealized, and where nothing is to be climbed.
+        None where nothing is known: of a `Region`, on a coupled landscape also of a `Radius`, of coupled landscapes of
+        more than 8 coordinates, of noise that nearly vanishes on the way, of an optimizer that cannot be idealized, and
+        where nothing is to be climbed.
 
     Raises
     ------
@@ -159,8 +164,9 @@ def warn_hopeless(
 ) -> None:
     """Say, before a run, that it cannot be expected to see an exit, or, without `max_iterations`, to be split reliably.
 
-    Exits are hopeless if fewer are expected in all replicas together than ``0.01 exp(-psi/10)``, by which the estimate may be wrong. Splitting is,
-    if psi is more than twice what so many replicas, or 1000, are seen to resolve. Nothing is said of noise that is no model, such as data.
+    Exits are hopeless if fewer are expected in all replicas together than ``0.01 exp(-psi/10)``, by which the estimate
+    may be wrong. Splitting is, if psi is more than twice what so many replicas, or 1000, are seen to resolve. Nothing
+    is said of noise that is no model, such as data.
 
     Raises
     ------
@@ -231,7 +237,7 @@ class _Heat:
         return self.dynamics.follows
 
     def at(self, x: Array) -> Array:
-        """The temperature that each coordinate has at positions of shape (n, d); of several second moments the highest."""
+        """The temperature of each coordinate at positions of shape (n, d); of several second moments the highest."""
         c = self.noise.variance_at(self.landscape, x)
         heat = self.rule.learning_rate * c ** (1 - self.follows)
         if self.dynamics.update is not None:
@@ -416,7 +422,7 @@ def _hottest(heat: _Heat, losses: Array, temperature: float, bottom: Any, subste
 
 
 def _parabola(losses: Array, way: Array) -> Array:
-    """The curvature of parabolas through the start and the top of ways, with losses and distances of shape (n, ways)."""
+    """The curvature of parabolas through the start and top of ways, with losses and distances of shape (n, ways)."""
     top = way[losses.argmax(axis=0), np.arange(way.shape[1])]
     with np.errstate(all="ignore"):
         return np.asarray(np.where(top > 0, 2 * (losses.max(axis=0) - losses[0]) / top**2, 0.0))
@@ -432,7 +438,7 @@ def _of_parabola(psi: Array, relaxation: Array, d: int) -> Array:
 def _climbed(
     rule: Rule, friction: Any, losses: Array, temperature: Array, bottom: Any, top: Any, steep: Any, substeps: float
 ) -> Ways:
-    """Along ways, of losses (n, ways), with temperatures and curvatures `steep` between them, and curvatures at `bottom` and `top`."""
+    """Along ways, of losses (n, ways): temperatures, curvatures `steep` between and those at `bottom` and `top`."""
     damping = 1 - rule.inertia  # per iteration, as the root is
     falling = np.maximum(-np.asarray(top), 0.0)
     force = rule.learning_rate * rule.gradient_weight

@@ -35,14 +35,15 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     Returns
     -------
     xarray.Dataset
-        Scalars. ``rate`` is ``events`` over ``time_at_risk``, with the interval ``rate_low`` to ``rate_high``: under the exponential
-        law 2 rate time_at_risk is chi-squared with 2 events degrees of freedom (2 events + 2 for the upper end if runs were censored at
-        the horizon). ``rate_paper`` is the paper's (n-2)/sum tau with its interval rate (1 +- 1.96/sqrt(n)), NaN if a run was
-        censored, as it is not defined then. ``exponential_p`` tests the exponential law by the cumulative total time on test (Barlow et al. 1972):
-        it rejects where the rate rises (no burn-in) or falls (several wells) in time, and ``exponential_detectable`` is the departure of a
-        Weibull law's shape from 1 that it rejects at a rate of 1 % with a power of 90 %. ``early`` counts exits during burn-in, ``censored``
-        and ``diverged`` runs. With several coordinates ``events_by_coordinate`` is on coordinate, if the record tells
-        how many there are. Of joined and selected exits the record has what all of them share.
+        Scalars. ``rate`` is ``events`` over ``time_at_risk``, with the interval ``rate_low`` to ``rate_high``: under
+        the exponential law 2 rate time_at_risk is chi-squared with 2 events degrees of freedom (2 events + 2 for the
+        upper end if runs were censored at the horizon). ``rate_paper`` is the paper's (n-2)/sum tau with its interval
+        rate (1 +- 1.96/sqrt(n)), NaN if a run was censored, as it is not defined then. ``exponential_p`` tests the
+        exponential law by the cumulative total time on test (Barlow et al. 1972): it rejects where the rate rises (no
+        burn-in) or falls (several wells) in time, and ``exponential_detectable`` is the departure of a Weibull law's
+        shape from 1 that it rejects at a rate of 1 % with a power of 90 %. ``early`` counts exits during burn-in,
+        ``censored`` and ``diverged`` runs. With several coordinates ``events_by_coordinate`` is on coordinate, if the
+        record tells how many there are. Of joined and selected exits the record has what all of them share.
 
     Raises
     ------
@@ -84,11 +85,20 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     p, detectable = exponential_test(time, late[counted], seen.horizon[counted] - burn_in)
     _warn(events, rate, high, lost, censored, unseen, seen.horizon[counted], burn_in)
     values = {
-        "rate": rate, "rate_low": low, "rate_high": high, "events": events, "censored": censored, "diverged": lost,
-        "early": int(seen.exited.sum()) - events, "time_at_risk": at_risk, "rate_paper": paper,
-        "rate_paper_low": paper * (1 - spread), "rate_paper_high": paper * (1 + spread), "exponential_p": p,
+        "rate": rate,
+        "rate_low": low,
+        "rate_high": high,
+        "events": events,
+        "censored": censored,
+        "diverged": lost,
+        "early": int(seen.exited.sum()) - events,
+        "time_at_risk": at_risk,
+        "rate_paper": paper,
+        "rate_paper_low": paper * (1 - spread),
+        "rate_paper_high": paper * (1 + spread),
+        "exponential_p": p,
         "exponential_detectable": detectable,
-    }  # fmt: skip
+    }
     data: dict[str, Any] = {name: ((), value) for name, value in values.items()}
     coords = {}
     start = seen.record.get("start")
@@ -172,7 +182,8 @@ def _warn(
         )
     elif events < FEW:
         texts.append(
-            f"only {events} exits: the rate, {rate:.3g} per iteration, may be anything up to {high:.3g}; run longer or more"
+            f"only {events} exits: the rate, {rate:.3g} per iteration, may be anything up to {high:.3g}; run longer or "
+            "more"
         )
     if lost:
         texts.append(

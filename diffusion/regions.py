@@ -175,7 +175,7 @@ class Region(Shape):
 
 @dataclass(frozen=True, repr=False)
 class Union(Shape):
-    """Out where any part is left; made by ``a | b``. The first part, in order, that a step leaves is the one that counts.
+    """Out where any part is left; made by ``a | b``. Of the parts that a step leaves the first, in order, counts.
 
     Parameters
     ----------

@@ -1,9 +1,10 @@
-"""Schemes for the SDE, and the law of their increments: what they are for, what they refuse, and the numbers that kernels need.
+"""Schemes for the SDE, and the law of their increments: what for, what they refuse, and the numbers of the kernels.
 
 Beside the Euler scheme, which at one substep is the optimizer itself, there is one recursion. Of the splitting methods
-of Leimkuhler and Matthews it is BAOAB, begun at a kick ("B"), so that it needs one gradient a step: a kick, half a step of position
-("A"), the exact Ornstein-Uhlenbeck part of the momentum ("O"), half a step of position. Without inertia nothing is kept of the momentum,
-and what is left is their scheme for Brownian dynamics: each step moves by the mean of two neighbouring draws.
+of Leimkuhler and Matthews it is BAOAB, begun at a kick ("B"), so that it needs one gradient a step: a kick, half a step
+of position ("A"), the exact Ornstein-Uhlenbeck part of the momentum ("O"), half a step of position. Without inertia
+nothing is kept of the momentum, and what is left is their scheme for Brownian dynamics: each step moves by the mean of
+two neighbouring draws.
 """
 
 from __future__ import annotations
@@ -40,8 +41,8 @@ def stride_of(substeps: Any, scheme: str) -> int:
     k = round(1 / float(share))
     if scheme == "euler":
         raise ValueError(
-            f"substeps = {substeps!r} must be a whole number >= 1: scheme = 'euler' takes an iteration or parts of it; use "
-            "scheme='baoab' with inertia, 'leimkuhler-matthews' without"
+            f"substeps = {substeps!r} must be a whole number >= 1: scheme = 'euler' takes an iteration or parts of it; "
+            "use scheme='baoab' with inertia, 'leimkuhler-matthews' without"
         )
     if abs(k * float(share) - 1) > 1e-9:
         raise ValueError(f"substeps = {substeps!r} must be 1/k for a step of k iterations, as {1 / k:.6g}")
@@ -64,8 +65,9 @@ def check_scheme(
         refuse_other_laws(noise, f"increments = {increments!r}")
         if scheme == "euler" and np.min(substeps) == 1:
             raise ValueError(
-                f"increments = {increments!r}: one step of scheme = 'euler' is one iteration, whose noise is a minibatch's; use more "
-                "substeps or another scheme for the SDE, or a law of the noise, such as Empirical(values)"
+                f"increments = {increments!r}: one step of scheme = 'euler' is one iteration, whose noise is a "
+                "minibatch's; use more substeps or another scheme for the SDE, or a law of the noise, such as "
+                "Empirical(values)"
             )
     if scheme == "euler":
         return
@@ -81,15 +83,15 @@ def check_scheme(
     inert = dynamics.rule(noise.variance_along(landscape)).inertia > 0
     if scheme == "baoab" and not inert.all():
         raise ValueError(
-            f"{named} needs inertia in every direction, and {dynamics!r} has none in direction {int(np.argmin(inert))}; use "
-            f"scheme='{'euler' if inert.any() else 'leimkuhler-matthews'}'"
+            f"{named} needs inertia in every direction, and {dynamics!r} has none in direction "
+            f"{int(np.argmin(inert))}; use scheme='{'euler' if inert.any() else 'leimkuhler-matthews'}'"
         )
     if scheme == "leimkuhler-matthews" and inert.any():
         raise ValueError(f"{named} is for dynamics without inertia, and {dynamics!r} has inertia; use scheme='baoab'")
     if scheme == "leimkuhler-matthews" and not _additive(dynamics, landscape, noise):
         raise ValueError(
-            f"{named} needs noise that is the same everywhere, and {noise!r} may depend on the position; use scheme='euler' or "
-            "IsotropicNoise(variance), HessianNoise(batch_size) or Noise(number)"
+            f"{named} needs noise that is the same everywhere, and {noise!r} may depend on the position; use "
+            "scheme='euler' or IsotropicNoise(variance), HessianNoise(batch_size) or Noise(number)"
         )
 
 
@@ -139,8 +141,9 @@ def first_momentum(force: Array, pull: Array) -> Array:
 def first_deviation(scheme: str, keep: Array, share: Array, variance: Array) -> Array:
     """Standard deviation of what the momentum's slot holds at first, shape (d,).
 
-    With inertia that of the stationary state of the recursion without a gradient. Without inertia the slot holds half a draw of a step
-    before the first: it is taken ``sqrt(3)`` as wide, so that a free walk has the right variance after every step.
+    With inertia that of the stationary state of the recursion without a gradient. Without inertia the slot holds half
+    a draw of a step before the first: it is taken ``sqrt(3)`` as wide, so that a free walk has the right variance
+    after every step.
     """
     if scheme == "leimkuhler-matthews":
         return np.sqrt(3 * variance) * share
@@ -148,7 +151,7 @@ def first_deviation(scheme: str, keep: Array, share: Array, variance: Array) -> 
 
 
 def first_mixing(scheme: str, keep: Array, share: Array, mixing: Array) -> Array:
-    """Matrix (d, d) that turns normals into the same, for noise that `mixing` makes; both along the directions of the rule."""
+    """Matrix (d, d) that does so to normals, for the noise of `mixing`; both along the directions of the rule."""
     share = np.where(keep > 0, share, 0.0) if scheme != "leimkuhler-matthews" else np.sqrt(3.0) * share
     values, vectors = np.linalg.eigh(np.outer(share, share) * (mixing @ mixing.T) / (1 - np.outer(keep, keep)))
     return np.asarray(vectors * np.sqrt(np.maximum(values, 0.0)) @ vectors.T)

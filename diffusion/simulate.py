@@ -49,11 +49,12 @@ def simulate(
     Parameters
     ----------
     dynamics
-        Any optimizer of `diffusion.dynamics`, or your own `OwnOptimizer`. With ``second_moment="frozen"`` the rule holds along the
-        eigenvectors of the Hessian (the theory's full-matrix idealization); with "running" in coordinates, as shipped.
+        Any optimizer of `diffusion.dynamics`, or your own `OwnOptimizer`. With ``second_moment="frozen"`` the rule
+        holds along the eigenvectors of the Hessian (the theory's full-matrix idealization); with "running" in
+        coordinates, as shipped.
     landscape
-        The loss: `QuadraticSaddle`, `StyblinskiTang`, `DoubleParabola`, `TripleParabola`, or your own `SeparableLandscape` or
-        `CoupledLandscape`.
+        The loss: `QuadraticSaddle`, `StyblinskiTang`, `DoubleParabola`, `TripleParabola`, or your own
+        `SeparableLandscape` or `CoupledLandscape`.
     noise
         Model of the minibatch noise, for example ``HessianNoise(batch_size=10)``.
     iterations
@@ -70,21 +71,24 @@ def simulate(
     keep
         "moments", or "states" to add every replica's position (refused above 2 GiB).
     substeps
-        SDE substeps per iteration: 1 is the discrete optimizer, many approach the SDE. A sequence gives one number for each
-        iteration. More than 1 are refused of noise of another law with a variance, the limit of which is normal; the noise of a
-        `Stable` law then grows with the time to the power 1/alpha, not 1/2, as the attribute ``noise_scaling`` says. Of optimizers as shipped RMSprop, Adam, AdamW, AMSGrad, AdaBound, Padam,
-        Adai and AdaiW have an SDE, by one number: see `diffusion.Dynamics.substep`. With another scheme than Euler's 1/k, such as 0.25,
-        is a step of k iterations, of which `iterations` and `save` are then multiples: an SDE knows no iterations.
+        SDE substeps per iteration: 1 is the discrete optimizer, many approach the SDE. A sequence gives one number
+        for each iteration. More than 1 are refused of noise of another law with a variance, the limit of which is
+        normal; the noise of a `Stable` law then grows with the time to the power 1/alpha, not 1/2, as the
+        attribute ``noise_scaling`` says. Of optimizers as shipped RMSprop, Adam, AdamW, AMSGrad, AdaBound, Padam,
+        Adai and AdaiW have an SDE, by one number: see `diffusion.Dynamics.substep`. With another scheme than
+        Euler's 1/k, such as 0.25, is a step of k iterations, of which `iterations` and `save` are then multiples:
+        an SDE knows no iterations.
     scheme
-        "euler": semi-implicit with inertia, Euler-Maruyama without, and at one substep the optimizer itself. The others are the SDE's
-        at any number of substeps, one too, of idealized rules and normal noise. "baoab", with inertia in every direction: the
-        splitting of Leimkuhler and Matthews (2013), of weak order 2, also where noise depends on the position. "leimkuhler-matthews",
-        without inertia and for noise that is the same everywhere: their scheme for Brownian dynamics, of order 2 in the stationary
-        state where coordinates are independent or the noise is isotropic, else of order 1.
+        "euler": semi-implicit with inertia, Euler-Maruyama without, and at one substep the optimizer itself. The others
+        are the SDE's at any number of substeps, one too, of idealized rules and normal noise. "baoab", with inertia in
+        every direction: the splitting of Leimkuhler and Matthews (2013), of weak order 2, also where noise depends on
+        the position. "leimkuhler-matthews", without inertia and for noise that is the same everywhere: their scheme for
+        Brownian dynamics, of order 2 in the stationary state where coordinates are independent or the noise is
+        isotropic, else of order 1.
     increments
-        "normal", or "three-point": a draw is sqrt(3) up or down, in a sixth of all cases each, else 0. Its first five moments are a
-        normal's, which keeps the weak order; it costs less, and its tails are none. Of the SDE alone: refused where a step is an
-        iteration of the optimizer.
+        "normal", or "three-point": a draw is sqrt(3) up or down, in a sixth of all cases each, else 0. Its first five
+        moments are a normal's, which keeps the weak order; it costs less, and its tails are none. Of the SDE alone:
+        refused where a step is an iteration of the optimizer.
     reflecting
         Walls, as in `exit_times`.
     precision
@@ -168,7 +172,7 @@ class _Part:
 
 
 def _kernel(plan: Plan, clocks: dict[int, NDArray[np.uint64]]) -> Callable[[int, int, NDArray[np.int64]], _Part]:
-    """A function that runs the replicas first to first + count; clocks[first][0] tells how many of their iterations are done."""
+    """A function that runs the replicas first to first + count; clocks[first][0] tells how many iterations are done."""
     from diffusion.kernels import ensemble
 
     last = int(plan.saved_steps[-1])
@@ -188,11 +192,9 @@ def _kernel(plan: Plan, clocks: dict[int, NDArray[np.uint64]]) -> Callable[[int,
         scratch = np.zeros((2, d, width)), np.zeros((2, ensemble.UNIT)), np.zeros(width)
         carried, state, lanes = allocate(prepared, width)
         clocks[first] = lanes[1]
-        moments(
-            first, count, width, prepared.problem, prepared.rule, used, stages, plan.saved_steps, prepared.start, turn,
-            DIVERGED, plan.seed, stop, carried, state, lanes, scratch, part.squares, part.fourths, part.diverged,
-            part.positions,
-        )  # fmt: skip
+        where = prepared.problem, prepared.rule, used, stages, plan.saved_steps, prepared.start, turn
+        sums = part.squares, part.fourths, part.diverged, part.positions
+        moments(first, count, width, *where, DIVERGED, plan.seed, stop, carried, state, lanes, scratch, *sums)
         if prepared.turned and plan.rotated:
             part.positions = part.positions @ plan.basis.T
         return part

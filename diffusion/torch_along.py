@@ -31,8 +31,8 @@ class TorchAlong(Landscape):
     torch_landscape
         The loss.
     directions
-        In which results are given. None: all eigenvectors of the Hessian at the reference point, as the Hessian ascends. A
-        number k: those of the k largest eigenvalues. Or orthonormal columns, shape (P, k).
+        In which results are given. None: all eigenvectors of the Hessian at the reference point, as the Hessian
+        ascends. A number k: those of the k largest eigenvalues. Or orthonormal columns, shape (P, k).
 
     Raises
     ------
@@ -114,7 +114,8 @@ def as_landscape(
     Raises
     ------
     ValueError
-        If directions are given of what is no torch model, or for a noise model, which needs all; or for `Minibatches` of other data.
+        If directions are given of what is no torch model, or for a noise model, which needs all; or for
+        `Minibatches` of other data.
     """
     if not isinstance(landscape, TorchLandscape):
         if directions is not None:
@@ -122,7 +123,8 @@ def as_landscape(
         return landscape
     if directions is not None and not isinstance(noise, TorchMinibatches):
         raise ValueError(
-            f"directions: {noise!r} would leave out all other directions of {landscape.dimension}; use TorchMinibatches, or None"
+            f"directions: {noise!r} would leave out all other directions of {landscape.dimension}; use "
+            "TorchMinibatches, or None"
         )
     if isinstance(noise, Minibatches):
         raise ValueError(
@@ -144,7 +146,8 @@ def minibatch_gradient(
 ) -> Gradient:
     """Gradients of rows (replica, P) by each replica's own minibatch; of a torch model 0 where one is no longer inside.
 
-    A torch model's rows are taken one by one: each has the bits that it has alone, and on CPUs stacking them is no faster.
+    A torch model's rows are taken one by one: each has the bits that it has alone, and on CPUs stacking them is no
+    faster.
     """
     if isinstance(noise, Minibatches):
         return _sampled(landscape, noise, seed, replicas)

@@ -1,4 +1,4 @@
-"""Curvature of a torch model's loss: products with the Hessian, its matrix and largest eigenpairs, and the Gauss-Newton matrix."""
+"""Curvature of a torch model's loss: products with the Hessian, its matrix and top eigenpairs, and Gauss-Newton."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def hessian_matrix(model: SampleLosses, theta: torch.Tensor, index: Index) -> to
 
 
 def gauss_newton_matrix(model: SampleLosses, theta: torch.Tensor, index: Index) -> torch.Tensor:
-    """The generalised Gauss-Newton matrix, shape (P, P): the Hessian without the second derivatives of the model's outputs."""
+    """The generalised Gauss-Newton matrix, (P, P): the Hessian without second derivatives of the model's outputs."""
     total = torch.zeros(model.dimension, model.dimension, dtype=model.dtype, device=model.device)
     slopes = vmap(jacrev(lambda theta, x: model.called(theta, x[None])[0]), in_dims=(None, 0))
     width = max(1, model.outputs(theta, slice(0, 1)).numel())

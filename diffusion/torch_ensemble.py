@@ -46,15 +46,17 @@ def simulate_torch(
 ) -> xarray.Dataset:
     """Run the shipped torch optimizer on many replicas at once, in float64, from rest.
 
-    Each step hands the optimizer the gradient of the loss plus a normal draw from the noise model, or, under `Minibatches` and of a
-    `TorchLandscape` under `TorchMinibatches`, each replica's gradient of its own minibatch. Parameters, result and errors are those of `diffusion.simulate`; the seed is that of a `torch.Generator` for each block of replicas, so the
-    draws differ from `simulate`'s. Adam, RMSprop and Adai must have ``second_moment="running"``: torch ships no other.
-    Any other torch optimizer is given by a function that makes it, as `exit_times_torch` takes it; an iteration then lasts
-    its learning rate in ``dynamical_time``.
+    Each step hands the optimizer the gradient of the loss plus a normal draw from the noise model, or, under
+    `Minibatches` and of a `TorchLandscape` under `TorchMinibatches`, each replica's gradient of its own minibatch.
+    Parameters, result and errors are those of `diffusion.simulate`; the seed is that of a `torch.Generator` for each
+    block of replicas, so the draws differ from `simulate`'s. Adam, RMSprop and Adai must have
+    ``second_moment="running"``: torch ships no other. Any other torch optimizer is given by a function that makes it,
+    as `exit_times_torch` takes it; an iteration then lasts its learning rate in ``dynamical_time``.
 
-    Of a `TorchLandscape`, `directions` says along which ``msd`` and ``eigenvalue`` are: None: all eigenvectors of the Hessian
-    at the model's own parameters, which are the start unless another is given; a number k: those of the k largest
-    eigenvalues; or orthonormal columns, shape (P, k). Noise models need all. A replica has the same bits among any others.
+    Of a `TorchLandscape`, `directions` says along which ``msd`` and ``eigenvalue`` are: None: all eigenvectors of the
+    Hessian at the model's own parameters, which are the start unless another is given; a number k: those of the k
+    largest eigenvalues; or orthonormal columns, shape (P, k). Noise models need all. A replica has the same bits
+    among any others.
     """
     checks.whole("replicas", replicas)
     landscape = as_landscape(landscape, noise, directions)

@@ -1,4 +1,4 @@
-"""First exits of the real torch optimizers, all replicas in one tensor: under a noise model, or on minibatches of real data."""
+"""First exits of the real torch optimizers, all replicas in a tensor: under a noise model, or on data's minibatches."""
 
 from __future__ import annotations
 
@@ -49,16 +49,17 @@ def exit_times_torch(
     Parameters
     ----------
     dynamics
-        An optimizer that has a counterpart in torch, `RMSprop`, `Adam` and `Adai` with ``second_moment="running"``; or a
-        function that makes any other torch optimizer of a list of parameters, as ``lambda params: torch.optim.NAdam(params, lr=0.01)``. As all
-        replicas are one parameter, of shape (replicas, d), it must update each element by itself. One with the setting
-        `replicas`, as `diffusion.optimizers.Adai`, may mix the coordinates of a replica. This is tried before the run,
-        over 40 steps. Optimizers that draw random numbers are refused, as `seed` would not fix the result.
+        An optimizer that has a counterpart in torch, `RMSprop`, `Adam` and `Adai` with ``second_moment="running"``; or
+        a function that makes any other torch optimizer of a list of parameters, as
+        ``lambda params: torch.optim.NAdam(params, lr=0.01)``. As all replicas are one parameter, of shape (replicas,
+        d), it must update each element by itself. One with the setting `replicas`, as `diffusion.optimizers.Adai`, may
+        mix the coordinates of a replica. This is tried before the run, over 40 steps. Optimizers that draw random
+        numbers are refused, as `seed` would not fix the result.
     landscape
         Any landscape, or a `TorchLandscape`, whose model's parameters are the start unless another is given.
     noise
-        A noise model, drawn as normals; `Minibatches`, the same ones as in `diffusion.exit_times`; or of a `TorchLandscape`
-        `TorchMinibatches` of its data, under which a replica has the same bits among any others.
+        A noise model, drawn as normals; `Minibatches`, the same ones as in `diffusion.exit_times`; or of a
+        `TorchLandscape` `TorchMinibatches` of its data, under which a replica has the same bits among any others.
     start, boundary, max_iterations, replicas, positions, partial
         As in `diffusion.exit_times`.
     seed
@@ -95,11 +96,14 @@ def exit_times_torch(
         warn_hopeless(dynamics, landscape, noise, edge, origin, replicas=replicas, max_iterations=max_iterations)
         gradient = _modelled(landscape, noise, generator)
     out = {
-        "exit_iteration": np.full(replicas, np.nan), "exited": np.zeros(replicas, bool),
-        "diverged": np.zeros(replicas, bool), "exit_coordinate": np.full(replicas, NO_COORDINATE),
-        "exit_side": np.zeros(replicas, np.int8), "exit_part": np.full(replicas, NO_PART, np.int16),
+        "exit_iteration": np.full(replicas, np.nan),
+        "exited": np.zeros(replicas, bool),
+        "diverged": np.zeros(replicas, bool),
+        "exit_coordinate": np.full(replicas, NO_COORDINATE),
+        "exit_side": np.zeros(replicas, np.int8),
+        "exit_part": np.full(replicas, NO_PART, np.int16),
         "exit_position": np.full((replicas, landscape.dimension), np.nan),
-    }  # fmt: skip
+    }
     iterations, reached = np.zeros(1, np.int64), None
 
     def done() -> float:
@@ -127,10 +131,17 @@ def exit_times_torch(
         if not left_out.get(name, False)
     }
     parameters = {
-        "dynamics": repr(dynamics), "landscape": repr(landscape), "noise": repr(noise), "start": origin.tolist(),
-        "boundary": repr(boundary), "crossing": "step", "max_iterations": max_iterations, "replicas": replicas,
-        "seed": seed, "optimizer": "torch",
-    }  # fmt: skip
+        "dynamics": repr(dynamics),
+        "landscape": repr(landscape),
+        "noise": repr(noise),
+        "start": origin.tolist(),
+        "boundary": repr(boundary),
+        "crossing": "step",
+        "max_iterations": max_iterations,
+        "replicas": replicas,
+        "seed": seed,
+        "optimizer": "torch",
+    }
     result = label_exits(data, parameters, reached)
     warn_any_coordinate(landscape, boundary, out["exit_coordinate"])
     return result
@@ -166,9 +177,9 @@ def _run(
     iterations: NDArray[np.int64],
     stop: NDArray[np.int64],
 ) -> None:
-    """Tell in `out` what becomes of every replica, as `diffusion.exit_times` does, and in iterations[0] how many are done.
+    """Tell in `out` what becomes of every replica, as `diffusion.exit_times` does, until stop[0] is not 0.
 
-    It stops early once stop[0] is not 0.
+    iterations[0] tells meanwhile how many are done.
     """
     torch.set_num_threads(1)  # again: matrix products ask the thread that they run in
     theta = torch.nn.Parameter(torch.from_numpy(np.tile(origin, (len(out["exited"]), 1))))

@@ -58,7 +58,7 @@ class FromFactory(Dynamics):
 
 
 def as_dynamics(dynamics: Dynamics | Factory, replicas: int, coordinates: int) -> Dynamics:
-    """A dynamics that torch has, or that of a factory's optimizer, after some steps of a tensor of shape (replicas, coordinates).
+    """A dynamics that torch has, or that of a factory's optimizer, after steps of a tensor (replicas, coordinates).
 
     Raises
     ------
@@ -106,8 +106,8 @@ def _named(optimizer: torch.optim.Optimizer) -> str:
 def _refuse_mixing(factory: Factory, optimizer: torch.optim.Optimizer, replicas: int, coordinates: int) -> None:
     """Refuse an optimizer under which some elements of a tensor move otherwise than alone.
 
-    Elements are single coordinates, or whole replicas if the optimizer has the setting `replicas`, as Adai's. A coordinate
-    is tried as a matrix and as a vector, as some optimizers treat these differently.
+    Elements are single coordinates, or whole replicas if the optimizer has the setting `replicas`, as Adai's. A
+    coordinate is tried as a matrix and as a vector, as some optimizers treat these differently.
     """
     name, whole = _named(optimizer), bool(optimizer.param_groups[0].get("replicas", False))
     numbers = torch.arange(1, replicas * coordinates + 1, dtype=torch.float64).reshape(replicas, coordinates)
@@ -117,8 +117,8 @@ def _refuse_mixing(factory: Factory, optimizer: torch.optim.Optimizer, replicas:
         (first, _), (again, _) = (_displaced(factory, numbers[places[0]], scale) for _ in range(2))
         if not torch.equal(first, again):
             raise ValueError(
-                f"{name} draws random numbers of its own, which seed does not fix; leave them out, or give the noise of "
-                "gradients as noise"
+                f"{name} draws random numbers of its own, which seed does not fix; leave them out, or give the noise "
+                "of gradients as noise"
             )
         together, settings = _displaced(factory, numbers, scale)
         for place, shape in product(places, [(1, -1)] if whole else [(1, 1), (1,)]):
@@ -128,11 +128,11 @@ def _refuse_mixing(factory: Factory, optimizer: torch.optim.Optimizer, replicas:
             if settings != settings_alone or not torch.allclose(among, alone, rtol=RELATIVE, atol=ABSOLUTE):
                 what = f"replica {place[0].start}" + ("" if whole else f", coordinate {place[1].start}")
                 raise ValueError(
-                    f"{name} moves {what} by {among.tolist()} in a tensor of {replicas} replicas and by {alone.tolist()} "
-                    f"alone, in {STEPS} steps with gradients of scale {scale:g}, or adapts its settings otherwise. "
-                    "Replicas run as one tensor, of which each element must be updated by itself: no norms, means, factors "
-                    "or projections of a gradient; use such an optimizer, or one that takes the leading axis for replicas, "
-                    "as Adai(params, lr, replicas=True)"
+                    f"{name} moves {what} by {among.tolist()} in a tensor of {replicas} replicas and by "
+                    f"{alone.tolist()} alone, in {STEPS} steps with gradients of scale {scale:g}, or adapts its "
+                    "settings otherwise. Replicas run as one tensor, of which each element must be updated by itself: "
+                    "no norms, means, factors or projections of a gradient; use such an optimizer, or one that takes "
+                    "the leading axis for replicas, as Adai(params, lr, replicas=True)"
                 )
 
 
@@ -154,7 +154,8 @@ def _displaced(factory: Factory, numbers: torch.Tensor, scale: float) -> tuple[t
             ) from error
     if not theta.isfinite().all():
         raise ValueError(
-            f"{_named(optimizer)} leaves floating-point range in {STEPS} steps with gradients of scale {scale:g}; lower lr"
+            f"{_named(optimizer)} leaves floating-point range in {STEPS} steps with gradients of scale {scale:g}; "
+            "lower lr"
         )
     settings = {
         name: float(value)

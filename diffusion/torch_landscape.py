@@ -29,33 +29,35 @@ Array = NDArray[Any]
 class TorchLandscape:
     """The mean loss of a torch model over data, as a function of its parameters, and the loss of every single sample.
 
-    Everything is taken in evaluation mode, on a copy of the model: dropout is off and the statistics of batch normalisation
-    are frozen, as samples would have no gradients of their own otherwise. Parameters are vectors of length P: those with
-    ``requires_grad``, in the order of ``torch.nn.utils.parameters_to_vector``. Results are NumPy arrays.
+    Everything is taken in evaluation mode, on a copy of the model: dropout is off and the statistics of batch
+    normalisation are frozen, as samples would have no gradients of their own otherwise. Parameters are vectors
+    of length P: those with ``requires_grad``, in the order of ``torch.nn.utils.parameters_to_vector``. Results
+    are NumPy arrays.
 
     Parameters
     ----------
     model
         Any model that can be called on a batch of inputs.
     loss
-        ``loss(outputs, targets)``: one number for each sample, shape (N,), as ``torch.nn.CrossEntropyLoss(reduction="none")``.
+        ``loss(outputs, targets)``: one number for each sample, shape (N,), as
+        ``torch.nn.CrossEntropyLoss(reduction="none")``.
     data
-        Inputs and targets: two tensors or arrays of N samples along their first axes. They are the whole population, so that
-        covariances are divided by N.
+        Inputs and targets: two tensors or arrays of N samples along their first axes. They are the whole population, so
+        that covariances are divided by N.
     dtype
         ``torch.float64`` or ``torch.float32``, into which model and data are turned.
 
     Raises
     ------
     ValueError
-        If the model has no parameters, inputs and targets do not fit it or each other, anything is not finite, or the loss
-        is not one number a sample; if the model draws random numbers or mixes samples in evaluation mode.
+        If the model has no parameters, inputs and targets do not fit it or each other, anything is not finite, or the
+        loss is not one number a sample; if the model draws random numbers or mixes samples in evaluation mode.
 
     Notes
     -----
-    Sums over samples are taken in chunks of one size, whatever the machine; torch's own sums depend on its threads, which
-    `simulate_torch` and `exit_times_torch` set to one, and elsewhere ``torch.set_num_threads(1)``. In what follows, `theta`
-    None stands for the model's own parameters, and `samples` None for all.
+    Sums over samples are taken in chunks of one size, whatever the machine; torch's own sums depend on its threads,
+    which `simulate_torch` and `exit_times_torch` set to one, and elsewhere ``torch.set_num_threads(1)``. In what
+    follows, `theta` None stands for the model's own parameters, and `samples` None for all.
     """
 
     def __init__(
@@ -96,7 +98,7 @@ class TorchLandscape:
         return each[0] if stack.dim() == 1 else np.reshape(each, stack.shape[:-1])
 
     def gradient(self, theta: ArrayLike | None = None, samples: ArrayLike | None = None) -> Array:
-        """Gradient of the mean loss, shape (..., P) as `theta`; of a stack the same to the last bit as of each alone."""
+        """Gradient of the mean loss, shape (..., P) as `theta`; of a stack the same bits as of each alone."""
         model = self.sample_losses
         stack, index = model.vector("theta", theta), model.index(samples)
         each = [model.mean_gradient(one, index) for one in stack.reshape(-1, self.dimension)]
@@ -128,10 +130,10 @@ class TorchLandscape:
         return _array(products.reshape(rows.shape))
 
     def hessian(self, k: int | None = None, theta: ArrayLike | None = None) -> Any:
-        """The Hessian: None the matrix (P, P), k its k largest eigenvalues, descending, and their eigenvectors as columns.
+        """The Hessian: None the matrix (P, P), k its k largest eigenvalues, descending, and eigenvectors as columns.
 
-        The eigenpairs are found by Lanczos (`scipy.sparse.linalg.eigsh`) on products, always from the same start, so that
-        it takes memory for a few dozen vectors alone; of more than half of all, from the matrix.
+        The eigenpairs are found by Lanczos (`scipy.sparse.linalg.eigsh`) on products, always from the same start, so
+        that it takes memory for a few dozen vectors alone; of more than half of all, from the matrix.
 
         Raises
         ------
@@ -169,7 +171,8 @@ class TorchLandscape:
         columns = torch.as_tensor(self.orthonormal(directions)).to(position)
         mean = model.mean_gradient(position, slice(0, self.samples))
         parts = model.gradients(position, slice(0, self.samples))
-        return _array(sum((((one - mean) @ columns) ** 2).sum(dim=0) for one in parts) / self.samples)  # type: ignore[arg-type]
+        squares = ((((one - mean) @ columns) ** 2).sum(dim=0) for one in parts)
+        return _array(sum(squares) / self.samples)  # type: ignore[arg-type]
 
     def noise_report(
         self,
@@ -195,12 +198,13 @@ class TorchLandscape:
         Returns
         -------
         xarray.Dataset
-            On direction, by descending eigenvalue: ``curvature`` H_i; ``sample_variance`` C_ii, the variance of the gradient
-            of one sample, which is ``H_i`` if Equation 3 holds; what else is thought to be like it: ``gauss_newton``,
-            ``loss_curvature`` (loss times abs(H_i), as Mori et al. have it) and ``squared_curvature`` (mean of the squares of
-            single samples' curvatures); ``eigenvector``. On (batch_size, direction), exactly: ``skewness`` and ``kurtosis``
-            (excess) of a minibatch gradient, which fall as B^-1/2 and 1/B; NaN where the noise vanishes. The same for
-            coordinates in ``coordinate_variance``, ``coordinate_skewness`` and ``coordinate_kurtosis``. And the ``loss``.
+            On direction, by descending eigenvalue: ``curvature`` H_i; ``sample_variance`` C_ii, the variance of the
+            gradient of one sample, which is ``H_i`` if Equation 3 holds; what else is thought to be like it:
+            ``gauss_newton``, ``loss_curvature`` (loss times abs(H_i), as Mori et al. have it) and ``squared_curvature``
+            (mean of the squares of single samples' curvatures); ``eigenvector``. On (batch_size, direction), exactly:
+            ``skewness`` and ``kurtosis`` (excess) of a minibatch gradient, which fall as B^-1/2 and 1/B; NaN where the
+            noise vanishes. The same for coordinates in ``coordinate_variance``, ``coordinate_skewness`` and
+            ``coordinate_kurtosis``. And the ``loss``.
 
         Raises
         ------
@@ -218,15 +222,20 @@ class TorchLandscape:
         along = torch_noise.along_directions(self.sample_losses, position, vectors, self.sample_losses.index(spread))
         coordinates = torch_noise.in_coordinates(self.sample_losses, position)
         parameters = {
-            "landscape": repr(self), "mode": "evaluation, statistics frozen", "theta": self._place(theta), "k": k,
-            "batch_size": sizes, "curvature_samples": len(spread), "torch": torch.__version__,
-        }  # fmt: skip
+            "landscape": repr(self),
+            "mode": "evaluation, statistics frozen",
+            "theta": self._place(theta),
+            "k": k,
+            "batch_size": sizes,
+            "curvature_samples": len(spread),
+            "torch": torch.__version__,
+        }
         return torch_noise.report(loss, values, vectors, along, coordinates, sizes, parameters)
 
     def batches(
         self, batch_size: int, replacement: bool = True, seed: int = 0, replica: int = 0
     ) -> Iterator[NDArray[np.int64]]:
-        """Positions of the samples in one minibatch after another, without end, as `TorchMinibatches` gives them to a replica."""
+        """Positions of samples in one minibatch after another, without end, as a replica of `TorchMinibatches` has."""
         drawn = TorchMinibatches(batch_size, replacement)
         drawn.refuse_too_many(self.samples)
         return (drawn.positions(self.samples, seed, replica, iteration) for iteration in itertools.count())
@@ -277,8 +286,8 @@ class TorchLandscape:
         model = self.sample_losses
         dtype = "" if model.dtype == torch.float64 else f", dtype={model.dtype}"
         return (
-            f"TorchLandscape({type(model.model).__name__} of {self.dimension} parameters in evaluation mode, statistics frozen, "
-            f"on {self.samples} samples{dtype}, digest={model.digest})"
+            f"TorchLandscape({type(model.model).__name__} of {self.dimension} parameters in evaluation mode, "
+            f"statistics frozen, on {self.samples} samples{dtype}, digest={model.digest})"
         )
 
 

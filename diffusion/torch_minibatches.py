@@ -20,16 +20,16 @@ Array = NDArray[np.float64]
 class TorchMinibatches(NoiseModel):
     """Real minibatches of a `TorchLandscape`'s data, in `simulate_torch` and `exit_times_torch`.
 
-    They depend on the seed, the replica and the iteration alone, by the counter-based generator Philox: a replica draws the
-    same among others as alone, in any number of threads.
+    They depend on the seed, the replica and the iteration alone, by the counter-based generator Philox: a replica draws
+    the same among others as alone, in any number of threads.
 
     Parameters
     ----------
     batch_size
         Samples in a minibatch.
     replacement
-        True: drawn anew in every iteration, with replacement. False: every epoch goes through all samples in a new random
-        order, and leaves out those at its end that do not fill a minibatch, as
+        True: drawn anew in every iteration, with replacement. False: every epoch goes through all samples in a new
+        random order, and leaves out those at its end that do not fill a minibatch, as
         ``torch.utils.data.DataLoader(shuffle=True, drop_last=True)``.
 
     Raises

@@ -1,4 +1,4 @@
-"""A torch model, a per-sample loss and data as losses of one flat vector of parameters: what curvature and noise are taken of."""
+"""A torch model, a per-sample loss and data as losses of one flat vector of parameters, for curvature and noise."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ class SampleLosses:
                 together = self.losses(self.start, slice(0, few))
             except (RuntimeError, ValueError, IndexError, TypeError) as error:
                 raise ValueError(
-                    f"model and loss cannot be evaluated on inputs of shape {tuple(self.inputs.shape)} and targets of shape "
-                    f"{tuple(self.targets.shape)} and type {self.targets.dtype}: {error}"
+                    f"model and loss cannot be evaluated on inputs of shape {tuple(self.inputs.shape)} and targets of "
+                    f"shape {tuple(self.targets.shape)} and type {self.targets.dtype}: {error}"
                 ) from error
             if not isinstance(together, torch.Tensor) or together.shape != (few,):
                 shape = tuple(together.shape) if isinstance(together, torch.Tensor) else type(together).__name__
@@ -106,8 +106,8 @@ class SampleLosses:
             raise ValueError("model or loss draws random numbers in evaluation mode; make them heed model.eval()")
         if not torch.allclose(together, alone, rtol=1e-3, atol=1e-6):
             raise ValueError(
-                f"losses of the first samples are {together.tolist()} together and {alone.tolist()} alone: model or loss mixes "
-                "samples in evaluation mode, so that they have no gradients of their own"
+                f"losses of the first samples are {together.tolist()} together and {alone.tolist()} alone: model or "
+                "loss mixes samples in evaluation mode, so that they have no gradients of their own"
             )
 
     @property
@@ -130,7 +130,7 @@ class SampleLosses:
 
     @cached_property
     def digest(self) -> str:
-        """What tells this problem from others: of the model's structure, parameters and statistics, the loss, and the data."""
+        """What tells this problem from others: the model's structure, parameters and statistics, the loss, the data."""
         loss = (
             self.loss if isinstance(self.loss, torch.nn.Module) else getattr(self.loss, "__qualname__", type(self.loss))
         )
@@ -164,7 +164,8 @@ class SampleLosses:
             raise ValueError(f"samples = {samples!r} must be a non-empty list of positions in the data")
         if int(index.min()) < 0 or int(index.max()) >= self.samples:
             raise ValueError(
-                f"samples must lie between 0 and {self.samples - 1}; they reach {int(index.min())} to {int(index.max())}"
+                f"samples must lie between 0 and {self.samples - 1}; they reach {int(index.min())} to "
+                f"{int(index.max())}"
             )
         return index
 
@@ -188,7 +189,8 @@ class SampleLosses:
         """Gradient of the mean loss of some samples, shape (P,)."""
         theta = theta.detach().requires_grad_()
         parts = list(chunks(index))
-        total: torch.Tensor = sum(torch.autograd.grad(self.losses(theta, part).sum(), theta)[0] for part in parts)  # type: ignore[assignment]
+        sums = (torch.autograd.grad(self.losses(theta, part).sum(), theta)[0] for part in parts)
+        total: torch.Tensor = sum(sums)  # type: ignore[assignment]
         return total / count(index)
 
     def gradients(self, theta: torch.Tensor, index: Index) -> Iterator[torch.Tensor]:

@@ -1,4 +1,4 @@
-"""The noise of a torch model's minibatches beside its curvature, along eigenvectors of the Hessian and in coordinates."""
+"""The noise of a torch model's minibatches beside its curvature, along the Hessian's eigenvectors and coordinates."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ Array = NDArray[Any]
 
 
 def along_directions(model: SampleLosses, theta: torch.Tensor, vectors: Array, squared_over: Index) -> dict[str, Array]:
-    """What single samples have along the columns of (P, k): the mean of Gauss-Newton curvatures and of squared curvatures,
-    and variance, skewness and excess kurtosis of slopes, each shape (k,).
+    """What single samples have along the columns of (P, k), each of shape (k,).
 
+    The mean of Gauss-Newton curvatures and of squared curvatures, and variance, skewness and excess kurtosis of slopes.
     Squared curvatures are of the samples `squared_over`, the others of all.
     """
     load_forward_mode()
@@ -87,7 +87,7 @@ def report(
     sizes: Sequence[int],
     parameters: dict[str, Any],
 ) -> xarray.Dataset:
-    """The Dataset of `TorchLandscape.noise_report`; sums of B independent draws have skewness / sqrt(B) and kurtosis / B."""
+    """The Dataset of `TorchLandscape.noise_report`; sums of B independent draws: skewness / sqrt(B), kurtosis / B."""
     import xarray
 
     batch = np.array(sizes)

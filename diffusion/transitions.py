@@ -50,12 +50,12 @@ def rates_between_minima(
     seed: int = 0,
     threads: int | None = None,
 ) -> xarray.Dataset:
-    """Measure how often an optimizer goes from each minimum in a box to each other one, and what follows in the long run.
+    """Measure how often an optimizer goes from each minimum in a box to each other, and what follows in the long run.
 
-    From every minimum an ensemble runs until it enters a ball around another one: when gives the rate, and which ball the branching.
-    Only direct transitions count, those that enter no other ball on the way. As a network of constant rates they give
-    occupations and mean times: right where the stays are long beside the relaxation in a valley, which ``exponential_p`` tests,
-    and as long as minima outside of the box do not matter.
+    From every minimum an ensemble runs until it enters a ball around another one: when gives the rate, and which ball
+    the branching. Only direct transitions count, those that enter no other ball on the way. As a network of constant
+    rates they give occupations and mean times: right where the stays are long beside the relaxation in a valley, which
+    ``exponential_p`` tests, and as long as minima outside of the box do not matter.
 
     Parameters
     ----------
@@ -66,9 +66,9 @@ def rates_between_minima(
     max_iterations, replicas
         Of the ensemble at each minimum.
     radius
-        Of all balls, in theta units. None: for each minimum a quarter of the distance to the nearest saddle, and at most a third of
-        that to the nearest minimum. Of large balls some that enter turn back at once, and are counted; small ones are hard to hit
-        where noise in several coordinates keeps away from the minimum.
+        Of all balls, in theta units. None: for each minimum a quarter of the distance to the nearest saddle, and at
+        most a third of that to the nearest minimum. Of large balls some that enter turn back at once, and are counted;
+        small ones are hard to hit where noise in several coordinates keeps away from the minimum.
     level
         Confidence of the intervals, in (0, 1).
     seed
@@ -77,12 +77,13 @@ def rates_between_minima(
     Returns
     -------
     xarray.Dataset
-        On minimum: ``position``, ``loss``, ``radius``, ``escape_rate_per_iteration`` and ``exponential_p`` of `escape_rate`, and
-        ``occupation``, the share of time in the long run. On (minimum, into): ``transitions``, direct ones that were seen;
-        their ``rate`` per iteration; the ``fraction`` of all from there; and ``mean_time``, iterations until the other is first entered,
-        over whatever minima. All but positions come with ``_low`` and ``_high``: of rates by chi-squared and of fractions by Clopper and
-        Pearson, both exact; of occupations and mean times by draws of all rates, each from its gamma law under Jeffreys'
-        prior. Occupations and mean times are NaN where some minimum was not reached, or left, at all.
+        On minimum: ``position``, ``loss``, ``radius``, ``escape_rate_per_iteration`` and ``exponential_p`` of
+        `escape_rate`, and ``occupation``, the share of time in the long run. On (minimum, into): ``transitions``,
+        direct ones that were seen; their ``rate`` per iteration; the ``fraction`` of all from there; and ``mean_time``,
+        iterations until the other is first entered, over whatever minima. All but positions come with ``_low`` and
+        ``_high``: of rates by chi-squared and of fractions by Clopper and Pearson, both exact; of occupations and mean
+        times by draws of all rates, each from its gamma law under Jeffreys' prior. Occupations and mean times are NaN
+        where some minimum was not reached, or left, at all.
 
     Raises
     ------
@@ -92,8 +93,8 @@ def rates_between_minima(
     Warns
     -----
     RuntimeWarning
-        Before it runs, if a barrier is so high that no exit is to be expected (`escape_prospect`), and afterwards as `escape_rate`, or if
-        the transitions seen do not lead from everywhere to everywhere.
+        Before it runs, if a barrier is so high that no exit is to be expected (`escape_prospect`), and afterwards as
+        `escape_rate`, or if the transitions seen do not lead from everywhere to everywhere.
     """
     import xarray
 
@@ -129,10 +130,13 @@ def rates_between_minima(
         p_values[k], record = float(left["exponential_p"]), recorded(exits)
     values = _estimates(transitions, at_risk, level, seed)
     data: dict[str, Any] = {
-        "position": (("minimum", "coordinate"), centers), "loss": ("minimum", points["loss"].values[lowest]),
-        "radius": ("minimum", radii), "escape_rate_per_iteration": ("minimum", leaving),
-        "exponential_p": ("minimum", p_values), "transitions": (("minimum", "into"), transitions),
-    }  # fmt: skip
+        "position": (("minimum", "coordinate"), centers),
+        "loss": ("minimum", points["loss"].values[lowest]),
+        "radius": ("minimum", radii),
+        "escape_rate_per_iteration": ("minimum", leaving),
+        "exponential_p": ("minimum", p_values),
+        "transitions": (("minimum", "into"), transitions),
+    }
     data |= {name: (("minimum", "into")[: each.ndim], each) for name, each in values.items()}
     record = {name: value for name, value in record.items() if name not in ("start", "boundary")}
     record |= {"box": np.asarray(box).tolist(), "radius": radius, "level": level, "seed": seed}
@@ -143,8 +147,8 @@ def rates_between_minima(
 def occupation(rates: ArrayLike) -> Array:
     """Share of time in each state in the long run.
 
-    By elimination without subtractions (Grassmann, Taksar and Heyman 1985), so that a share is as exact as the rates, however
-    small.
+    By elimination without subtractions (Grassmann, Taksar and Heyman 1985), so that a share is as exact as the
+    rates, however small.
 
     Parameters
     ----------

@@ -226,7 +226,7 @@ def describe(dataset: "xarray.Dataset", parameters: dict[str, Any]) -> "xarray.D
 
 
 def single(dataset: "xarray.Dataset") -> bool:
-    """Whether a dataset has the form of one result or of a part: the attributes of joined ones are the first's alone."""
+    """Whether a dataset has the form of one result or of a part: attributes of joined ones are the first's alone."""
     allowed: dict[str, set[str]] = {}
     for name, dims in _KNOWN:
         allowed.setdefault(name, set()).update(dims)

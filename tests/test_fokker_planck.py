@@ -19,9 +19,8 @@ from diffusion.variables import VARIABLES
 
 POWERS = {"ito": 1.0, "stratonovich": 0.5, "isothermal": 0.0}
 SADDLE, LOCAL_MINIMUM = 0.156731, 2.746803
-MILNE = (
-    1.4603  # slip length of the absorbing Klein-Kramers half-space in units of thermal speed / damping (Burschka 1981)
-)
+# Slip length of the absorbing Klein-Kramers half-space in units of thermal speed / damping (Burschka 1981)
+MILNE = 1.4603
 
 
 class Line(Landscape):

@@ -27,9 +27,8 @@ from diffusion.fokker_planck.equation import pose
 from diffusion.fokker_planck.plane_problem import PlaneProblem
 from diffusion.landscapes import Landscape
 
-SQUARE = (
-    0.29468541312605526  # mean time in which Brownian motion with D = 1 leaves the square (-1, 1)^2, from its centre
-)
+# Mean time in which Brownian motion with D = 1 leaves the square (-1, 1)^2, from its centre
+SQUARE = 0.29468541312605526
 QUASI_POTENTIAL = 0.07127  # of the saddle of the curved valley, at D = diag(2, 8)
 TURN = np.array([[np.cos(np.pi / 6), -np.sin(np.pi / 6)], [np.sin(np.pi / 6), np.cos(np.pi / 6)]])  # by 30 degrees
 

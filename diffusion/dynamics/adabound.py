@@ -94,7 +94,7 @@ class AdaBound(Dynamics):
         return Update(substep, p, slots=(0.0, 0.0), betas=betas, shared=bounds)
 
     def torch_optimizer(self, params: Iterable[Any]) -> torch.optim.Optimizer:
-        """``pytorch_optimizer.AdaBound``, which adds 1e-15 to v before the root: the same for gradients above 1e-6."""
+        """``pytorch_optimizer.AdaBound``, which has 1e-15 more in the root: the same for gradients far above 1e-7."""
         from pytorch_optimizer import AdaBound as TorchAdaBound
 
         optimizer: torch.optim.Optimizer = TorchAdaBound(

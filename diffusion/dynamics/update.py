@@ -15,7 +15,7 @@ def clock(t: Any, powers: Any, p: Any) -> Any:
 
 
 def kept(beta: Any, substeps: Any) -> Any:
-    """What a substep keeps of a mean that keeps beta in an iteration: ``1 - (1 - beta)/substeps``; 0 of 0."""
+    """What a substep keeps of a mean that keeps beta in an iteration: ``1 - (1 - beta)/substeps``; 0 if beta is."""
     return 1.0 - (1.0 - beta) / substeps if beta > 0.0 else 0.0
 
 
