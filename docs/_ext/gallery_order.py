@@ -1,10 +1,26 @@
 """The order of the gallery: from the first question to the last."""
 
 ORDER = (
-    "saddle_cloud", "theorem_2", "drift_share", "curvature", "adai_shipped", "torch", "substeps", "density", "survival",
-    "sharpness", "noise_convention", "kramers_turnover", "two_temperatures", "committor", "rare_escapes", "reactive_paths",
-    "over_the_pass", "many_directions", "which_minimum",
-)  # fmt: skip
+    "saddle_cloud",
+    "theorem_2",
+    "drift_share",
+    "curvature",
+    "adai_shipped",
+    "torch",
+    "substeps",
+    "density",
+    "survival",
+    "sharpness",
+    "noise_convention",
+    "kramers_turnover",
+    "two_temperatures",
+    "committor",
+    "rare_escapes",
+    "reactive_paths",
+    "over_the_pass",
+    "many_directions",
+    "which_minimum",
+)
 
 
 def place(name: str) -> int:

@@ -1,6 +1,7 @@
 """The table of findings in README.md, from the verdicts that docs/verdicts.json keeps of the last full runs.
 
-`python docs/_ext/readme.py results/*/verdicts.json` keeps these and renews the table; without files it renews the table alone.
+`python docs/_ext/readme.py results/*/verdicts.json` keeps these and renews the table; without files it renews
+the table alone.
 """
 
 import json

@@ -92,7 +92,7 @@ class KeptVerdicts(SphinxDirective):
 
 
 class ClaimFigure(SphinxDirective):
-    """The figure of that name of the last `diffusion-lab verify`; the content is what it shows, for those who do not see it."""
+    """The figure of that name of the last `diffusion-lab verify`; the content is for those who do not see it."""
 
     required_arguments = 1
     has_content = True

@@ -2,8 +2,8 @@
 Adai as shipped is not Adai as idealized
 ========================================
 
-Idealized Adai has an inertia close to 1 along flat directions and starts from rest, so it hardly moves. The optimizer as it ships divides
-its momentum by :math:`1-\\prod\\beta`, which makes its first step one of SGD.
+Idealized Adai has an inertia close to 1 along flat directions and starts from rest, so it hardly moves. The optimizer
+as it ships divides its momentum by :math:`1-\\prod\\beta`, which makes its first step one of SGD.
 """
 
 from matplotlib import pyplot as plt

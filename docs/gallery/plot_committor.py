@@ -2,8 +2,9 @@
 Where the fate of a path is open
 ================================
 
-The committor of phase space: the probability of coming out on the right. With inertia a path on the near side of the saddle, if fast enough,
-will cross. Near the saddle the line of one half has the slope :math:`-(\\lambda+\\gamma)` of the growing mode, :math:`\\lambda` Kramers' slow root.
+The committor of phase space: the probability of coming out on the right. With inertia a path on the near side of the
+saddle, if fast enough, will cross. Near the saddle the line of one half has the slope :math:`-(\\lambda+\\gamma)` of
+the growing mode, :math:`\\lambda` Kramers' slow root.
 """
 
 import numpy as np

@@ -2,9 +2,10 @@
 Adam does not see the curvature, idealized Adai sees it most
 ============================================================
 
-Table 1 of the paper says which optimizers leave flat directions fast. Here is the displacement after 100 iterations from rest against the
-curvature of the direction, under noise proportional to it. With the second moment held at the noise variance (the paper's idealization)
-Adam's learning rate cancels the curvature, and Adai's inertia shields flat directions from the noise.
+Table 1 of the paper says which optimizers leave flat directions fast. Here is the displacement after 100 iterations
+from rest against the curvature of the direction, under noise proportional to it. With the second moment held at the
+noise variance (the paper's idealization) Adam's learning rate cancels the curvature, and Adai's inertia shields flat
+directions from the noise.
 """
 
 import numpy as np

@@ -3,7 +3,8 @@ The momentum drift never adds more than a fifth
 ===============================================
 
 The drift term of Theorem 2 is the paper's reason why Momentum leaves flat saddles fast. Along a flat direction it is
-:math:`(1-e^{-y})^2/(2y)` of the diffusion term, with :math:`y=\\gamma t`: by the formula itself, whatever the hyperparameters.
+:math:`(1-e^{-y})^2/(2y)` of the diffusion term, with :math:`y=\\gamma t`: by the formula itself, whatever the
+hyperparameters.
 """
 
 import numpy as np

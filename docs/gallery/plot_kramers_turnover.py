@@ -2,8 +2,9 @@
 Too little friction, and escape slows down again
 ================================================
 
-Theorem 3's dependence on damping is Kramers' of 1940, for friction that is not too weak. Below, a particle cannot gain the barrier's energy
-fast enough: the turnover, which the formula of Mel'nikov and Meshkov describes. Exact times from the phase-space grid.
+Theorem 3's dependence on damping is Kramers' of 1940, for friction that is not too weak. Below, a particle cannot gain
+the barrier's energy fast enough: the turnover, which the formula of Mel'nikov and Meshkov describes. Exact times from
+the phase-space grid.
 """
 
 import numpy as np

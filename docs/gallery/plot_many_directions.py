@@ -2,8 +2,8 @@
 Many directions
 ===============
 
-Theorem 3 leaves out what happens across the way. A valley that narrows by a twentieth in every direction across it hardly counts, if there
-is one such direction; transport along the path multiplies as many factors as there are.
+Theorem 3 leaves out what happens across the way. A valley that narrows by a twentieth in every direction across it
+hardly counts, if there is one such direction; transport along the path multiplies as many factors as there are.
 """
 
 import numpy as np

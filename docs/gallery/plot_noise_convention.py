@@ -2,8 +2,9 @@
 Ito or not: what the noise convention does to the prefactor
 ===========================================================
 
-Where noise depends on position, "the" overdamped equation is three equations. The paper writes Ito's, which discrete SGD obeys; its Theorem 3
-has the prefactor of the isothermal one. With a saddle four times as curved as the minimum that is a factor of four in time.
+Where noise depends on position, "the" overdamped equation is three equations. The paper writes Ito's, which discrete
+SGD obeys; its Theorem 3 has the prefactor of the isothermal one. With a saddle four times as curved as the minimum that
+is a factor of four in time.
 """
 
 import numpy as np
@@ -54,7 +55,8 @@ ratio = float(over["ito"][-1])
 ax.set(xscale="log", xlabel="barrier over temperature", ylabel="mean escape time over Theorem 3's", ylim=(0, None))
 ax.axhline(1, color="0.7", lw=1)
 ax.set_title(
-    f"Under Ito noise escape takes {ratio:.2f} times what Theorem 3 says,\nunder isothermal noise {over['isothermal'][-1]:.2f} times"
+    f"Under Ito noise escape takes {ratio:.2f} times what Theorem 3 says,\n"
+    f"under isothermal noise {over['isothermal'][-1]:.2f} times"
 )
 ax.set_xticks([2, 4, 8, 16, 32], ["2", "4", "8", "16", "32"])
 ax.minorticks_off()

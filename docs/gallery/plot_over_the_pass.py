@@ -2,9 +2,10 @@
 Over the pass
 =============
 
-In two dimensions the way out need not follow the valley. Here both Hessians are diagonal, and the noise is that of the minimum, so that
-Theorem 3's exponent is the barrier over the curvature along the valley, 1/8; but the valley bends, and a path that cuts the corner costs
-less. SGD's rates fall as the cheapest path has it: splitting goes along that path, and finds where it leaves.
+In two dimensions the way out need not follow the valley. Here both Hessians are diagonal, and the noise is that of the
+minimum, so that Theorem 3's exponent is the barrier over the curvature along the valley, 1/8; but the valley bends, and
+a path that cuts the corner costs less. SGD's rates fall as the cheapest path has it: splitting goes along that path,
+and finds where it leaves.
 """
 
 import numpy as np
@@ -27,11 +28,16 @@ cheapest = theory.least_action(
 costs = np.array([6.0, 12.0])  # action over eps
 runs = [
     rare_escape_rate(
-        SGD(lr), valley, noise=HessianNoise(lr / 2 * cost / cheapest.action), boundary=Beyond(0, 0.5), coordinate=cheapest.path,
-        replicas=REPLICAS, paths=True,
+        SGD(lr),
+        valley,
+        noise=HessianNoise(lr / 2 * cost / cheapest.action),
+        boundary=Beyond(0, 0.5),
+        coordinate=cheapest.path,
+        replicas=REPLICAS,
+        paths=True,
     )
     for cost in costs
-]  # fmt: skip
+]
 slope = float(-np.diff(np.log([run.rate for run in runs]))[0] / np.diff(costs)[0] * cheapest.action)
 
 ax = diffusion.plot.escape_map(valley, path=cheapest.path, exits=runs[1], between=[(-1.4, 0.9), (-0.4, 0.95)])

@@ -2,8 +2,8 @@
 Rates that no direct simulation can see
 =======================================
 
-Discrete SGD leaves a well with a rate that falls exponentially with the barrier. Splitting paths measures it in seconds, where one exit would
-take hours; the line is the exact mean of the Markov chain that discrete SGD is.
+Discrete SGD leaves a well with a rate that falls exponentially with the barrier. Splitting paths measures it in
+seconds, where one exit would take hours; the line is the exact mean of the Markov chain that discrete SGD is.
 """
 
 import numpy as np
@@ -26,8 +26,11 @@ for exponent in exponents:
     mean = theory.discrete_first_passage_time(
         lambda x, well=well: well.gradient(x[..., None])[..., 0],
         lambda x, well=well: np.sqrt(noise.variance_at(well, x[..., None])[..., 0]),
-        lr=lr, start=0.0, boundary=well.saddle, breaks=[well.join],
-    )  # fmt: skip
+        lr=lr,
+        start=0.0,
+        boundary=well.saddle,
+        breaks=[well.join],
+    )
     exact.append(1 / mean)
 
 label = xarray.Variable("exponent", exponents, {"long_name": "barrier over temperature"})

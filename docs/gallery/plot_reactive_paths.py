@@ -2,8 +2,9 @@
 How an escape happens
 =====================
 
-Of the paths that leave the local minimum of a landscape in two dimensions, here is how they went: over one saddle or the other, one
-coordinate at a time. Each coordinate is a way out of its own, so the rate is twice that of one dimension.
+Of the paths that leave the local minimum of a landscape in two dimensions, here is how they went: over one
+saddle or the other, one coordinate at a time. Each coordinate is a way out of its own, so the rate is twice that
+of one dimension.
 """
 
 from matplotlib import pyplot as plt

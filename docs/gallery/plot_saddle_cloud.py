@@ -2,8 +2,9 @@
 A ball on a saddle, ten thousand times
 ======================================
 
-Replicas leave a saddle that falls steeply one way and gently the other. SGD's noise follows the curvature and spreads along the steep
-direction; Adam divides it by its own size and spreads both ways alike. Ellipses: two standard deviations of the exact recursion.
+Replicas leave a saddle that falls steeply one way and gently the other. SGD's noise follows the curvature and spreads
+along the steep direction; Adam divides it by its own size and spreads both ways alike. Ellipses: two standard
+deviations of the exact recursion.
 """
 
 import numpy as np
@@ -26,9 +27,14 @@ for ax, dynamics in zip(axes, (SGD(0.01), Adam(0.0003)), strict=True):
     )
     rule = dynamics.rule(abs(h) / 10)
     exact = theory.discrete_msd(
-        300, hessian=h, noise_variance=rule.noise_variance, lr=rule.learning_rate,
-        inertia=rule.inertia, gradient_weight=rule.gradient_weight, start="rest",
-    )  # fmt: skip
+        300,
+        hessian=h,
+        noise_variance=rule.noise_variance,
+        lr=rule.learning_rate,
+        inertia=rule.inertia,
+        gradient_weight=rule.gradient_weight,
+        start="rest",
+    )
     edge = 4.5 * np.sqrt(exact.max())
     diffusion.plot.landscape(saddle, ax, between=(-edge, edge), other=1)
     diffusion.plot.cloud(run, ax)

@@ -2,9 +2,9 @@
 Flat or sharp? Two laws of escape, one curve
 ============================================
 
-Escape rates from minima of sharpness k at one and the same barrier. Under noise that follows the Hessian the exponent is proportional to
-1/k for SGD and to :math:`1/\\sqrt k` for Adam whose second moment follows the noise (Theorem 3, Proposition 2). Against the exponent, and in
-units of each optimizer's own clock, both fall on one curve.
+Escape rates from minima of sharpness k at one and the same barrier. Under noise that follows the Hessian the exponent
+is proportional to 1/k for SGD and to :math:`1/\\sqrt k` for Adam whose second moment follows the noise (Theorem 3,
+Proposition 2). Against the exponent, and in units of each optimizer's own clock, both fall on one curve.
 """
 
 import numpy as np

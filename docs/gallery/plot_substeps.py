@@ -2,8 +2,9 @@
 From the discrete optimizer to its SDE
 ======================================
 
-One substep per iteration is the optimizer, infinitely many are its stochastic differential equation. Momentum's displacement after 10
-iterations from rest, relative to the SDE's, against the number of substeps: points are ensembles, the line is the exact recursion.
+One substep per iteration is the optimizer, infinitely many are its stochastic differential equation. Momentum's
+displacement after 10 iterations from rest, relative to the SDE's, against the number of substeps: points are ensembles,
+the line is the exact recursion.
 """
 
 import numpy as np
@@ -35,7 +36,8 @@ for n in counts[:6].tolist():
     ax.errorbar(n, value, yerr=error, fmt="o", ms=4, color=diffusion.plot.OPTIMIZERS["Momentum"], label=label)
 ax.set(xscale="log", yscale="log", xlabel="substeps per iteration", ylabel="displacement over the SDE's, minus 1")
 ax.set_title(
-    f"The optimizer moves {100 * exact[0]:.0f} % farther than its SDE;\nthe difference falls like 1/substeps (order {order:.2f})"
+    f"The optimizer moves {100 * exact[0]:.0f} % farther than its SDE;\n"
+    f"the difference falls like 1/substeps (order {order:.2f})"
 )
 ax.legend()
 plt.show()

@@ -2,9 +2,9 @@
 Theorem 2 counts the first 1/(1-beta1) iterations twice
 =======================================================
 
-How far is Momentum from a saddle after some iterations? Theorem 2 adds the displacement that an initial velocity brings (drift) to that of a
-walk without inertia (diffusion). But inertia takes :math:`1/\\gamma` to pass on a kick of the noise, so the walk without inertia already
-contains what the formula adds. The theory pages derive both.
+How far is Momentum from a saddle after some iterations? Theorem 2 adds the displacement that an initial velocity brings
+(drift) to that of a walk without inertia (diffusion). But inertia takes :math:`1/\\gamma` to pass on a kick of the
+noise, so the walk without inertia already contains what the formula adds. The theory pages derive both.
 """
 
 import numpy as np

@@ -2,8 +2,8 @@
 Our Adam is torch's Adam
 ========================
 
-The compiled ensemble with a running second moment and bias corrections beside `torch.optim.Adam` itself, on the same saddle under the same
-noise, with different random numbers. And beside Proposition 1, which idealizes it.
+The compiled ensemble with a running second moment and bias corrections beside `torch.optim.Adam` itself, on the same
+saddle under the same noise, with different random numbers. And beside Proposition 1, which idealizes it.
 """
 
 import numpy as np

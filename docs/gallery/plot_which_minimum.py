@@ -2,9 +2,9 @@
 Which minimum
 =============
 
-Two valleys of the same depth, one flatter than the other: how long is each occupied in the long run? SGD's stationary density answers, and
-idealized RMSprop's, which is Adam without inertia. The paper's mean escape times are about this question; of SGD they lack a factor, which is
-the ratio of the curvatures, of RMSprop nothing.
+Two valleys of the same depth, one flatter than the other: how long is each occupied in the long run? SGD's stationary
+density answers, and idealized RMSprop's, which is Adam without inertia. The paper's mean escape times are about this
+question; of SGD they lack a factor, which is the ratio of the curvatures, of RMSprop nothing.
 """
 
 import numpy as np
