@@ -80,11 +80,12 @@ def _machine(here: dict[str, Any], vectors: dict[str, int]) -> str:
 
 def _rules(rounds: int) -> list[str]:
     return [
-        f"ns: per coordinate update, one core. Same scheme and step, float64 unless said; compiled first; {rounds} rounds in "
-        "turns, ratios within a round, fresh processes apart.",
-        "Slow contestants do fewer iterations (A) or replicas (B), which leaves their cost per update as it is or lowers it.",
-        "1 %: processor seconds to a total error of 1 %, bias and sampling together; the step and the number of paths are the cheapest by "
-        "measured bias, spread and cost; real runs unless longer than 1.5 s, in 3 rounds.",
+        f"ns: per coordinate update, one core. Same scheme and step, float64 unless said; compiled first; {rounds} "
+        "rounds in turns, ratios within a round, fresh processes apart.",
+        "Slow contestants do fewer iterations (A) or replicas (B), which leaves their cost per update as it is or "
+        "lowers it.",
+        "1 %: processor seconds to a total error of 1 %, bias and sampling together; the step and the number of "
+        "paths are the cheapest by measured bias, spread and cost; real runs unless longer than 1.5 s, in 3 rounds.",
     ]
 
 

@@ -46,7 +46,7 @@ def memory(replicas: str, keep: str) -> dict[str, Any]:
 
 
 def vectors() -> dict[str, int]:
-    """Packed arithmetic instructions of the kernels by the register they use; none but on x86, or if they were cached."""
+    """Packed arithmetic instructions of the kernels by register used; none but on x86, or if they were cached."""
     from diffusion.kernels import jit
 
     warnings.simplefilter("ignore")  # of cached kernels there is no assembly

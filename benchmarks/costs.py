@@ -8,7 +8,7 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Cost:
-    """Substeps for a relative error of 10 %, with a 95 % interval, and the relative error of the run that they come from."""
+    """Substeps for a relative error of 10 %, with a 95 % interval, and the relative error of the run they come from."""
 
     method: str
     barrier: float
@@ -20,7 +20,7 @@ class Cost:
 
 
 def growth(costs: list[Cost]) -> tuple[float, float, float]:
-    """p in work ~ (-log rate)^p with its 95 % interval, by weighted least squares, widened by the misfit if there is one."""
+    """p in work ~ (-log rate)^p with its 95 % interval, by weighted least squares, widened by any misfit."""
     x = np.log(-np.log([cost.rate for cost in costs]))
     y = np.log([cost.work for cost in costs])
     error = np.log([cost.high / cost.low for cost in costs]) / (2 * stats.norm.isf(0.025))
@@ -36,8 +36,8 @@ def table(costs: list[Cost]) -> str:
     """The costs as a table of text, with how they grow."""
     lines = [f"{'method':<13} {'barrier/T':>9} {'rate':>9} {'substeps for 10 %':>18} {'95 %':>20} {'error here':>11}"]
     lines += [
-        f"{cost.method:<13} {cost.barrier:>9g} {cost.rate:>9.2e} {cost.work:>18.3g} {f'{cost.low:.3g} to {cost.high:.3g}':>20} "
-        f"{100 * cost.error:>9.1f} %"
+        f"{cost.method:<13} {cost.barrier:>9g} {cost.rate:>9.2e} {cost.work:>18.3g} "
+        f"{f'{cost.low:.3g} to {cost.high:.3g}':>20} {100 * cost.error:>9.1f} %"
         for cost in costs
     ]
     for method in ("splitting", "fixed levels"):

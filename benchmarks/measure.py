@@ -58,7 +58,7 @@ _pressed = threading.Event()
 
 @contextmanager
 def heeding_interrupts() -> Iterator[None]:
-    """Remember Ctrl-C: JAX calls Python where exceptions are lost, so `in_rounds` looks again before each contestant."""
+    """Remember Ctrl-C: JAX calls Python where exceptions are lost, so `in_rounds` looks before each contestant."""
 
     def press(number: int, frame: FrameType | None) -> None:
         _pressed.set()
@@ -93,8 +93,8 @@ def one_core() -> Iterator[None]:
 def disagreement(this: Timing, other: Timing) -> float:
     """Difference of two results of the same workload, in its standard errors.
 
-    Of A, the mean squared displacement at the last time that both measured; of B, the mean number of iterations up to the
-    lower cap.
+    Of A, the mean squared displacement at the last time that both measured; of B, the mean number of iterations up
+    to the lower cap.
     """
     if this.result.ndim == 2:
         last = min(len(this.result), len(other.result)) - 1

@@ -12,7 +12,7 @@ from benchmarks.targets import Timings
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was found: rows of the table, nanoseconds per update of each contestant by workload, growth, work against precision, the setting."""
+    """What was found: table rows, ns per update of each contestant by workload, growth, work-precision, the setting."""
 
     rows: list[Row]
     contests: dict[str, Timings]

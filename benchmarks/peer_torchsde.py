@@ -9,8 +9,8 @@ from benchmarks.workloads import Array, Contestant, Size, gradient
 def workload_a(size: Size, *, told: bool) -> Contestant:
     """Workload A in float64.
 
-    told: the Brownian path is told its step, which the documentation recommends; otherwise it is the default one, whose cost
-    per update grows with the number of iterations.
+    told: the Brownian path is told its step, which the documentation recommends; otherwise it is the default one, whose
+    cost per update grows with the number of iterations.
     """
     import torch
     import torchsde

@@ -46,8 +46,8 @@ class Contestant:
     size
         Of the workload it runs.
     run
-        Runs it once. Of A: mean squared displacements, shape (iterations / EVERY, d). Of B: iterations that each replica
-        did until its exit or the cap, shape (replicas,).
+        Runs it once. Of A: mean squared displacements, shape (iterations / EVERY, d). Of B: iterations that each
+        replica did until its exit or the cap, shape (replicas,).
     useful
         Share of the computed updates that belong to a live replica, where it is known.
     """

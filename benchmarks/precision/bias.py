@@ -16,7 +16,10 @@ BEYOND = 16  # times finer than the finest step with a resolved bias: no fit is 
 
 
 class Rung(NamedTuple):
-    """Bias at a number of substeps, its standard error, and the standard deviation of a path, all relative to the answer; updates of a path."""
+    """Bias at a number of substeps, its standard error, the standard deviation of a path, and updates of a path.
+
+    The first three are relative to the answer.
+    """
 
     substeps: int
     bias: float
@@ -45,7 +48,10 @@ class Power(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Substeps and paths for a total error; updates of all of them; whether the bias there was measured, else it is the fit's."""
+    """Substeps and paths for a total error, and updates of all of them.
+
+    Then whether the bias there was measured; else it is the fit's.
+    """
 
     substeps: int
     paths: int
@@ -55,7 +61,7 @@ class Plan(NamedTuple):
 
 
 def power(rungs: Sequence[Rung]) -> Power | None:
-    """The law by weighted least squares, of as many rungs as it fits; None if fewer than three follow one, or none is resolved."""
+    """The law by weighted least squares, of as many rungs as it fits; None if it fits fewer than three or none."""
     for first in range(len(rungs) - 2):
         used = rungs[first:]
         if abs(used[0].bias) > LARGE:
@@ -99,7 +105,7 @@ def cheapest(rungs: Sequence[Rung], fit: Power | None, target: float) -> Plan | 
 
 
 def intervals(rungs: Sequence[Rung], targets: Sequence[float]) -> Array:
-    """95 % intervals of the updates of the cheapest plans, from the errors of the biases, shape (targets, 2); inf: none is known."""
+    """95 % intervals of the cheapest plans' updates, from the errors of the biases, (targets, 2); inf: none known."""
     rng, updates = np.random.default_rng(0), np.full((RESAMPLED, len(targets)), np.inf)
     for row in updates:
         drawn = [rung._replace(bias=rung.bias + rung.error * rng.standard_normal()) for rung in rungs]

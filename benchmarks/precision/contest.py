@@ -55,7 +55,7 @@ class Entry:
     errors: list[float] = field(default_factory=list)
 
     def time(self, target: float) -> list[float]:
-        """Seconds for a total error, round by round: of real runs, else updates times cost; empty if there is no plan."""
+        """Seconds for a total error, each round: of real runs, else updates times cost; empty if there is no plan."""
         plan = self.plans[target]
         if plan is None:
             return []

@@ -78,4 +78,7 @@ def _title(found: Found) -> str:
             faster.append(float(np.median([slow / fast for slow, fast in rounds])))
     if not faster:
         return "Time to a given total error, bias and sampling together"
-    return f"To 1 % total error: {min(faster):.2g} to {max(faster):.2g} times faster than the best library with its best scheme"
+    return (
+        f"To 1 % total error: {min(faster):.2g} to {max(faster):.2g} times faster than the best library with its best "
+        "scheme"
+    )

@@ -1,7 +1,8 @@
-"""What a user of diffrax would write: its solvers for Langevin's equation and for additive noise, and Euler's, all paths in one array.
+"""What a user of diffrax would write: its solvers for Langevin's equation and additive noise, and Euler's, in an array.
 
-Its events end a solution, not one path of many, and know nothing of Brownian bridges, so that exits step the solver themselves. A
-path that leaves begins again, as many times as every path of the batch is to: no array changes its shape, and few steps are wasted.
+Its events end a solution, not one path of many, and know nothing of Brownian bridges, so that exits step the solver
+themselves. A path that leaves begins again, as many times as every path of the batch is to: no array changes its shape,
+and few steps are wasted.
 """
 
 from collections.abc import Callable

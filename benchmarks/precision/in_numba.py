@@ -26,7 +26,7 @@ def _run(
     boundary: Any,
     seed: Any,
 ) -> Any:
-    """Mean squared distance of each path after `steps`, or if these are 0 its steps until the boundary. damping, hessian 0: none."""
+    """Mean squared distance of each path after `steps`, or if 0 its steps to the boundary. damping, hessian 0: none."""
     np.random.seed(seed)  # noqa: NPY002
     out, inertia, exits = np.zeros(paths), damping > 0, steps == 0
     for path in range(paths):
@@ -47,7 +47,9 @@ def _run(
                     x += xi - dt * slope
                     crossing = 2 * (before - boundary) * (x - boundary) / deviation**2 if exits else 0.0
                     # the probability of a Brownian bridge, where it is not below exp(-40)
-                    if exits and (crossing <= 0 or (crossing < 40 and np.random.random() < math.exp(-crossing))):  # noqa: NPY002
+                    if exits and (
+                        crossing <= 0 or (crossing < 40 and np.random.random() < math.exp(-crossing))  # noqa: NPY002
+                    ):
                         out[path] = t - 0.5
                         break
             if not exits:

@@ -12,7 +12,7 @@ FAR = 40.0  # a bridge that crosses with a probability below exp(-40) is not ask
 
 
 class _Paths:
-    """Positions, velocities and scratch of a block of paths, and one step of Euler's scheme, semi-implicit with inertia."""
+    """Positions, velocities and scratch of a block of paths, a step of Euler's scheme, semi-implicit with inertia."""
 
     def __init__(self, problem: Problem, dt: float, coordinates: int, rng: np.random.Generator) -> None:
         self.problem, self.dt, self.rng = problem, dt, rng
@@ -46,7 +46,7 @@ class _Paths:
             x += push
 
     def step_to(self, live: int, boundary: float) -> NDArray[np.intp]:
-        """A step, and the indices of those that passed the boundary from above; without inertia also by a Brownian bridge."""
+        """A step, and the indices of those that fell past the boundary; without inertia also by a Brownian bridge."""
         x, before, ahead = self.x[:live], self.before[:live], self.push[:live]
         if self.problem.damping is not None:
             self.step(live)

@@ -1,4 +1,4 @@
-"""What a user of torchsde would write: its stochastic Runge-Kutta scheme for additive noise, and Euler's; the path is told its step."""
+"""What a user of torchsde would write: its Runge-Kutta scheme for additive noise, and Euler's; it is told the step."""
 
 import numpy as np
 

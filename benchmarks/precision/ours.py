@@ -11,7 +11,7 @@ CAP = 400  # mean exits after which a path is censored, which none is
 
 
 def solvers(problem: Problem, mean: float) -> list[Solver]:
-    """Euler's scheme and the others for the kind of equation; `mean` is the answer, from which the horizon of exits follows."""
+    """Euler's scheme and others for the kind of equation; `mean` is the answer, and tells the horizon of exits."""
     options: dict[str, Any] = {
         "dynamics": diffusion.SGD(problem.lr)
         if problem.damping is None

@@ -19,7 +19,7 @@ TARGETS = (0.1, 0.03, 0.01, 0.003)  # total relative error: bias and sampling to
 
 @dataclass(frozen=True)
 class Problem:
-    """An SDE, ``dx = -L' dt + sqrt(2 D) dW``, or with inertia ``dr = -damping (r + L') dt + damping sqrt(2 D) dW, dx = r dt``.
+    """``dx = -L' dt + sqrt(2 D) dW``, or with inertia ``dr = -damping (r + L') dt + damping sqrt(2 D) dW, dx = r dt``.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Sample:
-    """What a run found: the mean over paths, the standard deviation of one path, how many paths, and their coordinate updates."""
+    """What a run found: the mean over paths, the standard deviation of one, their number, and coordinate updates."""
 
     mean: float
     deviation: float

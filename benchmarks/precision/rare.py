@@ -13,7 +13,7 @@ REPLICAS, REPETITIONS = 500, 16
 
 
 class Rare(NamedTuple):
-    """Processor seconds for the error, the exact rate an iteration, and the rate found over it with its standard error."""
+    """Processor seconds for the error, the exact rate an iteration, and the rate over it with its standard error."""
 
     seconds: float
     rate: float

@@ -35,11 +35,11 @@ def root_mean_square(errors: list[float]) -> float:
 
 
 def table(found: Found) -> list[str]:
-    """Lines: a contestant of a problem each, with the seconds for each total error, ~ before those that were not run."""
+    """Lines: a contestant of a problem each, with the seconds for each total error, ~ before those not run."""
     heads = [f"{100 * target:g} %" for target in TARGETS]
     lines = [
-        "Work against precision: seconds for a total error (bias and sampling), ~ if not run: updates times cost. ns: per update; steps: in "
-        "the longest one, for 1 %; found: root mean square error of the runs for 1 %.",
+        "Work against precision: seconds for a total error (bias and sampling), ~ if not run: updates times cost. "
+        "ns: per update; steps: in the longest one, for 1 %; found: root mean square error of the runs for 1 %.",
         f"{'':<50}{'ns':>6}{'order of bias':>18}{'steps x paths':>14}"
         + "".join(f"{head:>9}" for head in heads)
         + f"{'found':>8}",
