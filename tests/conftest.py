@@ -20,8 +20,8 @@ mpl.use("Agg")
 hypothesis.settings.register_profile("suite", deadline=None, derandomize=True)
 hypothesis.settings.load_profile("suite")
 
-# Each statistical test rejects a right ensemble with at most this probability. Seeds are fixed, so a test that has passed
-# passes again; the rate says how surprising a failure after a change is.
+# Each statistical test rejects a right ensemble with at most this probability. Seeds are fixed, so a test that has
+# passed passes again; the rate says how surprising a failure after a change is.
 SUITE_RATE = 1e-6
 
 # Kernels take seconds to compile: the tests of a file may need so many, whatever else its process has run.
@@ -67,7 +67,7 @@ def pytest_collection_modifyitems(items):
 
 
 def pytest_collection_finish():
-    """All modules and tests are there to stay: the garbage collector, which a compiler keeps busy, need not walk them."""
+    """All modules and tests are there to stay: the garbage collector, which compilers keep busy, need not walk them."""
     gc.freeze()
 
 
@@ -85,7 +85,10 @@ def pytest_xdist_make_scheduler(config, log):
 
 @pytest.fixture(autouse=True, scope="module")
 def few_kernels(pytestconfig):
-    """The tests of a file compile at most `KERNELS`, each for one set of formulas, less those that others have; long ones any number."""
+    """The tests of a file compile at most `KERNELS`, each for one set of formulas, less those that others have.
+
+    Long ones any number.
+    """
     before = compiled_kernels()
     yield
     if "not long" not in pytestconfig.option.markexpr:

@@ -19,9 +19,9 @@ async def set_value(address, lesson, session, element, value):
     body = json.dumps({"objectIds": [element], "values": [value]}).encode()
     reader, writer = await asyncio.open_connection(parts.hostname, parts.port)
     head = (
-        f"POST /{lesson}/api/kernel/set_ui_element_value HTTP/1.1\r\nHost: {parts.netloc}\r\nOrigin: http://{parts.netloc}\r\n"
-        f"Content-Type: application/json\r\nMarimo-Session-Id: {session}\r\nContent-Length: {len(body)}\r\n"
-        "Connection: close\r\n\r\n"
+        f"POST /{lesson}/api/kernel/set_ui_element_value HTTP/1.1\r\nHost: {parts.netloc}\r\nOrigin: "
+        f"http://{parts.netloc}\r\nContent-Type: application/json\r\nMarimo-Session-Id: {session}\r\nContent-Length: "
+        f"{len(body)}\r\nConnection: close\r\n\r\n"
     )
     writer.write(head.encode() + body)
     answer = await reader.read()

@@ -39,7 +39,7 @@ def path(dynamics, landscape, noise, start, iterations, substeps, draw):
 
 
 def _newton(dynamics, landscape, noise, start, iterations, substeps, draw):
-    """The Newton equation of the idealized rule, by the semi-implicit Euler scheme; Euler-Maruyama where inertia is 0."""
+    """The Newton equation of the idealized rule, by semi-implicit Euler steps; Euler-Maruyama where inertia is 0."""
     rule = dynamics.rule(noise.variance_along(landscape))
     theta, r, out = start.copy(), np.zeros(len(start)), []
     dt, inert = rule.learning_rate / substeps, rule.inertia > 0
@@ -78,7 +78,7 @@ def _shipped(dynamics, landscape, noise, start, iterations, draw):
 
 
 def _running(dynamics, landscape, noise, start, iterations, substeps, draw):
-    """The SDE of the optimizer as shipped by Euler steps: m and v relax to the gradient and to the mean of its square."""
+    """The SDE of the optimizer as shipped by Euler steps: m and v relax to the gradient and its mean square."""
     d, dt = len(start), 1 / substeps
     theta, m, v, unseen_m, unseen_v, out = start.copy(), np.zeros(d), np.zeros(d), np.ones(d), 1.0, []
     for t in range(1, iterations + 1):

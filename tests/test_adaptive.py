@@ -153,10 +153,9 @@ def test_decoupled_weight_decay_tilts_the_potential_which_coupled_decay_does_not
     saddle = steep_b * SADDLE / (steep_b - decay)
     height = (steep_a * JOIN**2 + steep_b * (SADDLE - JOIN) ** 2) / 2
     height += decay * saddle**2 / 2 - steep_b * (saddle - SADDLE) ** 2 / 2
-    limit = theory.kramers_escape_time(
-        barrier=height, hessian_minimum=steep_a + decay, hessian_saddle=steep_b - decay, temperature=lr / 2,
-        mass=1.0, damping=1e9,
-    ) / 1e9 / lr / 2  # fmt: skip
+    curvatures = {"hessian_minimum": steep_a + decay, "hessian_saddle": steep_b - decay}
+    limit = theory.kramers_escape_time(barrier=height, temperature=lr / 2, mass=1.0, damping=1e9, **curvatures)
+    limit = limit / 1e9 / lr / 2
     where = {"start": 0.0, "boundary": saddle, "breaks": [JOIN]}
     decoupled = theory.following_motion(slope, variance, lr=lr, power=0.5, weight_decay=decay)
     coupled = theory.following_motion(lambda x: slope(x) + decay * x, variance, lr=lr, power=0.5)
@@ -182,7 +181,7 @@ def test_decoupled_weight_decay_tilts_the_potential_which_coupled_decay_does_not
             "variance = .* must be above 0 wherever the path goes",
         ),
     ],
-)  # fmt: skip
+)
 def test_bad_input(call, message):
     with pytest.raises(ValueError, match=message):
         call()

@@ -187,11 +187,7 @@ def test_two_grids_of_different_diffusions_never_have_the_same_record():
 
     made = [closed, lambda value: functools.partial(constant, value=value), lambda value: np.poly1d([value]), table]
     made = [make(value) for value in (4.0, 5.0) for make in made]
-    found = {
-        fokker_planck.mean_first_passage_time(
-            StyblinskiTang(1), diffusion=one, start=2.7468, boundary=0.156731
-        ).attrs["parameters"]
-        for one in made
-    }  # fmt: skip
-    assert len(found) == len(made)
+    where = {"start": 2.7468, "boundary": 0.156731}
+    times = [fokker_planck.mean_first_passage_time(StyblinskiTang(1), diffusion=one, **where) for one in made]
+    assert len({time.attrs["parameters"] for time in times}) == len(made)
     assert len({described(medium(value)) for value in (4.0, 5.0)}) == 2

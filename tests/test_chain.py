@@ -43,7 +43,7 @@ def test_mirror_image():
 
 @pytest.mark.parametrize("substeps", [1, 4])
 def test_ensembles_agree_and_one_with_another_boundary_does_not(substeps):
-    """20,000 exits of discrete SGD and of Euler-Maruyama, at the suite's false-positive rate; power: 5 % is rejected."""
+    """20,000 exits of discrete SGD and Euler-Maruyama, at the suite's false-positive rate; power: 5 % is rejected."""
     exits = exit_times(
         SGD(0.1),
         WELL,
@@ -74,7 +74,10 @@ def test_substeps_tend_to_the_sde_like_their_root_of_the_step():
 
 
 def finite_step(rise, psi, lr=0.05):
-    """Log time of the chain over the SDE's, with L' = x (1 - x) and C proportional to exp(rise x); the same of both recipes; the formula."""
+    """Log time of the chain over the SDE's, the same of both recipes, and the formula.
+
+    L' = x (1 - x), and C is proportional to exp(rise x).
+    """
 
     def shape(x):
         return np.exp(rise * np.clip(x, -1.5, 2.5))
@@ -100,7 +103,7 @@ def finite_step(rise, psi, lr=0.05):
 
 @pytest.mark.parametrize("rise", [1.0, -1.0])
 def test_where_noise_depends_on_position_neither_recipe_for_finite_learning_rates_has_the_exponent(rise):
-    """Per unit of psi, so that prefactors drop out: the formula is right to the next order, both recipes have the other sign."""
+    """Per unit of psi, free of prefactors: the formula is right to the next order, both recipes have the other sign."""
     chain, loss, diffusion, stated = finite_step(rise, 20.0) - finite_step(rise, 10.0)
     assert chain == pytest.approx(stated, rel=0.05)
     assert loss == pytest.approx(-stated, rel=0.05)

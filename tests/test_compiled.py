@@ -217,7 +217,10 @@ def test_a_function_may_call_itself():
     assert compiled("loss", power, 2.0, 3)(2.0, 3) == 8.0
 
 
-@pytest.mark.parametrize("make", [well, lambda: CoupledLandscape(lambda x, lane: x[0, lane] ** 2, lambda x, j, lane: 2 * x[0, lane], dimension=1)])  # fmt: skip
+@pytest.mark.parametrize(
+    "make",
+    [well, lambda: CoupledLandscape(lambda x, lane: x[0, lane] ** 2, lambda x, j, lane: 2 * x[0, lane], dimension=1)],
+)
 def test_landscapes_can_be_pickled_and_copied(make):
     landscape = make()
     for back in (pickle.loads(pickle.dumps(landscape)), copy.deepcopy(landscape)):
@@ -234,15 +237,21 @@ def test_a_pickled_landscape_keeps_its_values_in_another_process(monkeypatch, tm
 
     monkeypatch.setattr(numbers_of_mine, "factor", 2.0)
     scaled = SeparableLandscape(
-        lambda u: numbers_of_mine.factor * scaled_loss(u), lambda u: numbers_of_mine.factor * scaled_gradient(u),
-        lambda u: numbers_of_mine.factor * scaled_curvature(u), reference=1.0, saddle=0.0,
-    )  # fmt: skip
+        lambda u: numbers_of_mine.factor * scaled_loss(u),
+        lambda u: numbers_of_mine.factor * scaled_gradient(u),
+        lambda u: numbers_of_mine.factor * scaled_curvature(u),
+        reference=1.0,
+        saddle=0.0,
+    )
     (tmp_path / "well.pickle").write_bytes(pickle.dumps(scaled))
     line = "import pickle, sys; print(pickle.load(open(sys.argv[1], 'rb')).gradient([2.0])[0])"
     done = subprocess.run(
-        [sys.executable, "-c", line, str(tmp_path / "well.pickle")], capture_output=True, text=True, check=True,
+        [sys.executable, "-c", line, str(tmp_path / "well.pickle")],
+        capture_output=True,
+        text=True,
+        check=True,
         env=os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"},
-    )  # fmt: skip
+    )
     assert done.stdout.strip() == "24.0"
 
 
@@ -314,7 +323,15 @@ class Well:
     __call__ = loss
 
 
-@pytest.mark.parametrize(("function", "what"), [(Well().loss, r"loss = Well\.loss is a method"), (Well(), "loss = .* is an object that is called"), (3, "loss = 3 must be a function"), (functools.partial(declared_loss, b=1), "loss = functools.partial.* 'b'")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("function", "what"),
+    [
+        (Well().loss, r"loss = Well\.loss is a method"),
+        (Well(), "loss = .* is an object that is called"),
+        (3, "loss = 3 must be a function"),
+        (functools.partial(declared_loss, b=1), "loss = functools.partial.* 'b'"),
+    ],
+)
 def test_callables_that_cannot_be_compiled_are_refused_by_name(function, what):
     with pytest.raises(ValueError, match=what):
         compiled("loss", function, 1.0)
@@ -444,8 +461,12 @@ def test_results_are_the_same_without_home_user_or_python_jit():
     """The kernels have no form that Python could run, so that NUMBA_DISABLE_JIT does not apply to them."""
     homeless = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_CACHE_HOME")}
     done = subprocess.run(
-        [sys.executable, "-c", HOMELESS], env=homeless | {"NUMBA_DISABLE_JIT": "1"}, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-c", HOMELESS],
+        env=homeless | {"NUMBA_DISABLE_JIT": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     problem = {"noise": IsotropicNoise(1.0), "iterations": 2, "replicas": 2, "save": [2]}
     here = [simulate(SGD(0.01), one, **problem).msd.item().hex() for one in (QuadraticSaddle([1.0]), StyblinskiTang(1))]
     assert done.stdout.split() == here

@@ -137,7 +137,7 @@ def test_noise_of_another_position_is_told_along_the_eigenvectors_of_the_referen
         lambda x, lane: x[0, lane] ** 2 * x[1, lane] + x[0, lane] ** 2 + x[1, lane] ** 2,
         lambda x, j, lane: 2 * x[0, lane] * (x[1, lane] + 1) * (1 - j) + (x[0, lane] ** 2 + 2 * x[1, lane]) * j,
         dimension=2,
-    )  # fmt: skip
+    )
     np.testing.assert_array_equal(saddle.basis, np.eye(2))
     values, vectors = np.linalg.eigh([[4.0, 2.0], [2.0, 2.0]])
     expected = np.diag(vectors * np.abs(values) @ vectors.T) / 8
@@ -153,11 +153,20 @@ def test_rules_that_differ_between_directions_hold_along_the_eigenvectors(dynami
     for velocity, substeps in (("rest", 1), ("rest" if isinstance(dynamics, RMSprop) else "thermal", [3, *[2] * 19])):
         one, other = (
             simulate(
-                dynamics, landscape, noise=HessianNoise(4), iterations=20, replicas=70, save=[1, 5, 20], keep="states",
-                start=[0.5, -0.2, 0.3], velocity=velocity, substeps=substeps, seed=2,
+                dynamics,
+                landscape,
+                noise=HessianNoise(4),
+                iterations=20,
+                replicas=70,
+                save=[1, 5, 20],
+                keep="states",
+                start=[0.5, -0.2, 0.3],
+                velocity=velocity,
+                substeps=substeps,
+                seed=2,
             )
             for landscape in (BOWL, SAME)
-        )  # fmt: skip
+        )
         np.testing.assert_allclose(one["position"], other["position"], atol=1e-8)
         for name in ("msd", "eigenvalue", "noise_variance", "dynamical_time"):
             np.testing.assert_allclose(one[name], other[name], rtol=1e-6)
@@ -233,9 +242,8 @@ def test_turned_wells_behave_in_law_like_the_separable_ones(wells, dynamics, vel
 
 def test_boundaries_are_lines_levels_and_radii_from_either_side():
     problem = {"noise": IsotropicNoise(9400), "start": TURN @ START, "replicas": 300, "seed": 5}
-    positions = simulate(
-        SGD(0.002), WELLS, iterations=60, save=np.arange(1, 61), keep="states", **problem
-    )["position"].values  # fmt: skip
+    run = simulate(SGD(0.002), WELLS, iterations=60, save=np.arange(1, 61), keep="states", **problem)
+    positions = run["position"].values
     start, loss = TURN @ START, WELLS.loss(positions)
     low, high = float(start.min()) - 1, float(start.max()) + 1
     cases = [

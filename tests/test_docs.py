@@ -24,9 +24,13 @@ PAGES = sorted(
     if not {"auto_gallery", "generated", "gallery"} & set(path.relative_to(DOCS).parts)
 )
 PUBLIC = {
-    "diffusion": "diffusion", "diffusion.fokker_planck": "fokker_planck", "diffusion.plot": "plot",
-    "diffusion.optimizers": "optimizers", "theory": "theory", "experiments.sweep": "sweep",
-}  # fmt: skip
+    "diffusion": "diffusion",
+    "diffusion.fokker_planck": "fokker_planck",
+    "diffusion.plot": "plot",
+    "diffusion.optimizers": "optimizers",
+    "theory": "theory",
+    "experiments.sweep": "sweep",
+}
 
 
 def row(claim="Theorem 1", subject="SGD", deviation=0.0, instrument="ok"):
@@ -38,10 +42,11 @@ def verdict(claim="Theorem 1", subject="SGD", holds=(True,), missing=""):
     said = {"target": 1, "tolerance": 0.05, "right": "so it is", "wrong": "<not> so"}
     values = {True: 1.01, False: 2.5}
     findings = [
-        Finding(f"number {place}", 0.25, "measured") if state is None
+        Finding(f"number {place}", 0.25, "measured")
+        if state is None
         else Finding.judged(f"number {place}", values[state], **said)
         for place, state in enumerate(holds)
-    ]  # fmt: skip
+    ]
     return Verdict(claim, "Section 2", subject, tuple(findings), missing).as_json()
 
 
@@ -253,10 +258,18 @@ def test_formulas_are_typeset_with_the_network_off(site, page, tmp_path):
     if browser is None:
         pytest.skip("needs a Chromium: apt-get install chromium")
     command = [
-        browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run",
-        f"--user-data-dir={tmp_path}", "--host-resolver-rules=MAP * ~NOTFOUND", "--virtual-time-budget=20000", "--dump-dom",
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--no-first-run",
+        f"--user-data-dir={tmp_path}",
+        "--host-resolver-rules=MAP * ~NOTFOUND",
+        "--virtual-time-budget=20000",
+        "--dump-dom",
         (site / f"{page}.html").as_uri(),
-    ]  # fmt: skip
+    ]
     dom = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
     formulas = len(re.findall(r"class=\"math ", dom))
     assert formulas > 0

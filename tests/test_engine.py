@@ -62,14 +62,27 @@ def check_against_reference(dynamics, landscape, noise, precision, substeps=1, i
     d = landscape.dimension
     origin = landscape.reference if start is None else np.full(d, start)
     run = simulate(
-        dynamics, landscape, noise=noise, iterations=iterations, replicas=2, start=start, substeps=substeps, keep="states",
-        precision=precision, seed=11,
-    )  # fmt: skip
+        dynamics,
+        landscape,
+        noise=noise,
+        iterations=iterations,
+        replicas=2,
+        start=start,
+        substeps=substeps,
+        keep="states",
+        precision=precision,
+        seed=11,
+    )
     for replica in range(2):
         steps = path(
-            dynamics, landscape, noise, origin, iterations, substeps,
+            dynamics,
+            landscape,
+            noise,
+            origin,
+            iterations,
+            substeps,
             lambda t, k, replica=replica: DRAWS[precision](11, replica, t, k, d),
-        )  # fmt: skip
+        )
         expected = steps[substeps * run["iteration"].values - 1]
         scale = np.abs(expected).max()
         np.testing.assert_allclose(run["position"].values[replica], expected, rtol=1e-12, atol=1e-12 * scale)
@@ -160,9 +173,14 @@ def test_adam_written_as_a_users_own_dynamics_is_adam():
 def own():
     """Styblinski-Tang as a user would write it."""
     return SeparableLandscape(
-        lambda u: (u**4 - 16 * u**2 + 5 * u) / 2, lambda u: 2 * u**3 - 16 * u + 2.5, lambda u: 6 * u**2 - 16,
-        dimension=3, reference=2.746803, saddle=0.156731, sharpness=2.0,
-    )  # fmt: skip
+        lambda u: (u**4 - 16 * u**2 + 5 * u) / 2,
+        lambda u: 2 * u**3 - 16 * u + 2.5,
+        lambda u: 6 * u**2 - 16,
+        dimension=3,
+        reference=2.746803,
+        saddle=0.156731,
+        sharpness=2.0,
+    )
 
 
 def check_exits(dynamics, landscape, noise, precision):
@@ -219,17 +237,30 @@ SPLITS = [
 
 def moments(dynamics, precision, threads=1, replicas=2100):
     run = simulate(
-        dynamics, StyblinskiTang(3), noise=IsotropicNoise(500.0), iterations=20, replicas=replicas, save=[1, 20],
-        keep="states", precision=precision, threads=threads,
-    )  # fmt: skip
+        dynamics,
+        StyblinskiTang(3),
+        noise=IsotropicNoise(500.0),
+        iterations=20,
+        replicas=replicas,
+        save=[1, 20],
+        keep="states",
+        precision=precision,
+        threads=threads,
+    )
     return {name: run[name].values for name in ("msd", "msd_stderr", "position")}
 
 
 def exits(dynamics, precision, threads=1, replicas=700):
     run = exit_times(
-        dynamics, StyblinskiTang(3), noise=IsotropicNoise(2e5), boundary=0.156731, max_iterations=60, replicas=replicas,
-        precision=precision, threads=threads,
-    )  # fmt: skip
+        dynamics,
+        StyblinskiTang(3),
+        noise=IsotropicNoise(2e5),
+        boundary=0.156731,
+        max_iterations=60,
+        replicas=replicas,
+        precision=precision,
+        threads=threads,
+    )
     assert 0 < run["exited"].sum() < replicas
     return {name: run[name].values for name in ("exit_iteration", "exited", "exit_coordinate")}
 
@@ -250,9 +281,14 @@ def test_fewer_replicas_are_the_beginning_of_more(dynamics, precision, replicas)
     few, many = moments(dynamics, precision, replicas=replicas), moments(dynamics, precision)
     np.testing.assert_array_equal(few["position"], many["position"][:replicas])
     run = exit_times(
-        dynamics, StyblinskiTang(3), noise=IsotropicNoise(2e5), boundary=0.156731, max_iterations=60,
-        replicas=min(replicas, 700), precision=precision,
-    )  # fmt: skip
+        dynamics,
+        StyblinskiTang(3),
+        noise=IsotropicNoise(2e5),
+        boundary=0.156731,
+        max_iterations=60,
+        replicas=min(replicas, 700),
+        precision=precision,
+    )
     np.testing.assert_array_equal(
         run["exit_iteration"], exits(dynamics, precision)["exit_iteration"][: min(replicas, 700)]
     )
@@ -272,11 +308,17 @@ def test_mixed_precision_has_the_moments_of_float64():
     """Two samples of 100,000 replicas: means and mean squares of the displacement agree within 5 standard errors."""
     a, b = (
         simulate(
-            SGD(0.002), StyblinskiTang(3), noise=IsotropicNoise(500.0), iterations=50, replicas=100_000, save=[50],
-            precision=precision, seed=seed,
+            SGD(0.002),
+            StyblinskiTang(3),
+            noise=IsotropicNoise(500.0),
+            iterations=50,
+            replicas=100_000,
+            save=[50],
+            precision=precision,
+            seed=seed,
         )
         for precision, seed in (("float64", 1), ("mixed", 2))
-    )  # fmt: skip
+    )
     z = (a["msd"] - b["msd"]) / np.hypot(a["msd_stderr"], b["msd_stderr"])
     assert float(np.abs(z).max()) < 5
 
@@ -299,8 +341,10 @@ except KeyboardInterrupt:
 @pytest.mark.parametrize(
     "call",
     [
-        "simulate(SGD(1e-3), StyblinskiTang(3), noise=IsotropicNoise(1.0), iterations=iterations, replicas=5000, save=[iterations])",
-        "exit_times(SGD(1e-3), StyblinskiTang(3), noise=IsotropicNoise(1.0), boundary=0.1, max_iterations=iterations, replicas=5000)",
+        "simulate(SGD(1e-3), StyblinskiTang(3), noise=IsotropicNoise(1.0), iterations=iterations, replicas=5000, "
+        "save=[iterations])",
+        "exit_times(SGD(1e-3), StyblinskiTang(3), noise=IsotropicNoise(1.0), boundary=0.1, "
+        "max_iterations=iterations, replicas=5000)",
     ],
     ids=["simulate", "exit_times"],
 )
@@ -318,7 +362,8 @@ import sys
 from diffusion import SGD, DoubleParabola, HessianNoise, StyblinskiTang, simulate
 landscapes = {"tang": StyblinskiTang(1, height=0.01), "parabolas": DoubleParabola(0.5, 1.0, 4.0, 1)}
 for name in sys.argv[1:]:
-    run = simulate(SGD(0.1), landscapes[name], noise=HessianNoise(1, "piecewise"), iterations=200, replicas=64, save=[200])
+    noise = HessianNoise(1, "piecewise")
+    run = simulate(SGD(0.1), landscapes[name], noise=noise, iterations=200, replicas=64, save=[200])
     print(run.msd.item().hex())
 """
 

@@ -1,4 +1,4 @@
-"""First exits: the same as on simulated paths, right against exact Brownian exits, and honest about what did not exit."""
+"""First exits: the same as on simulated paths, right against exact Brownian exits, and honest about the rest."""
 
 import json
 
@@ -53,14 +53,21 @@ def first(outside):
 
 
 DYNAMICS = [
-    SGD(0.002), Momentum(0.002), Momentum(0.0002, 0.9, "heavy-ball"), RMSprop(0.1), Adam(0.3), Adai(0.002),
-    RMSprop(0.1, second_moment="running"), Adam(0.1, second_moment="running"), Adai(0.002, second_moment="running"),
-]  # fmt: skip
+    SGD(0.002),
+    Momentum(0.002),
+    Momentum(0.0002, 0.9, "heavy-ball"),
+    RMSprop(0.1),
+    Adam(0.3),
+    Adai(0.002),
+    RMSprop(0.1, second_moment="running"),
+    Adam(0.1, second_moment="running"),
+    Adai(0.002, second_moment="running"),
+]
 
 
 @pytest.mark.parametrize("dynamics", DYNAMICS, ids=repr)
 def test_exits_are_the_first_crossings_of_the_simulated_paths(dynamics):
-    """For every dynamics: the same seed gives simulate and exit_times the same paths. The first update is iteration 1."""
+    """For every dynamics: the same seed gives simulate and exit_times the same paths. The first iteration is 1."""
     outside = (positions := paths(dynamics)) < SADDLE_POINT
     result, expected = run(dynamics), first(outside.any(axis=2))
     assert 0 < np.isfinite(expected).sum() < 300
@@ -106,9 +113,15 @@ MANY = 100_000
 def brownian(crossing, lr=0.02):
     """Exit times over the exact mean."""
     result = run(
-        SGD(lr), QuadraticSaddle([0.0]), noise=IsotropicNoise(2 / lr), boundary=Radius(1.0),
-        start=0.0, max_iterations=10**6, replicas=MANY, crossing=crossing,
-    )  # fmt: skip
+        SGD(lr),
+        QuadraticSaddle([0.0]),
+        noise=IsotropicNoise(2 / lr),
+        boundary=Radius(1.0),
+        start=0.0,
+        max_iterations=10**6,
+        replicas=MANY,
+        crossing=crossing,
+    )
     return lr * result["exit_iteration"].values / 0.5
 
 
@@ -150,7 +163,10 @@ def ends(start):
 
 
 def test_two_ends_are_left_as_often_and_as_soon_as_the_closed_form_has_it():
-    """Drift 0.7, D = 0.5, from 0 between +-1.2: P = 1/(1 + exp(-1.68)), mean 1.2 (2 P - 1)/0.7. Checking at steps is rejected."""
+    """Drift 0.7, D = 0.5, from 0 between +-1.2: P = 1/(1 + exp(-1.68)), mean 1.2 (2 P - 1)/0.7.
+
+    Checking at steps is rejected.
+    """
     upper = 1 / (1 + np.exp(-1.68))
     mean = 1.2 * (2 * upper - 1) / 0.7
     assert (upper, mean) == (pytest.approx(0.8429, abs=5e-5), pytest.approx(1.17567, abs=5e-6))
@@ -172,7 +188,7 @@ def test_mirrored_problems_leave_by_mirrored_ends():
 
 
 def test_a_ball_is_left_after_the_time_of_brownian_motion_and_through_every_side():
-    """R^2/2dD; at steps, of a ball larger by 0.5826 standard deviations of one (Chernoff 1965), without which it is rejected."""
+    """R^2/2dD; at steps, of a ball larger by 0.5826 standard deviations of one (Chernoff 1965), else it is rejected."""
     lr, d = 0.002, 3
     found, times, _ = drifting(np.zeros(d), lambda start: Radius(1.0), lr=lr, replicas=10_000, positions=True)
     larger = 1 + 0.5826 * np.sqrt(lr)
@@ -183,7 +199,7 @@ def test_a_ball_is_left_after_the_time_of_brownian_motion_and_through_every_side
 
 
 def test_lines_in_other_words_are_the_same_lines():
-    """An interval, a box, the number on either side, and joined lines; the end and the coordinate that is farthest out."""
+    """An interval, a box, the number on either side, joined lines; the end and the coordinate that is farthest out."""
     options = {"drift": np.zeros(2), "replicas": 500, "positions": True, "seed": 3}
     lines = Beyond(0, 0.5) | Beyond(0, -0.6) | Beyond(1, -1.0) | Beyond(1, 0.5)
     box, joined = (
@@ -240,9 +256,13 @@ def test_exits_depend_on_sharpness_through_the_learning_rate_alone(make, power, 
     """Replica by replica, with Hessian noise; eps of Adam out of the way."""
     plain = run(make(0.02), noise=HessianNoise(1e-3 + 1), boundary=2.4, max_iterations=2000, replicas=40)
     scaled = run(
-        make(0.02 / k**power), StyblinskiTang(3, k), noise=HessianNoise(1e-3 + 1), boundary=2.4 / np.sqrt(k),
-        max_iterations=2000, replicas=40,
-    )  # fmt: skip
+        make(0.02 / k**power),
+        StyblinskiTang(3, k),
+        noise=HessianNoise(1e-3 + 1),
+        boundary=2.4 / np.sqrt(k),
+        max_iterations=2000,
+        replicas=40,
+    )
     assert plain["exited"].sum() > 20
     np.testing.assert_array_equal(plain["exit_iteration"], scaled["exit_iteration"])
 

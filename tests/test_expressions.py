@@ -148,7 +148,7 @@ def test_no_text_is_run_or_takes_long(text):
         ("log(x) + 1/x", "no minimum was found downhill of the origin"),
         ("-x**2", "no minimum was found downhill of the origin"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_smooth_function_of_its_names_is_refused_with_the_place(text, told):
     with pytest.raises(ValueError, match=r"^text = ") as refused:
         Landscape.from_expression(text)

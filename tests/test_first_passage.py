@@ -118,7 +118,7 @@ def test_a_jump_that_is_not_declared_is_found(where):
 
 @pytest.mark.parametrize("convention", P)
 def test_low_temperature_limit_has_the_prefactor_of_its_convention(convention):
-    """pi/H_a, pi/sqrt(H_a H_b) or pi/H_b at the saddle. What is missing vanishes like the square root of the temperature."""
+    """pi/H_a, pi/sqrt(H_a H_b) or pi/H_b at the saddle. What is missing vanishes like the root of the temperature."""
     well = {"barrier": BARRIER, "hessian_minimum": H_A, "hessian_saddle": H_B, "batch_size": 1.0, "split": 0.8}
     off = []
     for lr in (0.04, 0.01, 0.0025):
@@ -168,8 +168,9 @@ def test_units_of_length_and_time_and_the_origin_are_free(log_k, log_c, origin):
     other = first_passage_time(
         lambda x: k / c * quartic((x - origin * k) / k),
         lambda x: k**2 / c * (0.2 + 0.1 * np.cos((x - origin * k) / k)),
-        start=origin * k - k, boundary=origin * k + 0.3 * k,
-    )  # fmt: skip
+        start=origin * k - k,
+        boundary=origin * k + 0.3 * k,
+    )
     assert other == pytest.approx(c * one, rel=1e-10)
 
 

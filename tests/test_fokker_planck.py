@@ -1,4 +1,4 @@
-"""Fokker-Planck grids: closed forms, quadratures written here, limits, symmetries, conservation, and what is refused."""
+"""Fokker-Planck grids: closed forms, quadratures written here, limits, symmetries, conservation, and refusals."""
 
 import json
 from itertools import pairwise

@@ -12,10 +12,12 @@ import pytest
 HERE = Path(__file__).parent
 SCRIPTS = sorted((HERE.parent / "docs" / "gallery").glob("plot_*.py"))
 
-# Root mean square difference of darkness over cells of 8 x 8 pixels, on a scale of 0 to 255: other seeds make 0.7, a curve less 2.4
+# Root mean square difference of darkness over cells of 8 x 8 pixels, on a scale of 0 to 255: other seeds make 0.7, a
+# curve less 2.4
 PICTURE = 1.5
 
-# script: (variable, value, absolute tolerance). Random ones are allowed five standard errors at a quarter of the replicas.
+# script: (variable, value, absolute tolerance). Random ones are allowed five standard errors at a quarter of the
+# replicas.
 PINNED = {
     "plot_adai_shipped": ("last", 15.8, 1.4),
     "plot_committor": ("slope", -2.56, 0.01),
@@ -83,7 +85,7 @@ def difference(picture, name):
 
 @pytest.mark.parametrize("name", gallery.MAIN)
 def test_a_main_figure_looks_as_it_did(found, name):
-    """Where a figure is meant to change: ``python tests/gallery.py --keep docs/gallery/plot_*.py``, after looking at it."""
+    """Where a figure is meant to change: ``python tests/gallery.py --keep docs/gallery/plot_*.py``, after a look."""
     assert difference(found[name]["picture"], name) < PICTURE
 
 

@@ -182,11 +182,16 @@ def test_joules_and_micrometres_are_no_reason_to_refuse():
     with pytest.raises(
         ValueError, match=r"gradient integrates to .*e-21 .* changes by .*e-20 there; one of the two is wrong"
     ):
-        SeparableLandscape(lambda u: b * (u * u - 1) ** 2, lambda u: 2 * b * u * (u * u - 1), lambda u: 4 * b * (3 * u * u - 1), **well)  # fmt: skip
+        SeparableLandscape(
+            lambda u: b * (u * u - 1) ** 2, lambda u: 2 * b * u * (u * u - 1), lambda u: 4 * b * (3 * u * u - 1), **well
+        )
     SeparableLandscape(
-        lambda u: ((u / w) ** 2 - 1) ** 2, lambda u: 4 / w * (u / w) * ((u / w) ** 2 - 1), lambda u: 4 / w**2 * (3 * (u / w) ** 2 - 1),
-        reference=w, domain=(-2 * w, 2 * w),
-    )  # fmt: skip
+        lambda u: ((u / w) ** 2 - 1) ** 2,
+        lambda u: 4 / w * (u / w) * ((u / w) ** 2 - 1),
+        lambda u: 4 / w**2 * (3 * (u / w) ** 2 - 1),
+        reference=w,
+        domain=(-2 * w, 2 * w),
+    )
 
 
 def test_a_table_is_told_that_it_is_too_rough_and_a_wrong_table_that_it_is_wrong():
@@ -208,7 +213,7 @@ def test_a_loss_whose_rounding_hides_it_is_told_so():
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.floats(-9, 9), st.floats(-9, 9), UNITS)
 def test_differences_of_a_gradient_find_the_hessian_at_any_scale(first, second, height):
-    """Of exp(-x^2 - y^2 + x y/2), in any units of its coordinates and of itself, from steps a thousand times as wide as it."""
+    """Of exp(-x^2 - y^2 + x y/2), in any units of coordinates and of itself, from steps a thousand times as wide."""
     scales = 10.0 ** np.array([first, second])
 
     def gradient(positions):
@@ -222,7 +227,7 @@ def test_differences_of_a_gradient_find_the_hessian_at_any_scale(first, second, 
 
 
 def test_differences_are_not_deceived_by_what_is_rounded_away():
-    """A coordinate at 0 beside one at 1, where terms cancel; a constant that is; and a kink, which has no derivative."""
+    """A coordinate at 0 beside one at 1, where terms cancel; a constant that is; a kink, which has no derivative."""
 
     def cancels(positions):
         x, y = positions.T
@@ -274,34 +279,78 @@ def wrong_ring(x, j, lane):
 
 
 BAD = [
-    (lambda: SeparableLandscape(tang_loss, wrong_gradient, tang_curvature), "gradient integrates to .* from .* to .*, but loss changes by"),
-    (lambda: SeparableLandscape(tang_loss, tang_gradient, tang_loss), "curvature integrates to .*, but gradient changes by"),
+    (
+        lambda: SeparableLandscape(tang_loss, wrong_gradient, tang_curvature),
+        "gradient integrates to .* from .* to .*, but loss changes by",
+    ),
+    (
+        lambda: SeparableLandscape(tang_loss, tang_gradient, tang_loss),
+        "curvature integrates to .*, but gradient changes by",
+    ),
     (lambda: SeparableLandscape(undefined, tang_gradient, tang_curvature), "loss is nan at -1"),
-    (lambda: SeparableLandscape(tang_loss, uncompilable, tang_curvature), r"gradient = uncompilable does not compile with numba as gradient\(u, \*parameters\) -> float: "
-     r"Unknown attribute 'no_such_attribute' of type float64 \(line \d+ of test_landscapes.py\); give a function"),
-    (lambda: CoupledLandscape(ring_loss, ring_loss, dimension=2), r"as gradient\(X, j, lane, \*parameters\) -> float: too many arguments: expected 2, got 3"),
+    (
+        lambda: SeparableLandscape(tang_loss, uncompilable, tang_curvature),
+        r"gradient = uncompilable does not compile with numba as gradient\(u, \*parameters\) -> float: "
+        r"Unknown attribute 'no_such_attribute' of type float64 \(line \d+ of test_landscapes.py\); give a function",
+    ),
+    (
+        lambda: CoupledLandscape(ring_loss, ring_loss, dimension=2),
+        r"as gradient\(X, j, lane, \*parameters\) -> float: too many arguments: expected 2, got 3",
+    ),
     (lambda: SeparableLandscape(tang_loss, 3, tang_curvature), "gradient = 3 must be a function"),
     (lambda: own(dimension=0), "dimension = 0"),
     (lambda: own(sharpness=-1.0), "sharpness = -1.0"),
     (lambda: own(saddle=3.0).pieces(), "saddle = 3.0: the curvature there .* same sign"),
     (lambda: ring(reference=[1.0, 0.0, 0.0]), "reference has 3 entries; give one number or 2"),
-    (lambda: CoupledLandscape(ring_loss, wrong_ring, dimension=2), r"gradient \(coordinate 0\) integrates to .* in coordinate 0, the others at .*, but loss changes by"),
+    (
+        lambda: CoupledLandscape(ring_loss, wrong_ring, dimension=2),
+        r"gradient \(coordinate 0\) integrates to .* in coordinate 0, the others at .*, but loss changes by",
+    ),
     (lambda: HessianNoise(10, at="piecewize"), "did you mean 'piecewise'"),
-    (lambda: simulate(SGD(0.1), ring(), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1), "use 'reference' or a position"),
-    (lambda: simulate(SGD(0.1), QuadraticSaddle([1.0]), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1), "needs a minimum and a saddle"),
-    (lambda: simulate(SGD(0.1), StyblinskiTang(1), noise=MinibatchNoise(10), iterations=1, replicas=1), "data_variance=v"),
+    (
+        lambda: simulate(SGD(0.1), ring(), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1),
+        "use 'reference' or a position",
+    ),
+    (
+        lambda: simulate(
+            SGD(0.1), QuadraticSaddle([1.0]), noise=HessianNoise(10, "piecewise"), iterations=1, replicas=1
+        ),
+        "needs a minimum and a saddle",
+    ),
+    (
+        lambda: simulate(SGD(0.1), StyblinskiTang(1), noise=MinibatchNoise(10), iterations=1, replicas=1),
+        "data_variance=v",
+    ),
     (lambda: StyblinskiTang(1, data_variance=-1.0), "data_variance = -1.0"),
     (lambda: DoubleParabola(0.0, 1.0, 1.0, 1), "barrier = 0.0"),
-    (lambda: TripleParabola((1.0, 0.0), (1.0, 1.0), 1.0, 1), r"barriers = \(1.0, 0.0\) must be two numbers above 0, of a and of c"),
+    (
+        lambda: TripleParabola((1.0, 0.0), (1.0, 1.0), 1.0, 1),
+        r"barriers = \(1.0, 0.0\) must be two numbers above 0, of a and of c",
+    ),
     (lambda: TripleParabola((1.0, 1.0), (1.0,), 1.0, 1), r"hessian_minima = \(1.0,\) must be two numbers"),
     (lambda: TripleParabola((1.0, 1.0), (1.0, 1.0), -1.0, 1), "hessian_saddle = -1.0 must be"),
     (lambda: OwnDynamics(lambda v, mean_v: 1.0, lambda v: 0.1), "inertia_function is 1.0"),
     (lambda: OwnDynamics(lambda v, mean_v: 0.9, lambda v: -v), "learning_rate_function is -1.0"),
     (lambda: OwnDynamics(lambda v: 0.9, lambda v: v), "inertia_function = <lambda> does not compile"),
-    (lambda: OwnDynamics(lambda v, mean_v: None, lambda v: v), "inertia_function returns None at v = 1, mean_v = 1; it must lie in"),
-    (lambda: simulate(OwnDynamics(lambda v, mean_v: 0.5, lambda v: 1.5 - v, second_moment="frozen"), StyblinskiTang(1), noise=IsotropicNoise(2.0), iterations=1, replicas=1), "learning_rate_function is -0.5 at v = 2"),
-    (lambda: SeparableLandscape(tang_loss, tang_gradient, tang_curvature, parameters={"a": 1}), "parameters = {'a': 1} must be"),
-]  # fmt: skip
+    (
+        lambda: OwnDynamics(lambda v, mean_v: None, lambda v: v),
+        "inertia_function returns None at v = 1, mean_v = 1; it must lie in",
+    ),
+    (
+        lambda: simulate(
+            OwnDynamics(lambda v, mean_v: 0.5, lambda v: 1.5 - v, second_moment="frozen"),
+            StyblinskiTang(1),
+            noise=IsotropicNoise(2.0),
+            iterations=1,
+            replicas=1,
+        ),
+        "learning_rate_function is -0.5 at v = 2",
+    ),
+    (
+        lambda: SeparableLandscape(tang_loss, tang_gradient, tang_curvature, parameters={"a": 1}),
+        "parameters = {'a': 1} must be",
+    ),
+]
 
 
 @pytest.mark.parametrize(("call", "message"), BAD, ids=[message for _, message in BAD])

@@ -164,9 +164,14 @@ def test_shuffled_displacements_are_those_of_the_formula_and_not_those_with_repl
     save = [each // 2, each, 3 * each]
     rule = dynamics.rule(np.ones(1))
     exact = theory.shuffled_msd(
-        np.array(save) / each, hessian=hessian, noise_variance=data.var() * of[False].share, lr=dynamics.lr,
-        inertia=float(rule.inertia[0]), gradient_weight=float(rule.gradient_weight[0]), batches=each,
-    )  # fmt: skip
+        np.array(save) / each,
+        hessian=hessian,
+        noise_variance=data.var() * of[False].share,
+        lr=dynamics.lr,
+        inertia=float(rule.inertia[0]),
+        gradient_weight=float(rule.gradient_weight[0]),
+        batches=each,
+    )
     z = {}
     for kept, noise in of.items():
         found = simulate(dynamics, saddle, noise=noise, iterations=save[-1], save=save, replicas=20_000)

@@ -37,9 +37,13 @@ def test_proposition_2_is_kramers_in_the_transformed_potential():
         curvature_a, curvature_b = np.sqrt(2.0) * np.array([1.0, 2.0])  # sqrt(B H)
         height = 0.3 * np.sqrt(2) * (0.8 / 1 + 0.2 / 2)
         kramers = theory.kramers_escape_time(
-            barrier=LR * height, hessian_minimum=LR * curvature_a, hessian_saddle=LR * curvature_b,
-            temperature=LR**2 / 2, mass=1 / (1 - beta), damping=1 - beta,
-        )  # fmt: skip
+            barrier=LR * height,
+            hessian_minimum=LR * curvature_a,
+            hessian_saddle=LR * curvature_b,
+            temperature=LR**2 / 2,
+            mass=1 / (1 - beta),
+            damping=1 - beta,
+        )
         adam = theory.adam_escape_time(**WELL, lr=LR, beta1=beta, clock="iteration")
         assert adam == pytest.approx(kramers, rel=1e-12)
 
@@ -102,7 +106,10 @@ def test_effective_temperature_is_the_least_action_and_between_the_two():
 
 
 def relaxation_returns(t_a, t_b, h_a, h_b, mass, damping):
-    """Whether the path from (x_s, -r*) comes back to x_s = 1, step by step from the exact solution of M x'' = -gamma M x' - H_a x."""
+    """Whether the path from (x_s, -r*) comes back to x_s = 1, step by step.
+
+    By the exact solution of M x'' = -gamma M x' - H_a x.
+    """
     slow = np.max(np.roots([mass, damping * mass, -h_b]))
     speed = slow * t_a * (slow + damping) * h_a / h_b / (slow * t_a + damping * t_b)
     rates, modes = np.linalg.eig(np.array([[0, 1], [-h_a / mass, -damping]], complex))
@@ -113,7 +120,7 @@ def relaxation_returns(t_a, t_b, h_a, h_b, mass, damping):
 
 
 def test_the_join_is_crossed_once_where_the_relaxation_that_ends_the_path_does_not_return():
-    """At 200 random temperatures, curvatures and dampings, of which a third return; and in the four cases of `verify`."""
+    """At 200 random temperatures, curvatures and dampings, of which a third return; and in `verify`'s four cases."""
     draws = 10 ** np.random.default_rng(0).uniform([-1.5, -1.5, -2], [1.5, 1.5, 1], (200, 3))
     returned = [relaxation_returns(1.0, t_b, 1.0, h_b, 1.0, damping) for t_b, h_b, damping in draws]
     known = {"temperature_minimum": 1.0, "hessian_minimum": 1.0}
@@ -135,7 +142,7 @@ def test_the_join_is_crossed_once_where_the_relaxation_that_ends_the_path_does_n
 
 
 def test_heavy_ball_prefactor_has_the_friction():
-    """gamma M = 0.1 at a tenth of the learning rate is the EMA style: same iterations, a tenth of the dynamical time."""
+    """gamma M = 0.1 at a tenth of the learning rate is the EMA style: same iterations, a tenth of dynamical time."""
     heavy = theory.low_temperature_escape_time(**WELL, lr=LR / 10, friction=0.1)
     assert heavy == pytest.approx(theory.low_temperature_escape_time(**WELL, lr=LR) / 10, rel=1e-13)
 

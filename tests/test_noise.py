@@ -1,4 +1,4 @@
-"""Noise: exact variances and covariances, at a position, piecewise, pointwise, of minibatches, and as a second moment follows it."""
+"""Noise: exact variances and covariances, at a position, piecewise, pointwise, of minibatches, and followed."""
 
 import numpy as np
 import pytest

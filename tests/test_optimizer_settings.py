@@ -1,4 +1,4 @@
-"""Adai's parameter groups beside torch's own: schedulers, checkpoints, changes while it runs, values and kinds that Adam accepts."""
+"""Adai's parameter groups beside torch's own: schedulers, checkpoints, changes on the way, values that Adam accepts."""
 
 import copy
 import pickle
@@ -40,7 +40,7 @@ def weights(*sizes):
 
 
 def train(optimizer, scheduler=None, count=10, seed=1, skip=0):
-    """Steps on a noisy quadratic, each followed by one of the scheduler; the parameters, and the learning rates that were used."""
+    """Steps on a noisy quadratic, each followed by the scheduler's; the parameters, and the learning rates used."""
     generator, rates = torch.Generator().manual_seed(seed), []
     params = [p for group in optimizer.param_groups for p in group["params"]]
     for step in range(skip + count):

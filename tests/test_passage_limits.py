@@ -1,4 +1,4 @@
-"""Passage times where numbers run out: far walls, singularities, any temperature and any unit, by grid and by quadrature."""
+"""Passage times where numbers run out: far walls, singularities, any temperature and unit, by grid and quadrature."""
 
 import time
 
@@ -31,7 +31,7 @@ def grid_time(slope, diffusion, **arguments):
 
 
 def quadrature(psi, edges, start, noise=np.ones_like):
-    """log of ``int_start e^psi dy int e^-psi/D dz`` by 24 Gauss points on each panel, sums of logarithms between them."""
+    """log of ``int_start e^psi dy int e^-psi/D dz`` by 24 Gauss points a panel, sums of logarithms between them."""
     x, w = np.polynomial.legendre.leggauss(24)
     inverse = np.linalg.inv(np.polynomial.legendre.legvander(x, 23))
     inner = np.array([np.polynomial.legendre.legval(x, np.polynomial.legendre.legint(c, lbnd=-1)) for c in inverse.T]).T
@@ -118,7 +118,7 @@ def test_a_step_up_is_a_wall_and_a_value_that_is_not_finite_behind_it_does_not_m
 
 
 def test_a_deeper_well_between_the_start_and_a_wall_counts():
-    """From the upper well of a tilted quartic over its lower barrier: nearly all of the time is spent in the other well."""
+    """From the upper well of a tilted quartic over its lower barrier: nearly all time is spent in the other well."""
 
     def slope(u):
         return 12 * u * (u * u - 1) + 0.6
@@ -282,7 +282,7 @@ PROBLEMS = {
 
 
 def check_problem(kind, start, log_way, log_back, log_temperature, log_unit, wave, mirrored, convention):
-    """Grid and quadrature agree with each other and, where D is constant, with the sum of logarithms above; or refuse in time."""
+    """Grid and quadrature agree with each other and, if D is constant, with the sum of logarithms; or refuse."""
     unit, sign, t = 10.0**log_unit, -1.0 if mirrored else 1.0, 10.0**log_temperature
     slope, loss = WELLS[kind]
     boundary, low = start + 10.0**log_way, None if log_back is None else start - 10.0**log_back

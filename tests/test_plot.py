@@ -57,8 +57,10 @@ def exits(times, censored=0, diverged=0):
 
 
 def rates():
-    data = {name: ("barrier", factor * np.array([1e-2, 1e-4])) for name, factor in
-            (("rate", 1.0), ("rate_low", 0.5), ("rate_high", 3.0))}  # fmt: skip
+    data = {
+        name: ("barrier", factor * np.array([1e-2, 1e-4]))
+        for name, factor in (("rate", 1.0), ("rate_low", 0.5), ("rate_high", 3.0))
+    }
     return xarray.Dataset(data, {"barrier": [2.0, 4.0], "twice": ("barrier", [4.0, 8.0])})
 
 
@@ -315,7 +317,9 @@ def test_survival_ends_before_the_last_when_all_left():
 
 def test_survival_of_joined_exits_takes_each_replica_for_as_long_as_it_was_watched():
     """Horizons 20 and 100: of five, two are censored at 20, so one of two leaves at 30 and the last at 40."""
-    both = xarray.concat([exits([10.0, 30.0, 40.0]), exits([], censored=2).assign_coords(horizon=("replica", [20, 20]))], "replica")  # fmt: skip
+    both = xarray.concat(
+        [exits([10.0, 30.0, 40.0]), exits([], censored=2).assign_coords(horizon=("replica", [20, 20]))], "replica"
+    )
     ax = plot.survival(both)
     assert ax.lines[0].get_xdata().tolist() == [0, 10, 30]
     assert ax.lines[0].get_ydata() == pytest.approx([1, 0.8, 0.4])

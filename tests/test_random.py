@@ -120,7 +120,8 @@ def transform_float32(first, second):
 
 
 TRANSFORMS = {
-    # relative to the pair's radius, 7.8e-16 and 2.9e-7 seen; the angle's error moves along the circle, whatever the coordinate
+    # relative to the pair's radius, 7.8e-16 and 2.9e-7 seen; the angle's error moves along the circle, whatever
+    # the coordinate
     "float64": (transform_float64, np.uint64, 1.2e-15, 8.4904),
     "float32": (transform_float32, np.uint32, 4e-7, 6.6604),
 }

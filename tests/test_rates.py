@@ -277,15 +277,21 @@ CONTRADICTIONS = [
     (lambda exits: exits.where(exits["replica"] < 90), "exited is missing for 410 of 500 replicas; drop them"),
     (lambda exits: exits.assign_coords(horizon=exits["horizon"] / 2), "replicas left after their horizon, as replica"),
     (lambda exits: exits.assign_coords(horizon=0 * exits["horizon"]), "horizon must be a finite number above 0"),
-    (lambda exits: exits.assign_coords(horizon=exits["horizon"].where(exits["replica"] > 9)), "horizon is missing for 10"),
+    (
+        lambda exits: exits.assign_coords(horizon=exits["horizon"].where(exits["replica"] > 9)),
+        "horizon is missing for 10",
+    ),
     (lambda exits: exits.assign(exited=exits["exited"] / 2), "exited is 0.5 somewhere, and must be 0 or 1"),
     (lambda exits: exits.assign(exited=~exits["exited"]), "exited, and have no exit_iteration"),
     (lambda exits: exits.assign(exited=exits["exited"] & False), "have an exit_iteration, and did not exit"),
     (lambda exits: exits.assign(diverged=exits["exited"]), "both exited and diverged"),
     (lambda exits: exits.assign(exit_iteration=-exits["exit_iteration"]), "left before iteration 0"),
     (lambda exits: exits.assign(exited=exits["exited"].astype(str)), "exited is not a number for every replica"),
-    (lambda exits: exits["exit_iteration"].rename("times"), "exit_times has no .*give the result of diffusion.exit_times"),
-]  # fmt: skip
+    (
+        lambda exits: exits["exit_iteration"].rename("times"),
+        "exit_times has no .*give the result of diffusion.exit_times",
+    ),
+]
 
 
 @pytest.mark.parametrize(("change", "message"), CONTRADICTIONS, ids=[message for _, message in CONTRADICTIONS])

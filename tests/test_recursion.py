@@ -119,9 +119,15 @@ def test_moments_match_high_precision_however_many_iterations(
     weight = 1 - inertia if ema else 1.0
     iterations = int(min(max(1, round(10.0**log_memory_times / (1 - inertia))), 10**12))
     value = theory.discrete_msd(
-        iterations, hessian=hessian, noise_variance=1.0, lr=lr, inertia=inertia, gradient_weight=weight,
-        substeps=substeps, start=start,
-    )  # fmt: skip
+        iterations,
+        hessian=hessian,
+        noise_variance=1.0,
+        lr=lr,
+        inertia=inertia,
+        gradient_weight=weight,
+        substeps=substeps,
+        start=start,
+    )
     with mp.workdps(100):
         arguments = (hessian, lr, inertia, weight)
         exact = reference(iterations, substeps, start, *arguments)

@@ -103,9 +103,16 @@ def test_walls_mirror_the_path_without_them(dynamics):
 def test_between_walls_the_density_is_flat():
     """With steps of half the width, too: a uniform density is left as it is by mirrors at both ends."""
     between = simulate(
-        SGD(0.02), QuadraticSaddle([0.0]), noise=IsotropicNoise(100.0), iterations=200, replicas=4000, save=[200],
-        keep="states", start=0.1, reflecting=[0.0, 0.4],
-    )["position"].values.ravel()  # fmt: skip
+        SGD(0.02),
+        QuadraticSaddle([0.0]),
+        noise=IsotropicNoise(100.0),
+        iterations=200,
+        replicas=4000,
+        save=[200],
+        keep="states",
+        start=0.1,
+        reflecting=[0.0, 0.4],
+    )["position"].values.ravel()
     assert stats.kstest(between, stats.uniform(0, 0.4).cdf).pvalue > SUITE_RATE
     assert stats.kstest(between, stats.uniform(0, 0.5).cdf).pvalue < SUITE_RATE
 
@@ -178,7 +185,7 @@ BAD = [
     (lambda: run(0.0, reflecting=Radius(3.0)), "reflecting = Radius.* must be of coordinates"),
     (lambda: run(Radius(0.5), TURNED, reflecting=3.0), "this rule runs along the eigenvectors"),
     (lambda: run(0.0, dynamics=Adai(0.01), noise=HessianNoise(1), reflecting=3.0), "in coordinates, and this rule"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("call", "message"), BAD, ids=[message for _, message in BAD])

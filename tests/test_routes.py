@@ -1,7 +1,8 @@
-"""Independent routes to the same number: ensembles against quadratures and grids, with wrong answers that must be rejected.
+"""Independent routes to a number: ensembles against quadratures and grids; wrong answers must be rejected.
 
-Each comparison of an ensemble rejects a right one with probability SUITE_RATE at most, given that the time step shifts its mean
-by no more than the stated allowance; exit times vary no more than their mean, which the tests measure rather than assume.
+Each comparison of an ensemble rejects a right one with probability SUITE_RATE at most, given that the time step
+shifts its mean by no more than the stated allowance; exit times vary no more than their mean, which the tests measure
+rather than assume.
 """
 
 import io
@@ -51,9 +52,13 @@ def slope(landscape):
 def quadrature(landscape, lr, boundary, noise=PIECEWISE, start=0.0, **more):
     """Iterations to the boundary by the quadrature; the landscape has one coordinate."""
     time = theory.first_passage_time(
-        slope(landscape), lambda x: lr / 2 * noise.variance_at(landscape, x[:, None])[:, 0], start=start,
-        boundary=boundary, breaks=landscape.pieces().switches, **more,
-    )  # fmt: skip
+        slope(landscape),
+        lambda x: lr / 2 * noise.variance_at(landscape, x[:, None])[:, 0],
+        start=start,
+        boundary=boundary,
+        breaks=landscape.pieces().switches,
+        **more,
+    )
     return time / lr
 
 
@@ -114,9 +119,14 @@ def langevin(ratio, temperature, replicas, finer=1, seed=5):
 def langevin_grid(ratio, temperature, far=1.0):
     damping = ratio**2 * turnover.HESSIAN_SADDLE
     found = fokker_planck.mean_first_passage_time(
-        turnover.WELL, diffusion=temperature, start=0.0, boundary=far * turnover.WELL.saddle, mass=1 / damping,
-        damping=damping, breaks=[turnover.WELL.join],
-    )  # fmt: skip
+        turnover.WELL,
+        diffusion=temperature,
+        start=0.0,
+        boundary=far * turnover.WELL.saddle,
+        mass=1 / damping,
+        damping=damping,
+        breaks=[turnover.WELL.join],
+    )
     assert found["mfpt_error"] < 3e-3 * found["mfpt"]
     return float(found["mfpt"])
 
@@ -138,8 +148,9 @@ from experiments.problems.wells import settings
 setting, k = settings()["parabolas-piecewise"], 16.0
 start, saddle = setting.positions(k)
 found = exit_times(
-    Adam(setting.lr["Adam"], BETA1, second_moment="following"), setting.landscape(1, k), noise=setting.noise, start=start,
-    boundary=saddle, max_iterations=10**8, replicas=40_000, threads=1, substeps=16, velocity="thermal", seed=6,
+    Adam(setting.lr["Adam"], BETA1, second_moment="following"), setting.landscape(1, k), noise=setting.noise,
+    start=start, boundary=saddle, max_iterations=10**8, replicas=40_000, threads=1, substeps=16, velocity="thermal",
+    seed=6,
 )
 np.save(sys.stdout.buffer, found["exit_iteration"].values)
 """
@@ -148,7 +159,8 @@ np.save(sys.stdout.buffer, found["exit_iteration"].values)
 def adam_following():
     """Adam's SDE with a second moment that follows the noise, against the grid of its normalized landscape.
 
-    In a process of its own, as the escape job runs it: its kernel is on disk, and this process need not compile one more.
+    In a process of its own, as the escape job runs it: its kernel is on disk, and this process need not compile one
+    more.
     """
     setting, k = settings()["parabolas-piecewise"], 16.0
     (start, saddle), lr = setting.positions(k), setting.lr["Adam"]
@@ -168,7 +180,7 @@ def adam_following():
     "setting", [constant_noise, styblinski_tang, ten_coordinates, weak_damping, middle_damping, adam_following]
 )
 def test_ensemble_leaves_when_the_route_without_sampling_says(setting):
-    """Mean of 20,000 or 40,000 exits within the allowance for the time step, 1 or 2 %; false-positive rate SUITE_RATE."""
+    """Mean of 20,000 or 40,000 exits within the allowance for the step, 1 or 2 %; false-positive rate SUITE_RATE."""
     times, expected, allowance = setting()
     assert deviation(times, expected(1.0), allowance) < BOUND
     assert deviation(times, expected(FARTHER), allowance) > BOUND
@@ -182,7 +194,7 @@ JUMP = well(9.0, 1.0, 1.0, LR)
 
 @cache
 def jumping(substeps, replicas=160_000):
-    """Mean exit over the Ito quadrature's, and its error, by Euler-Maruyama with bridges; D falls ninefold at the join."""
+    """Mean exit over the Ito quadrature's, its error, by Euler-Maruyama with bridges; D falls ninefold at the join."""
     times = ensemble(SGD(LR), JUMP, JUMP.saddle, replicas=replicas, substeps=substeps, crossing="bridge", seed=substeps)
     ito = quadrature(JUMP, LR, JUMP.saddle)
     return times.mean() / ito, times.std() / np.sqrt(replicas) / ito
@@ -209,7 +221,10 @@ def extrapolated():
 
 @pytest.mark.long
 def test_the_limit_of_small_steps_is_itos_and_no_other():
-    """To 1 %; at false-positive rate SUITE_RATE. Stratonovich's and the isothermal mean, 1.5 and 2.9 times Ito's, are rejected."""
+    """To 1 %; at false-positive rate SUITE_RATE.
+
+    Stratonovich's and the isothermal mean, 1.5 and 2.9 times Ito's, are rejected.
+    """
     limit, error = extrapolated()
     assert error < 0.01
     ito = quadrature(JUMP, LR, JUMP.saddle)
@@ -240,7 +255,7 @@ def test_langevin_ensembles_here_are_those_of_verify(monkeypatch):
 
 @pytest.mark.parametrize("ratio", [1.0, 0.15])
 def test_halving_the_time_step_changes_less_than_the_allowance(ratio):
-    """At barrier/temperature 1, where the last step weighs most; the ratio of two means of 150,000 exits is known to 0.35 %.
+    """At barrier/temperature 1, where the last step weighs most; the ratio of two means of 150,000 is known to 0.35 %.
 
     If halving changes nothing this fails with probability SUITE_RATE at most; a change of 4 % is missed as rarely.
     """
@@ -260,9 +275,10 @@ def test_a_step_sixteen_times_as_long_is_beyond_the_allowance():
 
 
 def test_survival_of_the_ensemble_of_the_quadrature_and_of_the_grid():
-    """Kolmogorov-Smirnov on 40,000 exits against the quadrature's law, and binomial counts against the grid's, both at SUITE_RATE.
+    """Kolmogorov-Smirnov on 40,000 exits against the quadrature's law, binomial counts against the grid's.
 
-    The law at a temperature 5 % higher is rejected. The time step, 1 % of the mean at most, moves the law by less than 0.4 %.
+    Both at SUITE_RATE. The law at a temperature 5 % higher is rejected. The time step, 1 % of the mean at most, moves
+    the law by less than 0.4 %.
     """
     lr, landscape = 0.05, well(1.0, 1.0, 2.0, 0.05)
     times = lr * ensemble(SGD(lr), landscape, landscape.saddle, substeps=8, crossing="bridge", seed=7)
@@ -293,7 +309,7 @@ def test_survival_of_the_ensemble_of_the_quadrature_and_of_the_grid():
 @pytest.mark.parametrize("spread", [0.0, 0.3])
 @pytest.mark.parametrize("eigenvalue", [-0.1, 0.1])
 def test_theorem_1_is_the_gaussian_that_solves_the_grid_equation(eigenvalue, spread):
-    """Variance D/H [1 - exp(-2Ht)] and what is left of the start's, kurtosis 3 to 1 %, and the density itself; no sampling."""
+    """Variance D/H [1 - exp(-2Ht)] and what is left of the start's, kurtosis 3 to 1 %, the density; no sampling."""
     times = np.array([2.0, 5.0])
     found = fokker_planck.density(
         QuadraticSaddle([eigenvalue]), diffusion=0.02, start=0.0, times=times, spread=spread, reflecting=[-4.0, 4.0]

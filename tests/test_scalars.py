@@ -58,13 +58,29 @@ def alike(one, other):
 
 def test_an_ensemble_is_the_same():
     given = simulate(
-        SGD(np.float64(0.1)), QuadraticSaddle([1.0]), noise=HessianNoise(np.int32(10)), iterations=np.int32(6), replicas=np.int32(70),
-        start=np.float32(0.5), save=np.array([2, 6], np.int16), substeps=np.int64(2), seed=np.uint64(2**63), threads=np.int8(1),
-    )  # fmt: skip
+        SGD(np.float64(0.1)),
+        QuadraticSaddle([1.0]),
+        noise=HessianNoise(np.int32(10)),
+        iterations=np.int32(6),
+        replicas=np.int32(70),
+        start=np.float32(0.5),
+        save=np.array([2, 6], np.int16),
+        substeps=np.int64(2),
+        seed=np.uint64(2**63),
+        threads=np.int8(1),
+    )
     plain = simulate(
-        SGD(0.1), QuadraticSaddle([1.0]), noise=HessianNoise(10), iterations=6, replicas=70, start=0.5, save=[2, 6], substeps=2,
-        seed=2**63, threads=1,
-    )  # fmt: skip
+        SGD(0.1),
+        QuadraticSaddle([1.0]),
+        noise=HessianNoise(10),
+        iterations=6,
+        replicas=70,
+        start=0.5,
+        save=[2, 6],
+        substeps=2,
+        seed=2**63,
+        threads=1,
+    )
     alike(given, plain)
     with pytest.raises(ValueError, match=r"keep = 'states' would take 3\.7 GiB"):  # and not a negative number of bytes
         simulate(

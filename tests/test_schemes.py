@@ -72,9 +72,17 @@ def test_without_noise_a_step_is_the_product_of_its_parts(dynamics, substeps):
 def z_scores(dynamics, substeps=0.25, velocity="rest", increments="normal", replicas=20_000, seed=5):
     """Of displacements of many replicas from the origin, for their exact variances."""
     found = simulate(
-        dynamics, SADDLE, noise=NOISE, velocity=velocity, replicas=replicas, substeps=substeps, scheme=OF[dynamics],
-        increments=increments, seed=seed, **KEPT,
-    )  # fmt: skip
+        dynamics,
+        SADDLE,
+        noise=NOISE,
+        velocity=velocity,
+        replicas=replicas,
+        substeps=substeps,
+        scheme=OF[dynamics],
+        increments=increments,
+        seed=seed,
+        **KEPT,
+    )
     thermal = 0.1 * 0.3 * np.abs(EIGENVALUES) / 20 / 0.3  # gamma M = 1: D/M, with D = lr |H|/(2 B)
     first = np.zeros(2) if velocity == "rest" else thermal
     if dynamics is BROWNIAN:

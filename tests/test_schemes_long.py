@@ -41,9 +41,16 @@ def stationary_error(dynamics, scheme, substeps, replicas):
     moments = [integrate.quad(lambda x, k=k: (x - bottom) ** k * weight(x), -7, 7, epsrel=1e-12)[0] for k in (0, 2)]
     save = [240 + 48 * k for k in range(12)]
     found = simulate(
-        dynamics, BOWL, noise=IsotropicNoise(2 * HEAT / dynamics.lr), start=bottom, iterations=save[-1], save=save,
-        replicas=replicas, substeps=substeps, scheme=scheme,
-    )["msd"].values[:, 0] / (moments[1] / moments[0])  # fmt: skip
+        dynamics,
+        BOWL,
+        noise=IsotropicNoise(2 * HEAT / dynamics.lr),
+        start=bottom,
+        iterations=save[-1],
+        save=save,
+        replicas=replicas,
+        substeps=substeps,
+        scheme=scheme,
+    )["msd"].values[:, 0] / (moments[1] / moments[0])
     return found.mean() - 1, found.std(ddof=1) / np.sqrt(len(save))
 
 
@@ -73,9 +80,17 @@ def exit_error(substeps, replicas):
     )
     iterations = exact / MOMENTUM.lr
     found = exit_times(
-        MOMENTUM, WELL, noise=IsotropicNoise(2 * 6.3 / MOMENTUM.lr), start=START, boundary=BEYOND,
-        max_iterations=int(60 * iterations) // 8 * 8, replicas=replicas, substeps=substeps, scheme="baoab",
-    )["exit_iteration"].values / iterations  # fmt: skip
+        MOMENTUM,
+        WELL,
+        noise=IsotropicNoise(2 * 6.3 / MOMENTUM.lr),
+        start=START,
+        boundary=BEYOND,
+        max_iterations=int(60 * iterations) // 8 * 8,
+        replicas=replicas,
+        substeps=substeps,
+        scheme="baoab",
+    )
+    found = found["exit_iteration"].values / iterations
     return found.mean() - 1, found.std() / np.sqrt(replicas)
 
 
@@ -92,9 +107,19 @@ def rate_ratio(heat, substeps, repetitions, increments="normal"):
     """A rate by splitting with BAOAB over that of a grid, and its interval."""
     exact = fokker_planck.mean_first_passage_time(WELL, diffusion=heat, start=START, boundary=BEYOND, **INERTIA)["mfpt"]
     found = rare_escape_rate(
-        MOMENTUM, WELL, noise=IsotropicNoise(2 * heat / MOMENTUM.lr), start=START, boundary=BEYOND, replicas=400,
-        repetitions=repetitions, substeps=substeps, scheme="baoab", increments=increments, level=0.9999, seed=2,
-    )  # fmt: skip
+        MOMENTUM,
+        WELL,
+        noise=IsotropicNoise(2 * heat / MOMENTUM.lr),
+        start=START,
+        boundary=BEYOND,
+        replicas=400,
+        repetitions=repetitions,
+        substeps=substeps,
+        scheme="baoab",
+        increments=increments,
+        level=0.9999,
+        seed=2,
+    )
     return [float(found[name] * exact / MOMENTUM.lr) for name in ("rate", "rate_low", "rate_high")]
 
 

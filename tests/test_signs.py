@@ -141,9 +141,12 @@ def test_sharpness_enters_by_the_root_of_it_times_the_learning_rate():
 
     def sharp(lr):
         return theory.sign_exit_time(
-            lambda x: np.sqrt(k) * slope(np.sqrt(k) * x), lambda x: np.sqrt(k) * deviation(np.sqrt(k) * x),
-            lr=lr, start=0.0, boundary=1.36 / np.sqrt(k),
-        )  # fmt: skip
+            lambda x: np.sqrt(k) * slope(np.sqrt(k) * x),
+            lambda x: np.sqrt(k) * deviation(np.sqrt(k) * x),
+            lr=lr,
+            start=0.0,
+            boundary=1.36 / np.sqrt(k),
+        )
 
     assert sharp(LR / np.sqrt(k)) == pytest.approx(
         theory.sign_exit_time(slope, deviation, lr=LR, start=0.0, boundary=1.36), rel=1e-10
@@ -164,7 +167,7 @@ def test_sharpness_enters_by_the_root_of_it_times_the_learning_rate():
         ({"gradient": lambda x: np.where(x > 1, np.nan, x)}, "gradient = nan at x = 1.2 must be finite on the path"),
         ({"gradient": lambda x: x**2}, "does not confine the path"),
     ],
-)  # fmt: skip
+)
 def test_bad_input(arguments, message):
     known = {"gradient": slope, "deviation": deviation, "lr": LR, "start": 0.0, "boundary": 1.36}
     with pytest.raises(ValueError, match=message):

@@ -1,4 +1,4 @@
-"""Rare escapes: against exact rates down to 1e-12, against direct simulation, and refused where they have no meaning."""
+"""Rare escapes: against exact rates down to 1e-12, against direct simulation, and refused where meaningless."""
 
 from types import SimpleNamespace
 
@@ -59,7 +59,10 @@ def chain(barrier, lr=LR):
 
 
 def student(values, expected, error=0.0):
-    """p-value of Student's test that the mean is the one expected, known to a standard error; an unbiased mean of skewed values is near enough."""
+    """p-value of Student's test that the mean is the one expected, known to a standard error.
+
+    Near enough for skewed values, the mean of which is unbiased.
+    """
     spread = np.hypot(np.std(values, ddof=1) / np.sqrt(len(values)), error)
     return 2 * stats.t.sf(abs(np.mean(values) - expected) / spread, len(values) - 1)
 
@@ -100,12 +103,26 @@ def test_momentum_leaves_at_the_rate_of_the_phase_space_grid():
 
 
 def test_paths_are_judged_by_where_the_momentum_carries_them_without_force_or_for_a_quarter_of_a_period():
-    """The recursion itself: where it comes to rest at H = 0; how far it swings, to the first order in its step, at a damping of 3 % of the frequency."""
+    """The recursion itself: where it comes to rest at H = 0, and how far it swings.
+
+    To the first order in its step, at a damping of 3 % of the frequency.
+    """
 
     def reach(dynamics, curvature, substeps):
         plan = plan_run(
-            dynamics, QuadraticSaddle([curvature]), IsotropicNoise(1.0), 1, 1, None, "rest", [1], "moments", substeps, 0, "float64"
-        )  # fmt: skip
+            dynamics,
+            QuadraticSaddle([curvature]),
+            IsotropicNoise(1.0),
+            1,
+            1,
+            None,
+            "rest",
+            [1],
+            "moments",
+            substeps,
+            0,
+            "float64",
+        )
         keep, force, _, step = (float(one[0]) for one in dynamics.rule(plan.variance).coefficients(substeps))
         x, m, path = 0.0, -1.0, []
         for _ in range(4000):
@@ -192,7 +209,7 @@ def along(theta):
 
 @pytest.mark.long  # four pairs of kernels
 def test_regions_are_left_as_direct_simulation_and_symmetry_have_it():
-    """In a round bowl a plane at the same distance is left as often whatever its direction; four ends as in direct simulation."""
+    """In a round bowl a plane at one distance is left as often in any direction; four ends as in direct simulation."""
     bowl, noise, four = QuadraticSaddle([1.0, 1.0]), IsotropicNoise(20.0), (-1.7, 1.6)
     boundaries = {"line": Beyond(0, 1.6), "plane": HalfSpace([0.6, 0.8], 1.6), "own": Region(beyond), "ends": four}
     found = {}
@@ -287,7 +304,8 @@ def landed():
 def test_coupled_coordinates_leave_as_in_direct_simulation(landed, coordinate):
     """Two symmetric wells, coupled: the rate, how often each coordinate crosses, and where the other is then.
 
-    Five tests at SUITE_RATE for each reaction coordinate. Rejected: half the rate, and the start as the other's position.
+    Five tests at SUITE_RATE for each reaction coordinate. Rejected: half the rate, and the start as the other's
+    position.
     """
     wells = CoupledLandscape(loss, gradient, dimension=2, reference=1.0, domain=0.9)
     arguments = {"noise": IsotropicNoise(VARIANCE), "boundary": 0.0, "coordinate": coordinate}
@@ -353,7 +371,10 @@ def test_work_grows_slowly_where_that_of_direct_simulation_grows_exponentially()
 def test_the_growth_of_work_is_fitted_with_its_interval():
     x = np.linspace(8, 30, 7)
     noise = np.random.default_rng(0).normal(0, 0.1, len(x))
-    costs = [rare_costs.Cost("splitting", 0.0, np.exp(-u), w, w / 1.22, w * 1.22, 0.1) for u, w in zip(x, x**2.5 * np.exp(noise), strict=True)]  # fmt: skip
+    costs = [
+        rare_costs.Cost("splitting", 0.0, np.exp(-u), w, w / 1.22, w * 1.22, 0.1)
+        for u, w in zip(x, x**2.5 * np.exp(noise), strict=True)
+    ]
     p, low, high = rare_costs.growth(costs)
     assert low < 2.5 < high
     assert low < p < high < 4

@@ -13,7 +13,8 @@ from diffusion.splitting.lines import second_valley, unseen
 RUNS = 1000
 FALSE_POSITIVE = 1e-3  # of each one-sided test of a coverage
 WELL = DoubleParabola(0.4, 2.0, 0.7, 1)
-GRID = 1.0315e-13  # phase-space grid's rate at batch size 2, of which a long test computes the digits; steps of 0.05 change it by a few percent
+# The phase-space grid's rate at batch size 2, computed by a long test; steps of 0.05 change it by a few percent.
+GRID = 1.0315e-13
 TANG = {
     "landscape": StyblinskiTang(1),
     "noise": IsotropicNoise(400.0),
@@ -34,7 +35,7 @@ def judged(rates, families=20, level=0.95):
 @pytest.mark.parametrize("repetitions", [2, 8, 24])
 @pytest.mark.parametrize("spread", [0.1, 0.4, 0.6])
 def test_reliable_intervals_cover_the_mean_of_log_normal_repetitions(spread, repetitions):
-    """90 % at least, where 95 % are asked for; rejected if fewer than the quantile of the binomial law at FALSE_POSITIVE."""
+    """90 % at least, where 95 % are asked for; rejected if fewer than the binomial law's quantile at FALSE_POSITIVE."""
     trusted = [one for one in judged(log_normal(spread, repetitions)) if one.reliable]
     covered = sum(one.low < 1 < one.high for one in trusted)
     assert len(trusted) > 0.6 * RUNS
@@ -78,7 +79,7 @@ def hopeless():
 
 
 def test_where_all_went_extinct_there_is_no_rate_but_an_upper_limit():
-    """The printed well at a barrier of 300 temperatures, with hardly any replicas; no path has come beyond the limit's level."""
+    """The printed well at a barrier of 300 temperatures, hardly any replicas; no path is beyond the limit's level."""
     run = {"noise": HessianNoise(16, "piecewise"), "boundary": WELL.saddle, "replicas": 20, "repetitions": 2}
     extinct = "not reliable, since 2 of 2 repetitions went extinct.*Momentum.*seed = 1"
     with hopeless(), pytest.warns(RuntimeWarning, match=extinct) as one:
@@ -94,7 +95,7 @@ def test_where_all_went_extinct_there_is_no_rate_but_an_upper_limit():
 
 
 def test_paths_that_swing_are_found_and_their_interval_holds_the_grids_rate():
-    """The printed well at 38 temperatures; by position alone its rate was 75 times too small, and the interval too by 33."""
+    """The printed well at 38 temperatures; by position alone its rate was 75 times too small, the interval by 33."""
     run = {"noise": HessianNoise(2, "piecewise"), "boundary": WELL.saddle, "replicas": 1000, "repetitions": 8}
     with pytest.warns(RuntimeWarning, match="fewer than 5 families"):
         found = rare_escape_rate(Momentum(0.05, 0.95), WELL, seed=0, **run)
@@ -103,7 +104,10 @@ def test_paths_that_swing_are_found_and_their_interval_holds_the_grids_rate():
 
 
 def test_a_second_valley_behind_the_well_is_told():
-    """A wall on this side higher than the pass on the other, at temperature 2; nothing where the pass is a way out, or low, or high."""
+    """A wall on this side higher than the pass on the other, at temperature 2.
+
+    Nothing where the pass is a way out, or low, or high.
+    """
 
     def told(boundary, variance):
         well, noise = StyblinskiTang(1), IsotropicNoise(variance)

@@ -1,4 +1,4 @@
-"""Rare escapes against what is exact, and how often intervals cover: the tables in docs/theory/splitting.md, by `pytest -m long -s`."""
+"""Rare escapes against what is exact, and how often intervals cover: the tables in docs/theory/splitting.md."""
 
 import time
 import warnings
@@ -13,7 +13,8 @@ from diffusion.splitting.interval import estimate
 from experiments.problems import exact as exact_rates
 from experiments.problems.wells import HIGHEST, exact_rate, settings
 
-WITHIN = 3  # standard errors: Student's law with 31 degrees of freedom rejects a right estimate with probability 0.0053, one of nine with 0.05
+# Standard errors; Student's law with 31 degrees of freedom rejects a right estimate at 0.0053, one of nine at 0.05.
+WITHIN = 3
 
 
 def chain(setting, k):
@@ -29,17 +30,38 @@ def grid(optimizer):
     return lambda setting, k: exact_rate(setting, optimizer, k)["rate"]
 
 
-CASES = {  # setting, dynamics of its learning rates, barrier/temperature, dimension, substeps, the exact rate of one coordinate
-    "SGD, parabolas, piecewise noise": ("parabolas-piecewise", lambda lr: SGD(lr["SGD"]), 16, 1, 1, chain),
-    "SGD, parabolas, constant noise": ("parabolas-frozen", lambda lr: SGD(lr["SGD"]), 16, 1, 1, chain),
-    "SGD, Styblinski-Tang": ("tang-piecewise", lambda lr: SGD(lr["SGD"]), 16, 1, 1, chain),
-    "Momentum, heavy ball": ("parabolas-piecewise", lambda lr: Momentum(lr["Momentum"], 0.9, "heavy-ball"), 14, 1, 16, grid("Momentum")),
-    "Momentum, EMA, constant noise": ("parabolas-frozen", lambda lr: Momentum(lr["Adai"], 0.9), 14, 1, 16, grid("Adai")),
-    "Adai": ("parabolas-piecewise", lambda lr: Adai(lr["Adai"], 0.1), 14, 1, 16, grid("Adai")),
-    "Adam, v following": ("parabolas-piecewise", lambda lr: Adam(lr["Adam"], 0.9, second_moment="following"), 14, 1, 16, grid("Adam")),
-    "SGD, 10 coordinates": ("parabolas-piecewise", lambda lr: SGD(lr["SGD"]), 16, 10, 1, chain),
-    "SGD, 100 coordinates": ("parabolas-piecewise", lambda lr: SGD(lr["SGD"]), 16, 100, 1, chain),
-}  # fmt: skip
+def sgd(lr):
+    return SGD(lr["SGD"])
+
+
+def heavy_ball(lr):
+    return Momentum(lr["Momentum"], 0.9, "heavy-ball")
+
+
+def ema(lr):
+    return Momentum(lr["Adai"], 0.9)
+
+
+def adai(lr):
+    return Adai(lr["Adai"], 0.1)
+
+
+def adam(lr):
+    return Adam(lr["Adam"], 0.9, second_moment="following")
+
+
+# Setting, dynamics by its learning rates, barrier/temperature, dimension, substeps, the exact rate of one coordinate.
+CASES = {
+    "SGD, parabolas, piecewise noise": ("parabolas-piecewise", sgd, 16, 1, 1, chain),
+    "SGD, parabolas, constant noise": ("parabolas-frozen", sgd, 16, 1, 1, chain),
+    "SGD, Styblinski-Tang": ("tang-piecewise", sgd, 16, 1, 1, chain),
+    "Momentum, heavy ball": ("parabolas-piecewise", heavy_ball, 14, 1, 16, grid("Momentum")),
+    "Momentum, EMA, constant noise": ("parabolas-frozen", ema, 14, 1, 16, grid("Adai")),
+    "Adai": ("parabolas-piecewise", adai, 14, 1, 16, grid("Adai")),
+    "Adam, v following": ("parabolas-piecewise", adam, 14, 1, 16, grid("Adam")),
+    "SGD, 10 coordinates": ("parabolas-piecewise", sgd, 16, 10, 1, chain),
+    "SGD, 100 coordinates": ("parabolas-piecewise", sgd, 16, 100, 1, chain),
+}
 
 
 @pytest.mark.long
@@ -52,9 +74,16 @@ def test_rates_are_exact(case):
     start, boundary = setting.positions(k)
     began = time.monotonic()
     found = rare_escape_rate(
-        dynamics(setting.lr), setting.landscape(dimension, k), noise=setting.noise, start=start, boundary=boundary,
-        replicas=800, repetitions=32, substeps=substeps, seed=list(CASES).index(case),
-    )  # fmt: skip
+        dynamics(setting.lr),
+        setting.landscape(dimension, k),
+        noise=setting.noise,
+        start=start,
+        boundary=boundary,
+        replicas=800,
+        repetitions=32,
+        substeps=substeps,
+        seed=list(CASES).index(case),
+    )
     seconds = time.monotonic() - began
     rates, expected = found["repetition_rate"].values, dimension * exact(setting, k)
     error = rates.std(ddof=1) / np.sqrt(len(rates))
@@ -66,17 +95,14 @@ def test_rates_are_exact(case):
     assert abs(rates.mean() - 1.5 * expected) > WITHIN * error
 
 
-RUNS, REPETITIONS, REPLICAS = (
-    20,
-    8,
-    1000,
-)  # the defaults, from 20 seeds; groups of repetitions are as independent as runs are
+# The defaults, from 20 seeds; groups of repetitions are as independent as runs are.
+RUNS, REPETITIONS, REPLICAS = 20, 8, 1000
 LEAST = 0.85  # coverage of a nominal 95 %, where a run calls itself reliable
 FALSE_POSITIVE = 1e-3  # of the test of each row
 
 
 def of(key, dynamics, barrier, dimension=1):
-    """Dynamics, landscape, noise, start and boundary in a setting, and the exact rate if there is one of whole steps."""
+    """Dynamics, landscape, noise, start and boundary in a setting, and the exact rate, if any, of whole steps."""
     setting, k = settings()[key], HIGHEST / barrier
     start, boundary = setting.positions(k)
     exact = dimension * chain(setting, k) if "SGD" in repr(dynamics(setting.lr)) and barrier < 24 else None
@@ -84,17 +110,9 @@ def of(key, dynamics, barrier, dimension=1):
 
 
 def sharp(beta, barrier, **more):
-    """A sharp well in which paths swing: the learning rate is 0.05, the batch size 2 at a barrier of 38 temperatures."""
+    """A sharp well in which paths swing: learning rate 0.05, batch size 2 at a barrier of 38 temperatures."""
     well = DoubleParabola(0.4, 2.0, 0.7, 1)
     return Momentum(0.05, beta), well, HessianNoise(barrier / 19, "piecewise"), 0.0, well.saddle, None
-
-
-def heavy_ball(lr):
-    return Momentum(lr["Momentum"], 0.9, "heavy-ball")
-
-
-def sgd(lr):
-    return SGD(lr["SGD"])
 
 
 COVERED = {  # where, and the reaction coordinate
@@ -105,33 +123,40 @@ COVERED = {  # where, and the reaction coordinate
     "heavy ball, parabolas, 10": (lambda: of("parabolas-piecewise", heavy_ball, 10), "exit"),
     "heavy ball, parabolas, d = 10, 25": (lambda: of("parabolas-piecewise", heavy_ball, 25, 10), "exit"),
     "heavy ball, Styblinski-Tang, 40": (lambda: of("tang-piecewise", heavy_ball, 40), "exit"),
-    "Adai, parabolas, d = 10, 20": (lambda: of("parabolas-piecewise", lambda lr: Adai(lr["Adai"], 0.1), 20, 10), "exit"),
+    "Adai, parabolas, d = 10, 20": (lambda: of("parabolas-piecewise", adai, 20, 10), "exit"),
     "EMA 0.9, sharp, 19": (lambda: sharp(0.9, 19), "exit"),
     "EMA 0.9, sharp, 25": (lambda: sharp(0.9, 25), "exit"),
     "EMA 0.9, sharp, 38": (lambda: sharp(0.9, 38), "exit"),
     "EMA 0.95, sharp, 19": (lambda: sharp(0.95, 19), "exit"),
     "EMA 0.95, sharp, 25": (lambda: sharp(0.95, 25), "exit"),
     "EMA 0.95, sharp, 38": (lambda: sharp(0.95, 38), "exit"),
-}  # fmt: skip
+}
 BLIND = {"EMA 0.9, sharp, 25, by position": (lambda: sharp(0.9, 25), lambda theta: theta[0])}
 
 
 def runs_of(case, replicas=REPLICAS, runs=RUNS):
-    """Rates, bounds, entrances and families of all repetitions, shape (runs, repetitions), and the exact rate or None."""
+    """Rates, bounds, entrances and families of all repetitions, (runs, repetitions), and the exact rate or None."""
     where, coordinate = (COVERED | BLIND)[case]
     dynamics, landscape, noise, start, boundary, exact = where()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)
         found = rare_escape_rate(
-            dynamics, landscape, noise=noise, start=start, boundary=boundary, coordinate=coordinate, replicas=replicas,
-            repetitions=runs * REPETITIONS, seed=100 + list(COVERED | BLIND).index(case),
-        )  # fmt: skip
+            dynamics,
+            landscape,
+            noise=noise,
+            start=start,
+            boundary=boundary,
+            coordinate=coordinate,
+            replicas=replicas,
+            repetitions=runs * REPETITIONS,
+            seed=100 + list(COVERED | BLIND).index(case),
+        )
     names = ("repetition_rate", "repetition_bound", "entrance_rate", "families")
     return *(found[name].values.reshape(runs, REPETITIONS) for name in names), exact
 
 
 def judged(rates, bounds, entering, families, exact):
-    """Of each run whether it is reliable, and whether its interval covers the exact rate or else the mean of the other runs."""
+    """Of each run whether it is reliable, and its interval covers the exact rate, or else the mean of the others."""
     out = []
     for one, (rate, bound, enters, family) in enumerate(zip(rates, bounds, entering, families, strict=True)):
         expected = np.delete(rates, one, axis=0).mean() if exact is None else exact
@@ -160,20 +185,25 @@ def test_intervals_cover_where_they_are_reliable():
         reliable, covered = reliable + n, covered + hits
     low, high = interval(covered, reliable)
     print(
-        f"{covered} of {reliable}: {covered / reliable:.3f} [{low:.3f}, {high:.3f}]; reliable {reliable / RUNS / len(COVERED):.2f}"
+        f"{covered} of {reliable}: {covered / reliable:.3f} [{low:.3f}, {high:.3f}]; reliable "
+        f"{reliable / RUNS / len(COVERED):.2f}"
     )
     assert low > LEAST
 
 
 @pytest.mark.long
 def test_a_coordinate_that_does_not_see_the_velocity_is_told():
-    """The negative control: as it mostly misses the families that matter, hardly a run is reliable; limits hold as often as they say."""
+    """The negative control: as it mostly misses the families that matter, hardly a run is reliable.
+
+    Limits hold as often as they say.
+    """
     (case,) = BLIND
     rates, bounds, entering, families, _ = runs_of(case)
     exact = exact_rate_of_the_grid(*BLIND[case][0]())
     trusted, within = judged(rates, bounds, entering, families, exact)
     print(
-        f"{case}: {trusted.sum()} of {RUNS} reliable, limits hold in {(~trusted & within).sum()}, mean over exact {rates.mean() / exact:.2f}"
+        f"{case}: {trusted.sum()} of {RUNS} reliable, limits hold in {(~trusted & within).sum()}, mean over exact "
+        f"{rates.mean() / exact:.2f}"
     )
     assert trusted.sum() <= 3
     assert (~trusted & within).sum() >= stats.binom.ppf(FALSE_POSITIVE, RUNS - trusted.sum(), 0.95)

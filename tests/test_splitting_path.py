@@ -111,9 +111,20 @@ def test_what_is_no_path_from_the_start_is_refused(path, message):
 
 
 PATH = [  # of least action to the saddle at (0, 1/2) of the valley of bend 1/2; then downhill
-    (-1.0, 0.0), (-0.94, 0.025), (-0.84, 0.093), (-0.697, 0.195), (-0.531, 0.322), (-0.358, 0.438), (-0.191, 0.5),
-    (-0.069, 0.503), (0.0, 0.5), (0.054, 0.498), (0.14, 0.484), (0.319, 0.418), (0.556, 0.262),
-]  # fmt: skip
+    (-1.0, 0.0),
+    (-0.94, 0.025),
+    (-0.84, 0.093),
+    (-0.697, 0.195),
+    (-0.531, 0.322),
+    (-0.358, 0.438),
+    (-0.191, 0.5),
+    (-0.069, 0.503),
+    (0.0, 0.5),
+    (0.054, 0.498),
+    (0.14, 0.484),
+    (0.319, 0.418),
+    (0.556, 0.262),
+]
 ACTION = {"SGD": 0.0712716, "Momentum": 0.0711100}  # over eps: the exponent; the paper's is 1/8
 SLOW = {"SGD": SGD(0.01), "Momentum": Momentum(0.01, 0.9)}
 STEEP, STEEPEST, REPETITIONS = 10.0, 20.0, 160  # action over eps, and repetitions of 100 replicas
@@ -207,7 +218,7 @@ def test_in_a_curved_valley_rates_fall_to_1e_12_as_the_path_of_least_action_has_
 
 @pytest.mark.long
 def test_in_a_curved_valley_repetitions_differ_less_along_the_path_than_by_the_exit():
-    """At an exponent of 20, in the variance of log rates times substeps, of both optimizers together; so many are nearly normal.
+    """At an exponent of 20, by the variance of log rates times substeps, of both optimizers; so many are nearly normal.
 
     The control: halves of the repetitions by the exit do not differ so.
     """
@@ -219,7 +230,8 @@ def test_in_a_curved_valley_repetitions_differ_less_along_the_path_than_by_the_e
             (rate, error, variance), steps = relative(found), float(found["steps"].mean())
             families = found["families"].values.mean()
             print(
-                f"| {name} | {by} | {rate:.2e} | {error:.3f} | {variance:.3f} | {variance * steps:.2g} | {families:.1f} |"
+                f"| {name} | {by} | {rate:.2e} | {error:.3f} | {variance:.3f} | {variance * steps:.2g} | "
+                f"{families:.1f} |"
             )
             spread[name, by] = np.log(found["repetition_rate"].values) * np.sqrt(steps)
 

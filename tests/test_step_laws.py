@@ -109,9 +109,15 @@ def test_slope_of_the_logarithm_is_the_action_s_but_for_one_or_two_percent(law):
 def test_mirror_image():
     density, breaks, _, _ = LAWS["jumps along the way"]
     mirrored = theory.discrete_first_passage_time(
-        lambda x: -pull(-x), BATCH**-0.5, lr=0.4, start=0.0, boundary=-SADDLE, breaks=[-JOIN],
-        law=lambda z, x: density(-z, -x), law_breaks=[-breaks[0]],
-    )  # fmt: skip
+        lambda x: -pull(-x),
+        BATCH**-0.5,
+        lr=0.4,
+        start=0.0,
+        boundary=-SADDLE,
+        breaks=[-JOIN],
+        law=lambda z, x: density(-z, -x),
+        law_breaks=[-breaks[0]],
+    )
     assert mirrored == pytest.approx(chain(0.4, density, breaks), rel=1e-7)
 
 

@@ -28,8 +28,11 @@ WELL = DoubleParabola(barrier=0.235, hessian_minimum=1.0, hessian_saddle=4.0, di
 
 def run(dynamics=SGD(0.2), landscape=WELL, **changed):  # noqa: B008 (frozen)
     arguments = {
-        "noise": HessianNoise(1, "piecewise"), "boundary": WELL.saddle, "max_iterations": 20_000, "replicas": 3000
-    } | changed  # fmt: skip
+        "noise": HessianNoise(1, "piecewise"),
+        "boundary": WELL.saddle,
+        "max_iterations": 20_000,
+        "replicas": 3000,
+    } | changed
     return exit_times_torch(dynamics, landscape, **arguments)
 
 
