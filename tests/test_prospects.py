@@ -188,7 +188,7 @@ def test_first_steps_of_rmsprop_from_no_second_moment_are_no_false_alarm():
     ends = {"landscape": StyblinskiTang(1), "start": -2.9, "boundary": -2.5}
     exits = exit_times(shipped, **ends, **given, max_iterations=100)  # warnings are errors here
     assert exits.exited.sum() > 50
-    with pytest.raises(RuntimeWarning, match="psi = 489: .* none can be expected to leave"):
+    with pytest.raises(RuntimeWarning, match=r"psi = 489: .* none can be expected to leave"):
         exit_times(RMSprop(0.001, second_moment="running"), **ends, **given, max_iterations=100)
 
 
