@@ -1,5 +1,6 @@
 """The simulator: optimizers as stochastic differential equations, as discrete recursions, and as torch optimizers."""
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from diffusion.dynamics import (
@@ -103,20 +104,19 @@ __all__ = [
     "Stable",
     "StudentT",
     "StyblinskiTang",
-    "TorchLandscape",
     "TorchMinibatches",
     "TripleParabola",
     "Yogi",
     "escape_prospect",
     "escape_rate",
     "exit_times",
-    "exit_times_torch",
     "progress",
     "rare_escape_rate",
     "rates_between_minima",
     "simulate",
-    "simulate_torch",
 ]
+if find_spec("torch"):
+    __all__ += ["TorchLandscape", "exit_times_torch", "simulate_torch"]
 
 # Imported when first asked for: torch takes seconds, plots and grids half a second.
 _OF_TORCH = {
@@ -143,7 +143,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    from importlib.util import find_spec
-
     absent = set() if find_spec("torch") else set(_OF_TORCH)
     return sorted({*globals(), *__all__, *_MODULES} - absent)

@@ -110,7 +110,7 @@ def plan_run(
         )
     d = landscape.dimension
     stride = stride_of(substeps, scheme)
-    saves = _saves(save, iterations, stride)
+    saves = save_points(save, iterations, stride)
     schedule = _schedule(substeps if stride == 1 else 1, iterations)
     position = landscape.reference if start is None else checks.per_coordinate("start", start, d)
     if keep == "states":
@@ -216,10 +216,17 @@ def _variance(noise: NoiseModel, landscape: Landscape) -> Array:
     return noise.variance_along(landscape)
 
 
-def save_points(save: ArrayLike | None, iterations: int) -> NDArray[np.int64]:
-    """Iterations to measure at: the ones asked for, checked, or 50 log-spaced ones including the last."""
+def save_points(save: ArrayLike | None, iterations: int, stride: int = 1) -> NDArray[np.int64]:
+    """Iterations to measure at: the ones asked for, checked, or 50 log-spaced ones including the last.
+
+    All are multiples of the `stride` iterations that a step takes.
+    """
+    if iterations % stride:
+        raise ValueError(
+            f"iterations = {iterations} must be a multiple of the {stride} that a step takes at substeps = 1/{stride}"
+        )
     if save is None:
-        return np.unique(np.round(np.geomspace(1, iterations, 50)).astype(np.int64))
+        return np.unique(np.round(np.geomspace(1, iterations // stride, 50)).astype(np.int64)) * stride
     points = np.atleast_1d(np.asarray(save))
     if points.ndim != 1 or points.size == 0 or np.any(points != np.floor(points)):
         raise ValueError(f"save = {save!r} must be a non-empty list of whole numbers")
@@ -227,23 +234,11 @@ def save_points(save: ArrayLike | None, iterations: int) -> NDArray[np.int64]:
         raise ValueError(f"save = {points.tolist()} must be ascending without repeats; sort it with numpy.unique")
     if points[0] < 0 or points[-1] > iterations:
         raise ValueError(f"save = {points.tolist()} must lie between 0 and iterations = {iterations}")
+    if np.any(points % stride):
+        raise ValueError(
+            f"save = {points.tolist()} must be multiples of the {stride} iterations of a step at substeps = 1/{stride}"
+        )
     return points.astype(np.int64)
-
-
-def _saves(save: ArrayLike | None, iterations: int, stride: int) -> NDArray[np.int64]:
-    """`save_points` for steps of `stride` iterations each."""
-    if iterations % stride:
-        raise ValueError(
-            f"iterations = {iterations} must be a multiple of the {stride} that a step takes at substeps = 1/{stride}"
-        )
-    if save is None:
-        return save_points(None, iterations // stride) * stride
-    saves = save_points(save, iterations)
-    if np.any(saves % stride):
-        raise ValueError(
-            f"save = {saves.tolist()} must be multiples of the {stride} iterations of a step at substeps = 1/{stride}"
-        )
-    return saves
 
 
 def _schedule(substeps: float | Sequence[int], iterations: int) -> NDArray[np.int64]:

@@ -105,7 +105,8 @@ def escape_prospect(
     4. From a start on a slope it is the way out without a rest at the bottom, with inertia without what it falls
        before: less than the mean time, most of which is that of those that fall back into the well.
     5. An optimizer as shipped is taken for its idealization, with the second moment of the start or of the place,
-       whichever is hotter.
+       whichever is hotter. That of RMSprop grows from 0 uncorrected: its first 1/(1 - beta2) steps are longer than any
+       later one, and are not counted here.
 
     Parameters
     ----------
@@ -192,9 +193,19 @@ def warn_hopeless(
         reach, remedy = max(prospect.exponent_of(together / FACTOR), 1.0), "rare_escape_rate"
         hopeless = np.log(together) - prospect.log_iterations < -np.log(FACTOR) - SHARE * prospect.exponent
         why = f"all {replicas} replicas together run {written(np.log(together))}, and none can be expected to leave"
+        hopeless = hopeless and not _at_first(dynamics, edge, origin, replicas)
     if hopeless:
         told = f"{prospect} to an exit; {why}: choose {prospect.remedy(reach)}, or {remedy}"
         warnings.warn(told, RuntimeWarning, stacklevel=stacklevel)
+
+
+def _at_first(dynamics: Dynamics, edge: Edge, origin: Array, replicas: int) -> bool:
+    """Whether first steps longer than all others may lead out; true of such wherever the boundary is not of lines."""
+    walk = dynamics.first_walk
+    if walk == 0 or not edge.lines.all():
+        return walk > 0
+    exponent = np.minimum(origin - edge.low, edge.high - origin).min() ** 2 / (2 * walk)
+    return bool(np.log(replicas) - exponent > -np.log(FACTOR) - SHARE * exponent)
 
 
 def splitting_reach(replicas: int) -> float:

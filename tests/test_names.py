@@ -66,6 +66,7 @@ def test_without_torch_its_names_say_which_extra_they_need():
 import inspect, json, sys
 sys.modules["torch"] = None  # what importing it then does is what it does where it is not installed
 import diffusion
+from diffusion import *
 said = []
 for name in ("optimizers", "simulate_torch", "exit_times_torch", "TorchLandscape"):
     try:

@@ -23,6 +23,7 @@ from diffusion import (
     Radius,
     Region,
     RMSprop,
+    StyblinskiTang,
     escape_prospect,
     exit_times,
     fokker_planck,
@@ -179,6 +180,16 @@ def test_hopeless_runs_say_so_before_they_start():
         exit_times(Momentum(0.05, 0.95), WELL, max_iterations=10**6, **given)
     with pytest.raises(RuntimeWarning, match=r"psi = 203 .*1000 replicas split paths reliably up to psi = 45"):
         rare_escape_rate(Momentum(0.05, 0.95), WELL, **given)
+
+
+def test_first_steps_of_rmsprop_from_no_second_moment_are_no_false_alarm():
+    """Its idealization leaves at psi = 163; the first steps are 1/sqrt(1 - beta2) = 100 times as long, and lead out."""
+    shipped, given = RMSprop(0.003, 0.9999, second_moment="running"), {"noise": IsotropicNoise(100.0), "replicas": 1000}
+    ends = {"landscape": StyblinskiTang(1), "start": -2.9, "boundary": -2.5}
+    exits = exit_times(shipped, **ends, **given, max_iterations=100)  # warnings are errors here
+    assert exits.exited.sum() > 50
+    with pytest.raises(RuntimeWarning, match=r"psi = 489: .* none can be expected to leave"):
+        exit_times(RMSprop(0.001, second_moment="running"), **ends, **given, max_iterations=100)
 
 
 @pytest.mark.parametrize("share", [1.0, 1e-2, 1e-8])

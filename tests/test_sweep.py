@@ -17,7 +17,7 @@ import xarray
 
 import diffusion
 import theory
-from diffusion import SGD, HessianNoise, StyblinskiTang
+from diffusion import SGD, HessianNoise, Momentum, StyblinskiTang
 from experiments.sweep import (
     StoppedError,
     Store,
@@ -257,6 +257,35 @@ def test_the_displacement_of_all_blocks_is_that_of_all_replicas():
     found, squares = blocks(3)
     np.testing.assert_allclose(found["msd"], squares.mean(axis=0), rtol=1e-12)
     np.testing.assert_allclose(found["msd_stderr"], squares.std(axis=0) / np.sqrt(299), rtol=1e-9)
+
+
+def test_schemes_and_steps_of_several_iterations_are_options_of_a_sweep(tmp_path):
+    """BAOAB at steps of four iterations gives the displacements of `simulate`, and the cost can be estimated."""
+    options = {"name": "msd", "boundary": None, "iterations": 40, "replicas": 100, "scheme": "baoab", "substeps": 0.25}
+    saddle = {"name": "QuadraticSaddle", "eigenvalues": [0.1, -0.001], "dimension": None, "height": None}
+    asked = sweep(
+        landscape=saddle,
+        noise={"at": None},
+        dynamics={"name": "Momentum", "lr": None, "beta1": 0.9},
+        measure=options,
+        axes={"lr": [0.01]},
+    )
+    path = tmp_path / "a.zarr"
+    seed = tasks.seed(run_here(asked, path), 0, 0)
+    found = xarray.open_zarr(path).squeeze().compute()
+    direct = diffusion.simulate(
+        Momentum(0.01, 0.9),
+        diffusion.QuadraticSaddle([0.1, -0.001]),
+        noise=HessianNoise(1),
+        iterations=40,
+        replicas=100,
+        scheme="baoab",
+        substeps=0.25,
+        seed=seed,
+    )
+    np.testing.assert_array_equal(found["iteration"], direct["iteration"])
+    np.testing.assert_array_equal(found["msd"], direct["msd"])
+    assert cost.estimate(Layout.of(asked)).trials == 1
 
 
 def test_a_seed_belongs_to_what_a_point_is_not_to_its_place(tmp_path):

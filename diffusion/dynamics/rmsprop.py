@@ -82,6 +82,14 @@ class RMSprop(Dynamics):
         update = Update(step, (self.lr, self.beta2, self.eps), slots=(0.0,), momentum=False)
         return coupled(update, self.weight_decay)
 
+    @property
+    def first_walk(self) -> float:
+        """That of 1/(1 - beta2) iterations of size ``lr / sqrt(1 - beta2^t)``: gradients of one size, random signs."""
+        if self.second_moment != "running":
+            return 0.0
+        steps = np.arange(1.0, np.ceil(1 / (1 - self.beta2)) + 1)
+        return float(np.sum(self.lr**2 / (1 - self.beta2**steps)))
+
     def substep(self, substeps: int) -> Update:
         """At lr/n and the beta2 that n substeps keep."""
         refuse_coupled(self)

@@ -116,6 +116,11 @@ class Dynamics:
         """The optimizer as shipped; None if the idealized rule runs, which without a second moment is the same."""
         return None
 
+    @property
+    def first_walk(self) -> float:
+        """Variance of a coordinate after long first steps, of a second moment that grows from 0 uncorrected; else 0."""
+        return 0.0
+
     def substep(self, substeps: int) -> Update:
         """One of `substeps` equal parts of an iteration of the SDE of the optimizer as shipped.
 

@@ -18,7 +18,7 @@ from diffusion.rates import mean_stay
 from experiments.sweep.cluster import without_script
 from experiments.sweep.description import Sections, Sweep
 from experiments.sweep.layout import Layout
-from experiments.sweep.measurements import Options, Problem, boundary_of, named, problem
+from experiments.sweep.measurements import Options, Problem, boundary_of, named, problem, stride
 from experiments.sweep.tasks import words
 
 SAMPLES, SECONDS = 6, 8.0  # most trials of a kind of measurement, and the time after which no more begin
@@ -191,7 +191,8 @@ def _trial(sections: Sections) -> tuple[Costs, Compiled]:
         shorter, factor = dict(options), 1.0
         if options["name"] == "msd":
             updates = measurement.share(options) * here.landscape.dimension * options.get("substeps", 1)
-            iterations = int(min(options["iterations"], max(TRIAL_UPDATES / updates, 1)))
+            step = stride(options)
+            iterations = int(min(options["iterations"], max(TRIAL_UPDATES / updates, 1))) // step * step or step
             shorter |= {"iterations": iterations, "save": [iterations]}
             factor = options["iterations"] / iterations * measurement.blocks(options)
         elif options["name"] == "rare_escape_rate":
@@ -212,7 +213,8 @@ def _exits(here: Problem, options: Options) -> tuple[Costs, Compiled]:
     """Seconds of an escape rate, from a short run: how long replicas stay, and what an update takes."""
     substeps, horizon = options.get("substeps", 1), options["max_iterations"]
     replicas = min(options["replicas"], 512)
-    iterations = max(int(TRIAL_UPDATES / replicas / here.landscape.dimension / substeps), 100)
+    step = stride(options)
+    iterations = max(int(TRIAL_UPDATES / replicas / here.landscape.dimension / substeps), 100 * step) // step * step
     arguments = {name: options[name] for name in named("escape_rate").parameters if name in options}
     arguments |= {name: boundary_of(here, options[name]) for name in ("boundary", "reflecting") if name in options}
     arguments["replicas"] = replicas
@@ -222,7 +224,7 @@ def _exits(here: Problem, options: Options) -> tuple[Costs, Compiled]:
         return diffusion.exit_times(here.dynamics, here.landscape, noise=here.noise, threads=1, **shorter)
 
     kept, began = compiler.kept, time.perf_counter()
-    run(1)  # so that kernels are compiled
+    run(step)  # so that kernels are compiled
     code = time.perf_counter() - began, compiler.kept - kept
     began = time.perf_counter()
     exits = run(min(iterations, horizon))

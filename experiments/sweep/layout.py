@@ -80,7 +80,7 @@ class Layout:
                     raise ValueError(f"measure.block is {sizes_asked}; one store needs one size of block")
                 sizes[dim] = max(sizes.get(dim, 0), here * share)
             if name == "msd":
-                saved = save_points(options.get("save"), options.get("iterations", 0))
+                saved = save_points(options.get("save"), options.get("iterations", 0), measurements.stride(options))
                 if not np.array_equal(coordinates.setdefault("iteration", saved), saved):
                     raise ValueError("points measure msd at different iterations; give save = [...], the same for all")
                 dimensions = (_dimension(sweep.at(point)["landscape"]) for point in range(sweep.size))

@@ -18,6 +18,7 @@ from diffusion import checks
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape
 from diffusion.noise import NoiseModel
+from diffusion.schemes import stride_of
 from diffusion.splitting.interval import estimate
 from experiments.problems.exact import exact_rate
 from experiments.sweep import naming
@@ -166,6 +167,11 @@ def _number(name: str, variable: str, result: Any, optional: bool) -> float:
     return float(value)
 
 
+def stride(options: Options) -> int:
+    """Iterations that a step takes, k at substeps = 1/k."""
+    return stride_of(options.get("substeps", 1), options.get("scheme", "euler"))
+
+
 def boundary_of(problem: Problem, boundary: Any) -> Any:
     """What a description calls a boundary, or walls, as `diffusion` takes it.
 
@@ -258,7 +264,7 @@ def _exact(problem: Problem, *, seed: int, boundary: float | str, start: float |
     return dict(zip(RATE, map(np.asarray, (rate, rate - error, rate + error)), strict=True))
 
 
-_RUN = ("start", "velocity", "substeps", "precision", "reflecting")
+_RUN = ("start", "velocity", "substeps", "scheme", "increments", "precision", "reflecting")
 MEASUREMENTS = {
     "msd": Measurement(
         _msd,
@@ -283,7 +289,8 @@ MEASUREMENTS = {
     "rare_escape_rate": Measurement(
         _rare,
         _parameters(
-            diffusion.rare_escape_rate, "boundary", "replicas", "repetitions", "coordinate", "start", "substeps"
+            diffusion.rare_escape_rate,
+            *("boundary", "replicas", "repetitions", "coordinate", "start", "substeps", "scheme", "increments"),
         ),
         _rate_of_repetitions,
         "repetitions",
