@@ -4,7 +4,7 @@
 # make test     run the tests; make test-browser those of the lessons in a real browser
 # make teach    open the lessons in the browser; make lessons-static writes them as pages without a server
 # make docs     build the documentation into results/docs (open index.html); its verdicts are those of the last verify
-# make readme   renew README's table of findings from the last verify, escape and evidence
+# make readme   renew the tables of findings, in README and docs/findings.md, from the last verify, escape and evidence
 # make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
 # Each creates .venv and installs what it needs, by uv where there is one; PYTHON chooses the interpreter (3.11 or newer).
 # make verify TORCH=no does without torch, and so do quick, escape, teach and lessons-static.

@@ -1,4 +1,4 @@
-"""The README's examples run and give the numbers it states, and its table of findings is that of the kept verdicts."""
+"""The README's examples run and give the numbers it states, and tables of findings are those of the kept verdicts."""
 
 import json
 import re
@@ -32,7 +32,10 @@ def test_other_examples_run():
 
 
 def test_findings_are_those_of_the_kept_verdicts():
-    assert readme.renewed(TEXT, json.loads(readme.KEPT.read_text())) == TEXT, "run `make readme`"
+    kept = json.loads(readme.KEPT.read_text())
+    assert readme.renewed(TEXT, readme.headlines(kept)) == TEXT, "run `make readme`"
+    page = readme.FINDINGS.read_text()
+    assert readme.renewed(page, readme.table(kept)) == page, "run `make readme`"
 
 
 def test_the_table_shows_the_mildest_of_what_does_not_hold():
@@ -83,18 +86,37 @@ def test_subjects_of_which_the_same_is_said_share_a_line():
     ]
 
 
+def test_a_claim_has_one_line_with_the_level_of_all_its_subjects_together():
+    """Its examples are chosen among all findings, and name their subject where there are several."""
+    right, off = ("a", True, 1.0, 1.0, 0.05), ("b", False, 2.0, 1.0, 0.05)
+    verdicts = [verdict(subject=name, findings=[right], level="right") for name in ("SGD", "Adam", "Lion")]
+    verdicts += [
+        verdict(subject="Adai, from rest", findings=[off], level="off"),
+        verdict("B", findings=[right], level="right"),
+    ]
+    verdicts += [verdict("C", level="open", missing="why")]
+    assert readme.headlines(verdicts).splitlines()[2:] == [
+        "| A | **in part** (3 of 4 hold): right for 3; off for Adai, from rest "
+        "| ✗ Adai, from rest, b: 2 (1 ± 0.05); ✓ SGD, a: 1 (1 ± 0.05) |",
+        "| B | **right** (1 of 1 hold) | ✓ a: 1 (1 ± 0.05) |",
+        "| C | **open** | why |",
+    ]
+
+
 def test_the_command_keeps_the_verdicts_of_both_runs_and_renews_the_table(tmp_path, monkeypatch):
     monkeypatch.setattr(readme, "README", tmp_path / "README.md")
     monkeypatch.setattr(readme, "KEPT", tmp_path / "verdicts.json")
-    (tmp_path / "README.md").write_text(f"before\n{readme.BEGIN}old\n{readme.END}after\n")
+    monkeypatch.setattr(readme, "FINDINGS", tmp_path / "findings.md")
+    for page in ("README.md", "findings.md"):
+        (tmp_path / page).write_text(f"before\n{readme.BEGIN}old\n{readme.END}after\n")
     both = [verdict("A", findings=[("a", True, 1.0, 1.0, 0.05)]), verdict("B", level="open", missing="why")]
     for name, content in zip("ab", both, strict=True):
         (tmp_path / name).write_text(json.dumps([content]))
     readme.main([str(tmp_path / "a"), str(tmp_path / "b")])
     assert json.loads((tmp_path / "verdicts.json").read_text()) == both
-    expected = f"before\n{readme.BEGIN}{readme.table(both)}{readme.END}after\n"
-    assert (tmp_path / "README.md").read_text() == expected
-    readme.main([])
-    assert (tmp_path / "README.md").read_text() == expected
+    for _ in range(2):
+        for page, made in (("README.md", readme.headlines), ("findings.md", readme.table)):
+            assert (tmp_path / page).read_text() == f"before\n{readme.BEGIN}{made(both)}{readme.END}after\n"
+        readme.main([])
     with pytest.raises(ValueError, match="lacks the lines"):
-        readme.renewed("no marks", both)
+        readme.renewed("no marks", "")

@@ -1,7 +1,7 @@
-"""The table of findings in README.md, from the verdicts that docs/verdicts.json keeps of the last full runs.
+"""The tables of findings, by claim in README.md and by subject in docs/findings.md, from docs/verdicts.json.
 
-`python docs/_ext/readme.py results/*/verdicts.json` keeps these and renews the table; without files it renews
-the table alone.
+`python docs/_ext/readme.py results/*/verdicts.json` keeps the verdicts of the last full runs there and renews both
+tables; without files it renews them alone.
 """
 
 import json
@@ -11,15 +11,32 @@ from pathlib import Path
 
 from experiments.referee.report import SIGNS
 from experiments.referee.standing import Json, by_claim, shortlist, tally
-from experiments.referee.verdict import LEFT_OUT
+from experiments.referee.verdict import LEFT_OUT, LEVELS, level
 
 ROOT = Path(__file__).parents[2]
-README, KEPT = ROOT / "README.md", ROOT / "docs" / "verdicts.json"
+README, FINDINGS, KEPT = ROOT / "README.md", ROOT / "docs" / "findings.md", ROOT / "docs" / "verdicts.json"
 BEGIN, END = "<!-- findings, by `make readme` -->\n", "<!-- end of the findings -->\n"
+NAMED = 2  # subjects of a level that are named; of more the number is given
+
+
+def headlines(verdicts: Iterable[Json]) -> str:
+    """A table in Markdown with a line for each claim: its level for all subjects together, and some of its findings."""
+    lines = ["| claim | verdict | for example |", "|---|---|---|"]
+    for claim, group in by_claim(verdicts).items():
+        everything = [
+            finding | {"name": f"{verdict['subject']}, {finding['name']}" if len(group) > 1 else finding["name"]}
+            for verdict in group
+            for finding in verdict["findings"]
+            if finding["name"] != LEFT_OUT
+        ]
+        overall = f"**{level([finding['holds'] for finding in everything])}**{tally(everything)}"
+        told = "; ".join(map(_told, shortlist(everything))) or summary(group[0]).partition(": ")[2]
+        lines.append(f"| {_plain(claim)} | {overall}{_subjects(group)} | {told} |")
+    return "\n".join(lines) + "\n"
 
 
 def table(verdicts: Iterable[Json]) -> str:
-    """The table in Markdown; subjects of a claim of which the same is said share a line."""
+    """A table with a line for each subject of each claim; those of which the same is said share one."""
     lines = ["| claim | of | verdict |", "|---|---|---|"]
     for claim, group in by_claim(verdicts).items():
         said: dict[str, list[str]] = {}
@@ -40,24 +57,34 @@ def summary(verdict: Json) -> str:
     return f"**{verdict['level']}**{tally(findings)}: {'; '.join(map(_told, shortlist(findings)))}"
 
 
-def renewed(readme: str, verdicts: Iterable[Json]) -> str:
-    """README.md with the table made anew between its marks."""
-    before, begin, rest = readme.partition(BEGIN)
+def renewed(page: str, made: str) -> str:
+    """A page with the table that was made anew between its marks."""
+    before, begin, rest = page.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not end:
-        raise ValueError(
-            f"README.md lacks the lines between which the table belongs: {BEGIN.strip()} and {END.strip()}"
-        )
-    return before + begin + table(verdicts) + end + after
+        raise ValueError(f"the page lacks the lines between which the table belongs: {BEGIN.strip()} and {END.strip()}")
+    return before + begin + made + end + after
 
 
 def main(paths: Sequence[str]) -> None:
-    """Keep the verdicts in these files, if any are given, and renew the table."""
+    """Keep the verdicts in these files, if any are given, and renew the tables."""
     if paths:
         verdicts = [verdict for path in paths for verdict in json.loads(Path(path).read_text(encoding="utf-8"))]
         KEPT.write_text(json.dumps(verdicts, indent=1) + "\n", encoding="utf-8")
     kept = json.loads(KEPT.read_text(encoding="utf-8"))
-    README.write_text(renewed(README.read_text(encoding="utf-8"), kept), encoding="utf-8")
+    for page, made in ((README, headlines), (FINDINGS, table)):
+        page.write_text(renewed(page.read_text(encoding="utf-8"), made(kept)), encoding="utf-8")
+
+
+def _subjects(verdicts: Sequence[Json]) -> str:
+    """Which subjects have which level, by name where they are few; nothing where all have the same."""
+    groups = {each: [verdict["subject"] for verdict in verdicts if verdict["level"] == each] for each in LEVELS}
+    some = {each: names for each, names in groups.items() if names}
+    parts = [
+        f"{each} for {_plain(' and '.join(names)) if len(names) <= NAMED else len(names)}"
+        for each, names in some.items()
+    ]
+    return f": {'; '.join(parts)}" if len(parts) > 1 else ""
 
 
 def _told(finding: Json) -> str:
