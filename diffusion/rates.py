@@ -54,7 +54,7 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     -----
     RuntimeWarning
         If there are fewer than 10 exits, or replicas were left out, as they diverged or were censored before burn_in;
-        the message carries the estimate.
+        the message carries the estimate. If runs of the same seed were joined.
     """
     import xarray
 
@@ -82,7 +82,7 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     paper = (events - 2) / at_risk if events > 2 and not censored else np.nan
     spread = 1.96 / np.sqrt(events) if events else np.nan
     p, detectable = exponential_test(time, late[counted], seen.horizon[counted] - burn_in)
-    _warn(events, rate, high, lost, censored, unseen, seen.horizon[counted], burn_in)
+    _warn(events, rate, high, lost, censored, unseen, seen.repeated, seen.horizon[counted], burn_in)
     values = {
         "rate": rate, "rate_low": low, "rate_high": high, "events": events, "censored": censored, "diverged": lost,
         "early": int(seen.exited.sum()) - events, "time_at_risk": at_risk, "rate_paper": paper,
@@ -160,6 +160,7 @@ def _warn(
     lost: int,
     censored: int,
     unseen: int,
+    repeated: int,
     horizon: NDArray[np.float64],
     burn_in: float,
 ) -> None:
@@ -181,6 +182,11 @@ def _warn(
     if unseen:
         texts.append(
             f"{unseen} replicas that had not left were censored before burn_in = {burn_in:g}, and count for nothing"
+        )
+    if repeated:
+        texts.append(
+            f"{repeated} of the replicas are there twice, with one seed and the same random numbers: the interval takes them for others; "
+            "join runs of different seeds"
         )
     if texts:
         warnings.warn("; ".join(texts), RuntimeWarning, stacklevel=3)
