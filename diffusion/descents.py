@@ -12,6 +12,8 @@ FLAT = 1e-9  # of the steepest gradient on the way: how small one is taken for t
 LONG, FAR = 100_000, 1e3  # steps, and sizes of the start or of 1, after which a descent is given up
 NOWHERE = -1  # in place of the number of a minimum: a descent leads to none
 NEWTON = 50  # steps that polish a critical point
+RESTLESS = 1e-3  # of the way so far: a Newton step that is left is longer on a slope without end,
+SHRINKS = 0.99  # and the one after it is no shorter
 
 
 class Slope(Protocol):
@@ -38,6 +40,11 @@ def minimum_below(landscape: Slope, start: Array) -> Array:
     found = polished(landscape, flowed(landscape, start))
     if not np.all(np.linalg.eigvalsh(landscape.hessian_matrix(found)) > 0):
         raise ValueError(f"the descent ends at {found.tolist()}, where the Hessian has no positive eigenvalues alone")
+    left = _newton(landscape, found, 0.0)
+    further = _newton(landscape, found - left, 0.0)
+    way, first, second = (float(np.linalg.norm(each)) for each in (found - start, left, further))
+    if first > RESTLESS * way and second > SHRINKS * first:  # as on exp(x), which is flat far out and rests nowhere
+        raise ValueError(f"from {start.tolist()} it runs away to {found.round(3).tolist()}")
     return found
 
 
@@ -74,8 +81,13 @@ def polished(landscape: Slope, start: Array) -> Array:
     """The critical point near a place, by Newton's method, to rounding."""
     here = np.array(start, np.float64)
     for _ in range(NEWTON):
-        step = np.linalg.lstsq(landscape.hessian_matrix(here), landscape.gradient(here), rcond=1e-12)[0]
+        step = _newton(landscape, here, 1e-12)
         here = here - step
         if np.abs(step).max() <= 4 * np.spacing(max(1.0, float(np.abs(here).max()))):
             break
     return here
+
+
+def _newton(landscape: Slope, here: Array, smallest: float) -> Array:
+    """Newton's step, to be subtracted; singular values below this share of the largest are left out."""
+    return np.asarray(np.linalg.lstsq(landscape.hessian_matrix(here), landscape.gradient(here), rcond=smallest)[0])

@@ -27,7 +27,7 @@ from diffusion.variables import describe
 if TYPE_CHECKING:
     import xarray
 
-BYTES_PER_REPLICA = 45  # of a result: time, coordinate, number, horizon, problem, part, side and two flags
+BYTES_PER_REPLICA = 53  # of a result: time, coordinate, number, horizon, problem, seed, part, side and two flags
 
 APART = 16  # numbers that a thread counts in, so that threads do not write to the same cache line
 TOLD = 5  # coordinates named in a warning
@@ -316,6 +316,7 @@ def label_exits(data: dict[str, Any], parameters: dict[str, Any], reached: Array
         "replica": np.arange(count),
         "horizon": ("replica", np.full(count, parameters["max_iterations"]) if reached is None else reached),
         "problem": ("replica", np.full(count, problem_digest(parameters))),
+        "seed": ("replica", np.full(count, parameters["seed"], np.uint64)),
     }
     if "exit_position" in data:
         coords["coordinate"] = np.arange(data["exit_position"][1].shape[1])

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Formulas, Landscape
 from diffusion.noise import MinibatchNoise, NoiseModel, refuse_other_laws
+from diffusion.problem import check_kinds
 
 Array = NDArray[np.float64]
 
@@ -69,6 +70,7 @@ class Motion(Coordinate):
     """
 
     def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: NoiseModel) -> None:
+        check_kinds(dynamics=dynamics, landscape=landscape, noise=noise)
         if dynamics.update is not None or landscape.formulas.coupled:
             unknown = f"no equation along one coordinate is known of {dynamics!r} on {type(landscape).__name__}"
             raise ValueError(f"{unknown}: it needs an idealized rule and a separable loss")
@@ -161,6 +163,7 @@ class OverdampedMotion:
     """
 
     def __init__(self, dynamics: Dynamics, landscape: Landscape, noise: NoiseModel) -> None:
+        check_kinds(dynamics=dynamics, landscape=landscape, noise=noise)
         if dynamics.update is not None:
             raise ValueError(
                 f"no equation of motion is known of {dynamics!r} as shipped; use second_moment='frozen' where there is "

@@ -38,6 +38,8 @@ class Observations:
         Iterations after which it would have been censored.
     coordinate
         By which it left, -1 where that is not known.
+    repeated
+        How many replicas are there again: of the same number in a run of the same seed, as far as these are known.
     record
         What is true of all replicas together, of the parameters that they were run with.
     """
@@ -47,6 +49,7 @@ class Observations:
     diverged: NDArray[np.bool_]
     horizon: Array
     coordinate: NDArray[np.int64]
+    repeated: int
     record: dict[str, Any]
 
 
@@ -97,7 +100,18 @@ def observed(exits: "xarray.Dataset") -> Observations:
             )
     coordinate = _numbers(exits, "exit_coordinate") if "exit_coordinate" in exits.variables else np.full(len(time), -1)
     coordinate = np.where(exited & (coordinate >= 0), coordinate, -1).astype(np.int64)
-    return Observations(time, exited, diverged, horizon, coordinate, _record(exits, horizon, parameters))
+    record = _record(exits, horizon, parameters)
+    return Observations(time, exited, diverged, horizon, coordinate, _repeated(exits), record)
+
+
+def _repeated(exits: "xarray.Dataset") -> int:
+    """How many replicas of one problem have the seed and the number of one before them."""
+    (dim,) = exits["exit_iteration"].dims
+    if not {"problem", "seed", dim} <= set(exits.coords) or exits["seed"].dims != (dim,):
+        return 0
+    known = exits["seed"].notnull().values
+    pairs = set(zip(exits["seed"].values[known].tolist(), exits[dim].values[known].tolist(), strict=True))
+    return int(known.sum()) - len(pairs)
 
 
 def _numbers(exits: "xarray.Dataset", name: str) -> Array:

@@ -17,6 +17,7 @@ from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.laws import NORMAL, Law
 from diffusion.minibatches import Minibatches
 from diffusion.noise import NoiseModel, refuse_other_laws
+from diffusion.problem import check_kinds
 from diffusion.schemes import check_scheme, stability_bound, stride_of
 from diffusion.variables import describe
 
@@ -103,11 +104,7 @@ def plan_run(
     checks.choice("keep", keep, ("moments", "states"))
     checks.choice("precision", precision, ("float64", "mixed"))
     seed = checks.whole("seed", seed, least=0, most=2**64 - 1)
-    if not isinstance(landscape, Landscape):
-        raise ValueError(
-            f"landscape = {landscape!r} must be a landscape; a TorchLandscape runs in simulate_torch and "
-            "exit_times_torch alone"
-        )
+    check_kinds(dynamics=dynamics, landscape=landscape, noise=noise)
     d = landscape.dimension
     stride = stride_of(substeps, scheme)
     saves = save_points(save, iterations, stride)

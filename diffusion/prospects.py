@@ -17,6 +17,7 @@ from diffusion.dynamics import Dynamics, Rule
 from diffusion.edges import BALL, LEVEL, OWN, PLANE, Edge, edge_of
 from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.noise import NoiseModel, refuse_other_laws
+from diffusion.problem import check_kinds
 from diffusion.regions import Boundary
 
 Array = NDArray[np.float64]
@@ -125,6 +126,7 @@ def escape_prospect(
     ValueError
         If the boundary is none for this start, or the noise is not normal.
     """
+    check_kinds(dynamics=dynamics, landscape=landscape, noise=noise)
     refuse_other_laws(noise, "escape_prospect")
     origin = landscape.reference if start is None else checks.per_coordinate("start", start, landscape.dimension)
     return prospect_of(dynamics, landscape, noise, edge_of(boundary, landscape, origin), origin, substeps)

@@ -55,7 +55,7 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     -----
     RuntimeWarning
         If there are fewer than 10 exits, or replicas were left out, as they diverged or were censored before burn_in;
-        the message carries the estimate.
+        the message carries the estimate. If runs of the same seed were joined.
     """
     import xarray
 
@@ -83,7 +83,7 @@ def escape_rate(exit_times: "xarray.Dataset", *, burn_in: float = 0.0, level: fl
     paper = (events - 2) / at_risk if events > 2 and not censored else np.nan
     spread = 1.96 / np.sqrt(events) if events else np.nan
     p, detectable = exponential_test(time, late[counted], seen.horizon[counted] - burn_in)
-    _warn(events, rate, high, lost, censored, unseen, seen.horizon[counted], burn_in)
+    _warn(events, rate, high, lost, censored, unseen, seen.repeated, seen.horizon[counted], burn_in)
     values = {
         "rate": rate,
         "rate_low": low,
@@ -170,6 +170,7 @@ def _warn(
     lost: int,
     censored: int,
     unseen: int,
+    repeated: int,
     horizon: NDArray[np.float64],
     burn_in: float,
 ) -> None:
@@ -192,6 +193,11 @@ def _warn(
     if unseen:
         texts.append(
             f"{unseen} replicas that had not left were censored before burn_in = {burn_in:g}, and count for nothing"
+        )
+    if repeated:
+        texts.append(
+            f"{repeated} of the replicas are there twice, with one seed and the same random numbers: the interval takes them for others; "
+            "join runs of different seeds"
         )
     if texts:
         warnings.warn("; ".join(texts), RuntimeWarning, stacklevel=3)

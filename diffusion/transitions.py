@@ -16,6 +16,7 @@ from diffusion.edges import edge_of
 from diffusion.escape import exit_times
 from diffusion.landscapes import Landscape
 from diffusion.noise import NoiseModel
+from diffusion.problem import check_kinds
 from diffusion.prospects import warn_hopeless
 from diffusion.rates import escape_rate
 from diffusion.regions import Ball, LossLevel
@@ -100,6 +101,7 @@ def rates_between_minima(
 
     level, replicas = checks.confidence(level), checks.whole("replicas", replicas)
     max_iterations = checks.whole("max_iterations", max_iterations)
+    check_kinds(dynamics=dynamics, landscape=landscape, noise=noise)
     points = landscape.critical_points(box)
     lowest = np.flatnonzero(points["index"].values == 0)
     if len(lowest) < 2:

@@ -72,6 +72,7 @@ VARIABLES = (
     Variable("exit_position", ("replica", "coordinate"), "theta", "position at exit; NaN where there was none"),
     Variable("horizon", ("replica",), "1", "iterations after which the replica is censored"),
     Variable("problem", ("replica",), "1", "digest of all parameters but seed, replicas and horizon"),
+    Variable("seed", ("replica",), "1", "seed of the run, which with the replica's number makes its random numbers"),
     Variable("events_by_coordinate", ("coordinate",), "1", "exits counted, by the coordinate that left"),
     Variable("rate", (), "1 / iteration", "escape rate: exits over the time at risk"),
     Variable("rate_low", (), "1 / iteration", "lower end of the rate's interval"),

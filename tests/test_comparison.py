@@ -186,6 +186,14 @@ def test_inertia_hardly_changes_the_way_of_a_second_moment_that_follows_the_nois
     assert inert == pytest.approx(bare, rel=5e-3)
 
 
+def test_of_a_formula_of_one_coordinate_the_saddle_is_found():
+    given = {"seconds": 1e-6, "say": lambda _: None}
+    written = Landscape.from_expression("x**4/4 - x**2/2")
+    by_itself = compare(SGD(0.05), written, IsotropicNoise(2.0), **given).table["value"].sel(route="exact")
+    told = compare(SGD(0.05), written, IsotropicNoise(2.0), boundary=0.0, **given).table["value"].sel(route="exact")
+    assert by_itself.sel(exit="at the saddle").item() == pytest.approx(told.item(), rel=1e-9)
+
+
 def test_of_a_coupled_saddle_without_a_barrier_only_the_grid_is_known():
     bowl = QuadraticSaddle([1.0, 2.0], rotation=[[0.6, -0.8], [0.8, 0.6]])
     given = {"boundary": LossLevel(0.05), "seconds": 1e-6, "say": lambda _: None}

@@ -318,7 +318,7 @@ BAD = [
     (lambda: run(crossing="bridge", boundary=Radius(1.0)), "Radius.* is not a line .* use crossing='step'"),
     (lambda: run(Momentum(0.002), crossing="bridge"), "is not the overdamped SDE"),
     (lambda: run(Adam(0.1, beta1=0, second_moment="running"), crossing="bridge"), "is not the overdamped SDE"),
-    (lambda: run(replicas=10**9), "replicas = 1000000000 would take 41.9 GiB"),
+    (lambda: run(replicas=10**9), "replicas = 1000000000 would take 49.4 GiB"),
     (lambda: run(velocity="thermal"), "'thermal' needs inertia"),
 ]
 

@@ -147,6 +147,9 @@ def test_no_text_is_run_or_takes_long(text):
         ("2x", "is no formula: invalid decimal literal"),
         ("log(x) + 1/x", "no minimum was found downhill of the origin"),
         ("-x**2", "no minimum was found downhill of the origin"),
+        ("exp(x)", "no minimum was found downhill of the origin: from [-0.001] it runs away"),
+        ("x**2 + exp(-y)", "no minimum was found downhill of the origin"),
+        ("log(1 + exp(x))", "no minimum was found downhill of the origin: from [-0.001] it runs away"),
     ],
 )
 def test_what_is_no_smooth_function_of_its_names_is_refused_with_the_place(text, told):

@@ -224,6 +224,14 @@ def test_runs_of_different_problems_do_not_join(runs):
     assert "dynamics" not in json.loads(escape_rate(mixed).attrs["parameters"])
 
 
+def test_runs_of_one_seed_are_no_more_exits(runs):
+    short = runs[1]
+    for again, repeated in ((short, 500), (run(200, seed=1, replicas=20), 20)):
+        with pytest.warns(RuntimeWarning, match=f"^{repeated} of the replicas are there twice, .* of different seeds$"):
+            escape_rate(xarray.concat([short, again], "replica"))
+    escape_rate(short)
+
+
 def written_and_read(exits, path):
     exits.to_netcdf(path, engine="h5netcdf")
     return xarray.load_dataset(path, engine="h5netcdf")

@@ -69,6 +69,14 @@ def test_shapes_broadcast_and_overflow_is_infinite():
     assert theory.shuffled_msd(10**6, hessian=-2.0, noise_variance=1.0, lr=1.0, batches=10) == np.inf
 
 
+def test_minibatches_of_an_epoch_may_be_counted_by_a_quotient_and_are_whole():
+    known = {"hessian": 0.1, "noise_variance": 1.0, "lr": 0.5}
+    assert theory.shuffled_msd(2, batches=60 / 6, **known) == theory.shuffled_msd(2, batches=10, **known)
+    for batches in (1, 2.5, np.nan, np.inf, "10"):
+        with pytest.raises(ValueError, match=r"^batches = "):
+            theory.shuffled_msd(2, batches=batches, **known)
+
+
 def trained(order, gradients, batches, *, hessian, lr, inertia, gradient_weight):
     """Final positions of replicas whose samples have gradients ``H x + g``, in the given order (replicas, draws)."""
     means = gradients[order].reshape(len(order), -1, len(gradients) // batches).mean(axis=2)

@@ -56,8 +56,10 @@ def shuffled_msd(
     ValueError
         If an argument is out of range.
     """
-    if batches < 2 or int(batches) != batches:
+    number = checks.number("batches", batches)
+    if number < 2 or int(number) != number:
         raise ValueError(f"batches = {batches!r} must be a whole number >= 2; one minibatch of all data has no noise")
+    batches = int(number)
     steps = checks.nonnegative("epochs", epochs) * batches
     if np.any(np.abs(steps - np.round(steps)) > WHOLE * np.maximum(steps, 1)) or np.any(steps > 2.0**53):
         raise ValueError(
@@ -71,24 +73,24 @@ def shuffled_msd(
         checks.fraction("inertia", inertia),
         checks.positive("gradient_weight", gradient_weight),
     )
-    whole, rest = np.divmod(np.round(steps).astype(np.int64), int(batches))
+    whole, rest = np.divmod(np.round(steps).astype(np.int64), batches)
     whole, rest = (np.broadcast_to(count, np.broadcast_shapes(count.shape, h.shape)) for count in (whole, rest))
     with np.errstate(all="ignore"):
         change, noise = substep(h, c * batches / (batches - 1), eta, beta, weight, 1)
         kick = np.sqrt(np.einsum("...ii->...i", noise))  # both of one sign
-        grown = _grown(kick, change, int(batches))
+        grown = _grown(kick, change, batches)
         no_noise = np.zeros_like(change)
         over_epoch, _ = power(np.full(h.shape, batches), change, no_noise)
         identity, shape = np.eye(2), (*whole.shape, 2, 2)
         _, gathered = power(
             whole,
             np.broadcast_to(over_epoch - identity, shape),
-            np.broadcast_to(_left(kick, grown, int(batches)), shape),
+            np.broadcast_to(_left(kick, grown, batches), shape),
         )
         inside, _ = power(rest, np.broadcast_to(change, shape), np.broadcast_to(no_noise, shape))
         msd = (inside @ gathered @ np.swapaxes(inside, -1, -2))[..., 0, 0]
         for r in np.unique(rest[rest > 0]):
-            msd = msd + np.where(rest == r, _left(kick, grown[:r], int(batches))[..., 0, 0], 0.0)
+            msd = msd + np.where(rest == r, _left(kick, grown[:r], batches)[..., 0, 0], 0.0)
     return np.where(np.isfinite(msd), msd, np.inf)
 
 

@@ -17,6 +17,7 @@ from diffusion.fokker_planck.path import Diffusion
 from diffusion.landscapes import Landscape
 from diffusion.motion import Motion, OverdampedMotion
 from diffusion.noise import NoiseModel
+from diffusion.problem import check_kinds
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ def pose(
     ValueError
         If it is given twice or by halves, or as for `Motion`, or the convention is unknown or not the equation's.
     """
+    check_kinds(landscape=landscape)
     given = {"diffusion": diffusion, "mass": mass, "damping": damping}
     if dynamics is None and noise is None:
         if diffusion is None:

@@ -16,6 +16,7 @@ from diffusion.dynamics import Dynamics
 from diffusion.edges import NO_PART, edge_of
 from diffusion.landscapes import Landscape
 from diffusion.noise import NoiseModel, refuse_other_laws
+from diffusion.problem import check_kinds
 from experiments import drawing
 from experiments.claims import proposition_1, proposition_3, theorem_1, theorem_2
 from experiments.comparison import figure
@@ -188,6 +189,7 @@ def ask(
     threads: int | None,
 ) -> Question:
     """What is asked, from what is given; arguments and errors are those of `compare`."""
+    check_kinds(dynamics=dynamics, landscape=landscape, noise=noise)
     refuse_other_laws(noise, "compare")
     if isinstance(landscape, QuadraticSaddle) and boundary is None:
         rule = dynamics.rule(noise.variance_along(landscape))

@@ -186,16 +186,10 @@ def boundary_of(problem: Problem, boundary: Any) -> Any:
     if not isinstance(boundary, str):
         return boundary
     checks.choice("measure.boundary", boundary, ("saddle",))
-    landscape = problem.landscape
-    if isinstance(landscape, diffusion.StyblinskiTang):
-        points = landscape.critical_coordinates
-        if len(points) == 3:
-            return float(points[1])
-    saddle = getattr(landscape, "saddle", None)
-    if saddle is None:
-        raise ValueError(f"measure.boundary = 'saddle': {landscape!r} has none; give a number")
-    scale = np.sqrt(landscape.sharpness) if isinstance(landscape, diffusion.SeparableLandscape) else 1.0
-    return float(saddle / scale)
+    try:
+        return float(problem.landscape.next_saddle())
+    except ValueError:
+        raise ValueError(f"boundary = 'saddle': {problem.landscape!r} has none; give a number") from None
 
 
 def _call(function: Callable[..., Any], problem: Problem, options: Options) -> Any:
