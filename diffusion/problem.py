@@ -23,7 +23,7 @@ REMEDIES = {
 
 
 def check_kinds(**given: Any) -> None:
-    """Refuse what is no optimizer, landscape or noise, each given by its name, such as a class for its instance or a number for noise."""
+    """Refuse what is no optimizer, landscape or noise, given by these names, such as a class or a number in its place."""
     for name, value in given.items():
         kind, remedy = REMEDIES[name]
         if not isinstance(value, kind):

@@ -1,10 +1,11 @@
 """What all figures share: style, colours, how they begin and are saved; no display and no backend is needed."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from textwrap import fill
+from textwrap import wrap
 from typing import Any
 
 import matplotlib as mpl
@@ -12,14 +13,18 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import LogLocator, NullLocator
 
 from diffusion.plot.style import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, STYLE
 
-__all__ = ["BLUE", "DASHED", "GREEN", "GREY", "ORANGE", "PURPLE", "STYLE"]
-__all__ += ["Drawn", "Named", "drawn", "headline", "plain_decades", "points", "save", "subplots", "ticks"]
+__all__ = ["BLUE", "DARK_EDGE", "DASHED", "GREEN", "GREY", "ORANGE", "PURPLE", "STYLE"]
+__all__ += ["Drawn", "Named", "drawn", "formula", "headline", "plain_decades", "points", "save", "subplots", "ticks"]
 
-CHARACTERS = 10.0  # of a headline, for each inch of the figure
+CHARACTERS = 8.0  # of a headline, for each inch of the figure
+DARK_EDGE = (withStroke(linewidth=3, foreground="#222222"),)  # of white lines and words on any colour
+INDEX = re.compile(r"(?<![A-Za-z])([A-Za-zωθ])_([A-Za-z]+)")  # of a symbol in a text: H_b
+POWER = re.compile(r"\^\(([^()]*)\)|\^(-?\w+)")  # in a text: x^2, x^(1-2q)
 
 
 @dataclass(frozen=True)
@@ -53,8 +58,22 @@ def points(axis: Axes, x: Any, value: Any, low: Any, high: Any, **style: Any) ->
 
 
 def headline(figure: Figure, text: str) -> None:
-    """The title of a whole figure, in as many lines as its width needs."""
-    figure.suptitle(fill(text, int(CHARACTERS * figure.get_figwidth())))
+    """The title of a whole figure: each of its lines in as few as the width lets, and these about equally long."""
+    text = re.sub(r" ?([=±]) | (?=%)", lambda found: found[0].replace(" ", "\N{NO-BREAK SPACE}"), text)
+    widest = int(CHARACTERS * figure.get_figwidth())
+    figure.suptitle(formula("\n".join(_broken(line, widest) for line in text.split("\n"))))
+
+
+def _broken(line: str, widest: int) -> str:
+    """A line broken where its pieces are as few as fit, and the longest of them as short as can be."""
+    fewest = len(wrap(line, widest))
+    return "\n".join(next(lines for width in range(1, widest + 1) if len(lines := wrap(line, width)) <= fewest))
+
+
+def formula(text: str) -> str:
+    """A text whose symbols, such as H_b and x^(1-2q), are typeset; captions keep it as it is."""
+    text = INDEX.sub(lambda found: rf"${found[1]}_{{\mathrm{{{found[2]}}}}}$", text)
+    return POWER.sub(lambda found: f"$^{{{found[1] or found[2]}}}$", text)
 
 
 def plain_decades(axis: Axis, steps: Sequence[float] = (1, 2, 5)) -> None:
@@ -75,7 +94,7 @@ Named = tuple[str, str, Figure, str]  # name, claim, figure, caption
 
 
 def drawn(figures: Iterable[Named]) -> Iterator[Drawn]:
-    """Draw figures as PNG and SVG; they are laid out once, for both."""
+    """Draw figures as PNG and SVG, laid out once for both; in our style if they are made as they are asked for."""
     with mpl.rc_context(STYLE):
         for name, claim, figure, caption in figures:
             layout = figure.get_layout_engine()

@@ -1,5 +1,6 @@
 """The figure: total error against seconds, a panel for each problem."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from matplotlib.lines import Line2D
 from benchmarks.precision.contest import ONE, Entries, Entry
 from benchmarks.precision.problems import EULER, LIBRARIES, NAME, NUMBA_NAME, NUMPY_NAME, PROBLEMS
 from benchmarks.precision.report import Found, best
-from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, headline, save, subplots
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named, headline, save, subplots
 
 COLOURS = {
     NAME: (BLUE, "o"),
@@ -23,6 +24,10 @@ COLOURS = {
 
 def draw(found: Found, directory: Path) -> None:
     """Draw precision.png and precision.svg into `directory`."""
+    save(_figures(found), directory)
+
+
+def _figures(found: Found) -> Iterator[Named]:
     figure, axes = subplots(2, 2, size=(10, 8.6), sharey=True)
     for axis, (key, entries) in zip(axes.flat, found.items(), strict=False):
         axis.set_title(PROBLEMS[key].title)
@@ -48,7 +53,7 @@ def draw(found: Found, directory: Path) -> None:
     run = Line2D([], [], color="k", marker="o", mfc="white", ls="", ms=8, label="not run: updates times cost")
     figure.legend(handles=[*names, *kinds, run], loc="outside lower center", ncols=4)
     headline(figure, _title(found))
-    save([("precision", "", figure, "")], directory)
+    yield "precision", "", figure, ""
 
 
 def _shown(entries: Entries) -> list[Entry]:

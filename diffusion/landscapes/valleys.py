@@ -167,7 +167,7 @@ _WELLS = (  # amplitude, exponents a, b, c, centre
 
 @dataclass(frozen=True)
 class MuellerBrown(Written):
-    """Three minima, two saddles in a plane, of four Gaussians (Müller and Brown, Theor. Chim. Acta 53, 75, 1979).
+    """Three minima, two saddles in a plane, of four Gaussians (Müller and Brown, Theoretica Chimica Acta 53, 75, 1979).
 
     Minima at (-0.558224, 1.441726), (-0.050011, 0.466694) and (0.623499, 0.028038), where the loss is -146.700, -80.768
     and -108.167; saddles at (-0.822002, 0.624313) and (0.212487, 0.292988), where it is -40.665 and -72.249.

@@ -21,6 +21,8 @@ shipped = simulate(Adai(0.01, second_moment="running"), saddle, **setting)
 ax = diffusion.plot.msd(ideal, direction=1, label="idealized, from rest", mfc="white")
 diffusion.plot.msd(shipped, ax, direction=1, label="as shipped")
 first, last = ((shipped.msd / ideal.msd).isel(iteration=k, direction=1).item() for k in (0, -1))
-ax.set_title(f"As shipped, Adai is {first:.2g} times as far at the first iteration,\n{last:.2g} times after 1000")
+ax.set_title(
+    f"As shipped, Adai's MSD is {first:.2g} times as large\nat the first iteration, {last:.2g} times after 1000"
+)
 ax.legend()
 plt.show()

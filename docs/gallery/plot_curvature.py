@@ -32,7 +32,7 @@ ax.set(
     xscale="log", yscale="log", xlabel="curvature |H| [loss / theta^2]", ylabel="mean squared displacement [theta^2]"
 )
 ax.set_title(
-    f"Displacement grows like |H|^p: p = {abs(adam):.2f} for Adam, {powers['SGD']:.2f} for SGD, {adai:.2f} for Adai"
+    f"The MSD grows like $|H|^p$:\np = {abs(adam):.2f} for Adam, {powers['SGD']:.2f} for SGD, {adai:.2f} for Adai"
 )
 ax.legend()
 plt.show()

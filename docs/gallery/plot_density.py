@@ -41,5 +41,5 @@ ax.set_title(
     f"At t = 16, {100 * run.survival[-1].item():.1f} % are inside by Fokker-Planck, {100 * inside:.1f} % in the "
     "ensemble"
 )
-ax.legend(title="dynamical time")
+ax.legend(title="dynamical time", loc="upper right", bbox_to_anchor=(0.9, 1))
 plt.show()

@@ -11,7 +11,7 @@ from scipy import stats
 import theory
 from diffusion import rare_escape_rate
 from diffusion.dynamics import AdaBound
-from experiments.drawing import BLUE, GREEN, GREY, ORANGE, Named, points, subplots, ticks
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, Named, headline, points, subplots, ticks
 from experiments.problems import exits
 from experiments.problems.exits import AT, BARRIER, ITERATIONS, ONE, RATE
 from experiments.problems.optimizers import BETA1
@@ -109,7 +109,7 @@ class AdamVariants(Claim):
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """Escape rate against sharpness, and the powers; AdaBound between Adam and Momentum."""
         yield _figure(self, evidence)
-        yield from (_adabound(self, piece.data) for piece in evidence if piece.quantity == CROSSOVER)
+        yield from (_adabound(self, piece.data, evidence) for piece in evidence if piece.quantity == CROSSOVER)
 
 
 def _judged(row: xarray.Dataset, entry: Entry) -> Iterator[Finding]:
@@ -368,7 +368,7 @@ def _share(data: xarray.Dataset) -> Array:
 def _crossover(data: xarray.Dataset) -> Finding:
     """From which gamma on it escapes as Momentum does rather than as Adam."""
     share, gamma = _share(data), data["gamma"].values
-    half = float(np.exp(np.interp(0.5, np.maximum.accumulate(share), np.log(gamma))))
+    half = float(np.exp(np.interp(HALF, np.maximum.accumulate(share), np.log(gamma))))
     early, late, k = float(share[0]), float(share[-1]), float(data["sharpness"][0])
     text = (
         f"AdaBound goes from {early:.2f} of the way from Adam's to Momentum's mean time (gamma = {gamma[0]:.0e}) to "
@@ -377,14 +377,18 @@ def _crossover(data: xarray.Dataset) -> Finding:
     return Finding("where AdaBound is half Adam, half Momentum", half, text)
 
 
-def _adabound(claim: Claim, data: xarray.Dataset) -> Named:
+def _adabound(claim: Claim, data: xarray.Dataset, evidence: Sequence[Evidence]) -> Named:
     figure, axis = subplots(size=(8.5, 5.2))
-    points(axis, data["gamma"], *(data[f"shipped{end}"] for end in ("", "_low", "_high")), fmt="o-", color=GREY, ms=7)
-    for name, colour in (("adam", ORANGE), ("momentum", BLUE)):
-        axis.axhline(float(data[name][0]), color=colour, lw=2.5)
+    points(axis, data["gamma"], *(data[f"shipped{end}"] for end in ("", "_low", "_high")), fmt="o", color=GREY, ms=7)
+    for name, colour in (("Adam", ORANGE), ("Momentum", BLUE)):
+        (other,) = (piece.data for piece in evidence if piece.subject == name and piece.quantity == ITERATIONS)
+        row = other.isel(row=int(np.argmin(np.abs(other["sharpness"].values - float(data["sharpness"][0])))))
+        mean, low, high = (float(row[f"shipped{end}"]) for end in ("", "_low", "_high"))
+        axis.axhspan(low, high, color=colour, alpha=0.2, lw=0)
+        axis.axhline(mean, color=colour, lw=2)
         axis.annotate(
-            name.capitalize(),
-            (1, float(data[name][0])),
+            name,
+            (1, mean),
             xycoords=("axes fraction", "data"),
             color=colour,
             xytext=(4, 0),
@@ -394,13 +398,18 @@ def _adabound(claim: Claim, data: xarray.Dataset) -> Named:
     axis.set(xscale="log", yscale="log", xlabel="gamma: AdaBound's bounds meet after about 1/gamma iterations")
     axis.set_ylabel("mean escape time (iterations)")
     ticks(axis, (1000, 2000, 3000, 5000))
-    half = _crossover(data).value
-    title = f"AdaBound goes over from Adam's escapes to Momentum's, half way at gamma = {half:.2g}"
-    axis.set_title(title)
-    caption = f"{title}. As shipped with 95 %, from a minimum of sharpness {float(data['sharpness'][0]):.3g}."
+    share, gamma = _share(data), data["gamma"].values
+    early, late = float((data["shipped"] / data["adam"])[0]), float((data["shipped"] / data["momentum"])[-1])
+    title = f"AdaBound's mean escape time is {early:.2f} times Adam's at gamma = {gamma[0]:g} and {late:.2f} times "
+    title += f"Momentum's at {gamma[-1]:g}"
+    if share[0] < HALF < share[-1]:
+        title += f", half way at gamma = {_crossover(data).value:.2g}"
+    headline(figure, title)
+    caption = f"{title}. As shipped with 95 % intervals, from a minimum of sharpness {float(data['sharpness'][0]):.3g}."
     return "adam-variants-adabound", claim.name, figure, caption
 
 
+HALF = 0.5  # of the way from Adam's mean time to Momentum's, in logarithms
 APART = 2.0  # times the rate of its line from which points have their optimizer's name
 COLOURS = {0.0: BLUE, 0.125: GREEN, 0.5: ORANGE}  # by q
 WORDS = {
@@ -445,7 +454,7 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
             ends = float(row["shipped"]), float(row["shipped_low"]), float(row["shipped_high"])
             style = {"fmt": "o", "color": colour, "mfc": "white", "ms": 8, "capsize": 4}
             right.errorbar(ends[0], place, xerr=[[ends[0] - ends[1]], [ends[2] - ends[0]]], **style)
-    right.plot([], [], "|", color=GREY, ms=14, mew=3, label="1 - q")
+    right.plot([], [], "|", color=GREY, ms=14, mew=3, label="theory, 1 − q")
     right.plot([], [], "x", color="black", ms=8, mew=2, ls="", label="exact, without inertia")
     right.errorbar([], [], xerr=[], fmt="o", color=GREY, mfc="white", ms=8, capsize=4, label="as shipped, 95 %")
     right.set_yticks(range(len(names)), names)
@@ -455,7 +464,7 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     right.set_xlabel("power p of sharpness: 1 as for SGD, 1/2 as for Adam")
     figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     title = _title(claim, evidence)
-    figure.suptitle(title)
+    headline(figure, title)
     caption = (
         f"{title}. One coordinate, double parabola, piecewise Hessian noise, beta2 = {BETA2:g}. Left: points are the "
         "optimizers as shipped with 95 %, lines the SDE with inertia and v following the noise. "

@@ -111,7 +111,7 @@ class GaussianNoise(Claim):
         left.set_xticks(shown, [f"{lr:g}" for lr in shown])
         left.minorticks_off()
         ticks(left, (1, 3, 10, 30, 100, 300))
-        left.legend(fontsize=9)
+        left.legend(fontsize=10)
         sets = _at_rate(times)
         order = np.argsort((sets["paper"] / sets["exact"]).values)
         for name, colour, label in (("exact", BLUE, "minibatches"), ("skewed", ORANGE, "equal skewness")):
@@ -123,7 +123,7 @@ class GaussianNoise(Claim):
         right.set(xlabel=f"data set of {SAMPLES:,}, in order", ylabel="rate over that under Gaussian noise")
         right.set(xlim=(0.5, len(order) + 0.5), ylim=(0, None))
         right.set_xticks(np.arange(1, len(order) + 1))
-        right.legend(fontsize=9, loc="lower right")
+        right.legend(fontsize=10, loc="lower right")
         middle, _, _ = _spread(_factors(times))
         grows = "grows" if _growth(times) < 1 else "does not grow"
         title = (

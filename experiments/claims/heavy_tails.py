@@ -112,7 +112,7 @@ class HeavyTails(Claim):
         left.set(xscale="log", yscale="log", xlabel="1 / scale of the noise", ylabel="mean escape time (iterations)")
         plain_decades(left.xaxis)
         left.set_ylim(top=1e4 * left.get_ylim()[1])  # room for the legend
-        left.legend(loc="upper left", fontsize=9)
+        left.legend(loc="upper left", fontsize=10)
         data = evidence[-1].data
         for over, colour in ((ACROSS, ORANGE), (ALONG, BLUE)):
             rows = data.isel(row=np.flatnonzero(data[OVER].values == over))
@@ -124,7 +124,7 @@ class HeavyTails(Claim):
         right.set(ylim=(0, 2.9))
         right.legend(loc="lower right")
         apart = _apart(data)
-        told_of = " and ".join(f"{kind} under {', '.join(laws)} noise" for kind, laws in kinds.items() if laws)
+        told_of = ", ".join(f"{kind} under {' and '.join(laws)} noise" for kind, laws in kinds.items() if laws)
         title = f"Escape times are, in the noise's scale, {told_of}; tail indices of one Gaussian noise differ "
         title += f"from {apart} samples on" if apart else "nowhere"
         headline(figure, title)

@@ -51,7 +51,7 @@ class Proposition3(Claim):
             early, late = (formulas.ratio_at(piece, place) for place in MOMENTS.values())
             discrete = formulas.ratio_at(piece, 0, "exact_discrete")
             told.append(f"{piece.case.started} {early:,.0f} at first (discrete: {discrete:,.0f}), {late:.3g} at last")
-        title = f"{self.name} (Adai) over exact MSD at H = {-FLATTEST:g}:\n{'; '.join(told)}"
+        title = f"{self.name} (Adai) over exact MSD at H = {-FLATTEST:g}: {'; '.join(told)}"
         yield panels.draw("proposition-3", self.name, title, panels.curvatures(evidence), paper)
 
 

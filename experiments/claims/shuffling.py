@@ -310,8 +310,8 @@ def _departure(axis: Any, piece: Evidence) -> float:
             measured = (rows[f"{name}{end}"] / unit for end in ("", "_low", "_high"))
             style: dict[str, Any] = {"fmt": marker, "color": colour, "ms": 6, "mfc": "white"}
             points(axis, rows["iterations"], *measured, **style, label=f"{label}, 95 %")
-    axis.set(yscale="log", xlabel="iterations T", ylabel="mean squared displacement / (η² C)", ylim=(0.5, 6000))
-    axis.legend(fontsize=9)
+    axis.set(yscale="log", xlabel="iterations T", ylabel="mean squared displacement / (η² C)", ylim=(0.5, 60_000))
+    axis.legend(loc="upper left")
     end = rows.isel(row=rows["iterations"].values.tolist().index(END))
     return float(end["paper"] / end["exact"])
 
@@ -320,14 +320,14 @@ def _slower(axis: Any, rows: xarray.Dataset) -> float:
     """The factor in escape times against the length of an epoch; that of the shortest."""
     epoch = rows[RELAXATIONS].values
     measured = (rows[f"shuffled{end}"] for end in ("", "_low", "_high"))
-    points(axis, epoch, *measured, fmt="o-", color=BLUE, label="shuffled, 95 %")
+    points(axis, epoch, *measured, fmt="o", color=BLUE, label="shuffled, 95 %")
     if "discrete" in rows and np.isfinite(rows["discrete"]).any():
         measured = (rows[f"discrete{end}"] for end in ("", "_low", "_high"))
         points(axis, epoch, *measured, fmt="s", color=GREY, mfc="white", label="drawn with replacement, 95 %")
     axis.axhline(1, color=ORANGE, ls=DASHED, lw=2, label="Theorem 3 knows no difference")
     axis.set(xscale="log", yscale="log", xlabel="epoch / relaxation time of the minimum")
     axis.set(ylabel="mean escape time over that with replacement")
-    axis.legend(fontsize=9)
+    axis.legend(fontsize=10)
     return float(rows["shuffled"][0])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 import theory
 from diffusion.dynamics import SignSGD
-from experiments.drawing import BLUE, GREY, ORANGE, Named, points, subplots
+from experiments.drawing import BLUE, GREY, ORANGE, Named, headline, points, subplots
 from experiments.problems import exits
 from experiments.problems.exits import AT, BARRIER, ITERATIONS, ONE, SIMULATED
 from experiments.problems.table_2 import HIGHEST, SIGNS, problem
@@ -73,7 +73,7 @@ class SignChain(Claim):
         times, _, ratios = (piece.data for piece in evidence)
         figure, (left, right) = subplots(1, 2, size=(11, 5))
         k = times["sharpness"].values
-        left.plot(k, times["exact"], ".-", color=BLUE, lw=2, label="finite sums")
+        left.plot(k, times["exact"], ".-", color=BLUE, lw=2, label="signSGD: finite sums")
         left.plot(k, times["rmsprop"], ".-", color=ORANGE, lw=2, label="RMSprop, v following: SDE")
         measured = (times[f"discrete{end}"] for end in ("", "_low", "_high"))
         points(left, k, *measured, fmt="o", color=BLUE, mfc="white", ms=7, label="ensembles, 95 %")
@@ -87,9 +87,11 @@ class SignChain(Claim):
         right.set(xscale="log", xlabel="largest gradient over the noise's deviation", ylabel=RATIO)
         right.set_xticks([0.1, 1, 4], ["0.1", "1", "4"])
         right.minorticks_off()
-        value = float(ratios["exact"].isel(row=0))
-        title = f"signSGD's exponent is {value:.3f} of RMSprop's where noise dominates, more where it does not"
-        figure.suptitle(title)
+        weak, strong = ratios[GRADIENT].values[[0, -1]]
+        least, most = ratios["exact"].values[[0, -1]]
+        title = f"signSGD's exponent is {least:.3f} of RMSprop's where the largest gradient is {weak:g} of the noise's "
+        title += f"deviation, {most:.3f} where it is {strong:g}"
+        headline(figure, title)
         caption = f"{title}. One coordinate, double parabola, piecewise Hessian noise; the exit is off the lattice."
         yield "sign-chain", self.name, figure, caption
 

@@ -9,7 +9,7 @@ import xarray
 from numpy.typing import NDArray
 
 from experiments.claims import proposition_1, proposition_3, theorem_1
-from experiments.drawing import BLUE, DASHED, GREY, ORANGE, PURPLE, Named, points, subplots
+from experiments.drawing import BLUE, DASHED, GREY, ORANGE, PURPLE, Named, formula, headline, points, subplots
 from experiments.problems import displacements, optimizers, panels, saddles
 from experiments.problems.saddles import Departure, Saddle
 from experiments.problems.table_2 import DEFAULT, SIGNS, TABLE_2, Entry
@@ -118,8 +118,13 @@ class Table1Saddles(Claim):
         axis.axhline(0, color=GREY, lw=1)
         axis.set(xscale="log", xlabel="iterations T", ylabel="p in  MSD ∝ |H|ᵖ,  |H| = 0.001 to 0.1")
         title = f"Table 1: p in MSD ∝ |H|ᵖ to {EARLY} iterations: {', '.join(told)}"
-        axis.set_title(title)
-        figure.legend(loc="outside lower center", ncols=2)
+        headline(figure, title)
+        axis.plot([], [], color=GREY, lw=1.8, ls=DASHED, label="the paper")
+        for name, words in (("simulated", "SDE ensemble, 95 %"), ("torch", "torch, as shipped, 95 %")):
+            if any(name in piece.measured for piece in evidence):
+                fill = "white" if name == "torch" else GREY
+                axis.plot([], [], panels.POINTS[name][0], color=GREY, mfc=fill, ms=6.5, label=words)
+        figure.legend(loc="outside lower center", ncols=4)
         caption = (
             f"{title}. p = 0: curvature does not matter (the table's 'fast'); p = 1: the MSD is proportional to |H| "
             "('slow'). Solid: exact SDE; dashed: the paper's own formulas; filled: SDE ensembles; open triangles: "
@@ -172,14 +177,15 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     for iterations, colour in SHOWN.items():
         axis.plot([], [], "o", color=colour, mfc="white", ms=7, label=f"as shipped, T = {iterations}")
     axis.plot([], [], "x", color=GREY, ms=7, mew=2, ls="", label="exact SDE, v at rest")
-    axis.plot([], [], "|", color=GREY, ms=14, mew=3, label="1 - 2q")
+    axis.plot([], [], "|", color=GREY, ms=14, mew=3, label=formula("1 − 2q, learning rate ∝ v^(-q)"))
     axis.set_yticks(range(len(evidence)), [piece.subject for piece in evidence])
     axis.set_ylim(len(evidence) - 0.4, -0.6)
     axis.set_xlabel("p in  MSD ∝ |H|ᵖ,  |H| = 0.001 to 0.1: 1 as for SGD, 0 as for Adam")
     figure.legend(loc="outside lower center", ncols=3)
-    told = f"; not of {', '.join(off)}" if off else ""
-    title = f"Saddles: displacements as shipped go like |H|^(1-2q){told}"
-    axis.set_title(title)
+    told = f", not of {' and '.join(off)}" if off else ""
+    title = f"Saddles: as shipped, displacements of {len(evidence) - len(off)} of {len(evidence)} optimizers go like "
+    title += f"|H|^(1-2q){told}"
+    headline(figure, title)
     caption = f"{title}. From rest, learning rate {saddles.LR:g}, beta2 = {DEFAULT:g}, 95 %."
     return "table-1-all", claim.name, figure, caption
 

@@ -32,7 +32,7 @@ class Theorem1(Claim):
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """Mean squared displacements against iterations."""
         (verdict,) = self.verdicts(evidence)
-        title = f"{self.name} (SGD): {verdict.findings[0].text}"
+        title = f"The formula of {self.name} (SGD) is {verdict.findings[0].text}"
         yield panels.draw("theorem-1", self.name, title, panels.curvatures(evidence), paper)
 
 

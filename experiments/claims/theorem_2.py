@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 import theory
 from diffusion import Momentum
-from experiments.drawing import BLUE, ORANGE, Named, subplots
+from experiments.drawing import BLUE, DARK_EDGE, ORANGE, Named, headline, subplots
 from experiments.problems import displacements, formulas, optimizers, panels, saddles
 from experiments.problems.panels import Series
 from experiments.problems.saddles import BETAS, FLATTEST, LR, STARTED, Departure
@@ -78,13 +78,15 @@ def _map(claim: str) -> Named:
     for axis, (start, words) in zip(axes, STARTED.items(), strict=True):
         ratio = formula / theory.momentum_msd_exact(LR * iterations, **rule, start=start)
         shades: dict[str, Any] = {"norm": mpl.colors.LogNorm(1, 100), "cmap": "cividis", "shading": "gouraud"}
+        axis.set(xscale="log", yscale="log", xlim=(1, 1e5), xlabel="iterations T", title=words)
+        axis.set_ylim(damping[0], damping[-1])
         image = axis.pcolormesh(iterations, damping, ratio, rasterized=True, **shades)
         levels = [1.02, 1.1, 1.5, 2, 7, 50]
         lines = axis.contour(iterations, damping, ratio, levels=levels, colors="white", linewidths=1.2)
-        axis.clabel(lines, fmt=lambda level: f"{level:g}", fontsize=10)
+        lines.set_path_effects(DARK_EDGE)
+        for label in axis.clabel(lines, fmt=lambda level: f"{level:g}", fontsize=10):
+            label.set_path_effects(DARK_EDGE)
         axis.plot(1 / damping, damping, color="white", ls=":", lw=1.5)
-        axis.set(xscale="log", yscale="log", xlim=(1, 1e5), xlabel="iterations T", title=words)
-        axis.invert_yaxis()
         axis.set_yticks([0.5, 0.1, 0.01, 0.001], ["0.5", "0.9", "0.99", "0.999"])
         axis.minorticks_off()
         row = int(np.argmin(np.abs(1 - damping - SHOWN)))
@@ -92,7 +94,7 @@ def _map(claim: str) -> Named:
     axes[0].set_ylabel("inertia β₁")
     figure.colorbar(image, ax=axes, label="Theorem 2 / exact MSD", extend="max")
     title = f"{claim} is within {100 * CLOSE:g} % of the exact MSD, at β₁ = {SHOWN:g}, {' and '.join(told)}"
-    figure.suptitle(title)
+    headline(figure, title)
     caption = f"{title}. EMA Momentum, H = {-FLATTEST:g}, learning rate {LR:g}. Dotted: T = 1/(1-beta1)."
     return "theorem-2-map", claim, figure, caption
 

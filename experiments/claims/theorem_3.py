@@ -12,7 +12,7 @@ import xarray
 
 import theory
 from diffusion import SGD, DoubleParabola, HessianNoise, rare_escape_rate
-from experiments.drawing import Named, subplots
+from experiments.drawing import Named, headline, subplots
 from experiments.problems import barriers, exits, low_temperature
 from experiments.problems.exact import Motion
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, ONE, RATE, TOO_HIGH
@@ -184,22 +184,22 @@ def _draw_map(ratio: xarray.DataArray) -> Named:
     figure, axis = subplots(size=(8.8, 5.8))
     x, y = ratio[BARRIER], ratio["curvature_ratio"]
     style: dict[str, Any] = {"norm": mpl.colors.LogNorm(0.1, 10), "cmap": "RdBu_r", "shading": "gouraud"}
+    labels = {"xlabel": "barrier / temperature", "ylabel": "curvature at the saddle / at the minimum"}
+    axis.set(xscale="log", yscale="log", **labels)
     image = axis.pcolormesh(x, y, ratio, rasterized=True, **style)
     lines = axis.contour(x, y, ratio, levels=[0.2, 0.5, 0.8, 1, 1.25, 2, 5], colors="black", linewidths=1)
     axis.clabel(lines, fmt=lambda level: f"{level:g}", fontsize=10)
-    labels = {"xlabel": "barrier / temperature", "ylabel": "curvature at the saddle / at the minimum"}
-    axis.set(xscale="log", yscale="log", **labels)
     figure.colorbar(image, ax=axis, label="Theorem 3 / exact mean escape time (Ito)")
     last = ratio.isel({BARRIER: -1})
     off = float(np.abs(np.log(last * last["curvature_ratio"])).max())
     title = (
         f"Theorem 3 is {float(last.max()):.3g} to {float(last.min()):.3g} times the exact time (Ito) at "
-        f"barrier/temperature {float(x[-1]):.0f},\n"
+        f"barrier/temperature {float(x[-1]):.0f}, "
         f"for H_b/H_a = {float(y[0]):g} to {float(y[-1]):g}: that factor is H_a/H_b within {100 * np.expm1(off):.2g} %"
     )
-    axis.set_title(title)
+    headline(figure, title)
     caption = "SGD's SDE, double parabola, piecewise Hessian noise, an arrival beyond the saddle, by quadrature."
-    return "theorem-3-map", Theorem3.name, figure, f"{title}. {caption}".replace("\n", " ")
+    return "theorem-3-map", Theorem3.name, figure, f"{title}. {caption}"
 
 
 claim = Theorem3()

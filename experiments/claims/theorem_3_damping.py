@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, subplots, ticks
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, formula, headline, subplots, ticks
 from experiments.problems import exits, turnover
 from experiments.problems.exits import AT, BEYOND, DAMPED
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, size
@@ -53,28 +53,30 @@ class Theorem3Damping(Claim):
         near, far = (piece.where(exit=line).sortby(DAMPED) for line in (AT, BEYOND))
         damping = far[DAMPED].values
         figure, axis = subplots(size=(8.8, 5.8))
-        formula, melnikov, beyond = (far[name] / far["kramers"] for name in ("paper", "melnikov", "exact"))
-        saddle = near["exact"] / near["kramers"]
-        axis.plot(damping, formula, color=ORANGE, ls=DASHED, lw=2, label="Theorem 3 as printed, 2π/|H_b|")
-        axis.axhline(1, color=GREY, lw=1.5, label="Kramers (1940), 2π/√(H_a|H_b|)")
-        axis.plot(damping, melnikov, color=GREEN, lw=2, label="with the turnover (Mel'nikov & Meshkov 1986)")
+        between = np.geomspace(float(damping.min()), float(damping.max()), 60)
+        times = [turnover.formulas(each) for each in between]
+        paper, melnikov = ([each[name] / each["kramers"] for each in times] for name in ("paper", "melnikov"))
+        beyond, saddle = (rows["exact"] / rows["kramers"] for rows in (far, near))
+        axis.plot(between, paper, color=ORANGE, ls=DASHED, lw=2, label=formula("Theorem 3 as printed, 2π/|H_b|"))
+        axis.axhline(1, color=GREY, lw=1.5, label=formula("Kramers (1940), 2π/√(H_a|H_b|)"))
+        axis.plot(between, melnikov, color=GREEN, lw=2, label="with the turnover (Mel'nikov & Meshkov 1986)")
         axis.plot(damping, beyond, "o", color=BLUE, ms=8, label="phase-space grid, arrival beyond the saddle")
         label = "phase-space grid, first passage at the saddle"
         axis.plot(damping, saddle, "s", color=PURPLE, mfc="white", ms=8, label=label)
-        axis.set(xscale="log", yscale="log", xlabel="damping γ/ω_b", ylabel="mean escape time / Kramers'")
+        axis.set(xscale="log", yscale="log", xlabel=formula("damping γ/ω_b"), ylabel="mean escape time / Kramers'")
         ticks(axis, (0.5, 0.6, 0.8, 1, 1.25, 1.5, 2))
         axis.legend(fontsize=10)
         half = np.asarray(beyond) / np.asarray(saddle)
         title = (
-            f"At damping γ/ω_b = {damping[0]:g} escape takes {float(beyond[0]):.2f} times Kramers' time; where the\n"
+            f"At damping γ/ω_b = {damping[0]:g} escape takes {float(beyond[0]):.2f} times Kramers' time; where the "
             f"exit line lies is a factor {half[-1]:.2f} at γ/ω_b = {damping[-1]:g} and {half[0]:.2f} at {damping[0]:g}"
         )
-        axis.set_title(title)
+        headline(figure, title)
         caption = (
             f"{title}. Double parabola, H_b = 4 H_a, one temperature, barrier/temperature {turnover.EXPONENT:g}; start "
             f"{turnover.START}. One coordinate. Grid errors are below the size of the points."
         )
-        yield "damping", self.name, figure, caption.replace("\n", " ")
+        yield "damping", self.name, figure, caption
 
 
 def _row(passage: turnover.Passage, line: str) -> Row:

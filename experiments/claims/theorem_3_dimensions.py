@@ -8,7 +8,20 @@ import xarray
 
 import theory
 from diffusion import SGD, HessianNoise, Momentum, exit_times
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, points, subplots, ticks
+from experiments.drawing import (
+    BLUE,
+    DASHED,
+    GREEN,
+    GREY,
+    ORANGE,
+    PURPLE,
+    Named,
+    formula,
+    headline,
+    points,
+    subplots,
+    ticks,
+)
 from experiments.problems import passes
 from experiments.problems.escapes import split
 from experiments.problems.exits import DAMPED, HORIZON, NO_SAMPLING, TOO_HIGH, in_torch
@@ -317,7 +330,7 @@ def _draw(evidence: Sequence[Evidence]) -> Named:
             ratio = np.append(1.0, (rows["paper"] / rows["exact"]).values)
             label = piece.subject + (f", γ/ω_b = {damped:g}" if damped else "")
             style = {"color": colours[piece.subject], "ls": DASHED if k else "-", "lw": 2, "marker": "."}
-            left.plot((0.0, *bends), ratio, label=label, **style)
+            left.plot((0.0, *bends), ratio, label=formula(label), **style)
             worst.append((float(ratio.max()), label))
             if "simulated" in rows:
                 seen = [rows["paper"] / rows[f"simulated{end}"] for end in ("", "_high", "_low")]
@@ -337,7 +350,7 @@ def _draw(evidence: Sequence[Evidence]) -> Named:
             ends = (rows[f"simulated{end}"] for end in ("", "_low", "_high"))
             label = f"SDE ensembles, exponent/noise {CROWDED:g}, 95 %"
             points(right, rows["directions"], *ends, fmt="o", color=colour, mfc="white", ms=8, label=label)
-    right.axhline(1, color="black", lw=1, label="the paper")
+    right.axhline(1, color=ORANGE, ls=DASHED, lw=2, label="the paper")
     right.set(
         xscale="log",
         yscale="log",
@@ -349,14 +362,14 @@ def _draw(evidence: Sequence[Evidence]) -> Named:
     factor, label = max(worst)
     narrowed, longer = 100 * (SLIGHT[1] / SLIGHT[0] - 1), float(crowd.where(directions=MANY)["exact"][0])
     title = (
-        f"Theorem 3 in n dimensions: exponents up to {factor:.2g} times the least action ({label});\n"
+        f"Theorem 3 in n dimensions: exponents up to {factor:.2g} times the least action ({label}); "
         f"{MANY} directions that narrow by {narrowed:.0f} % lengthen escapes {longer:.3g} times"
     )
-    figure.suptitle(title)
+    headline(figure, title)
     caption = (
         f"{title}. Left: valleys whose Hessians at minimum and saddle are the same. Noise of the minimum's Hessian."
     )
-    return "theorem-3-dimensions", Theorem3Dimensions.name, figure, caption.replace("\n", " ")
+    return "theorem-3-dimensions", Theorem3Dimensions.name, figure, caption
 
 
 claim = Theorem3Dimensions()

@@ -8,7 +8,7 @@ import xarray
 
 import theory
 from diffusion import SGD, HessianNoise, Motion, TripleParabola, fokker_planck, simulate
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, headline, points, subplots
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, formula, headline, points, subplots
 from experiments.problems import exits
 from experiments.problems.exits import ONE
 from experiments.referee import Claim, Evidence, Finding, Routes, Row, Sample, told, unsampled
@@ -229,7 +229,7 @@ def _over_exact(axis: Any, rows: xarray.Dataset) -> None:
     times, steps = rows["paper"] / exact, f"η H = {STEP:g}"
     axis.axhline(1, color=GREY, lw=1)
     axis.plot(heights, times, color=ORANGE, ls=DASHED, lw=2, label="ratio of Theorem 3's escape times")
-    axis.plot(heights, H_SHARP / H_FLAT * times, color=ORANGE, lw=2, label="the same times H_sharp/H_flat")
+    axis.plot(heights, H_SHARP / H_FLAT * times, color=ORANGE, lw=2, label=formula("the same times H_sharp/H_flat"))
     axis.plot(
         heights, rows["exact_times"] / exact, color=PURPLE, lw=2, label="ratio of exact mean times, minimum to minimum"
     )
@@ -249,7 +249,7 @@ def _over_exact(axis: Any, rows: xarray.Dataset) -> None:
     axis.set(ylabel="time in flat / time in sharp, over the SDE's")
     axis.set_xticks(heights, [f"{height:.3g}" for height in heights])
     axis.minorticks_off()
-    axis.legend(fontsize=9, loc="center right", bbox_to_anchor=(1, 0.38))
+    axis.legend(fontsize=10, loc="center right", bbox_to_anchor=(1, 0.38))
 
 
 def _valleys(axis: Any, landscape: TripleParabola, density: xarray.Dataset) -> None:
@@ -261,6 +261,9 @@ def _valleys(axis: Any, landscape: TripleParabola, density: xarray.Dataset) -> N
     axis.set(xlabel="position", ylabel="loss / barrier", ylim=(-0.15, 2.0), xlim=(x[0], x[-1]))
     other = axis.twinx()
     other.fill_between(density["position"], density["density"], color=BLUE, alpha=0.3, lw=0)
+    peak = density.isel(position=int(np.argmax(density["density"].values)))
+    beside = {"xytext": (-30, -40), "textcoords": "offset points", "ha": "right", "color": BLUE}
+    other.annotate("how long SGD's SDE\nis at a position", (float(peak["position"]), float(peak["density"])), **beside)
     other.set(yticks=[], ylim=(-0.075 * float(density["density"].max()), float(density["density"].max())))
     for place, word in ((low, "sharp"), (high, "flat")):
         axis.annotate(word, (place, 0), xytext=(0, -14), textcoords="offset points", ha="center")

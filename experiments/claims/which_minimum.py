@@ -98,9 +98,12 @@ class WhichMinimum(Claim):
     def figures(self, evidence: Sequence[Evidence]) -> Iterator[Named]:
         """How long the flat minimum is kept by each optimizer, and the networks of four minima."""
         rows, measured, networks = evidence[0].data, evidence[1].data, evidence[1].case
-        figure, axes = subplots(1, 1 + len(networks), size=(5 + 3.6 * len(networks), 4.6))
-        _bars(axes[0], rows)
-        for axis, (name, network) in zip(axes[1:], networks.items(), strict=True):
+        columns = 1 + len(networks) // 2
+        figure, axes = subplots(2, columns, size=(5.2 * columns, 9.6), squeeze=False)
+        _bars(axes[0, 0], rows)
+        for axis in axes.flat[1 + len(networks) :]:
+            axis.set_axis_off()
+        for axis, (name, network) in zip(axes.flat[1:], networks.items(), strict=False):
             _draw(axis, name, network, measured.isel(row=measured["optimizer"].values == name))
         kept = dict(zip(rows["optimizer"].values.tolist(), rows["exact"].values.tolist(), strict=True))
         title = (
@@ -110,8 +113,8 @@ class WhichMinimum(Claim):
         headline(figure, title)
         caption = (
             f"{title}. Triple parabola, H_sharp = H_saddle = {SHARPER:g} H_flat, equal barriers, {HEIGHT:g} "
-            "temperatures of the sharp valley for every optimizer. Left: one coordinate, mean times from minimum to "
-            "minimum of the SDE, exact, and as the paper has them. Right: two coordinates, four minima; discs are "
+            "temperatures of the sharp valley for every optimizer. Bars: one coordinate, mean times from minimum to "
+            "minimum of the SDE, exact, and as the paper has them. Others: two coordinates, four minima; discs are "
             "occupations by measured rates; on arrows mean iterations between direct transitions."
         )
         yield "which-minimum", self.name, figure, caption
@@ -267,15 +270,13 @@ def _bars(axis: Any, rows: xarray.Dataset) -> None:
     axis.bar(places + 0.2, rows["paper"], 0.4, color=ORANGE, label="the paper's mean escape times")
     for k, route in ((-0.2, "exact"), (0.2, "paper")):
         for place, value in zip(places, rows[route].values, strict=True):
-            axis.annotate(
-                f"{value:.3g}", (place + k, value), (0, 2), textcoords="offset points", ha="center", fontsize=9
-            )
+            axis.annotate(f"{value:.3g}", (place + k, value), (0, 2), textcoords="offset points", ha="center")
     axis.set(yscale="log", ylabel="time at flat over time at sharp", ylim=(1, 4 * float(rows["exact"].max())))
     axis.set_xticks(places, rows["optimizer"].values)
     axis.set_yticks([1, 2, 5, 10, 20, 50], ["1", "2", "5", "10", "20", "50"])
     axis.minorticks_off()
-    axis.legend(fontsize=9, loc="upper left")
-    axis.set_title("one coordinate, two minima", fontsize=11)
+    axis.legend(loc="upper left")
+    axis.set_title("one coordinate, two minima")
 
 
 def _draw(axis: Any, name: str, network: xarray.Dataset, row: xarray.Dataset) -> None:
@@ -287,21 +288,18 @@ def _draw(axis: Any, name: str, network: xarray.Dataset, row: xarray.Dataset) ->
         aside = np.array([-way[1], way[0]])
         start, end = centers[i] + size * (0.22 * way + 0.05 * aside), centers[j] + size * (0.05 * aside - 0.22 * way)
         axis.annotate("", end, start, arrowprops={"arrowstyle": "->", "color": GREY, "lw": 1.5})
-        text = {"ha": "center", "va": "center", "fontsize": 9, "rotation": 90 * abs(way[1])}
+        text = {"ha": "center", "va": "center", "rotation": 90 * abs(way[1])}
         axis.annotate(f"{1 / rates[i, j]:,.0f}", (start + end) / 2 + 0.07 * size * aside, **text)
     axis.scatter(*centers.T, s=2600 * shares, color=BLUE, alpha=0.5)
     for center, share in zip(centers, shares, strict=True):
         words = ", ".join("flat" if x > m else "sharp" for x, m in zip(center, middle, strict=True))
         place = center + np.array([0, 0.33 * size * np.sign(center[1] - middle[1])])
-        axis.annotate(f"{words}\n{100 * share:.3g} %", place, ha="center", va="center", fontsize=9)
+        axis.annotate(f"{words}\n{100 * share:.3g} %", place, ha="center", va="center")
     axis.set(xlim=middle[0] + size * np.array([-1, 1]), ylim=middle[1] + size * np.array([-1, 1]), aspect="equal")
     axis.set_axis_off()
-    long_run = (
-        f": {100 * odds / (1 + odds):.3g} % of a long run flat, flat"
-        if np.isfinite(odds := float(row["long_run"][0]))
-        else ""
-    )
-    axis.set_title(f"{name}{long_run}", fontsize=11)
+    odds = float(row["long_run"][0])
+    long_run = f"\n(a long run: {100 * odds / (1 + odds):.3g} % flat, flat)" if np.isfinite(odds) else ""
+    axis.set_title(f"{name}: mean iterations between minima{long_run}")
 
 
 claim = WhichMinimum()

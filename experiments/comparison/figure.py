@@ -7,7 +7,7 @@ import xarray
 
 from diffusion import plot
 from experiments.comparison.table import ROUTES, THEORY
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, subplots
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, headline, subplots
 from experiments.problems.ways import Way
 
 LINES = {
@@ -43,7 +43,7 @@ def bars(claim: str, title: str, shown: xarray.Dataset) -> Named:
         axis.set(xscale="log", xlabel=str(shown.attrs["quantity"]), title=str(line), ylim=(len(measured) - 0.4, -0.6))
         axis.margins(x=0.15)
         axis.set_yticks(range(len(measured)), [ROUTES[name] for name in measured])
-    figure.suptitle(title)
+    headline(figure, title)
     handles, labels = axes[0][-1].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, handlelength=3)
     return (
@@ -67,5 +67,5 @@ def over_the_pass(claim: str, title: str, ways: Sequence[Way]) -> Named:
     axis.plot(*ways[0].minimum, "o", color="black", label="minimum")
     axis.plot(*np.transpose([way.saddle for way in ways]), "X", color="black", ms=9, label="saddle")
     figure.legend(loc="outside lower center", ncols=3)
-    figure.suptitle(title)
+    headline(figure, title)
     return "path", claim, figure, f"{title}. The likeliest path on the loss.".replace("\n", " ")

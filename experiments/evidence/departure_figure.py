@@ -6,7 +6,7 @@ import numpy as np
 import xarray
 from matplotlib.axes import Axes
 
-from experiments.drawing import BLUE, GREEN, GREY, ORANGE, Named, points, subplots
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, Named, headline, points, subplots
 
 COLOURS = {"top": ORANGE, "bulk": BLUE, "negative": GREEN}
 PANELS = {"SGD": ("SGD", "SGD, shuffled"), "Momentum": ("Momentum from rest", "Momentum, shuffled")}
@@ -38,7 +38,7 @@ def draw(name: str, claim: str, title: str, data: Mapping[str, xarray.Dataset]) 
     for mark, label in (("o", "minibatches drawn independently, 95 %"), ("^", "data shuffled, 95 %")):
         key.errorbar([], [], yerr=[], fmt=mark, color=GREY, mfc="white", ms=7, capsize=3, label=label)
     figure.legend(*key.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    figure.suptitle(title)
+    headline(figure, title)
     first = data["SGD"].isel(row=0)
     told = "{data}, {network} of {parameters} parameters, {replicas} replicas from one checkpoint"
     names = ("data", "network", "parameters", "replicas")

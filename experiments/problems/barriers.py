@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import xarray
 
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, points, subplots, ticks
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, PURPLE, Named, headline, points, subplots, ticks
 from experiments.problems import low_temperature
 from experiments.problems.exits import AT, BARRIER, BEYOND, ITERATIONS, RATE
 from experiments.referee import Claim, Evidence, Finding, size
@@ -127,18 +127,18 @@ def times(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
     columns = zip(*ends, strict=True)
     ratios, highest = (sorted({f"{number:.3g}" for number in column}, key=float) for column in columns)
     title = (
-        f"{claim.name}: {' to '.join(dict.fromkeys((ratios[0], ratios[-1])))} times the exact time to arrive beyond\n"
+        f"{claim.name}: {' to '.join(dict.fromkeys((ratios[0], ratios[-1])))} times the exact time to arrive beyond "
         f"the saddle, at the highest barriers (barrier/temperature {' and '.join(highest)})"
     )
-    axis.set_title(title)
+    headline(figure, title)
     caption = f"{title}. One coordinate. A level line is a right exponent; its height is the prefactor."
-    return name, claim.name, figure, caption.replace("\n", " ")
+    return name, claim.name, figure, caption
 
 
 def rates(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
     """Formula over exact rate against temperature over barrier, its limits, and split paths."""
     figure, axis = subplots(size=(9.5, 6.6))
-    said = []
+    said, colours = [], {}
     for label, line, colour, rows in _curves(evidence, RATE, by=low_temperature.METHODS):
         ratio = rows["paper"] / rows["exact"]
         end = low_temperature.limit(rows[BARRIER], ratio, rows.get("grid_error", 0.0))
@@ -146,37 +146,47 @@ def rates(name: str, claim: Claim, evidence: Sequence[Evidence]) -> Named:
         style: dict[str, Any] = {"color": colour, "ls": "-" if line == BEYOND else DASHED}
         axis.plot(1 / rows[BARRIER][shown], ratio[shown], marker=".", lw=2, **style)
         axis.errorbar(0, end.value, end.uncertainty, fmt="s", color=colour, ms=6, capsize=3, clip_on=False, zorder=3)
-        tends = f"{end.value:.4g} ± {max(end.uncertainty, 1e-4):.1g}"
+        colours[str(rows["landscape"][0].item()), line] = colour
+        tends = _with_uncertainty(end.value, max(end.uncertainty, 1e-4))
         axis.plot([], [], marker="s", lw=2, ms=6, label=f"{label}, {line}: {tends}", **style)
         said.append((f"{tends} ({label})", line))
     for piece in evidence:
         if "splitting" in piece.measured and np.isfinite(piece.data["splitting"]).any():
-            _split(axis, piece.where(by=low_temperature.SPLITTING))
+            split = piece.where(by=low_temperature.SPLITTING)
+            where = str(split["landscape"][0].item()), str(split["exit"][0].item())
+            _split(axis, split, colours.get(where, GREY))
     axis.set(yscale="log", xlabel="temperature / barrier", ylabel="formula / exact escape rate")
     axis.set_xlim(-0.006, WIDEST + 0.006)
     _finish(figure, axis, ncols=1)
     lines = [line for _, line in said]
     first = BEYOND if BEYOND in lines else AT
-    told = ",\n".join(text for text, line in said if line == first)
-    axis.set_title(f"{claim.name}: as temperature falls, {first}, formula over exact rate tends to\n{told}")
+    told = ", ".join(text for text, line in said if line == first)
+    title = f"{claim.name}: as temperature falls, {first}, formula over exact rate tends to {told}"
+    headline(figure, title)
     caption = (
-        f"{axis.get_title()}. One coordinate. Squares at 0: limits by extrapolation in the square root of temperature, "
+        f"{title}. One coordinate. Squares at 0: limits by extrapolation in the square root of temperature, "
         "with their uncertainty. The learning rate is the same at all temperatures, so that inertia dies out with them."
     )
-    return name, claim.name, figure, caption.replace("\n", " ")
+    return name, claim.name, figure, caption
+
+
+def _with_uncertainty(value: float, uncertainty: float) -> str:
+    """A number to the digit of its uncertainty, and that to one digit."""
+    digits = max(0, -int(np.floor(np.log10(uncertainty))))
+    return f"{value:.{digits}f} ± {uncertainty:.1g}"
 
 
 def _finish(figure: Any, axis: Any, ncols: int) -> None:
     """The line at 1, readable ticks of a logarithmic axis, and the legend below."""
     axis.axhline(1, color="black", lw=1)
     low, high = axis.get_ylim()
-    ticks(axis, (tick for tick in (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10) if low <= tick <= high))
+    ticks(axis, (tick for tick in (0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10) if low <= tick <= high))
     figure.legend(loc="outside lower center", ncols=ncols, handlelength=4)  # a dash shows beside its marker
 
 
-def _split(axis: Any, rows: xarray.Dataset) -> None:
+def _split(axis: Any, rows: xarray.Dataset, colour: Any) -> None:
     """Split paths as points with intervals, and the exact chain that they should find."""
-    style = {"fmt": "D", "color": GREY, "mfc": "white", "ms": 7, "capsize": 3}
+    style = {"fmt": "D", "color": colour, "mfc": "white", "ms": 7, "capsize": 3}
     label = "over the discrete optimizer by splitting, 95 %"
     points(axis, 1 / rows[BARRIER], *_over(rows, "splitting"), label=label, **style)
     chain = rows["paper"] / rows["exact_splitting"]

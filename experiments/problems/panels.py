@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 
-from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, Named, points, subplots
+from experiments.drawing import BLUE, DASHED, GREEN, GREY, ORANGE, Named, headline, points, subplots
 from experiments.problems import optimizers
 from experiments.problems.displacements import Paper
 from experiments.referee.evidence import Evidence
@@ -40,7 +40,7 @@ def draw(name: str, claim: str, title: str, series: Sequence[Series], paper: Pap
     columns = series[0].pieces
     shipped = "shipped" in columns[0].measured
     layout: dict[str, Any] = {"height_ratios": (3, 2), "sharex": "col", "squeeze": False}
-    figure, axes = subplots(2, len(columns), size=(max(8.5, 4.6 * len(columns)), 7), **layout)
+    figure, axes = subplots(2, len(columns), size=(max(8.5, 4.1 * len(columns)), 7), **layout)
     starts = {piece.case.start for piece in columns}
     for k, piece in enumerate(columns):
         upper, lower = axes[0, k], axes[1, k]
@@ -61,7 +61,7 @@ def draw(name: str, claim: str, title: str, series: Sequence[Series], paper: Pap
     quantity = "MSD added by a thermal start" if columns[0].case.added else "mean squared displacement"
     axes[0, 0].set_ylabel(f"{quantity} (θ²)")
     axes[1, 0].set_ylabel("ratio to exact SDE")
-    figure.suptitle(title)
+    headline(figure, title)
     figure.legend(handles=_legend(series, shipped), loc="outside lower center", ncols=4)
     caption = (
         f"{title}. Solid: exact SDE; dashed: the paper's formula; points: measurements with 95 % intervals, which "

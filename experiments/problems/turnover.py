@@ -122,27 +122,35 @@ def passages(routes: Routes) -> list[Passage]:
 
 def passage(routes: Routes, ratio: float) -> Passage:
     """Mean times at damping over omega_b = `ratio`."""
-    damping = damping_of(ratio)
-    mass, boundaries = 1 / damping, {AT: float(WELL.saddle), BEYOND: beyond()}
-    curvatures = {"hessian_minimum": HESSIAN_MINIMUM, "hessian_saddle": HESSIAN_SADDLE}
-    known: dict[str, Any] = {"barrier": BARRIER_HEIGHT, "mass": mass, "damping": damping, **curvatures}
-    ends = {"minimum": 0.0, "saddle": WELL.saddle}
-    action = theory.barrier_action(lambda x: float(WELL.loss(np.array([x]))), mass=mass, **ends)
-    # with the temperature of the minimum all the way, s = 1, Theorem 3's is lr H_a/(2 B)
-    lr = 2 * TEMPERATURE / HESSIAN_MINIMUM
-    formulas = {
-        "paper": theory.momentum_escape_time(**known, lr=lr, batch_size=1.0, split=1.0),
-        "kramers": theory.kramers_escape_time(**known, temperature=TEMPERATURE),
-        "melnikov": theory.kramers_escape_time(**known, temperature=TEMPERATURE, action=action),
-    }
+    damping, boundaries = damping_of(ratio), {AT: float(WELL.saddle), BEYOND: beyond()}
     grids = {line: _grid(damping, boundary, 0.0) for line, boundary in boundaries.items()}
     exact = {line: float(grid["mfpt"]) for line, grid in grids.items()}
     errors = {line: float(grid["mfpt_error"] / grid["mfpt"]) for line, grid in grids.items()}
     tried = ratio in routes.pick(FEWER, FEWER, SIMULATED)
     simulated = {line: langevin(routes, damping, end) for line, end in boundaries.items() if tried}
-    values = {name: float(time) for name, time in formulas.items()}
     thermal = from_everywhere(damping) if ratio == DAMPINGS[-1] and not routes.quick else np.nan
-    return Passage(ratio, values, damping * action / TEMPERATURE, exact, errors, simulated, thermal)
+    return Passage(ratio, formulas(ratio), damping * action(damping) / TEMPERATURE, exact, errors, simulated, thermal)
+
+
+def action(damping: float) -> float:
+    """Of the orbit at the barrier's height."""
+    ends = {"minimum": 0.0, "saddle": WELL.saddle}
+    return float(theory.barrier_action(lambda x: float(WELL.loss(np.array([x]))), mass=1 / damping, **ends))
+
+
+def formulas(ratio: float) -> dict[str, float]:
+    """Mean times by every formula at damping over omega_b = `ratio`."""
+    damping = damping_of(ratio)
+    curvatures = {"hessian_minimum": HESSIAN_MINIMUM, "hessian_saddle": HESSIAN_SADDLE}
+    known: dict[str, Any] = {"barrier": BARRIER_HEIGHT, "mass": 1 / damping, "damping": damping, **curvatures}
+    # with the temperature of the minimum all the way, s = 1, Theorem 3's is lr H_a/(2 B)
+    lr = 2 * TEMPERATURE / HESSIAN_MINIMUM
+    times = {
+        "paper": theory.momentum_escape_time(**known, lr=lr, batch_size=1.0, split=1.0),
+        "kramers": theory.kramers_escape_time(**known, temperature=TEMPERATURE),
+        "melnikov": theory.kramers_escape_time(**known, temperature=TEMPERATURE, action=action(damping)),
+    }
+    return {name: float(time) for name, time in times.items()}
 
 
 def from_everywhere(damping: float) -> float:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Future, as_completed
 from dataclasses import replace
 from pathlib import Path
@@ -238,6 +238,7 @@ def write(outcome: Outcome, out: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _figures(claim: Claim, evidence: Sequence[Evidence]) -> list[drawing.Named]:
-    """A claim's figures, if nothing of its evidence is missing."""
-    return [] if any(piece.why_missing for piece in evidence) else list(claim.figures(evidence))
+def _figures(claim: Claim, evidence: Sequence[Evidence]) -> Iterator[drawing.Named]:
+    """A claim's figures, if nothing of its evidence is missing; made one by one, as each is drawn."""
+    if not any(piece.why_missing for piece in evidence):
+        yield from claim.figures(evidence)

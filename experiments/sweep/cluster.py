@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlparse
 
 JOIN = 30.0  # seconds that a scheduler is given to answer, and to find a worker
+RETURN = "1 h"  # that a worker here is given to start again: after dask's 15 s a loaded machine would have none left
 
 
 class StoppedError(Exception):
@@ -48,10 +49,11 @@ def connected(scheduler: str | None, workers: int | None, tls: dict[str, str] | 
         options: dict[str, Any] = {"threads_per_worker": 1, "processes": True, "host": "127.0.0.1"}
         options |= {"dashboard_address": "127.0.0.1:0", "scheduler_kwargs": {"dashboard": False}}
         options |= {"preload": ["experiments.sweep.tasks"], "silence_logs": logging.CRITICAL}
-        no_pages: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+        ours: dict[str, Any] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
+        ours |= {"distributed.deploy.lost-worker-timeout": RETURN}
         with (
             without_script(),
-            dask.config.set(no_pages),
+            dask.config.set(ours),
             LocalCluster(n_workers=workers or cores, **options) as cluster,
             Client(cluster) as client,
         ):

@@ -68,7 +68,7 @@ def run(
     retry
         With `resume`: compute failed tasks again.
     scheduler
-        Address of a running scheduler, "tcp://host:port" or "tls://host:port"; None: workers on this machine.
+        Address of a running scheduler, ``tcp://host:port`` or ``tls://host:port``; None: workers on this machine.
     workers
         Processes on this machine; None: one for each core; 0: this process computes all tasks in turn, without dask.
     threads

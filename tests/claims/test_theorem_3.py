@@ -82,4 +82,4 @@ def test_figures_say_what_the_evidence_says(evidence):
     assert "0.277 to 1.74 times the exact time" in figures["theorem-3"][1]
     assert "Theorem 3: 1 times the exact time" in others["theorem-3"]
     assert "tends to 4.001 ± 0.003 (SGD, double parabola" in figures["theorem-3-low-temperature"][1]
-    assert "tends to 1 ± 0.0001 (SGD, double parabola" in others["theorem-3-low-temperature"]
+    assert "tends to 1.0000 ± 0.0001 (SGD, double parabola" in others["theorem-3-low-temperature"]

@@ -85,6 +85,6 @@ def test_the_figure_s_title_is_made_of_the_numbers():
         ((name, claim, figure, caption),) = theorem_3_damping.claim.figures(evidence)
         assert (name, claim) == ("damping", "Theorem 3, damping")
         assert turnover.START in caption
-        titles.append(figure.axes[0].get_title())
+        titles.append(" ".join(figure.get_suptitle().split()))
     assert "takes 2.00 times Kramers'" in titles[0]
     assert "takes 3.00 times Kramers'" in titles[1]

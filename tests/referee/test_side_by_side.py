@@ -66,9 +66,11 @@ def test_what_others_build_on_is_tried_once_and_before_them(both):
     assert processes(both[0], "Second") == {os.getpid()}  # where what it builds on has come back to
 
 
-def test_figures_are_drawn_where_the_claim_is_tried(both):
-    (here,) = drawing.drawn([*both[1].claims[-1].figures([])])
+def test_figures_are_drawn_where_the_claim_is_tried_and_in_the_style_of_all(both):
+    claim = both[1].claims[-1]
+    (here,), (plain,) = drawing.drawn(claim.figures([])), drawing.drawn([*claim.figures([])])
     assert both[0].figures["Draws"] == [here]
+    assert here != plain  # made before the style is set
     assert both[1].figures["Draws"] == []  # as it is written
 
 

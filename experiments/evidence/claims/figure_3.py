@@ -9,7 +9,7 @@ import xarray
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named, plain_decades, subplots
+from experiments.drawing import BLUE, GREEN, GREY, ORANGE, PURPLE, Named, headline, plain_decades, subplots
 from experiments.evidence import contest
 from experiments.evidence.contest import BASELINE, Entry
 from experiments.evidence.lab import Lab
@@ -173,7 +173,7 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     findings = [finding for verdict in claim.verdicts(evidence) for finding in verdict.findings]
     texts = [finding.text.partition(":")[0] for finding in findings if finding.name.startswith("speed")]
     title = ": ".join(filter(None, (claim.name, "; ".join(texts))))
-    figure.suptitle(title)
+    headline(figure, title)
     first = curves[0].data
     caption = (
         f"{title}. {contest.scope(first)}. Means over {int(first['seeds'])} seeds with 95 % bands, each optimizer at "

@@ -10,7 +10,7 @@ import xarray
 from numpy.typing import NDArray
 from scipy.interpolate import RegularGridInterpolator
 
-from experiments.drawing import Named, subplots
+from experiments.drawing import Named, headline, subplots
 from experiments.evidence import contest
 from experiments.evidence.claims import table_2
 from experiments.evidence.lab import Lab
@@ -213,7 +213,7 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     compared = {f"basin against {name}" for name in grids}
     texts = [finding.text.partition(":")[0] for finding in findings if finding.name in compared]
     title = f"{claim.name}: {'; '.join(texts)}"
-    figure.suptitle(title)
+    headline(figure, title)
     first = next(iter(grids.values())).isel(row=0)
     caption = (
         f"{title}. {contest.scope(first)}. Mean test error (%) over {int(first['seeds'])} seeds; bold: within "

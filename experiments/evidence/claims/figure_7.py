@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 
 PAIRS = (("Adai", "SGDM"), ("Adai", "Adam"), ("SGDM", "Adam"), ("AdaiW", "SGDM"))
 RATIO = "logarithm of one minimum's sharpness over another's (1)"
-COLOURS = {"Adai": GREEN, "AdaiW": PURPLE, "SGDM": BLUE, "Adam": ORANGE}
+COLOURS = {"Adai": BLUE, "AdaiW": PURPLE, "SGDM": GREEN, "Adam": ORANGE}
 MEASURED = unsampled("it is measured on networks: see the columns measured and log_ratio", paper="not stated")
 PLACES = (END, EQUAL)
 

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import xarray
 
-from experiments.drawing import BLUE, GREY, ORANGE, Named, subplots
+from experiments.drawing import BLUE, GREY, ORANGE, Named, headline, subplots
 from experiments.evidence import contest
 from experiments.evidence.contest import AUTHORS, AUTHORS_RUNS, BASELINE, Entry
 from experiments.evidence.lab import Lab
@@ -183,7 +183,7 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
     middle.set(xlabel="minus SGDM's (points)", title="differences of pairs")
     right.set(xlabel="test error (%)", title="the authors': CIFAR-10, ResNet18")
     title = _title(claim, evidence)
-    figure.suptitle(title)
+    headline(figure, title)
     caption = (
         f"{title}. {contest.scope(first)}. Bars: 95 % over {int(first['seeds'])} seeds; in the middle of all "
         "differences together, in colour where Holm's correction resolves them; right over the authors' three runs, at "
