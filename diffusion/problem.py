@@ -23,7 +23,7 @@ REMEDIES = {
 
 
 def check_kinds(**given: Any) -> None:
-    """Refuse what is no optimizer, landscape or noise, given by these names, such as a class or a number in its place."""
+    """Refuse what is no optimizer, landscape or noise, given by these names, such as a number in its place."""
     for name, value in given.items():
         kind, remedy = REMEDIES[name]
         if not isinstance(value, kind):

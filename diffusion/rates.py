@@ -196,8 +196,8 @@ def _warn(
         )
     if repeated:
         texts.append(
-            f"{repeated} of the replicas are there twice, with one seed and the same random numbers: the interval takes "
-            "them for others; join runs of different seeds"
+            f"{repeated} of the replicas are there twice, with one seed and the same random numbers: the interval "
+            "takes them for others; join runs of different seeds"
         )
     if texts:
         warnings.warn("; ".join(texts), RuntimeWarning, stacklevel=3)

@@ -96,7 +96,11 @@ def opened(context, complaints):
     page.add_init_script(READER)
     page.on("console", lambda m: complaints.append(f"{m.type}: {m.text}") if m.type == "error" else None)
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
-    page.on("requestfailed", lambda request: complaints.append(f"failed: {request.url}"))
+    # what is aborted is of a page that was left before it had all
+    page.on(
+        "requestfailed",
+        lambda request: request.failure == "net::ERR_ABORTED" or complaints.append(f"failed: {request.url}"),
+    )
     page.on("response", lambda r: complaints.append(f"{r.status}: {r.url}") if r.status >= 400 else None)
 
     def note(request):
