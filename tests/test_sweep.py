@@ -300,6 +300,21 @@ def test_a_seed_belongs_to_what_a_point_is_not_to_its_place(tmp_path):
     assert len(set(everything)) == 12
 
 
+def test_points_with_too_few_exits_and_splitting_that_is_not_reliable_are_told(tmp_path):
+    """As a single run warns of them."""
+    rates = {"name": "escape_rate", "replicas": 50, "max_iterations": 10}
+    run_here(sweep(measure=rates), tmp_path / "a.zarr")
+    (told,) = report.doubts(tmp_path / "a.zarr")
+    assert told.startswith("points with fewer than 10 exits, whose rates may be anything up to rate_high: 2; raise")
+    run_here(sweep(measure=rates | {"max_iterations": 10**6}), tmp_path / "b.zarr")
+    assert report.doubts(tmp_path / "b.zarr") == []
+    split = {"name": "rare_escape_rate", "replicas": 20, "repetitions": 2}
+    run_here(sweep(landscape={"height": 0.05}, measure=split, axes={"sharpness": [1.0]}), tmp_path / "c.zarr")
+    assert report.doubts(tmp_path / "c.zarr") == [
+        "points with a rate by splitting that is not reliable: 1; raise replicas or repetitions"
+    ]
+
+
 def test_a_failed_point_says_why_and_the_others_go_on(tmp_path):
     store = run_here(own(axes={"factor": [1.0, -1.0, 2.0]}), tmp_path / "a.zarr")
     found = report.results(store.path)

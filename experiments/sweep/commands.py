@@ -54,7 +54,7 @@ def sweep(
 
     need("sweep", "dask", "distributed", "zarr")
     from experiments import sweep as sweeps
-    from experiments.sweep import cost, figure
+    from experiments.sweep import cost, figure, report
 
     if workers is not None:
         checks.whole("workers", workers)
@@ -103,6 +103,8 @@ def sweep(
         print(f"and {len(outcome.failed) - 10} more: diffusion-lab sweep status {store}")
     whole = asked.size - len(outcome.failed)
     print(f"{outcome.computed} tasks computed; {whole} of {asked.size} points are in {store}")
+    for doubt in report.doubts(store):
+        print(doubt)
     try:
         print(f"Figure: {figure.draw(sweeps.Store(store, asked, opened.layout), store.parent, store.stem)}")
     except (ValueError, OSError) as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import xarray
 
+from diffusion.rates import FEW
 from experiments.sweep.lock import read_lock
 from experiments.sweep.store import Store
 
@@ -59,6 +60,19 @@ def results(path: str | Path) -> xarray.Dataset:
     return stored.assign_coords(
         {name: (labels.dims, np.array(labels.values.tolist(), str), labels.attrs) for name, labels in texts.items()}
     )
+
+
+def doubts(path: str | Path) -> list[str]:
+    """What results say of themselves, as a single run warns: too few exits, or splitting that is not reliable."""
+    data, said = results(path), []
+    if few := int((data["events"] < FEW).sum()) if "events" in data else 0:
+        said.append(
+            f"points with fewer than {FEW} exits, whose rates may be anything up to rate_high: {few}; "
+            "raise max_iterations or replicas"
+        )
+    if vague := int((data["reliable"] == 0).sum()) if "reliable" in data else 0:
+        said.append(f"points with a rate by splitting that is not reliable: {vague}; raise replicas or repetitions")
+    return said
 
 
 def export(path: str | Path, target: str | Path) -> None:
