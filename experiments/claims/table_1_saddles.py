@@ -28,6 +28,7 @@ WORDS: tuple[tuple[Claim, str], ...] = (
 )
 POWERS = {"slow": 1.0, "fast": 0.0}
 TOLERANCE = 0.5
+AS_SHIPPED = "power of |H|, as shipped"  # the finding of the optimizer itself
 # Of the other optimizers of Table 2 and those of signs as shipped: the word of the column to which each belongs.
 OTHERS = {name: entry for name, entry in (TABLE_2 | SIGNS).items() if name not in ("Adam", "Adai")}
 SADDLE = Saddle(saddles.PAPERS.problems[:1], tuple(h for h in saddles.EIGENVALUES if h))
@@ -82,10 +83,7 @@ class Table1Saddles(Claim):
         powers, low, high = measured[:, known]
         if not len(powers):
             return
-        text, name = (
-            f"as shipped p = {span(powers)} (95 % intervals: {span([*low, *high])})",
-            "power of |H|, as shipped",
-        )
+        text, name = f"as shipped p = {span(powers)} (95 % intervals: {span([*low, *high])})", AS_SHIPPED
         if "law" not in near.coords:
             yield Finding(name, _farthest(powers, POWERS[word]), text)
             return
@@ -169,7 +167,7 @@ def _figure(claim: Claim, evidence: Sequence[Evidence]) -> Named:
                 p, low, high = (float(np.log10(row[f"shipped{end}"])) for end in ("", "_low", "_high"))
                 style = {"fmt": "o", "color": colour, "mfc": "white", "ms": 7, "capsize": 3}
                 axis.errorbar(p, place + shift, xerr=[[p - low], [high - p]], **style)
-        holds = [each.holds for each in claim.findings([piece]) if "shipped" in each.name and each.holds is not None]
+        holds = [each.holds for each in claim.findings([piece]) if each.name == AS_SHIPPED and each.holds is not None]
         tried += bool(holds)
         off += [] if all(holds) else [piece.subject]
     for iterations, colour in SHOWN.items():
