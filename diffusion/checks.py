@@ -136,7 +136,8 @@ def compiled(signature: str, function: Callable[..., Any], *example: Any) -> Any
 
 def _reason(error: Exception) -> str:
     """What numba says first, and of which line."""
-    text = re.sub(r" from '.*?'|>>> |^Failed in nopython.*\n", "", str(error))
+    plain_text = re.sub(r"\x1b\[[0-9;]*m", "", str(error))  # numba colours it where colorama is installed
+    text = re.sub(r" from '.*?'|>>> |^Failed in nopython.*\n", "", plain_text)
     lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     told = " ".join(lines[: 2 if lines[0].endswith(":") else 1]).rstrip(".")
     place = re.search(r'File "(?:.*[/\\])?(.*)", (line \d+)', text)

@@ -27,11 +27,8 @@ WAVES = 3  # in which a path may deviate from a valley's floor
 LARGEST = 700.0  # logarithm of a number that a float holds
 STEEP = 100.0  # times that the temperature may fall on a way; where it nearly vanishes single steps decide
 SHARE, FACTOR = 0.1, 100.0  # an estimate is trusted to a tenth of psi, and to this factor besides
-FAIR, SPLITTING, POWER = (
-    1000,
-    45.0,
-    0.6,
-)  # replicas, psi that so many are seen to split reliably, how it grows with them
+FAIR, SPLITTING, POWER = 1000, 45.0, 0.6  # replicas, psi that so many are seen to split reliably, how it grows
+BLIND = 5.0  # how much less of psi for each share of it that inertia carries, as the position does not see it
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,6 +65,11 @@ class Prospect:
     def exponent_of(self, iterations: float) -> float:
         """The psi with which an exit takes so many iterations."""
         return float(self.exponent - self.log_iterations + np.log(iterations))
+
+    def splitting_reach(self, replicas: int) -> float:
+        """Psi at which every second splitting with so many replicas is reliable, as measured in one coordinate."""
+        carried = max(self.local_exponent / self.exponent - 1, 0.0)
+        return float(SPLITTING * (replicas / FAIR) ** POWER / (1 + BLIND * carried))
 
     def remedy(self, exponent: float) -> str:
         """What makes psi as small as this, as "psi <= 25, that is batch_size <= 1.3"."""
@@ -185,9 +187,9 @@ def warn_hopeless(
         if prospect.log_iterations > LARGEST:
             raise ValueError(
                 f"{prospect} to an exit: the rate is below the range of floating-point numbers; choose "
-                f"{prospect.remedy(splitting_reach(max(replicas, FAIR)))}, or a boundary that is reached"
+                f"{prospect.remedy(prospect.splitting_reach(max(replicas, FAIR)))}, or a boundary that is reached"
             )
-        reach, remedy = splitting_reach(max(replicas, FAIR)), "more replicas"
+        reach, remedy = prospect.splitting_reach(max(replicas, FAIR)), "more replicas"
         hopeless = prospect.exponent > 2 * reach
         why = f"{max(replicas, FAIR)} replicas split paths reliably up to psi = {reach:.2g} or so"
     else:
@@ -208,11 +210,6 @@ def _at_first(dynamics: Dynamics, edge: Edge, origin: Array, replicas: int) -> b
         return walk > 0
     exponent = np.minimum(origin - edge.low, edge.high - origin).min() ** 2 / (2 * walk)
     return bool(np.log(replicas) - exponent > -np.log(FACTOR) - SHARE * exponent)
-
-
-def splitting_reach(replicas: int) -> float:
-    """Psi up to which splitting with so many replicas is reliable, as measured in one coordinate."""
-    return float(SPLITTING * (replicas / FAIR) ** POWER)
 
 
 def written(log_number: float) -> str:

@@ -56,7 +56,8 @@ class TorchLandscape:
     Notes
     -----
     Sums over samples are taken in chunks of one size, whatever the machine; torch's own sums depend on its threads,
-    which `simulate_torch` and `exit_times_torch` set to one, and elsewhere ``torch.set_num_threads(1)``. In what
+    which `simulate_torch` and `exit_times_torch` set to one, and elsewhere ``torch.set_num_threads(1)``. All is done
+    where the model's parameters are: on a GPU the numbers are those of a CPU to rounding, not to the bit. In what
     follows, `theta` None stands for the model's own parameters, and `samples` None for all.
     """
 

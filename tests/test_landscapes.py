@@ -1,5 +1,8 @@
 """Landscapes: derivatives, critical points, and a user's own, checked before they run."""
 
+import types
+
+import numba
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -357,6 +360,18 @@ BAD = [
 def test_bad_input_names_parameter_value_and_remedy(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_what_numba_says_is_told_without_its_colours(monkeypatch):
+    """It has some where colorama is installed."""
+    coloured = types.SimpleNamespace(
+        **dict.fromkeys(("code", "errmsg", "filename", "indicate", "highlight", "reset"), "\x1b[1m{}\x1b[0m".format)
+    )
+    monkeypatch.setattr(numba.core.errors, "_termcolor_inst", coloured)
+    with pytest.raises(ValueError, match="does not compile with numba as gradient") as told:
+        SeparableLandscape(tang_loss, uncompilable, tang_curvature)
+    assert "Unknown attribute 'no_such_attribute' of type float64 (line " in str(told.value)
+    assert "\x1b" not in str(told.value)
 
 
 @pytest.mark.parametrize(

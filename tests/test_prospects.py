@@ -1,5 +1,7 @@
 """What is said beforehand of an exit: the right order of magnitude, one sentence everywhere, and no false alarm."""
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -153,6 +155,21 @@ def test_splitting_refuses_a_rate_that_no_number_holds():
         rare_escape_rate(SGD(0.03), CurvedValley(0.5), noise=HessianNoise(1), boundary=Beyond(0, 5.0))
 
 
+@pytest.mark.long
+@pytest.mark.parametrize("beta1", [0.5, 0.9, 0.95, 0.98])
+def test_splitting_is_reliable_within_its_reach_and_not_twice_as_far(beta1):
+    """The more heat inertia carries, the less a position says of how near an exit is."""
+    dynamics = Momentum(0.05, beta1)
+    replicas, psi_of_one = 3000, of_well(dynamics, batch_size=1)
+    reach = psi_of_one.splitting_reach(replicas) / psi_of_one.exponent
+    reliable = []
+    for share in (0.6, 2.0):
+        known = {"noise": HessianNoise(share * reach, "piecewise"), "boundary": WELL.saddle, "replicas": replicas}
+        with warnings.catch_warnings(action="ignore", category=RuntimeWarning):
+            reliable.append(bool(rare_escape_rate(dynamics, WELL, **known)["reliable"]))
+    assert reliable == [True, False]
+
+
 @pytest.mark.parametrize("coordinates", [2, 10, 100])
 def test_in_many_directions_a_height_is_no_barrier(coordinates):
     """The loss is d/2 temperatures on average: at that height, and at that radius, exits are no rare event."""
@@ -178,7 +195,7 @@ def test_hopeless_runs_say_so_before_they_start():
     said = r"psi = 203 .* 1e90 iterations to an exit; all 1000 replicas together run 1e9, and none can .* lr >= 0.9"
     with pytest.raises(RuntimeWarning, match=said):
         exit_times(Momentum(0.05, 0.95), WELL, max_iterations=10**6, **given)
-    with pytest.raises(RuntimeWarning, match=r"psi = 203 .*1000 replicas split paths reliably up to psi = 45"):
+    with pytest.raises(RuntimeWarning, match=r"psi = 203 .*1000 replicas split paths reliably up to psi = 13"):
         rare_escape_rate(Momentum(0.05, 0.95), WELL, **given)
 
 

@@ -15,7 +15,7 @@ from diffusion import exit_times, rare_escape_rate
 from diffusion.dynamics import Dynamics
 from diffusion.landscapes import Landscape, QuadraticSaddle
 from diffusion.noise import NoiseModel
-from diffusion.prospects import Prospect, escape_prospect, splitting_reach, written
+from diffusion.prospects import Prospect, escape_prospect, written
 from diffusion.regions import Region, parts_of
 from experiments.problems import exits, optimizers
 from experiments.problems.exact import GRID, QUADRATURE, Motion, Passage, plane_passage
@@ -143,14 +143,14 @@ class Escape:
         if psi < DEEP:
             return Plan(0, 0, f"psi = {psi:.2g}: ensembles see as much")
         each = SPLIT_STEPS * REPETITIONS * psi * prospect.relaxation * steps * SPLIT_STEP
-        wanted, replicas = (4 if self.inert else 2) * psi, 1000  # with inertia the reaction coordinate sees less
+        replicas = 1000
         if replicas * each > seconds:
             return Plan(0, 0, f"{replicas} replicas, {REPETITIONS} times, take {duration(replicas * each)}")
-        while splitting_reach(replicas) < wanted and 2 * replicas * each <= seconds:
+        while prospect.splitting_reach(replicas) < 2 * psi and 2 * replicas * each <= seconds:
             replicas *= 2
-        if splitting_reach(replicas) >= psi:
+        if prospect.splitting_reach(replicas) >= psi:
             return Plan(replicas, replicas * each)
-        most = splitting_reach(replicas)
+        most = prospect.splitting_reach(replicas)
         told = (
             f"psi = {psi:.3g} is beyond what {replicas} replicas split; with {prospect.remedy(most)}, splitting takes "
         )

@@ -142,4 +142,5 @@ def test_without_packages_it_goes_on_with_what_there_is_and_names_the_step(tmp_p
     ],
 )
 def test_bad_command_lines_get_one_line_and_status_2(arguments, message, refusal, tmp_path):
-    assert message in refusal("evidence", "--only", "learning", "--out", str(tmp_path), *arguments)
+    given = "--text", data_files.__file__  # without the package of novels it would say so in another line
+    assert message in refusal("evidence", "--only", "learning", "--out", str(tmp_path), *given, *arguments)

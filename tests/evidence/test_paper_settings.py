@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from data_files import write_cifar
 
 from experiments.evidence.claims import paper_settings
@@ -42,3 +43,15 @@ def test_with_the_data_every_optimizer_is_run_and_one_that_diverges_says_so(smal
     assert np.isnan(evidence["resnet34 on CIFAR-100"].data["trained"]).all()
     assert [finding.name for finding in claim.findings([evidence["residual on CIFAR-10"]])] == ["SGDM", "Adam"]
     assert not list((small.out / "stores").glob("*.part"))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+def test_on_a_gpu_the_networks_of_the_paper_are_trained_in_half_precision(small, monkeypatch):
+    monkeypatch.setattr(paper_settings, "device", lambda: "cuda")
+    monkeypatch.setattr(paper_settings, "NETWORKS", {"resnet18": "CIFAR-10", "vgg16": "CIFAR-10"})
+    monkeypatch.setattr(paper_settings, "UNSHIPPED", {})
+    evidence = {piece.subject: piece for piece in claim.tried(small)}
+    for network in ("resnet18", "vgg16"):
+        ran = evidence[f"{network} on CIFAR-10"].data.set_index(row="optimizer")
+        assert np.isnan(ran["trained"].sel(row="AdaiW"))
+        assert np.isfinite(ran["trained"].sel(row=["SGDM", "Adam"])).all()

@@ -27,7 +27,7 @@ def test_largest_eigenvalues_are_those_of_the_scaled_hessian():
 
 def test_sharpness_free_of_scale_does_not_see_a_filter_and_its_statistics_multiplied():
     torch.manual_seed(0)
-    convolution, normalized = nn.Conv2d(1, 2, 3, bias=False), nn.BatchNorm2d(2, eps=0)
+    convolution, normalized = nn.Conv2d(1, 2, 3, bias=False), nn.BatchNorm2d(2, eps=1e-12)
     network = nn.Sequential(convolution, normalized, nn.Tanh(), nn.Flatten(), nn.Linear(8, 3)).eval()
     data = torch.randn(20, 1, 4, 4), torch.randint(3, (20,))
 

@@ -90,7 +90,20 @@ def test_a_run_that_diverges_says_where():
     assert run.states == {}
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+ON_A_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
+
+
+@ON_A_GPU
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_goes_the_same_way_on_a_gpu(name):
+    """Within what sums in another order make of three epochs."""
+    recipe = replace(SMALL, optimizer=name, lr=RATES.get(name, 0.01))
+    on_cpu, on_gpu = (train(replace(recipe, device=device)) for device in ("cpu", "cuda"))
+    np.testing.assert_allclose(on_gpu.curves["running_loss"], on_cpu.curves["running_loss"], rtol=1e-2)
+    assert on_gpu.train_loss == pytest.approx(on_cpu.train_loss, rel=0.05)
+
+
+@ON_A_GPU
 def test_mixed_precision_on_a_gpu_learns_and_goes_on(tmp_path):
     recipe, kept = replace(SMALL, model="residual", device="cuda", mixed=True, augment=True), tmp_path / "run"
     run = train(recipe, kept)
