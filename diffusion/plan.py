@@ -225,7 +225,7 @@ def save_points(save: ArrayLike | None, iterations: int, stride: int = 1) -> NDA
     if save is None:
         return np.unique(np.round(np.geomspace(1, iterations // stride, 50)).astype(np.int64)) * stride
     points = np.atleast_1d(np.asarray(save))
-    if points.ndim != 1 or points.size == 0 or np.any(points != np.floor(points)):
+    if points.ndim != 1 or points.size == 0 or points.dtype.kind not in "iuf" or np.any(points != np.floor(points)):
         raise ValueError(f"save = {save!r} must be a non-empty list of whole numbers")
     if np.any(np.diff(points) <= 0):
         raise ValueError(f"save = {points.tolist()} must be ascending without repeats; sort it with numpy.unique")

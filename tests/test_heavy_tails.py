@@ -22,6 +22,8 @@ def test_tail_exponent_for_small_learning_rates_is_that_of_the_sde():
     assert theory.tail_exponent(1.0, 1e-5, 1.0) == pytest.approx(1 + 2e5, rel=1e-4)
     below, above = (theory.tail_exponent(1.0, 0.1, 0.45 * (1 + side)) for side in (-1e-9, 1e-9))
     assert above == pytest.approx(below, rel=1e-7)
+    some, less = (theory.tail_exponent(1.0, 0.1, deviation) for deviation in (1e-8, 1e-60))  # as its square
+    assert less == pytest.approx(some * 1e104, rel=1e-10)
 
 
 @pytest.mark.parametrize("alpha", [0.5, 1.0, 1.5])
@@ -67,6 +69,8 @@ def test_exits_under_noise_that_grows_with_the_loss(lr, value):
     ("call", "message"),
     [
         (lambda: theory.tail_exponent(1.0, 1.0, 3.0), "deviation = 3.0 leaves no stationary law"),
+        (lambda: theory.tail_exponent(1e300, 1.0, 1.0), r"lr hessian = 1e\+300 must lie between"),
+        (lambda: theory.tail_exponent(1.0, 1.0, 1e-300), "lr deviation = 1e-300 must lie between"),
         (lambda: theory.stable_exit_time(2.0, radius=1.0, alpha=1.0), "start = 2.0 is outside radius = 1.0"),
         (lambda: theory.stable_exit_time(0.0, radius=1.0, alpha=3.0), "alpha = 3.0 must lie in"),
     ],

@@ -63,6 +63,8 @@ def test_turning_changes_nothing_if_friction_and_mass_turn_along():
         ({"hessian_saddle": -1.0}, "shape"),
         ({"hessian_saddle": [[0, 1], [2, 0]]}, "symmetric"),
         ({"friction": [1, -1]}, "friction"),
+        ({"friction": []}, r"friction = \[\] must be above 0, or a positive definite matrix"),
+        ({"friction": [1, 2, 3]}, r"friction = \[1, 2, 3\] must be above 0, or a positive definite matrix"),
         ({"mass": [[1, 0], [0, -1]]}, "mass"),
     ],
 )

@@ -205,6 +205,12 @@ def test_bad_input(change, message):
         theory.sgd_escape_time(**WELL | {"lr": LR} | change)
 
 
+def test_an_action_below_0_is_refused():
+    known = {"barrier": 1.0, "hessian_minimum": 1.0, "hessian_saddle": 1.0, "temperature": 0.1, "mass": 1.0}
+    with pytest.raises(ValueError, match=r"action = -1.0 must be above 0"):
+        theory.kramers_escape_time(**known, damping=1.0, action=-1.0)
+
+
 def test_action_needs_a_barrier_and_a_wall():
     with pytest.raises(ValueError, match="no barrier"):
         theory.barrier_action(lambda x: -x, minimum=0.0, saddle=1.0, mass=1.0)

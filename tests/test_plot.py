@@ -370,6 +370,7 @@ def test_paths_end_where_they_left_and_extinct_repetitions_are_not_drawn():
         (lambda: plot.survival(exits([], censored=3)), "no replica left"),
         (lambda: plot.survival(exits([1.0]), level=95), "level = 95"),
         (lambda: plot.rates(rates().isel(barrier=0)), "concatenate"),
+        (lambda: plot.rates([rates()]), "a list is no dataset; give the result of diffusion.escape_rate"),
         (lambda: plot.density(phase_space("density"), times=[1.0]), "does not depend on time"),
         (lambda: plot.committor(CURVE), "fokker_planck.committor"),
         (lambda: plot.current(CURVE), "no current"),

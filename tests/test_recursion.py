@@ -148,6 +148,8 @@ def test_sgd_has_its_closed_form():
     closed = eta**2 * c * (1 - (1 - eta * h) ** (2 * t)) / (1 - (1 - eta * h) ** 2)
     found = theory.discrete_msd(t, hessian=h, noise_variance=c, lr=eta, inertia=0.0, gradient_weight=1.0)
     np.testing.assert_allclose(found, closed, rtol=1e-11)
+    none = theory.discrete_msd([], hessian=1.0, noise_variance=c, lr=eta, inertia=0.0, gradient_weight=1.0)
+    assert none.shape == (0,)
 
 
 def test_thermal_momentum_of_the_discrete_optimizer():

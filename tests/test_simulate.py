@@ -240,6 +240,7 @@ BAD = [
     (lambda: run(iterations=0), "iterations = 0 must be a whole number >= 1"),
     (lambda: run(replicas=0), "replicas = 0 must be a whole number >= 1"),
     (lambda: run(save=[5, 1]), r"save = \[5, 1\] must be ascending"),
+    (lambda: run(save="last"), "save = 'last' must be a non-empty list of whole numbers"),
     (lambda: run(save=[21]), "between 0 and iterations = 20"),
     (lambda: run(save=[1.5]), "save = .* whole numbers"),
     (lambda: run(substeps=0), "substeps = 0 must be a whole number >= 1"),

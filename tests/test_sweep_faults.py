@@ -19,7 +19,7 @@ import pytest
 import sweeps
 
 from experiments.sweep import Sweep, report, run
-from experiments.sweep.cluster import without_script
+from experiments.sweep.cluster import JOIN, without_script
 
 long = pytest.mark.long
 
@@ -317,6 +317,22 @@ def test_a_scheduler_started_separately_and_one_of_its_workers_killed(undisturbe
     under_way(driver, tmp_path / "a.zarr")
     first.kill()
     sweeps.finish(driver)
+    assert sweeps.contents(tmp_path / "a.zarr") == wanted
+
+
+@long
+def test_all_workers_leave_and_another_joins(undisturbed, drivers, cluster, tmp_path):
+    """Others are waited for, and it is said that none is left."""
+    path, wanted = undisturbed
+    address, scheduler, worker = cluster
+    scheduler()
+    only = worker()
+    driver = drivers(path, "--out", tmp_path / "a.zarr", "--scheduler", address)
+    under_way(driver, tmp_path / "a.zarr")
+    only.kill()
+    time.sleep(2 * JOIN + 5)
+    worker()
+    assert f"no worker is left at {address}; start some" in sweeps.finish(driver)
     assert sweeps.contents(tmp_path / "a.zarr") == wanted
 
 

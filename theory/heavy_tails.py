@@ -10,6 +10,7 @@ from scipy.special import gamma, gammaln, hyp1f1, logsumexp
 from theory import checks
 
 FAR = 20.0  # deviations from 0
+EXTREME = 1e100  # squares of what is within it and its inverse are floating-point numbers
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(40)
 WEIGHTS = WEIGHTS / WEIGHTS.sum()
 
@@ -43,13 +44,16 @@ def tail_exponent(hessian: float, lr: float, deviation: float) -> float:
         float(checks.positive(name, checks.number(name, value))) for name, value in (("lr", lr), ("hessian", hessian))
     )
     mean, spread = abs(1 - eta * h), eta * float(checks.positive("deviation", checks.number("deviation", deviation)))
+    for told, size in (("lr hessian", eta * h), ("lr deviation", spread)):
+        if not 1 / EXTREME < size < EXTREME:
+            raise ValueError(f"{told} = {size:g} must lie between {1 / EXTREME:g} and {EXTREME:g}")
 
     def log_moment(power: float) -> float:
         if mean > FAR * spread:  # by Gauss-Hermite nodes about the maximum; the other sign has e^-200
-            mode = (mean + np.sqrt(mean**2 + 4 * power * spread**2)) / 2
-            width = 1 / np.sqrt(1 / spread**2 + power / mode**2)
-            y = mode + width * NODES
-            exponents = power * np.log(y) - (y - mean) ** 2 / (2 * spread**2) + NODES**2 / 2
+            shift = 2 * power * spread**2 / (mean + np.sqrt(mean**2 + 4 * power * spread**2))
+            width = 1 / np.sqrt(1 / spread**2 + power / (mean + shift) ** 2)
+            away = shift + width * NODES
+            exponents = power * np.log(mean + away) - (away / spread) ** 2 / 2 + NODES**2 / 2
             return float(logsumexp(exponents, b=WEIGHTS * width / spread))
         ratio = mean**2 / (2 * spread**2)  # Kummer's transformation leaves positive terms only
         scale = power * np.log(spread) + power / 2 * np.log(2) + gammaln((1 + power) / 2) - gammaln(0.5)

@@ -63,6 +63,8 @@ def kramers_escape_time(
     factor = effective_diffusion(hessian_saddle=h_b, mass=mass, damping=damping)
     temp = checks.positive("temperature", temperature)
     friction = np.asarray(mass, float) * np.asarray(damping, float)
+    if not np.all(np.asarray(action, float) > 0):
+        raise ValueError(f"action = {action!r} must be above 0; inf leaves weak damping out")
     loss = np.asarray(damping, float) * np.asarray(action, float) / temp
     prefactor = 2 * np.pi * friction / np.sqrt(h_a * h_b) / factor / depopulation(loss)
     with np.errstate(over="ignore"):

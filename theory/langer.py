@@ -121,7 +121,7 @@ def _symmetric(name: str, value: ArrayLike) -> Array:
 
 def _definite(name: str, value: ArrayLike, n: int) -> Array:
     given = checks.finite(name, value)
-    matrix = given if given.ndim == 2 else np.diag(np.broadcast_to(given, n))
+    matrix = np.diag(np.broadcast_to(given, n)) if given.shape in ((), (1,), (n,)) else given
     if matrix.shape != (n, n) or np.linalg.eigvalsh((matrix + matrix.T) / 2)[0] <= 0:
         raise ValueError(f"{name} = {value!r} must be above 0, or a positive definite matrix ({n}, {n})")
     return matrix

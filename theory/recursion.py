@@ -181,7 +181,7 @@ def _propagate(
         checks.fraction("inertia", inertia),
         checks.positive("gradient_weight", gradient_weight),
     )
-    schedule = _runs(substeps, int(steps.max()))
+    schedule = _runs(substeps, int(steps.max(initial=0)))
     shape = steps.shape
     transition = np.broadcast_to(np.eye(2), (*shape, 2, 2)).copy()
     covariance = np.zeros((*shape, 2, 2))

@@ -77,6 +77,8 @@ def needed(result: xarray.Dataset, source: str, *names: str) -> None:
     ValueError
         If one is missing; the message says which function gives it.
     """
+    if not hasattr(result, "variables"):
+        raise ValueError(f"a {type(result).__name__} is no dataset; give the result of {source}")
     missing = [name for name in names if name not in {*result.variables, *result.dims}]
     if missing:
         raise ValueError(f"the dataset has no {', '.join(missing)}; give the result of {source}")

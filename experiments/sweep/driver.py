@@ -1,8 +1,10 @@
 """Runs a sweep's tasks on dask.distributed and keeps no results itself."""
 
+import threading
 import time
+import warnings
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -187,6 +189,29 @@ class _Here(_Run):
         tasks.run(str(self._store.path), self._began, point, block, self._threads)
 
 
+@contextmanager
+def _saying_that_none_is_left(client: Any) -> Iterator[None]:
+    """Warn meanwhile if all workers have gone, each time anew: others may join, and are waited for."""
+    over = threading.Event()
+
+    def watch() -> None:
+        missed = False
+        while not over.wait(JOIN):
+            try:
+                before, missed = missed, not client.nthreads()
+            except Exception:  # the scheduler is lost, which the run says itself
+                return
+            if missed and not before:
+                told = f"no worker is left at {client.scheduler.address}; start some, or stop and go on with --resume"
+                warnings.warn(told, UserWarning, stacklevel=2)
+
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
 class _OnDask(_Run):
     """The tasks of a run on a client's workers."""
 
@@ -209,17 +234,18 @@ class _OnDask(_Run):
             self._meet_workers()
             todo, pending = self._todo(), as_completed(raise_errors=False)
             self._fill(todo, pending)
-            for future in pending:
-                task = self._waiting.pop(future)
-                if not self._heed(future, *task, alone=task == self._alone):
-                    self._suspects.append(task)
-                elif self._count(*task):
-                    self._submit(pending, task[0], tasks.ALL)
-                future.release()
-                self._fill(todo, pending)
-                if self._suspects and not self._waiting:
-                    self._alone = self._suspects.pop()
-                    self._submit(pending, *self._alone)
+            with _saying_that_none_is_left(self._client):
+                for future in pending:
+                    task = self._waiting.pop(future)
+                    if not self._heed(future, *task, alone=task == self._alone):
+                        self._suspects.append(task)
+                    elif self._count(*task):
+                        self._submit(pending, task[0], tasks.ALL)
+                    future.release()
+                    self._fill(todo, pending)
+                    if self._suspects and not self._waiting:
+                        self._alone = self._suspects.pop()
+                        self._submit(pending, *self._alone)
         except CommClosedError as error:
             raise StoppedError(self._kept(LOST)) from error
         except OSError as error:
