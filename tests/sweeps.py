@@ -1,4 +1,4 @@
-"""Sweeps for the tests, the processes that run them, and what makes two stores the same."""
+"""Sweeps for the tests, what runs them, here or in processes, and what makes two stores the same."""
 
 import contextlib
 import os
@@ -7,6 +7,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+
+from experiments.sweep import Store, Sweep, tasks
 
 ROOT = Path(__file__).parents[1]
 
@@ -36,6 +38,46 @@ sharpness = {{ start = {low}, stop = 4, count = {points}, spacing = "log" }}
 labels = ["simulated", "exact"]
 "measure.name" = ["escape_rate", "exact_rate"]
 """
+
+
+BASE = {
+    "landscape": {"name": "StyblinskiTang", "dimension": 1, "height": 0.0054},
+    "noise": {"name": "HessianNoise", "batch_size": 1, "at": "piecewise"},
+    "dynamics": {"name": "SGD", "lr": 0.316},
+    "measure": {"name": "exact_rate", "boundary": "saddle"},
+    "axes": {"sharpness": [1.0, 2.0]},
+}
+
+
+def sweep(**changes):
+    """BASE with sections changed; a section's entry that is None is left out."""
+    mapping = {name: dict(table) for name, table in BASE.items()}
+    for name, table in changes.items():
+        mapping[name] = table if name in ("axes", "title") else {**mapping.get(name, {}), **table}
+        if isinstance(mapping[name], dict):
+            mapping[name] = {key: value for key, value in mapping[name].items() if value is not None}
+    return Sweep.from_mapping(mapping)
+
+
+def own(**more):
+    """A sweep of a user's own measurement."""
+    arguments = {
+        "measure": {"name": "own_measure:curvature", "boundary": None},
+        "axes": {"factor": [1.0, 2.0, 3.0]},
+    } | more
+    return sweep(**arguments)
+
+
+def run_here(asked, path):
+    """Every task, in order, in this process."""
+    store = Store.create(path, asked)
+    for point in range(asked.size):
+        blocks = store.layout.blocks_of(point)
+        for block in range(blocks):
+            tasks.run(str(path), 0.0, point, block)
+        if blocks > 1:
+            tasks.run(str(path), 0.0, point, tasks.ALL)
+    return store
 
 
 def description(path, replicas=200, block=50, points=3, low=2.0):

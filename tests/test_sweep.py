@@ -1,19 +1,16 @@
-"""Sweeps: what TOML may say, how points become tasks, and what their store holds, without any scheduler."""
+"""Sweeps: what TOML may say, how points become tasks, and what these measure, without any scheduler."""
 
 import datetime
-import json
-import os
 import re
 import subprocess
 import sys
-import time
 import tomllib
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import sweeps
 import xarray
+from sweeps import own, run_here, sweep
 
 import diffusion
 import theory
@@ -27,52 +24,11 @@ from experiments.sweep import (
     cost,
     figure,
     measurements,
-    provenance,
     report,
     run,
     tasks,
 )
 from experiments.sweep.layout import Layout
-from experiments.sweep.lock import locked
-
-BASE = {
-    "landscape": {"name": "StyblinskiTang", "dimension": 1, "height": 0.0054},
-    "noise": {"name": "HessianNoise", "batch_size": 1, "at": "piecewise"},
-    "dynamics": {"name": "SGD", "lr": 0.316},
-    "measure": {"name": "exact_rate", "boundary": "saddle"},
-    "axes": {"sharpness": [1.0, 2.0]},
-}
-
-
-def sweep(**changes):
-    """BASE with sections changed; a section's entry that is None is left out."""
-    mapping = {name: dict(table) for name, table in BASE.items()}
-    for name, table in changes.items():
-        mapping[name] = table if name in ("axes", "title") else {**mapping.get(name, {}), **table}
-        if isinstance(mapping[name], dict):
-            mapping[name] = {key: value for key, value in mapping[name].items() if value is not None}
-    return Sweep.from_mapping(mapping)
-
-
-def own(**more):
-    """A sweep of a user's own measurement."""
-    arguments = {
-        "measure": {"name": "own_measure:curvature", "boundary": None},
-        "axes": {"factor": [1.0, 2.0, 3.0]},
-    } | more
-    return sweep(**arguments)
-
-
-def run_here(asked, path):
-    """Every task, in order, in this process."""
-    store = Store.create(path, asked)
-    for point in range(asked.size):
-        blocks = store.layout.blocks_of(point)
-        for block in range(blocks):
-            tasks.run(str(path), 0.0, point, block)
-        if blocks > 1:
-            tasks.run(str(path), 0.0, point, tasks.ALL)
-    return store
 
 
 @pytest.fixture(autouse=True)
@@ -333,87 +289,6 @@ def test_a_point_whose_parameters_are_out_of_range_fails_alone(tmp_path):
     assert store.why(0) == ""
 
 
-def test_a_running_sweep_can_be_read(tmp_path):
-    store = Store.create(tmp_path / "a.zarr", own())
-    tasks.run(str(store.path), 0.0, 1, 0)
-    found = xarray.open_zarr(store.path).compute()
-    assert found["done"].values.tolist() == [[False], [True], [False]]
-    assert np.isnan(found["curvature"].values).tolist() == [True, False, True]
-    assert "no driver runs" in report.status(store.path)[0]
-
-
-def test_a_store_with_other_parameters_is_refused_and_the_difference_named(tmp_path):
-    Store.create(tmp_path / "a.zarr", own())
-    with pytest.raises(ValueError, match=r"axes.factor.labels is \[1.0, 2.0, 3.0\] there and \[1.0\] here"):
-        check(own(axes={"factor": [1.0]}), tmp_path / "a.zarr", resume=True)
-    with pytest.raises(ValueError, match=r"dynamics\.lr is 0\.316 there and 0\.3 here"):
-        check(own(dynamics={"lr": 0.3}), tmp_path / "a.zarr", resume=True)
-    with pytest.raises(ValueError, match="exists; go on with it"):
-        check(own(), tmp_path / "a.zarr", resume=False)
-    assert check(own(), tmp_path / "a.zarr", resume=True) == 1.0
-
-
-@pytest.mark.parametrize(
-    ("attribute", "key", "message"),
-    [("physics", "source", "physics"), ("own_sources", "own_measure:curvature", "source of")],
-)
-def test_a_store_of_another_version_is_refused(tmp_path, attribute, key, message):
-    import zarr
-
-    store = Store.create(tmp_path / "a.zarr", own())
-    group = zarr.open_group(store.path, mode="r+", use_consolidated=False)
-    there = json.loads(group.attrs[attribute])
-    assert key in there
-    group.attrs[attribute] = json.dumps(there | {key: "0123"})
-    with pytest.raises(
-        ValueError, match=f"begun with another .*{message}: {key} is 0123 there and [0-9a-f]{{16}} here"
-    ):
-        check(own(), store.path, resume=True)
-    with pytest.raises(ValueError, match="begun with another"):
-        tasks.run(str(store.path), 0.0, 0, 0)
-
-
-def test_a_second_driver_is_refused(tmp_path):
-    store = Store.create(tmp_path / "a.zarr", own())
-    with locked(store.path) as lock:
-        assert f"driver: process {os.getpid()} on" in report.status(store.path)[0]
-        assert "starting" in report.status(store.path)[0]
-        lock.tell(total=401, computed=101, since=(time.time() - 60, 1))
-        assert "about 3 minutes left" in report.status(store.path)[0]
-        with pytest.raises(ValueError, match=f"is in use by process {os.getpid()}"), locked(store.path):
-            pass
-    assert "no driver runs" in report.status(store.path)[0]
-    store.path.with_name("a.zarr.lock").write_text(
-        '{"pid": 1, "host": "dead", "computed": 3, "total": 9, "since": [0, 1]}'
-    )  # of one killed
-    assert "no driver runs" in report.status(store.path)[0]
-    with locked(store.path):
-        assert f"driver: process {os.getpid()} on" in report.status(store.path)[0]
-        assert "starting" in report.status(store.path)[0]
-    assert not store.path.with_name("a.zarr.lock").exists()
-
-
-def test_a_worker_computes_with_what_it_imported_and_says_so(tmp_path, monkeypatch):
-    """A module changes on disk after it was imported: no store begun with the new file is computed with the old."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    text = "def value(factor):\n    return {{'v': {0} * factor}}\nvalue.variables = ('v',)\n"
-    text += "ready = __import__('diffusion').StyblinskiTang({0})\n"
-    (tmp_path / "changing.py").write_text(text.format(1))
-    asked = sweep(measure={"name": "changing:value", "boundary": None}, axes={"factor": [1.0]})
-    ready = sweep(landscape={"name": "changing:ready", "dimension": None, "height": None}, axes={"lr": [0.1]})
-    before = provenance.own_sources(asked) | provenance.own_sources(ready)
-    assert len(set(before.values())) == 1
-    (tmp_path / "changing.py").write_text(text.format(2))
-    store = Store.create(tmp_path / "a.zarr", asked)
-    assert provenance.own_sources(asked)["changing:value"] == before["changing:value"]  # of what it computes with
-    new = "import sys; from experiments.sweep import Store; Store.open(sys.argv[1]).check_physics()"
-    path = os.pathsep.join([str(sweeps.ROOT), str(tmp_path)])
-    done = subprocess.run(
-        [sys.executable, "-c", new, store.path], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
-    )
-    assert "begun with another source of: changing:value is" in done.stderr
-
-
 @pytest.mark.parametrize(
     ("returned", "message"),
     [
@@ -432,35 +307,6 @@ def test_a_measurement_that_returns_something_else_fails_at_its_point(tmp_path, 
         sweep(measure={"name": f"{name}:value", "boundary": None}, axes={"factor": [1.0]}), tmp_path / "a.zarr"
     )
     assert message in store.why(0)
-
-
-def test_a_reason_without_its_flag_is_of_a_task_that_was_killed(tmp_path):
-    """Between the two; computed again and well, the point has not failed."""
-    store = Store.create(tmp_path / "a.zarr", own())
-    store._arrays["reason"][1, 0] = "killed before it was done"
-    assert not store.survey().failed.any()
-    for point in range(3):
-        tasks.run(str(store.path), 0.0, point, 0)
-    assert store.why(1) == ""
-    assert store.survey().complete.all()
-
-
-@pytest.mark.parametrize("flag", ["done/c/1/0", "complete/c/1"])
-def test_an_empty_flag_is_none(tmp_path, flag):
-    """As a loss of power leaves files."""
-    store = run_here(own(), tmp_path / "a.zarr")
-    (store.path / flag).write_bytes(b"")
-    (store.path / "done" / "c" / "1" / ".nfs0001").write_bytes(b"x")
-    assert store.survey().complete.all() != store.survey().done.all()
-    assert check(own(), store.path, resume=True) == pytest.approx(1 / 3 if "complete" in flag else 0)
-
-
-def test_what_killed_processes_left_is_removed(tmp_path):
-    store = run_here(own(), tmp_path / "a.zarr")
-    left = store.path / "curvature" / "c" / "1.0123.partial"
-    left.write_bytes(b"x")
-    assert list(store.survey().damaged()) == []
-    assert not left.exists()
 
 
 def test_names_that_results_and_axes_share_are_refused(tmp_path):
@@ -495,138 +341,6 @@ def test_a_block_of_one_replica_has_no_error_of_its_own_but_all_together_have():
     found = measurements.MEASUREMENTS["msd"].summary(blocks, {"replicas": 2, "block": 1})
     assert found["msd"].tolist() == [[2.0]]
     assert found["msd_stderr"].tolist() == [[1.0]]
-
-
-def test_many_points_are_looked_at_quickly(tmp_path):
-    """Ten thousand of four blocks: none of their 40,000 reasons is read."""
-    factors = {"start": 0, "stop": 1, "count": 10_000}
-    store = Store.create(
-        tmp_path / "a.zarr",
-        sweep(
-            measure={"name": "msd", "replicas": 4, "block": 1, "iterations": 1, "boundary": None}, axes={"lr": factors}
-        ),
-    )
-    began = time.monotonic()
-    report.results(store.path)
-    report.status(store.path)
-    assert time.monotonic() - began < 5
-
-
-def test_failed_tasks_count_as_left_when_they_are_tried_again(tmp_path):
-    store = run_here(own(axes={"factor": [1.0, -1.0]}), tmp_path / "a.zarr")
-    assert check(store.sweep, store.path, resume=True) == 0
-    assert check(store.sweep, store.path, resume=True, retry=True) == 0.5
-
-
-@pytest.mark.parametrize("harm", ["truncated", "missing", "longer"])
-def test_a_chunk_that_is_not_whole_is_found(tmp_path, harm):
-    store = run_here(own(), tmp_path / "a.zarr")
-    chunk = store.path / "curvature" / "c" / "1"
-    match harm:
-        case "truncated":
-            chunk.write_bytes(chunk.read_bytes()[:5])
-        case "missing":
-            chunk.unlink()
-        case _:
-            chunk.write_bytes(chunk.read_bytes() + b"0")
-    survey = store.survey()
-    assert list(survey.damaged()) == [(1, 0)]
-    survey.forget(1, 0)
-    assert store.survey().done.tolist() == [[True], [False], [True]]
-    tasks.run(str(store.path), 0.0, 1, 0)
-    assert list(store.survey().damaged()) == []
-
-
-def test_a_flipped_bit_is_not_read(tmp_path):
-    store = run_here(own(), tmp_path / "a.zarr")
-    chunk = store.path / "curvature" / "c" / "1"
-    harmed = bytearray(chunk.read_bytes())
-    harmed[3] ^= 1
-    chunk.write_bytes(harmed)
-    with pytest.raises(ValueError, match=r"(?i)checksum"):
-        xarray.open_zarr(store.path)["curvature"].compute()
-
-
-def test_export_to_netcdf(tmp_path):
-    store = run_here(own(axes={"factor": [1.0, -1.0]}), tmp_path / "a.zarr")
-    report.export(store.path, tmp_path / "a.nc")
-    with xarray.open_dataset(tmp_path / "a.nc") as found:
-        assert found["reason"].values.tolist() == [[""], ["ArithmeticError: factor = -1.0 is below 0"]]
-        xarray.testing.assert_equal(found["curvature"], xarray.open_zarr(store.path)["curvature"].compute())
-        assert json.loads(found.attrs["sweep"])["measure"]["name"] == "own_measure:curvature"
-    with pytest.raises(ValueError, match="exists"):
-        report.export(store.path, tmp_path / "a.nc")
-    with pytest.raises(ValueError, match="no store of a sweep"):
-        report.status(tmp_path)
-
-
-def test_cost_is_estimated_from_trials():
-    """The time of a sweep of known updates, within the spread of a busy machine."""
-    asked = own(measure={"name": "own_measure:curvature", "boundary": None, "pause": 0.05})
-    found = cost.estimate(Layout.of(asked))
-    assert found.hours * 3600 == pytest.approx(0.15, rel=0.5)
-    assert found.trials == 3
-    assert found.files == 3 * (2 + 2)
-    assert not found.large
-    assert cost.estimate(Layout.of(asked), 1 / 3).hours < found.hours
-
-
-@pytest.fixture
-def passing(monkeypatch):
-    """Seconds pass for estimates of cost when they are told to, whatever else the machine does."""
-    now = [0.0]
-
-    def pass_by(seconds):
-        now[0] += seconds
-
-    monkeypatch.setattr(cost, "time", SimpleNamespace(perf_counter=lambda: now[0]))
-    return pass_by
-
-
-@pytest.mark.parametrize(
-    ("seconds", "expected"),
-    [
-        (lambda factor, known: 0.5 * (not known), 2 * 0.5),  # the points share code: once in each of 2 processes
-        (lambda factor, known: 0.2 * (factor not in known), 3 * 0.2),  # each point has code of its own
-        (lambda factor, known: 0.0, 0.0),  # there is none
-    ],
-)
-def test_cost_counts_compilation(monkeypatch, passing, seconds, expected):
-    """By a measurement that takes so much longer when it is first run."""
-    known = []
-
-    def run(here, options, seed):
-        passing(0.01 + seconds(options["factor"], known))
-        known.append(options["factor"])
-
-    layout = Layout.of(own())
-    monkeypatch.setattr(cost, "named", lambda name: SimpleNamespace(unit="replicas", run=run))
-    found = cost.estimate(layout, processes=2)
-    assert found.compiling * 3600 == pytest.approx(expected)
-    assert found.hours * 3600 == pytest.approx(3 * 0.01 + expected)
-    assert ("to compile" in str(found)) == (expected > 0)
-
-
-def test_cost_of_code_that_is_kept_on_disk_is_not_counted_again(monkeypatch, passing):
-    def run(here, options, seed):
-        passing(0.01)
-        if not cost.compiler.kept:
-            passing(0.3)
-            cost.compiler.kept += 0.3
-
-    layout = Layout.of(own())
-    monkeypatch.setattr(cost, "named", lambda name: SimpleNamespace(unit="replicas", run=run))
-    monkeypatch.setattr(cost.compiler, "kept", 0.0)
-    assert cost.estimate(layout, processes=100).compiling == pytest.approx(0)
-
-
-def test_a_large_sweep_wants_a_yes(tmp_path, here):
-    path = sweeps.description(tmp_path / "a.toml", replicas=2_000_000, block=2000, low=0.5)
-    done = here("sweep", path, "--out", tmp_path / "a.zarr")
-    assert done.returncode == 2
-    assert "core-hours" in done.stderr
-    assert "begin with --yes" in done.stderr
-    assert not (tmp_path / "a.zarr").exists()
 
 
 def test_one_store_needs_one_size_of_block():
