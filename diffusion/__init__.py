@@ -39,7 +39,8 @@ from diffusion.landscapes import (
 from diffusion.laws import Batch, Empirical, Law, Normal, Quantile, Skewed, Stable, StudentT
 from diffusion.minibatches import Minibatches
 from diffusion.motion import Motion, OverdampedMotion
-from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise, Noise
+from diffusion.noise import HessianNoise, IsotropicNoise, MinibatchNoise
+from diffusion.own_noise import Noise
 from diffusion.progress import progress
 from diffusion.prospects import Prospect, escape_prospect
 from diffusion.rates import escape_rate
