@@ -28,7 +28,7 @@ LARGEST = 700.0  # logarithm of a number that a float holds
 STEEP = 100.0  # times that the temperature may fall on a way; where it nearly vanishes single steps decide
 SHARE, FACTOR = 0.1, 100.0  # an estimate is trusted to a tenth of psi, and to this factor besides
 FAIR, SPLITTING, POWER = 1000, 45.0, 0.6  # replicas, psi that so many are seen to split reliably, how it grows
-BLIND = 5.0  # how much less of psi for each share of it that inertia carries, as the position does not see it
+BLIND = 5.0  # how much less for each share of psi that inertia carries: what the coordinate of splitting sees badly
 
 
 @dataclass(frozen=True, repr=False)
@@ -68,7 +68,7 @@ class Prospect:
 
     def splitting_reach(self, replicas: int) -> float:
         """Psi at which every second splitting with so many replicas is reliable, as measured in one coordinate."""
-        carried = max(self.local_exponent / self.exponent - 1, 0.0)
+        carried = max(self.local_exponent / self.exponent - 1, 0.0) if self.exponent > 0 else 0.0
         return float(SPLITTING * (replicas / FAIR) ** POWER / (1 + BLIND * carried))
 
     def remedy(self, exponent: float) -> str:
