@@ -5,7 +5,6 @@ import re
 import resource
 import sys
 import time
-import warnings
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -49,10 +48,12 @@ def vectors() -> dict[str, int]:
     """Packed arithmetic instructions of the kernels by register used; none but on x86, or if they were cached."""
     from diffusion.kernels import jit
 
-    warnings.simplefilter("ignore")  # of cached kernels there is no assembly
     counts: Counter[str] = Counter()
     for kernel in jit.specialisations.values():
-        for text in kernel.inspect_asm().values():
+        for signature in kernel.signatures if not kernel._cache.hits else ():
+            text = kernel._cache.compile_anew(
+                signature
+            ).library.get_asm_str()  # what is loaded has none
             for line in re.findall(r"^\s*v(?:add|sub|mul|div|sqrt|fm|fnm)\w*p[sd]\s.*$", text, flags=re.MULTILINE):
                 counts.update(name for name in REGISTERS if name in line)
     return {name: counts[name] for name in REGISTERS if counts[name]}

@@ -1,16 +1,30 @@
 """The benchmark: contestants compute the same thing, and the table says what was measured."""
 
 import json
+import platform
 import shutil
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 from conftest import SUITE_RATE
 from scipy import stats
 
-from benchmarks import contests, machine, measure, ours, peer_numba, peer_numpy, reference, rows, targets, workloads
+from benchmarks import (
+    contests,
+    fresh,
+    machine,
+    measure,
+    ours,
+    peer_numba,
+    peer_numpy,
+    reference,
+    rows,
+    targets,
+    workloads,
+)
 from benchmarks.measure import Timing
 from benchmarks.rows import Row
 from benchmarks.workloads import EVERY, Contestant, Size
@@ -108,6 +122,13 @@ def test_a_wrong_contestant_is_noticed():
 def test_exponents_are_recovered():
     sizes = {n: timing(str(n), [3 * n**0.5, 7 * n]) for n in (1, 2, 4)}
     assert targets.exponents(sizes) == pytest.approx([0.5, 1.0])
+
+
+@pytest.mark.long
+def test_vectors_of_a_kernel_are_counted_where_it_is_compiled(tmp_path):
+    cold, cached = (fresh.child(tmp_path, "first_result", str(time.time()), "built-in")["vectors"] for _ in range(2))
+    assert bool(cold) == (platform.machine() == "x86_64")
+    assert cached == {}
 
 
 def test_machine_is_named_and_every_row_fits_json():

@@ -57,7 +57,7 @@ class Kept(NullCache):
     """
 
     def __init__(self, digest, compile_anew):
-        self._digest, self._compile_anew = digest, compile_anew
+        self._digest, self.compile_anew = digest, compile_anew
         self.hits = 0  # how often the code was on disk
 
     def _path(self, sig, codegen):
@@ -77,7 +77,7 @@ class Kept(NullCache):
         except Exception as error:  # of whatever kind: there is always the compiler
             _warn(error)
             path = None
-        compiled = self._compile_anew(sig)
+        compiled = self.compile_anew(sig)
         if compiled.library.has_dynamic_globals or any(not one.can_cache for one in compiled.lifted):
             return compiled  # it holds addresses of this process
         data = serialize.dumps(compiled._reduce())
