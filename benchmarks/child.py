@@ -51,9 +51,7 @@ def vectors() -> dict[str, int]:
     counts: Counter[str] = Counter()
     for kernel in jit.specialisations.values():
         for signature in kernel.signatures if not kernel._cache.hits else ():
-            text = kernel._cache.compile_anew(
-                signature
-            ).library.get_asm_str()  # what is loaded has none
+            text = kernel._cache.compile_anew(signature).library.get_asm_str()  # what is loaded has none
             for line in re.findall(r"^\s*v(?:add|sub|mul|div|sqrt|fm|fnm)\w*p[sd]\s.*$", text, flags=re.MULTILINE):
                 counts.update(name for name in REGISTERS if name in line)
     return {name: counts[name] for name in REGISTERS if counts[name]}
