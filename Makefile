@@ -7,6 +7,7 @@
 # make readme   renew the tables of findings, in README and docs/findings.md, from the last verify, escape and evidence
 # make bench    measure how fast it is, beside numpy, numba, jax, diffrax, torchsde and C
 # Each creates .venv and installs what it needs, by uv where there is one; PYTHON chooses the interpreter (3.11 or newer).
+# Modules are compiled as they are first used: of all that is installed few are.
 # make verify TORCH=no does without torch, and so do quick, escape, teach and lessons-static.
 # Without make, as on Windows: pip install . and python -m experiments verify (docs/installation.md).
 
@@ -15,7 +16,7 @@ BIN := .venv/bin
 INSTALLED := .venv/installed
 RUNS := $(if $(filter no,$(TORCH)),.venv/installed-without-torch,$(INSTALLED))
 UV := $(shell command -v uv || true)
-INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check)
+INSTALL := $(if $(UV),$(UV) pip install --python $(BIN)/python,$(BIN)/python -m pip install --disable-pip-version-check --no-compile)
 INSTALL += --quiet --constraint constraints.txt --editable
 
 .PHONY: verify quick escape evidence evidence-quick teach lessons-static test test-long test-browser bench docs readme lint clean
